@@ -1,0 +1,74 @@
+# Latchkey. `make` lists the targets. Settings work from the command line: make run PORT=9000
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first Python on PATH that is new enough.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$name; break; fi; done)
+BIN := .venv/bin
+SOURCES := setup.cfg pyproject.toml service/__init__.py
+
+.PHONY: help run test seed migrate check fix bench clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; \
+	do printf '  make %-9s %s\n' "$$name" "$$what"; done
+
+run: .venv/.run .env ## Install, migrate, seed the demo users (in development), serve
+	@$(BIN)/python -m service prepare
+	@exec $(BIN)/python -m service serve
+
+test: .venv/.test ## Run every test that this machine can run
+	@$(BIN)/python -m pytest
+
+seed: .venv/.run .env ## Create the demo users that are missing
+	@$(BIN)/python -m service seed
+
+migrate: .venv/.run .env ## Create or update the database
+	@$(BIN)/python -m service migrate up
+
+check: .venv/.check ## Exactly what CI runs: format, lint, types, tests with coverage
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+fix: .venv/.check ## Format, and mend what the linter can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: .venv/.run ## Measure against a bare aiohttp handler, in one run
+	@$(BIN)/python bench/run.py
+
+clean: ## Remove what the other targets made, except .env and data/
+	@rm -rf .venv build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv:
+	@test -n "$(PYTHON)" || { echo "Latchkey needs Python 3.11 or newer, and finds none on PATH. Install one, or name it: make run PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -w . || { echo "This folder cannot be written to: clone Latchkey into one of your own." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Latchkey needs Python 3.11 or newer; $(PYTHON) is older or does not run." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "The environment .venv could not be made (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+
+# Each stamp is younger than what it was installed from: a second run installs nothing.
+.venv/.run: EXTRAS :=
+.venv/.test: EXTRAS := [test]
+.venv/.check: EXTRAS := [test,check]
+
+.venv/.run .venv/.test .venv/.check: $(SOURCES) | .venv
+	@echo "Installing Latchkey$(EXTRAS) into .venv (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRAS)'
+	@touch $@
+
+# With a fresh JWT_SECRET_KEY, readable for its owner alone; never overwritten.
+.env: | .venv
+	@umask 077; key=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(64))') && \
+	while IFS= read -r line; do \
+		case $$line in JWT_SECRET_KEY=*) line=JWT_SECRET_KEY=$$key ;; esac; printf '%s\n' "$$line"; \
+	done < .env.example > .env.new && mv -n .env.new .env && echo "Wrote .env with a fresh JWT_SECRET_KEY."

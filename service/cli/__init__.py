@@ -1,0 +1,46 @@
+"""The command line: `python -m service VERB`, on the same functions as the HTTP side."""
+
+import sys
+
+import click
+
+from service import __version__, errors
+from service.cli.checks import config_group, healthcheck
+from service.cli.database import migrate, prepare, seed
+from service.cli.roles import role
+from service.cli.serve import serve
+from service.cli.tokens import token
+from service.cli.users import user
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="Latchkey")
+def cli() -> None:
+    """Latchkey: sign in once, carry the same signed JWT as a cookie and as a bearer token.
+
+    Settings come from the environment and from .env in the working directory.
+    """
+
+
+for command in (serve, prepare, migrate, seed, user, role, token, config_group, healthcheck):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run a command; what goes wrong is one message on standard error and a non-zero exit."""
+    try:
+        sys.exit(cli(prog_name="python -m service", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("Stopped: nothing was changed.", err=True)
+        sys.exit(1)
+    except errors.Fault as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except errors.Problem as problem:
+        click.echo(problem.detail, err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(1)

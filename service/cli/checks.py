@@ -1,0 +1,56 @@
+"""`config check` and `healthcheck`."""
+
+import http.client
+
+import click
+
+from service import config
+from service.cli import output
+from service.errors import Fault
+
+_SECONDS = 5
+
+
+@click.group("config")
+def config_group() -> None:
+    """Look at the settings."""
+
+
+@config_group.command()
+@output.as_json
+def check(json_form: bool) -> None:
+    """Show the settings as they are read, secrets left out. Exits with 1 if they need mending."""
+    settings = config.load()
+    rows = [
+        {"setting": name, "value": _shown(getattr(settings, name.lower(), settings.database.url))}
+        for name in config.NAMES
+        if name not in {"JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"}
+    ]
+    rows.append({"setting": "JWT_SECRET_KEY", "value": "(set)"})
+    previous = settings.jwt_secret_key_previous is not None
+    rows.append({"setting": "JWT_SECRET_KEY_PREVIOUS", "value": "(set)" if previous else None})
+    output.show(rows, json_form=json_form)
+
+
+@click.command()
+def healthcheck() -> None:
+    """Ask the server of these settings whether it is alive, for container health checks."""
+    settings = config.load()
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    connection = http.client.HTTPConnection(host, settings.port, timeout=_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise Fault(f"No answer from {host}, port {settings.port}: {error}.") from error
+    finally:
+        connection.close()
+    if status != 200:
+        raise Fault(f"The server at {host}, port {settings.port} answered {status}.")
+    click.echo("The server is alive.")
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, (tuple, frozenset)):
+        return ", ".join(sorted(map(str, value))) or None
+    return value

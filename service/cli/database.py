@@ -1,0 +1,77 @@
+"""`migrate` and `seed`."""
+
+from pathlib import Path
+
+import click
+
+from service import config, schema, seeds
+from service.cli import output, run
+from service.errors import Fault
+
+
+@click.group()
+def migrate() -> None:
+    """Make, update or take back the tables of the database."""
+
+
+@migrate.command()
+def up() -> None:
+    """Apply what is pending; create the database and its folder if need be."""
+    path = config.load_database().path
+    applied = schema.up(path)
+    click.echo(f"Applied {', '.join(applied)}." if applied else f"{path} is up to date.")
+
+
+@migrate.command()
+@click.option("--steps", default=1, show_default=True, type=click.IntRange(1), help="How many.")
+@output.yes
+def down(steps: int, yes: bool) -> None:
+    """Take the newest migrations back. Their tables and data are deleted."""
+    path = config.load_database().path
+    if not yes:
+        click.confirm(f"Delete what the newest {steps} migration(s) of {path} made?", abort=True)
+    names = schema.down(path, steps)
+    click.echo(f"Took back {', '.join(names)}." if names else "There is nothing to take back.")
+
+
+@migrate.command()
+@output.as_json
+def status(json_form: bool) -> None:
+    """Show every migration and when it was applied. Exits with 1 if one is pending."""
+    state = schema.status(config.load_database().path)
+    rows = [{"migration": name, "applied_at": applied_at} for name, applied_at in state]
+    output.show(rows, json_form=json_form)
+    if any(applied_at is None for _, applied_at in state):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+def seed(file: Path | None) -> None:
+    """Create the users of FILE that are missing (the demo users, if no FILE is named).
+
+    FILE is JSON: {"users": [{"username": "ada", "roles": ["editor"]}]}. Seeding twice changes
+    nothing. In production FILE has to be named.
+    """
+    if file is None and config.environment() == "production":
+        raise Fault(
+            "ENVIRONMENT is production (or unset): name the seed file. The demo users are for"
+            " development: ENVIRONMENT=development"
+        )
+    seed = seeds.read(file or seeds.DEMO)
+    created = run.read(lambda database: seeds.apply(database, seed))
+    click.echo(f"Created {', '.join(created)}." if created else "Nothing to do: they all exist.")
+
+
+@click.command()
+def prepare() -> None:
+    """Do what `serve` needs done first: migrate, and in development seed the demo users."""
+    settings = config.load()
+    applied = schema.up(settings.database.path)
+    if applied:
+        click.echo(f"Made the database {settings.database.path}.")
+    if settings.environment == "development":
+        demo = seeds.read(seeds.DEMO)
+        created = run.read(lambda database: seeds.apply(database, demo))
+        if created:
+            click.echo(f"Created the demo users {', '.join(created)}.")

@@ -1,0 +1,35 @@
+"""How a command reaches the database: open, check, do, close."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from service import config, db, errors, schema
+from service.db import Database, Transaction
+
+T = TypeVar("T")
+
+
+def read(action: Callable[[Database], Awaitable[T]]) -> T:
+    """Run `action` on the open database of the settings. Raises Fault."""
+    path = config.load_database().path
+    schema.require_current(path)
+
+    async def main() -> T:
+        async with db.connect(path) as database:
+            return await action(database)
+
+    try:
+        return asyncio.run(main())
+    except errors.DatabaseUnavailable as error:
+        raise errors.Fault(f"The database {path} does not answer: {error.__cause__}.") from error
+
+
+def write(action: Callable[[Transaction], Awaitable[T]]) -> T:
+    """Run `action` in one transaction. Raises Fault."""
+
+    async def main(database: Database) -> T:
+        async with database.transaction() as tx:
+            return await action(tx)
+
+    return read(main)

@@ -1,0 +1,48 @@
+"""`serve`."""
+
+from urllib.parse import urlencode
+
+import click
+from aiohttp import web
+
+from service import config, context, logs, seeds, server, users
+from service.config import Config
+
+
+@click.command()
+def serve() -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    settings = config.load()
+    logs.configure(settings.log_level, settings.log_format)
+
+    async def announce(app: web.Application) -> None:
+        logs.event(
+            "listening",
+            host=settings.host,
+            port=settings.port,
+            url=settings.public_url,
+            environment=settings.environment,
+        )
+        if settings.bypass_auth:
+            await _announce_bypass(app, settings)
+
+    server.run(settings, announce)
+
+
+async def _announce_bypass(app: web.Application, settings: Config) -> None:
+    logs.event(
+        "bypass_enabled",
+        level=30,
+        warning="anybody in BYPASS_NETWORKS signs in as anybody, without a password",
+        networks=", ".join(map(str, settings.bypass_networks)),
+    )
+    demo = {name for name, _ in seeds.read(seeds.DEMO)}
+    known = await users.everybody(app[context.DATABASE])
+    names = [user["username"] for user in known if user["username"] in demo]
+    click.echo(f"\nLatchkey answers at {settings.public_url}/")
+    for name in names:
+        link = f"{settings.public_url}/auth/bypass?{urlencode({'token': name})}"
+        click.echo(f"  sign in as {name:12} {link}")
+    if not names:
+        click.echo("  no demo users yet: make seed")
+    click.echo("")

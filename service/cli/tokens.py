@@ -1,0 +1,88 @@
+"""`token issue|inspect`."""
+
+import sys
+
+import click
+
+from service import config, context, errors, keys, tokens, users
+from service.cli import output, run
+from service.config import parse
+from service.errors import Fault
+
+
+class _Duration(click.ParamType[int]):
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        try:
+            return parse.duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group()
+def token() -> None:
+    """Issue tokens, and look inside them."""
+
+
+@token.command()
+@click.argument("username")
+@click.option("--expires-in", type=_Duration(), help="Such as 15m; at most JWT_EXPIRES_IN.")
+def issue(username: str, expires_in: int | None) -> None:
+    """Print a bearer token for USERNAME."""
+    settings = config.load()
+    if expires_in is not None and expires_in > settings.jwt_expires_in:
+        raise Fault(f"A token lives {settings.jwt_expires_in} s at most: that is JWT_EXPIRES_IN.")
+    user = run.read(lambda database: users.get(database, username))
+    if user["disabled"]:
+        raise Fault(f"The user {user['username']} is disabled: user enable {user['username']}")
+    issuer = tokens.Tokens(settings, keys.load(settings))
+    click.echo(issuer.issue(user, amr="cli", expires_in=expires_in)[0])
+
+
+@token.command()
+@click.argument("token", default="-")
+@output.as_json
+def inspect(token: str, json_form: bool) -> None:
+    """Show what is in TOKEN, and whether it is good here. Exits with 1 if it is not.
+
+    Without TOKEN, or with "-", it is read from standard input, and thus stays out of the history of
+    the shell and of the list of processes.
+    """
+    if token == "-":  # noqa: S105  # not a password but "standard input"
+        token = sys.stdin.read()
+    token = token.strip().removeprefix("Bearer ").strip()
+    try:
+        header, claims = tokens.peek(token)
+    except errors.TokenInvalid:
+        raise Fault("That is not a JWT: three parts of base64url with dots between them.") from None
+    verdict = _verdict(token)
+    if json_form:
+        output.show_one({"header": header, "claims": claims, "verdict": verdict}, json_form=True)
+    else:
+        shown = {f"header {name}": value for name, value in header.items()}
+        shown |= {name: _with_date(name, value) for name, value in claims.items()}
+        output.show_one({**shown, "verdict": verdict}, json_form=False)
+    if verdict != "good":
+        raise click.exceptions.Exit(1)
+
+
+def _verdict(token: str) -> str:
+    """Say `good`, or why not, by the settings here; without settings, say that."""
+    try:
+        settings = config.load()
+    except Fault:
+        return "not checked: the settings here are not complete (config check)"
+    try:
+        tokens.Tokens(settings, keys.load(settings)).verify(token)
+    except errors.Problem as problem:
+        return f"{problem.code}: {problem.detail}"
+    return "good"
+
+
+def _with_date(name: str, value: object) -> object:
+    if name in {"exp", "iat", "nbf"} and type(value) is int and 0 <= value < 10**11:
+        return f"{value} ({context.rfc3339(value)})"
+    return value

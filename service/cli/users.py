@@ -1,0 +1,81 @@
+"""`user list|show|create|enable|disable|delete`."""
+
+import click
+
+from service import users
+from service.cli import output, run
+from service.db import Transaction
+
+_username = click.argument("username")
+
+
+@click.group()
+def user() -> None:
+    """Show and change users."""
+
+
+@user.command("list")
+@output.as_json
+def list_users(json_form: bool) -> None:
+    """List all users."""
+    rows = run.read(users.everybody)
+    output.show([_facts(row) for row in rows], json_form=json_form, empty="There are no users yet.")
+
+
+@user.command()
+@_username
+@output.as_json
+def show(username: str, json_form: bool) -> None:
+    """Show one user."""
+    found = run.read(lambda database: users.get(database, username))
+    output.show_one(_facts(found), json_form=json_form)
+
+
+@user.command()
+@_username
+@click.option("--role", "roles", multiple=True, help="A role to give at once; repeatable.")
+@output.as_json
+def create(username: str, roles: tuple[str, ...], json_form: bool) -> None:
+    """Create a user."""
+
+    async def action(tx: Transaction) -> users.User:
+        await users.create(tx, username, roles)
+        return await users.get(tx, username)
+
+    created = _facts(run.write(action))
+    output.done(f"Created {created['username']}.", **created, json_form=json_form)
+
+
+@user.command()
+@_username
+def enable(username: str) -> None:
+    """Let a disabled user sign in again."""
+    changed = run.write(lambda tx: users.set_disabled(tx, username, disabled=False))
+    click.echo("Enabled." if changed else "The user is enabled already.")
+
+
+@user.command()
+@_username
+def disable(username: str) -> None:
+    """Keep a user from signing in."""
+    changed = run.write(lambda tx: users.set_disabled(tx, username, disabled=True))
+    click.echo("Disabled." if changed else "The user is disabled already.")
+
+
+@user.command()
+@_username
+@output.yes
+def delete(username: str, yes: bool) -> None:
+    """Delete a user for good."""
+    if not yes:
+        found = run.read(lambda database: users.get(database, username))
+        click.confirm(f"Delete the user {found['username']} for good?", abort=True)
+    run.write(lambda tx: users.delete(tx, username))
+    click.echo("Deleted.")
+
+
+def _facts(row: users.User) -> dict[str, object]:
+    return {name: row[name] for name in _COLUMNS}
+
+
+_COLUMNS = ("id", "username", "roles", "disabled", "version", "created_at", "updated_at")

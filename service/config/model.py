@@ -1,0 +1,47 @@
+"""The shape of a good configuration."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal
+
+Network = IPv4Network | IPv6Network
+Environment = Literal["development", "test", "production"]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the users are. `path` is a SQLite file; it need not exist."""
+
+    path: Path
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting of the contract that this version has. Durations are whole seconds."""
+
+    environment: Environment
+    public_url: str
+    host: str
+    port: int
+    database: Database
+    jwt_secret_key: str = field(repr=False)
+    jwt_secret_key_previous: str | None = field(repr=False)
+    jwt_algorithm: str
+    jwt_expires_in: int
+    jwt_audience: str | None
+    allowed_redirects: frozenset[str]
+    cookie_name: str
+    cookie_samesite: str
+    cookie_secure: bool
+    bypass_auth: bool
+    bypass_networks: tuple[Network, ...]
+    trusted_proxies: tuple[Network, ...]
+    log_level: str
+    log_format: Literal["text", "json"]
+
+    @property
+    def production(self) -> bool:
+        """Whether nothing unsafe may work."""
+        return self.environment == "production"

@@ -1,0 +1,128 @@
+"""One pure function for each kind of value: text to value, or ValueError with what it should be."""
+
+import re
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from service import urls
+from service.config.model import Database, Network
+
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_BOOLEANS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
+_YEAR = 365 * 86400
+
+
+def boolean(text: str) -> bool:
+    """`true` or `false`."""
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise ValueError("must be true or false") from None
+
+
+def duration(text: str) -> int:
+    """`90s`, `15m`, `6h`, `7d` or plain seconds, as whole seconds from 1 second to 365 days."""
+    match = _DURATION.fullmatch(text)
+    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
+    if not 1 <= seconds <= _YEAR:
+        raise ValueError("must be a duration such as 90s, 15m, 6h or 7d, at most 365d")
+    return seconds
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise ValueError("must be a port number from 1 to 65535")
+    return int(text)
+
+
+def host(text: str) -> str:
+    """An address or a name to listen on."""
+    if not _HOST.fullmatch(text):
+        raise ValueError("must be an IP address or a host name to listen on, such as 127.0.0.1")
+    return text
+
+
+def choice(*options: str) -> Callable[[str], str]:
+    """One of the given words, whatever their case; the word comes back as it is spelt here."""
+    by_lower = {option.lower(): option for option in options}
+
+    def parse(text: str) -> str:
+        try:
+            return by_lower[text.lower()]
+        except KeyError:
+            raise ValueError(f"must be {' or '.join(options)}") from None
+
+    return parse
+
+
+def samesite(text: str) -> str:
+    """`Strict` or `Lax`."""
+    if text.lower() == "none":
+        raise ValueError(
+            "must be Strict or Lax; None would send the session along from every other site"
+        )
+    return choice("Strict", "Lax")(text)
+
+
+def cookie_name(text: str) -> str:
+    """A token of RFC 6265 section 4.1.1."""
+    if not _COOKIE_NAME.fullmatch(text):
+        raise ValueError("must be a cookie name: letters, digits and -_. , at most 64 characters")
+    return text
+
+
+def origin(text: str) -> str:
+    """`http(s)://host[:port]`, in lower case, without a default port or a closing slash."""
+    parsed = urls.origin(text.removesuffix("/"))
+    if parsed is None:
+        raise ValueError(
+            "must be an address such as https://auth.example.org, without path or user name"
+        )
+    return parsed
+
+
+def origins(text: str) -> frozenset[str]:
+    """Origins, separated by commas."""
+    try:
+        return frozenset(origin(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(
+            "must be addresses such as https://app.example.org, separated by commas"
+        ) from None
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Networks in CIDR form or single addresses, separated by commas."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"must be networks such as 10.0.0.0/8 or ::1/128, separated by commas ({error})"
+        ) from None
+
+
+def audience(text: str) -> str:
+    """A StringOrURI of RFC 7519 section 2."""
+    if not text.isprintable() or len(text) > 255:
+        raise ValueError("must be a name or an address of at most 255 printable characters")
+    return text
+
+
+def database(text: str) -> Database:
+    """`sqlite:///relative/path` or `sqlite:////absolute/path`."""
+    if urlsplit(text).scheme in {"postgresql", "postgres"}:
+        raise ValueError("must be sqlite:///path for now; PostgreSQL comes in a later version")
+    path = text.removeprefix("sqlite:///")
+    bad = path == text or not path or path.endswith("/") or ":memory:" in path
+    if bad or any(character in path for character in "?#\0"):
+        raise ValueError("must be sqlite:///data/latchkey.db (four slashes: an absolute path)")
+    return Database(path=Path(path), url=text)

@@ -1,0 +1,181 @@
+"""Reading: environment and `.env` to a Config, or one Fault that names everything wrong."""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dotenv.parser import parse_stream
+
+from service.config import strength
+from service.config.model import Config, Database
+from service.config.table import NAMES, NOT_YET, PREFIXES, SECRETS, SETTINGS
+from service.errors import Fault
+
+Values = dict[str, str]
+_MAX_SECRET_FILE = 65536
+_FILE = "_FILE"
+_BYPASS_IN_PRODUCTION = (
+    "signs anybody in without a password: it must be false in production (on your own machine, set"
+    " ENVIRONMENT=development; unset means production)"
+)
+
+
+def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> Config:
+    """Read the settings once. The environment wins over the file `dotenv`; empty means unset.
+
+    Raises Fault with one line for each bad, missing, misspelt or premature setting.
+    """
+    faults: dict[str, str] = {}
+    values = _gather(os.environ if environ is None else environ, dotenv, faults)
+    parsed = _parse(values, faults)
+    _check_together(parsed, values, faults)
+    if faults:
+        raise Fault(_message(faults))
+    database = parsed.pop("DATABASE_URL")
+    return Config(database=database, **{name.lower(): value for name, value in parsed.items()})
+
+
+def load_database(
+    environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")
+) -> Database:
+    """Read DATABASE_URL alone, for commands that sign nothing. Raises Fault."""
+    faults: dict[str, str] = {}
+    values = _gather(os.environ if environ is None else environ, dotenv, faults)
+    database: Database = _parse(values, faults)["DATABASE_URL"]
+    faults = {
+        name: fault for name, fault in faults.items() if name.startswith(("DATABASE_URL", "."))
+    }
+    if faults:
+        raise Fault(_message(faults))
+    return database
+
+
+def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> str:
+    """Read ENVIRONMENT alone; what is not one of its words counts as production."""
+    values = _gather(os.environ if environ is None else environ, dotenv, {})
+    word = values.get("ENVIRONMENT", "").lower()
+    return word if word in {"development", "test"} else "production"
+
+
+def _gather(environ: Mapping[str, str], dotenv: Path, faults: dict[str, str]) -> Values:
+    """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers."""
+    from_file = _read_dotenv(dotenv, faults)
+    from_environ = {name: value for name, value in environ.items() if value}
+    _name_strangers(from_file, from_environ, faults)
+    merged: Values = {}
+    for source in (from_file, from_environ):
+        for name in NAMES:
+            value = _value(name, source, faults)
+            if value is not None:
+                merged[name] = value
+    return merged
+
+
+def _value(name: str, source: Mapping[str, str], faults: dict[str, str]) -> str | None:
+    plain = source.get(name)
+    path = source.get(name + _FILE) if name in SECRETS else None
+    if plain is not None and path is not None:
+        faults[name] = f"is given twice, as {name} and as {name}{_FILE}: keep one"
+        return plain
+    if path is not None:
+        return _read_secret(name + _FILE, Path(path), faults)
+    return plain if plain is None or name in SECRETS else plain.strip()
+
+
+def _read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
+    """Return a secret's file without the line end at its end."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_SECRET_FILE).decode("utf-8")
+    except (OSError, ValueError) as error:
+        faults[name] = f"must be the path of a readable text file ({type(error).__name__})"
+        return None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        faults[name] = "names an empty file"
+    return text or None
+
+
+def _read_dotenv(path: Path, faults: dict[str, str]) -> Values:
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8") as stream:
+            bindings = list(parse_stream(stream))
+    except (OSError, ValueError) as error:
+        faults[str(path)] = f"cannot be read ({type(error).__name__})"
+        return {}
+    for binding in bindings:
+        if binding.error or (binding.key is not None and binding.value is None):
+            faults[f"{path}, line {binding.original.line}"] = "is not NAME=value"
+    return {binding.key: binding.value for binding in bindings if binding.key and binding.value}
+
+
+def _name_strangers(from_file: Values, from_environ: Values, faults: dict[str, str]) -> None:
+    known = {*NAMES, *NOT_YET}
+    known |= {name + _FILE for name in (*SECRETS, "OIDC_CLIENT_SECRET")}
+    for name, value in {**from_file, **from_environ}.items():
+        premature = name.removesuffix(_FILE) if name.removesuffix(_FILE) in NOT_YET else name
+        if premature in NOT_YET and value.strip().lower() != NOT_YET[premature]:
+            faults[name] = "does not exist yet in this version: remove it"
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+        if name.startswith(PREFIXES) or (near and name in from_file):
+            hint = f"; did you mean {near[0]}?" if near else ""
+            faults[name] = f"is not a setting{hint}"
+
+
+def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:
+    """Return a value for every setting; a bad one has its fault noted, and its default here."""
+    parsed: dict[str, Any] = {}
+    for setting in SETTINGS:
+        text = values.get(setting.name, setting.default)
+        try:
+            parsed[setting.name] = None if text is None else setting.parse(text)
+        except ValueError as error:
+            faults.setdefault(setting.name, str(error))
+            parsed[setting.name] = (
+                None if setting.default is None else setting.parse(setting.default)
+            )
+    return parsed
+
+
+def _check_together(parsed: dict[str, Any], values: Values, faults: dict[str, str]) -> None:
+    """Fill in the defaults that depend on another setting, and refuse what is not safe together."""
+    production = parsed["ENVIRONMENT"] == "production"
+    if parsed["LOG_FORMAT"] is None:
+        parsed["LOG_FORMAT"] = "json" if production else "text"
+    if parsed["PUBLIC_URL"] is None and not production:
+        parsed["PUBLIC_URL"] = f"http://localhost:{parsed['PORT']}"
+    for name, fault in _unsafe(parsed, values, production=production):
+        faults.setdefault(name, fault)
+
+
+def _unsafe(
+    parsed: dict[str, Any], values: Values, *, production: bool
+) -> Iterable[tuple[str, str]]:
+    if "JWT_SECRET_KEY" not in values:
+        yield "JWT_SECRET_KEY", f"is missing; {strength.HOW_TO}"
+    for name in ("JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"):
+        if name in values and (fault := strength.fault(values[name], production=production)):
+            yield name, fault
+    if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
+        yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
+    if not production:
+        return
+    if parsed["PUBLIC_URL"] is None:
+        yield "PUBLIC_URL", "is missing: the https:// address that browsers see"
+    elif not parsed["PUBLIC_URL"].startswith("https://"):
+        yield "PUBLIC_URL", "must begin with https:// in production"
+    if parsed["BYPASS_AUTH"]:
+        yield "BYPASS_AUTH", _BYPASS_IN_PRODUCTION
+    if not parsed["COOKIE_SECURE"]:
+        yield "COOKIE_SECURE", "must be true in production"
+
+
+def _message(faults: Mapping[str, str]) -> str:
+    lines = "".join(f"\n  {name} {fault}" for name, fault in faults.items())
+    return f"The settings need mending:{lines}"

@@ -1,0 +1,119 @@
+"""The table of settings: name, field, default and meaning. Documentation and checks read it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from service.config import parse
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of the table. `default` is text, parsed like any other value; None means unset."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str | None
+    meaning: str
+    secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "ENVIRONMENT",
+        parse.choice("development", "test", "production"),
+        "production",
+        "development, test or production; unset means production",
+    ),
+    Setting(
+        "PUBLIC_URL",
+        parse.origin,
+        None,
+        "the address that browsers see, also `iss`; http://localhost:PORT outside production",
+    ),
+    Setting("HOST", parse.host, "127.0.0.1", "the address to listen on"),
+    Setting("PORT", parse.port, "8080", "the port to listen on"),
+    Setting(
+        "DATABASE_URL",
+        parse.database,
+        "sqlite:///data/latchkey.db",
+        "the user database; four slashes for an absolute path",
+        secret=True,
+    ),
+    Setting(
+        "JWT_SECRET_KEY",
+        str,
+        None,
+        "the HMAC key that signs tokens, at least 32 bytes",
+        secret=True,
+    ),
+    Setting(
+        "JWT_SECRET_KEY_PREVIOUS",
+        str,
+        None,
+        "the key before: it still verifies, and never signs",
+        secret=True,
+    ),
+    Setting("JWT_ALGORITHM", parse.choice("HS256"), "HS256", "how tokens are signed"),
+    Setting("JWT_EXPIRES_IN", parse.duration, "6h", "the life of a session and of its tokens"),
+    Setting("JWT_AUDIENCE", parse.audience, None, "`aud` to set and to require"),
+    Setting(
+        "ALLOWED_REDIRECTS",
+        parse.origins,
+        "",
+        "origins besides our own that `next` may lead to, separated by commas",
+    ),
+    Setting("COOKIE_NAME", parse.cookie_name, "jwt", "the name of the session cookie"),
+    Setting("COOKIE_SAMESITE", parse.samesite, "Strict", "Strict or Lax"),
+    Setting("COOKIE_SECURE", parse.boolean, "true", "false is refused in production"),
+    Setting("BYPASS_AUTH", parse.boolean, "false", "the development sign-in; never in production"),
+    Setting(
+        "BYPASS_NETWORKS",
+        parse.networks,
+        "127.0.0.0/8,::1/128",
+        "who may use the development sign-in",
+    ),
+    Setting(
+        "TRUSTED_PROXIES",
+        parse.networks,
+        "",
+        "networks whose X-Forwarded-* headers count",
+    ),
+    Setting(
+        "LOG_LEVEL",
+        parse.choice("debug", "info", "warning", "error"),
+        "info",
+        "debug, info, warning or error",
+    ),
+    Setting(
+        "LOG_FORMAT",
+        parse.choice("text", "json"),
+        None,
+        "text or json; json in production, else text",
+    ),
+)
+
+NAMES = tuple(setting.name for setting in SETTINGS)
+SECRETS = frozenset(setting.name for setting in SETTINGS if setting.secret)
+
+NOT_YET: dict[str, str | None] = {
+    "WORKERS": "1",
+    "JWT_KEYS_FILE": None,
+    "REVOCATION_MAX_STALENESS": None,
+    "COOKIE_DOMAIN": None,
+    "PROVISION_USERS": "false",
+    "CAS_URL": None,
+    "CAS_SERVICE_URL": None,
+    "OIDC_ISSUER": None,
+    "OIDC_CLIENT_ID": None,
+    "OIDC_CLIENT_SECRET": None,
+    "OIDC_SCOPES": None,
+    "OIDC_USERNAME_CLAIM": None,
+    "PASSWORD_AUTH": "false",
+    "PASSKEY_AUTH": "false",
+}
+"""Settings of later versions, with the one value that means the same as leaving them out."""
+
+PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "TRUSTED_", "ALLOWED_", "REVOCATION_", "PROVISION_",
+            "CAS_", "OIDC_", "PASSKEY_")  # fmt: skip
+"""A name that begins like this and is not a setting is taken for a misspelt one."""

@@ -1,0 +1,167 @@
+"""The database: rows as plain dicts, transactions; the only file that imports a driver."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from service.errors import DatabaseUnavailable, Fault
+
+Row = dict[str, Any]
+_BUSY_TIMEOUT_SECONDS = 5
+
+
+class Conflict(Exception):
+    """A write met a constraint: the name is taken, or what it refers to is not there."""
+
+
+class Transaction:
+    """The writer, for as long as one transaction lasts."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Run one statement and return its rows."""
+        with _translated():
+            return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+
+    async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """Run one statement and return its first row, or None."""
+        rows = await self.fetch_all(sql, parameters)
+        return rows[0] if rows else None
+
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement and return how many rows it changed. Raises Conflict."""
+        with _translated():
+            async with self._connection.execute(sql, parameters) as cursor:
+                return cursor.rowcount
+
+
+class Database:
+    """One reader and one writer on a SQLite file. Outside a transaction all reads are committed."""
+
+    def __init__(self, reader: aiosqlite.Connection, writer: aiosqlite.Connection) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._lock = asyncio.Lock()
+
+    async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Read rows. Raises DatabaseUnavailable."""
+        with _translated():
+            return list(await self._reader.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+
+    async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """Read the first row, or None. Raises DatabaseUnavailable."""
+        rows = await self.fetch_all(sql, parameters)
+        return rows[0] if rows else None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""
+        async with self._lock:
+            try:
+                with _translated():
+                    await self._writer.execute_fetchall("BEGIN IMMEDIATE")
+                yield Transaction(self._writer)
+                with _translated():
+                    await asyncio.shield(self._writer.commit())
+            except BaseException:
+                # The driver's thread takes its work in order: this undoes even a BEGIN or a
+                # statement that was still on its way when the caller was cancelled.
+                await asyncio.shield(self._writer.rollback())
+                raise
+
+
+@asynccontextmanager
+async def connect(path: Path) -> AsyncIterator[Database]:
+    """Open an existing database file. Raises Fault when it cannot be opened."""
+    async with _open(path) as writer, _open(path) as reader:
+        await reader.execute_fetchall("PRAGMA query_only = ON")
+        yield Database(reader, writer)
+
+
+def create_file(path: Path) -> None:
+    """Create an empty database file that only its owner can read, and its folder. Raises Fault."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise Fault(f"The database {path} cannot be created: {error.strerror}.") from error
+
+
+def connect_blocking(path: Path) -> sqlite3.Connection:
+    """Open an existing file for a migration, in write-ahead mode. Raises Fault."""
+    try:
+        connection = sqlite3.connect(
+            _uri(path, "rw"),
+            uri=True,
+            isolation_level=None,
+            timeout=_BUSY_TIMEOUT_SECONDS,
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error as error:
+        raise Fault(f"The database {path} cannot be opened: {error}.") from error
+    return connection
+
+
+def read_blocking(path: Path, sql: str, *, needs: str) -> list[Row]:
+    """Read rows before there is a loop; none if the file or the table `needs` is not there."""
+    if not path.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(_uri(path, "ro"), uri=True)) as connection:
+            connection.row_factory = _as_dict
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (needs,))
+            return connection.execute(sql).fetchall() if tables.fetchone() else []
+    except sqlite3.Error as error:
+        raise Fault(f"The database {path} cannot be read: {error}.") from error
+
+
+@asynccontextmanager
+async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
+    """`mode=rw`: a missing file is an error, never a new and empty database."""
+    connection = aiosqlite.connect(
+        _uri(path, "rw"),
+        uri=True,
+        isolation_level=None,
+        timeout=_BUSY_TIMEOUT_SECONDS,
+    )
+    try:
+        opened = await connection
+        await opened.execute_fetchall("PRAGMA foreign_keys = ON")
+        await opened.execute_fetchall("PRAGMA synchronous = FULL")
+        await opened.execute_fetchall("SELECT count(*) FROM sqlite_master")
+    except sqlite3.Error as error:
+        await connection.close()
+        raise Fault(f"The database {path} cannot be opened: {error}.") from error
+    opened.row_factory = _as_dict  # type: ignore[assignment]
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into ours: forbidden by the data, or prevented by disk or lock."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise Conflict(str(error)) from error
+    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+        raise DatabaseUnavailable from error

@@ -1,0 +1,1 @@
+"""What a caller may ask, one file for each family of URLs."""

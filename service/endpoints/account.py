@@ -1,0 +1,43 @@
+"""The caller's own account: `/auth/me`, `/auth/logout`."""
+
+from aiohttp import web
+
+from service import context, session
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/auth/me", me)
+    app.router.add_get("/auth/logout", sign_out_by_link, allow_head=False)
+    app.router.add_post("/auth/logout", sign_out)
+
+
+async def me(request: web.Request) -> web.Response:
+    """GET /auth/me: the caller, as the token has it."""
+    claims = context.identity(request)
+    return web.json_response(
+        {
+            "id": claims["id"],
+            "username": claims["username"],
+            "roles": claims["roles"],
+            "expires_at": context.rfc3339(claims["exp"]),
+            "method": claims["amr"][0],
+        }
+    )
+
+
+@context.public
+async def sign_out(request: web.Request) -> web.Response:
+    """POST /auth/logout[?next=]: signs out."""
+    return session.sign_out(request)
+
+
+@context.public
+async def sign_out_by_link(request: web.Request) -> web.Response:
+    """GET /auth/logout[?next=]: signs out, but not at another site's bidding."""
+    if session.came_from_another_site(request) or session.is_prefetch(request):
+        page = request.app[context.VIEWS].render(
+            "logout.html", location=session.next_address(request)
+        )
+        return web.Response(text=page, content_type="text/html")
+    return session.sign_out(request)

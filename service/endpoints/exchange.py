@@ -1,0 +1,18 @@
+"""Cookie in, bearer token out: `/auth/token`."""
+
+from aiohttp import web
+
+from service import context
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the route."""
+    app.router.add_get("/auth/token", token)
+
+
+async def token(request: web.Request) -> web.Response:
+    """GET /auth/token: another token of the caller's session; it ends when the session does."""
+    fresh, claims = request.app[context.TOKENS].exchange(context.identity(request))
+    return web.json_response(
+        {"token": fresh, "token_type": "Bearer", "expires_in": claims["exp"] - claims["iat"]}
+    )

@@ -1,0 +1,97 @@
+"""The pages for people: `/`, `/auth/login`, and the files that they refer to."""
+
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from service import context, errors, seeds, session, users
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the routes."""
+    app.router.add_get("/", home)
+    app.router.add_get("/auth/login", login)
+    app.router.add_get("/static/{name}", asset)
+
+
+@context.public
+async def home(request: web.Request) -> web.Response:
+    """GET /: who you are; signed out, the ways in."""
+    claims = session.identify_if_any(request)
+    if claims is None:
+        return await _ways_in(request, location="/")
+    config = request.app[context.CONFIG]
+    now = request.app[context.TOKENS].now()
+    return _page(
+        request,
+        "home.html",
+        claims=claims,
+        ends_at=context.rfc3339(claims["exp"]),
+        ends_in=_in_words(claims["exp"] - now),
+        public_url=config.public_url,
+        by_bypass=config.bypass_auth and claims["amr"] == ["bypass"],
+    )
+
+
+@context.public
+async def login(request: web.Request) -> web.Response:
+    """GET /auth/login[?next=]: the ways in."""
+    return await _ways_in(request, location=session.next_address(request))
+
+
+@context.public
+async def asset(request: web.Request) -> web.Response:
+    """GET /static/{name}: a file of the pages."""
+    found = request.app[context.VIEWS].assets.get(request.match_info["name"])
+    if found is None:
+        raise errors.NotFound
+    headers = {
+        "ETag": found.etag,
+        "Cache-Control": "public, max-age=86400",
+        "Content-Type": found.content_type,
+    }
+    if request.headers.get("If-None-Match") == found.etag:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=found.body, headers=headers)
+
+
+async def _ways_in(request: web.Request, *, location: str) -> web.Response:
+    return _page(
+        request,
+        "login.html",
+        demo_users=await _demo_users(request, location),
+        bypass=request.app[context.CONFIG].bypass_auth,
+        claims=session.identify_if_any(request),
+    )
+
+
+async def _demo_users(request: web.Request, location: str) -> list[dict[str, str]]:
+    """Return name, roles and link of the demo users that can sign in by bypass."""
+    if not request.app[context.CONFIG].bypass_auth:
+        return []
+    known = await users.everybody(request.app[context.DATABASE])
+    demo = {name for name, _ in seeds.read(seeds.DEMO)}
+    return [
+        {
+            "username": user["username"],
+            "roles": ", ".join(role["role"] for role in user["roles"]),
+            "link": f"/auth/bypass?{urlencode({'token': user['username'], 'next': location})}",
+        }
+        for user in known
+        if user["username"] in demo and not user["disabled"]
+    ]
+
+
+def _page(request: web.Request, template: str, **values: object) -> web.Response:
+    text = request.app[context.VIEWS].render(template, **values)
+    return web.Response(text=text, content_type="text/html")
+
+
+def _in_words(seconds: int) -> str:
+    """Say a duration as a person would: the two largest units."""
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else "less than a minute"

@@ -1,0 +1,1 @@
+"""The ways in, one file each; each ends in session.sign_in()."""

@@ -1,0 +1,56 @@
+"""The development sign-in: `GET /auth/bypass?token=<username>`, no password asked.
+
+Its route exists only if the configuration says so, and the configuration refuses to exist in
+production. Its tokens carry `amr: ["bypass"]`, which production refuses, whatever key signed them.
+"""
+
+from aiohttp import web
+
+from service import context, errors, peers, session, urls, users
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the route, if BYPASS_AUTH is on."""
+    if app[context.CONFIG].bypass_auth:
+        app.router.add_get("/auth/bypass", sign_in, allow_head=False)
+
+
+@context.public
+async def sign_in(request: web.Request) -> web.Response:
+    """GET /auth/bypass?token=<username>[&next=/path]: signs in, no password asked."""
+    _check_caller(request)
+    username = _username(request)
+    user = await users.by_username(request.app[context.DATABASE], username)
+    if user is None or user["disabled"]:
+        raise errors.UserUnknown
+    return session.sign_in(request, user, amr="bypass")
+
+
+def _check_caller(request: web.Request) -> None:
+    """Refuse whoever is not on this machine or in a network named, and whatever is not a person."""
+    config = request.app[context.CONFIG]
+    headers = request.headers
+    if peers.is_forwarded(headers.keys()) and not (
+        "X-Forwarded-For" in headers
+        and peers.is_within(peers.address(request.remote), config.trusted_proxies)
+    ):
+        raise errors.BypassRefused
+    if not peers.is_within(context.client(request), config.bypass_networks):
+        raise errors.BypassRefused
+    if _host(request) != urls.host_of(config.public_url) and peers.is_rebindable(request.host):
+        raise errors.HostRefused
+    if session.is_prefetch(request):
+        raise errors.PrefetchRefused
+
+
+def _host(request: web.Request) -> str:
+    return request.host.partition(":")[0].lower()
+
+
+def _username(request: web.Request) -> str:
+    names = request.query.getall("token", [])
+    if len(names) > 1:
+        raise errors.UsernameAmbiguous
+    if not names or not names[0]:
+        raise errors.UsernameMissing
+    return users.canonical(names[0])

@@ -1,0 +1,161 @@
+"""What every request passes: errors become answers, closed routes ask who calls, bodies are cut."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from service import accept, context, errors, logs, session, urls
+from service.config import Config
+from service.tokens import Claims
+from service.views import CONTENT_TYPE
+
+Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
+
+BODY_BYTES = 65536
+_BODY_SECONDS = 10
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_OWN_SITE = frozenset({"same-origin", "none"})
+
+
+@web.middleware
+async def render_errors(request: web.Request, handler: context.Handler) -> web.StreamResponse:
+    """Turn whatever was raised into a problem (RFC 9457) or, for a browser, into a page."""
+    request[context.STARTED] = time.perf_counter()
+    try:
+        return await handler(request)
+    except errors.Problem as problem:
+        return refuse(request, problem)
+    except web.HTTPException as error:
+        return refuse(request, from_http(error))
+    except Exception:  # noqa: BLE001  # whatever it was, the client gets an answer
+        logs.LOGGER.exception("error", extra={"fields": {"id": context.request_id(request)}})
+        return refuse(request, errors.Problem())
+
+
+@web.middleware
+async def guard(request: web.Request, handler: context.Handler) -> web.StreamResponse:
+    """Closed by default: a route without the mark `public` needs a good credential."""
+    match_info = request.match_info
+    if match_info.http_exception is None:
+        if not context.is_public(match_info.handler):
+            claims = request[context.IDENTITY] = session.identify(request)
+            _check_role(claims, context.role_needed(match_info.handler))
+        if request.method not in _SAFE_METHODS:
+            _check_same_site(request)
+    return await handler(request)
+
+
+@web.middleware
+async def bound_body(request: web.Request, handler: context.Handler) -> web.StreamResponse:
+    """Read a body here, within limits of size and time, so that no handler ever waits for one."""
+    if request.can_read_body and request.match_info.http_exception is None:
+        await _read_body(request)
+    return await handler(request)
+
+
+def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
+    """Answer with a problem, count it and log it."""
+    app = request.app
+    app[context.METRICS].refused(problem.code)
+    if problem.status != 404:
+        level = logging.ERROR if problem.status >= 500 else logging.INFO
+        context.log(request, "refused", level=level, code=problem.code, status=problem.status)
+    response = web.Response(status=problem.status, headers=problem.headers)
+    if isinstance(problem, errors.Unauthenticated):
+        response.headers["WWW-Authenticate"] = _challenge(problem)
+    if accept.prefers_html(request.headers.get("Accept", "")):
+        response.body = (
+            app[context.VIEWS]
+            .render(
+                "error.html",
+                problem=problem,
+                request_id=context.request_id(request),
+                path=request.path,
+            )
+            .encode()
+        )
+        response.headers["Content-Type"] = CONTENT_TYPE
+    else:
+        response.body = errors.as_json(problem)
+        response.headers["Content-Type"] = errors.CONTENT_TYPE
+    return response
+
+
+def from_http(error: web.HTTPException) -> errors.Problem:
+    """Return our problem for an error that aiohttp raised; its own text may repeat the request."""
+    kind = errors.BY_STATUS.get(error.status, errors.BadRequest)
+    allow = error.headers.get("Allow")
+    return kind(headers=None if allow is None else {"Allow": allow})
+
+
+def stamp(config: Config) -> Stamp:
+    """Return what puts on an answer the headers that every answer carries."""
+    forms = " ".join(("'self'", *sorted(config.allowed_redirects)))
+    always = {
+        "Server": "latchkey",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
+        f" form-action {forms}; base-uri 'none'; frame-ancestors 'none'",
+    }
+
+    def add_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
+        response.headers.update(always)
+        response.headers["X-Request-ID"] = context.request_id(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+
+    return add_headers
+
+
+def _check_role(claims: Claims, role: str | None) -> None:
+    if role is not None and all(held["role"] != role for held in claims["roles"]):
+        raise errors.RoleMissing
+
+
+def _check_same_site(request: web.Request) -> None:
+    """Refuse what a page of another site makes a browser send; it cannot send a bearer token.
+
+    Browsers name the site in `Sec-Fetch-Site`; the older ones, and all on plain http, in `Origin`.
+    """
+    if session.bearer_token(request) is not None:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site.lower() not in _OWN_SITE:
+            raise errors.CrossSite
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None and origin not in _own_origins(request):
+        raise errors.CrossSite
+
+
+def _own_origins(request: web.Request) -> set[str | None]:
+    return {
+        request.app[context.CONFIG].public_url,
+        urls.origin(f"http://{request.host}"),
+        urls.origin(f"https://{request.host}"),
+    }
+
+
+async def _read_body(request: web.Request) -> None:
+    if "Content-Encoding" in request.headers:
+        raise errors.EncodingUnsupported
+    if (request.content_length or 0) > BODY_BYTES:
+        raise errors.BodyTooLarge
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            await request.read()
+    except TimeoutError:
+        raise errors.BodyTimeout from None
+    except web.RequestPayloadError:
+        raise errors.BadRequest from None
+
+
+def _challenge(problem: errors.Problem) -> str:
+    """RFC 6750 section 3: no error code for a caller who sent no credential."""
+    if isinstance(problem, (errors.CredentialsMissing, errors.UserUnknown)):
+        return "Bearer"
+    return f'Bearer error="invalid_token", error_description="{problem.title}"'

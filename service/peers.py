@@ -1,0 +1,65 @@
+"""Who is really calling: the peer of the connection, or the client that a trusted proxy names."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from service.config.model import Network
+
+Address = IPv4Address | IPv6Address
+_FORWARDING = frozenset({"forwarded", "x-real-ip", "via"})
+_UNREGISTRABLE = frozenset({"localhost", "test", "example", "invalid", "local", "internal"})
+
+
+@lru_cache(maxsize=4096)
+def address(text: str | None) -> Address | None:
+    """Parse an address; one of IPv4 inside IPv6 becomes IPv4. None for anything else."""
+    try:
+        parsed = ip_address(text or "")
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return mapped or parsed
+
+
+def is_within(caller: Address | None, networks: Iterable[Network]) -> bool:
+    """Tell whether an address is known and in one of the networks."""
+    return caller is not None and any(caller in network for network in networks)
+
+
+def is_forwarded(header_names: Iterable[str]) -> bool:
+    """Tell whether a proxy left its mark: `Forwarded`, `X-Forwarded-*`, `X-Real-IP` or `Via`."""
+    return any(
+        lower in _FORWARDING or lower.startswith("x-forwarded-")
+        for lower in map(str.lower, header_names)
+    )
+
+
+def client(
+    peer: Address | None, forwarded_for: Sequence[str], trusted: Sequence[Network]
+) -> Address | None:
+    """Return the address that the request came from, or None if a trusted proxy does not say.
+
+    `forwarded_for` are the values of `X-Forwarded-For`. It is read from the right, over the proxies
+    that we trust; what stands left of the first stranger is the stranger's own story.
+    """
+    if not forwarded_for or not is_within(peer, trusted):
+        return peer
+    hop: Address | None = peer
+    for text in reversed(",".join(forwarded_for).split(",")):
+        hop = address(text.strip())
+        if not is_within(hop, trusted):
+            return hop
+    return hop
+
+
+def is_rebindable(host: str) -> bool:
+    """Tell whether a stranger could point this `Host` at us by the public DNS (DNS rebinding)."""
+    name = _without_port(host).rstrip(".").lower()
+    if address(name.strip("[]")) is not None or "." not in name:
+        return False
+    return name.rpartition(".")[2] not in _UNREGISTRABLE
+
+
+def _without_port(host: str) -> str:
+    return host if host.endswith("]") else host.rpartition(":")[0] or host

@@ -1,0 +1,65 @@
+"""Seeds: users and roles from a JSON file, put in where they are missing."""
+
+from pathlib import Path
+from typing import Any
+
+from service import strict_json, users
+from service.db import Database, Transaction
+from service.errors import Fault, UsernameInvalid
+
+DEMO = Path(__file__).parent.parent / "seeds" / "demo.json"
+_SHAPE = 'must look like {"users": [{"username": "ada", "roles": ["editor"]}]}'
+
+Seed = list[tuple[str, tuple[str, ...]]]
+"""User names, canonical, each with the names of its roles."""
+
+
+def read(path: Path) -> Seed:
+    """Read a seed file. Raises Fault with what is wrong, and where."""
+    try:
+        document = strict_json.loads(path.read_bytes())
+    except OSError as error:
+        raise Fault(f"The seed file {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise Fault(f"The seed file {path} is not JSON: {error}.") from error
+    if not isinstance(document, dict) or not isinstance(document.get("users"), list):
+        raise Fault(f"The seed file {path} {_SHAPE}.")
+    return [_entry(path, number, entry) for number, entry in enumerate(document["users"], 1)]
+
+
+async def apply(database: Database, seed: Seed) -> list[str]:
+    """Create the users of `seed` that are missing, with their roles; return their names.
+
+    Who exists already is left alone: seeding twice changes nothing.
+    """
+    async with database.transaction() as tx:
+        return [name for name, roles in seed if await _add(tx, name, roles)]
+
+
+async def _add(tx: Transaction, name: str, roles: tuple[str, ...]) -> bool:
+    if await users.by_username(tx, name) is not None:
+        return False
+    known = {row["role"] for row in await users.roles(tx)}
+    for role in roles:
+        if role not in known:
+            await users.create_role(tx, role)
+    await users.create(tx, name, roles)
+    return True
+
+
+def _entry(path: Path, number: int, entry: Any) -> tuple[str, tuple[str, ...]]:
+    where = f"The seed file {path}, user {number}"
+    if not isinstance(entry, dict) or not entry.keys() <= {"username", "roles"}:
+        raise Fault(f"{where}: it {_SHAPE}.")
+    username, roles = entry.get("username"), entry.get("roles", [])
+    if not isinstance(username, str) or not isinstance(roles, list):
+        raise Fault(f"{where}: it {_SHAPE}.")
+    if not all(isinstance(role, str) for role in roles):
+        raise Fault(f"{where}: a role is a text.")
+    try:
+        unique = dict.fromkeys(users.canonical_role(role) for role in roles)
+        return users.canonical(username), tuple(unique)
+    except UsernameInvalid as error:
+        raise Fault(f"{where}: {error.detail}") from error
+    except Fault as error:
+        raise Fault(f"{where}: {error}") from error

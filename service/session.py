@@ -1,0 +1,111 @@
+"""The session: the cookie that carries the token, from sign-in to sign-out."""
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+from service import context, cookies, errors, urls
+from service.tokens import Claims
+
+_BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE | re.DOTALL)
+_NEXT = ("next", "rd")
+
+
+def sign_in(request: web.Request, user: dict[str, Any], *, amr: str) -> web.Response:
+    """Begin a session for `user`: answer with the cookie, and lead on to `next`.
+
+    After a navigation that came from another site the answer is a page that moves on by itself: a
+    browser would not send the fresh `SameSite=Strict` cookie along a 302 (RFC 6265bis 5.6.7.1).
+    Every way in ends here. Raises TokenTooLarge.
+    """
+    app = request.app
+    token, claims = app[context.TOKENS].issue(user, amr=amr)
+    app[context.METRICS].signed_in(amr)
+    context.log(request, "sign_in", user=user["username"], method=amr, sid=claims["sid"])
+    headers = {"Set-Cookie": _cookie(request, token, claims["exp"] - claims["iat"])}
+    location = next_address(request)
+    if came_from_another_site(request) and app[context.CONFIG].cookie_samesite == "Strict":
+        page = app[context.VIEWS].render("landing.html", location=location)
+        return web.Response(text=page, content_type="text/html", headers=headers)
+    return web.Response(status=302, headers={**headers, "Location": location})
+
+
+def sign_out(request: web.Request) -> web.Response:
+    """End the session: clear the cookie, and lead on to `next`."""
+    claims = identify_if_any(request)
+    if claims is not None:
+        context.log(request, "sign_out", user=claims["username"], sid=claims["sid"])
+    headers = {"Location": next_address(request)}
+    if request.method != "GET" or _sends_cookie(request):
+        headers["Set-Cookie"] = _cookie(request, "", 0)
+    return web.Response(status=302, headers=headers)
+
+
+def identify(request: web.Request) -> Claims:
+    """Return the claims of the caller's token: the bearer token if there is one, else the cookie.
+
+    Raises CredentialsMissing, CookieAmbiguous, AuthorizationAmbiguous, and what `verify` raises.
+    """
+    token = bearer_token(request)
+    if token is None:
+        name = request.app[context.CONFIG].cookie_name
+        token = cookies.read(request.headers.getall("Cookie", ()), name)
+    if token is None:
+        raise errors.CredentialsMissing
+    return request.app[context.TOKENS].verify(token)
+
+
+def identify_if_any(request: web.Request) -> Claims | None:
+    """Return the caller's claims on an open page, where a bad credential means signed out."""
+    try:
+        return identify(request)
+    except errors.Unauthenticated:
+        return None
+
+
+def bearer_token(request: web.Request) -> str | None:
+    """Return the bearer token (RFC 6750 section 2.1), or None; other schemes are not ours.
+
+    Raises AuthorizationAmbiguous when there are several headers and one is ours.
+    """
+    lines = request.headers.getall("Authorization", ())
+    ours = [match for line in lines if (match := _BEARER.fullmatch(line.strip(" ")))]
+    if not ours:
+        return None
+    if len(lines) > 1:
+        raise errors.AuthorizationAmbiguous
+    return ours[0][1] or ""
+
+
+def next_address(request: web.Request) -> str:
+    """Return where to go after this, from `next` or `rd`: an allowed address, or `/`."""
+    values = [value for name in _NEXT for value in request.query.getall(name, ())]
+    config = request.app[context.CONFIG]
+    return urls.safe_next(values, {config.public_url, *config.allowed_redirects})
+
+
+def came_from_another_site(request: web.Request) -> bool:
+    """Tell whether a browser says that a page of another site led here (Fetch Metadata)."""
+    return request.headers.get("Sec-Fetch-Site", "").lower() == "cross-site"
+
+
+def is_prefetch(request: web.Request) -> bool:
+    """Tell whether a browser only guesses that a person will come."""
+    purposes = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
+    return any("prefetch" in purpose.lower() for purpose in purposes)
+
+
+def _sends_cookie(request: web.Request) -> bool:
+    prefix = request.app[context.CONFIG].cookie_name + "="
+    return any(prefix in line for line in request.headers.getall("Cookie", ()))
+
+
+def _cookie(request: web.Request, value: str, max_age: int) -> str:
+    """Write a `Set-Cookie` value: the same attributes to set and to clear (RFC 6265 4.1)."""
+    config = request.app[context.CONFIG]
+    secure = "; Secure" if config.cookie_secure else ""
+    return (
+        f"{config.cookie_name}={value}; HttpOnly{secure}; SameSite={config.cookie_samesite}"
+        f"; Path=/; Max-Age={max_age}"
+    )

@@ -1,0 +1,66 @@
+"""Addresses as browsers read them (WHATWG URL): origins, and where a sign-in may lead to."""
+
+import re
+from collections.abc import Collection
+from urllib.parse import quote, urlsplit
+
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?P<host>[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
+    r"(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII | re.IGNORECASE,
+)
+_DEFAULT_PORT = {"http": "80", "https": "443"}
+_REFUSED = re.compile(r"[\x00-\x20\x7f-\x9f\\\ud800-\udfff\u2028\u2029]")
+_MAX_LENGTH = 2048
+HOME = "/"
+
+
+def origin(text: str) -> str | None:
+    """Return `scheme://host[:port]` in one canonical form, or None if `text` is something else."""
+    match = _ORIGIN.fullmatch(text)
+    if match is None:
+        return None
+    scheme, port = match["scheme"].lower(), match["port"]
+    if port is not None and not 1 <= int(port) <= 65535:
+        return None
+    suffix = "" if port is None or int(port) == int(_DEFAULT_PORT[scheme]) else f":{int(port)}"
+    return f"{scheme}://{match['host'].lower()}{suffix}"
+
+
+def safe_next(values: Collection[str], allowed: Collection[str]) -> str:
+    """Return the one address in `values` if a sign-in may lead there, else `/`.
+
+    Allowed are a path on this site and an address under one of the origins in `allowed`; the
+    addresses are compared as parsed, never by their beginning. What comes back is ASCII, ready for
+    a `Location` header. Two values, control characters, blanks, backslashes, user names and
+    addresses over 2,048 characters lead home.
+    """
+    if len(values) != 1:
+        return HOME
+    (value,) = values
+    if len(value) > _MAX_LENGTH or _REFUSED.search(value):
+        return HOME
+    if value.startswith("/"):
+        return HOME if value.startswith("//") else _ascii(value)
+    base, slash, rest = _split_origin(value)
+    if base is None or base not in allowed:
+        return HOME
+    return _ascii(f"{base}{slash}{rest}")
+
+
+def _split_origin(value: str) -> tuple[str | None, str, str]:
+    scheme, separator, after = value.partition("://")
+    end = re.search(r"[/?#]", after)
+    authority = after[: end.start()] if end else after
+    rest = after[end.start() :] if end else ""
+    return origin(f"{scheme}{separator}{authority}"), "" if rest.startswith("/") else "/", rest
+
+
+def _ascii(value: str) -> str:
+    return quote(value, safe="/?#[]@!$&'()*+,;=:%~|^`{}\"<>-._", encoding="utf-8")
+
+
+def host_of(origin_text: str) -> str:
+    """The host of an origin, without brackets and port."""
+    return urlsplit(origin_text).hostname or ""

@@ -1,0 +1,171 @@
+"""What tests share: settings, a database of their own, and a server started as a user starts it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from service import config, db, schema, seeds
+from service.config import Config
+from service.db import Database
+
+ROOT = Path(__file__).parent.parent
+SECRET = "the-key-of-the-tests-which-signs-nothing-that-anybody-could-use"
+STRONG = "5f1d8c0b7a3e49d26b80c1f7e2a9d3548e6f0b1c7d2a3948f5e6d7c8b9a0f1e2"
+
+Settings = Callable[..., Config]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Return what makes a Config: development, bypass on, unless said otherwise."""
+
+    def make(**changes: str) -> Config:
+        base = {
+            "ENVIRONMENT": "test",
+            "JWT_SECRET_KEY": SECRET,
+            "BYPASS_AUTH": "true",
+            "DATABASE_URL": f"sqlite:///{tmp_path}/latchkey.db",
+        }
+        return config.load({**base, **changes}, tmp_path / "no.env")
+
+    return make
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """Yield an open database with the demo users."""
+    path = tmp_path / "latchkey.db"
+    schema.up(path)
+    async with db.connect(path) as opened:
+        await seeds.apply(opened, seeds.read(seeds.DEMO))
+        yield opened
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: where it answers, the folder it runs in, and the environment it was given."""
+
+    port: int
+    folder: Path
+    environ: dict[str, str]
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://localhost:{self.port}"
+
+    def log(self) -> str:
+        """Everything it has printed so far."""
+        return (self.folder / "log").read_text()
+
+    def cli(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command beside the server, on the same settings."""
+        return command(self.folder, *arguments, stdin=stdin, **self.environ)
+
+
+def clean_environ(**settings: str) -> dict[str, str]:
+    """Return an environment with nothing of the caller's in it but PATH and what coverage needs."""
+    keep = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **keep, **settings}
+
+
+def command(
+    folder: Path, *arguments: str, stdin: str = "", **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m service …` in a folder, with nothing but these settings in the environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        cwd=folder,
+        env=clean_environ(**settings),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Yield what starts a server in a folder of its own, with `.env.test` as its `.env`."""
+    running: list[Server] = []
+
+    def start_server(**changes: str) -> Server:
+        folder = tmp_path_factory.mktemp("server")
+        shutil.copy(ROOT / ".env.test", folder / ".env")
+        environ = {"PORT": str(free_port()), **changes}
+        for step in (("migrate", "up"), ("seed", str(seeds.DEMO))):
+            done = command(folder, *step, **environ)
+            assert done.returncode == 0, done.stderr
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "service", "serve"],
+                cwd=folder,
+                env=clean_environ(**environ),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        server = Server(int(environ["PORT"]), folder, environ, process)
+        running.append(server)
+        _wait(server)
+        return server
+
+    yield start_server
+    for server in running:
+        server.process.terminate()
+    for server in running:
+        assert server.process.wait(20) == 0, server.log()
+
+
+@pytest.fixture(scope="session")
+def server(start: Start) -> Server:
+    """Return a server that all tests share: they change nothing in it that another would see."""
+    return start()
+
+
+@pytest.fixture(scope="session")
+def production(start: Start) -> Server:
+    """Return a server in production, as far as that goes without TLS in front."""
+    return start(
+        ENVIRONMENT="production",
+        BYPASS_AUTH="false",
+        PUBLIC_URL="https://auth.example.org",
+        JWT_SECRET_KEY=STRONG,
+    )
+
+
+def _wait(server: Server) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert server.process.poll() is None, server.log()
+        try:
+            connection = HTTPConnection("127.0.0.1", server.port, timeout=1)
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            connection.close()
+    raise AssertionError(server.log())
