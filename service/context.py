@@ -1,7 +1,6 @@
 """What travels with the application and with a request: typed keys, and who a route is open to."""
 
-import logging
-import secrets
+import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -29,10 +28,11 @@ STARTED = web.RequestKey("started", float)
 
 _REQUEST_ID = web.RequestKey("request_id", str)
 
+_random = random.Random()  # noqa: S311  # ids tell requests apart, and protect nothing
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _H = TypeVar("_H", bound=Handler)
 _PUBLIC = "latchkey_public"
-_ROLE = "latchkey_role"
 
 
 def public(handler: _H) -> _H:
@@ -41,24 +41,9 @@ def public(handler: _H) -> _H:
     return handler
 
 
-def needs(role: str) -> Callable[[_H], _H]:
-    """Open a route only to callers who have `role`."""
-
-    def mark(handler: _H) -> _H:
-        setattr(handler, _ROLE, role)
-        return handler
-
-    return mark
-
-
 def is_public(handler: object) -> bool:
     """Tell whether a handler carries the mark of `public`."""
     return getattr(handler, _PUBLIC, False)
-
-
-def role_needed(handler: object) -> str | None:
-    """Return the role that a handler needs, if any."""
-    return getattr(handler, _ROLE, None)
 
 
 def identity(request: web.Request) -> Claims:
@@ -70,22 +55,27 @@ def request_id(request: web.BaseRequest) -> str:
     """Return the id in the answer's `X-Request-ID` and in each log line of the request."""
     known: str | None = request.get(_REQUEST_ID)
     if known is None:
-        known = request[_REQUEST_ID] = secrets.token_hex(8)
+        known = request[_REQUEST_ID] = f"{_random.getrandbits(64):016x}"
     return known
 
 
-def client(request: web.BaseRequest) -> peers.Address | None:
+def client(request: web.Request) -> peers.Address | None:
     """Return the caller's address, as far as we may believe it."""
     peer = peers.address(request.remote)
-    if not isinstance(request, web.Request):
-        return peer
     trusted = request.app[CONFIG].trusted_proxies
     return peers.client(peer, request.headers.getall("X-Forwarded-For", ()), trusted)
 
 
-def log(request: web.Request, name: str, *, level: int = logging.INFO, **fields: object) -> None:
+def client_name(request: web.BaseRequest) -> str | None:
+    """Return the caller's address as text, for the log."""
+    if isinstance(request, web.Request) and request.app[CONFIG].trusted_proxies:
+        return str(client(request))
+    return request.remote
+
+
+def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: object) -> None:
     """Write a log line of this request."""
-    logs.event(name, level=level, **fields, client=client(request), id=request_id(request))
+    logs.event(name, level=level, **fields, client=client_name(request), id=request_id(request))
 
 
 def rfc3339(date: int) -> str:

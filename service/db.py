@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class Transaction:
     async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return its rows."""
         with _translated():
-            return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+            return _dicts(await self._connection.execute_fetchall(sql, parameters))
 
     async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """Run one statement and return its first row, or None."""
@@ -54,7 +54,7 @@ class Database:
     async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Read rows. Raises DatabaseUnavailable."""
         with _translated():
-            return list(await self._reader.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+            return _dicts(await self._reader.execute_fetchall(sql, parameters))
 
     async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """Read the first row, or None. Raises DatabaseUnavailable."""
@@ -117,9 +117,9 @@ def read_blocking(path: Path, sql: str, *, needs: str) -> list[Row]:
         return []
     try:
         with closing(sqlite3.connect(_uri(path, "ro"), uri=True)) as connection:
-            connection.row_factory = _as_dict
+            connection.row_factory = sqlite3.Row
             tables = connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (needs,))
-            return connection.execute(sql).fetchall() if tables.fetchone() else []
+            return _dicts(connection.execute(sql)) if tables.fetchone() else []
     except sqlite3.Error as error:
         raise Fault(f"The database {path} cannot be read: {error}.") from error
 
@@ -141,19 +141,19 @@ async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
     except sqlite3.Error as error:
         await connection.close()
         raise Fault(f"The database {path} cannot be opened: {error}.") from error
-    opened.row_factory = _as_dict  # type: ignore[assignment]
+    opened.row_factory = sqlite3.Row
     try:
         yield opened
     finally:
         await opened.close()
 
 
+def _dicts(rows: Iterable[sqlite3.Row]) -> list[Row]:
+    return [dict(row) for row in rows]
+
+
 def _uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
-
-
-def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
-    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
 
 
 @contextmanager

@@ -123,12 +123,6 @@ class Forbidden(Problem):
     status = 403
 
 
-class RoleMissing(Forbidden):
-    code = "role_missing"
-    title = "Not allowed"
-    detail = "You are signed in, but lack the role that this needs."
-
-
 class CrossSite(Forbidden):
     code = "cross_site_request"
     title = "The request came from another site"

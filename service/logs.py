@@ -1,23 +1,52 @@
-"""Log lines: text for people, JSON for machines; control characters escaped, tokens taken out."""
+"""Log lines: text for people, JSON for machines; control characters escaped, tokens taken out.
 
+A line costs a tenth of a sign-in here; by way of the standard library's records and handlers it was
+three tenths (docs/decisions/0004-logs.md). Records of libraries come in through a handler.
+"""
+
+import asyncio
+import contextlib
 import json
 import logging
 import re
 import sys
 import time
+import traceback
+from collections.abc import Mapping
 from typing import Any, Literal, TextIO
 
-LOGGER = logging.getLogger("latchkey")
+DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
+
+Form = Literal["text", "json"]
 
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_.-]{6,}")
-_PLAIN = re.compile(r"[!#-\[\]-~]+")
+_PLAIN = re.compile(r"[!#-\[\]-~]{1,300}")
 _MAX_VALUE = 300
+_encode = json.JSONEncoder().encode
 
 
-def event(name: str, *, level: int = logging.INFO, **fields: object) -> None:
+def event(name: str, *, level: int = INFO, **fields: object) -> None:
     """Write one line: what happened, and its facts. A field that is None is left out."""
-    if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, name, extra={"fields": fields})
+    _sink.write(time.time(), level, name, fields)
+
+
+def unexpected(error: BaseException, **fields: object) -> None:
+    """Write a line, and the traceback, for an error that nobody expected."""
+    event("error", level=ERROR, **fields, exception=_trace(error))
+
+
+def configure(level: str, form: Form, stream: TextIO | None = None) -> None:
+    """Send every log line of this process to `stream` (standard error) in one form."""
+    global _sink  # noqa: PLW0603  # one process has one log, as it has one standard error
+    _sink = Sink(stream or sys.stderr, form, logging.getLevelNamesMapping()[level.upper()])
+    root = logging.getLogger()
+    root.handlers = [_FromLibraries()]
+    root.setLevel(max(logging.WARNING, _sink.level))
+
+
+def flush() -> None:
+    """Write what still waits, when the event loop is gone."""
+    _sink.flush()
 
 
 def redact(text: str) -> str:
@@ -25,66 +54,83 @@ def redact(text: str) -> str:
     return _TOKEN.sub("[token]", text) if "eyJ" in text else text
 
 
-def configure(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
-    """Send every log line of this process to `stream` (standard error) in one form."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
-    for noisy in ("aiosqlite", "asyncio", "yoyo"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+class Sink:
+    """Where lines go. Those written in one turn of the event loop leave in one system call."""
 
+    def __init__(self, stream: TextIO, form: Form, level: int) -> None:
+        self.level = level
+        self._stream = stream
+        self._line = _json_line if form == "json" else _text_line
+        self._waiting: list[str] = []
+        self._second = -1
+        self._stamp = ""
 
-class _Formatter(logging.Formatter):
-    """Common to both forms: the facts of a record as plain, safe values."""
+    def write(self, moment: float, level: int, name: str, fields: Mapping[str, object]) -> None:
+        """Write a line, if its level is high enough. `moment` are seconds since 1970."""
+        if level < self.level:
+            return
+        facts = {key: value for key, value in fields.items() if value is not None}
+        self._waiting.append(self._line(self._time(moment), level, name, facts))
+        if len(self._waiting) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self.flush)
+            except RuntimeError:
+                self.flush()
 
-    _second = -1
-    _stamp = ""
+    def flush(self) -> None:
+        """Hand the waiting lines to the system. A log that cannot be written stops nobody."""
+        lines, self._waiting = self._waiting, []
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write("".join(lines))
+            self._stream.flush()
 
-    def facts(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return the fields of a record in order, with the reason of an exception last."""
-        fields: dict[str, Any] = getattr(record, "fields", None) or {}
-        facts = {name: _safe(value) for name, value in fields.items() if value is not None}
-        if record.exc_info and record.exc_info[0]:
-            facts["exception"] = redact(self.formatException(record.exc_info))
-        return facts
-
-    def moment(self, record: logging.LogRecord) -> str:
-        """Return the time of a record, RFC 3339, UTC, milliseconds."""
-        second = int(record.created)
+    def _time(self, moment: float) -> str:
+        """Return RFC 3339, UTC, milliseconds."""
+        second = int(moment)
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._stamp}.{int(record.msecs):03d}Z"
+        return f"{self._stamp}.{int((moment - second) * 1000):03d}Z"
 
 
-class TextFormatter(_Formatter):
-    """`time level event name=value …`; values with blanks or quotes stand in quotes, escaped."""
+class _FromLibraries(logging.Handler):
+    """Brings the records of libraries into the one log."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record as one line; an exception's traceback follows, indented."""
-        facts = self.facts(record)
-        trace = facts.pop("exception", None)
-        message = _quote(_safe(record.getMessage()), plain=" ")
-        pairs = "".join(f" {name}={_quote(value)}" for name, value in facts.items())
-        line = f"{self.moment(record)} {record.levelname.lower():7} {message}{pairs}"
-        return line if trace is None else line + "\n    " + _escape(trace).replace("\\n", "\n    ")
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, object] = {"logger": record.name, "message": record.getMessage()}
+        if record.exc_info and record.exc_info[1]:
+            fields["exception"] = _trace(record.exc_info[1])
+        _sink.write(record.created, record.levelno, "library", fields)
 
 
-class JsonFormatter(_Formatter):
-    """One JSON object a line: `time`, `level`, `event` and the fields."""
+def _text_line(moment: str, level: int, name: str, facts: dict[str, Any]) -> str:
+    """`time level event name=value …`; an exception's traceback follows, indented."""
+    trace = facts.pop("exception", None)
+    pairs = "".join([f" {key}={_word(value)}" for key, value in facts.items()])
+    line = f"{moment} {logging.getLevelName(level).lower():7} {name}{pairs}\n"
+    if trace is None:
+        return line
+    return line + "".join(f"    {_encode(redact(part))[1:-1]}\n" for part in trace.splitlines())
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record as one line."""
-        return json.dumps(
-            {
-                "time": self.moment(record),
-                "level": record.levelname.lower(),
-                "event": _safe(record.getMessage()),
-                **self.facts(record),
-            }
-        )
+
+def _json_line(moment: str, level: int, name: str, facts: dict[str, Any]) -> str:
+    """Write one JSON object: `time`, `level`, `event` and the fields."""
+    safe = {key: _safe(value) for key, value in facts.items() if key != "exception"}
+    if "exception" in facts:
+        safe["exception"] = redact(facts["exception"])
+    head = {"time": moment, "level": logging.getLevelName(level).lower(), "event": name}
+    return _encode({**head, **safe}) + "\n"
+
+
+def _word(value: object) -> str:
+    text = value if type(value) is str else str(value)
+    if "eyJ" not in text and _PLAIN.fullmatch(text):
+        return text
+    return _encode(_safe(text))
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _safe(value: object) -> Any:
@@ -94,12 +140,4 @@ def _safe(value: object) -> Any:
     return redact(text if len(text) <= _MAX_VALUE else text[:_MAX_VALUE] + "…")
 
 
-def _quote(value: object, plain: str = "") -> str:
-    text = str(value)
-    if _PLAIN.fullmatch(text.replace(plain, "") if plain else text):
-        return text
-    return _escape(text) if plain else f'"{_escape(text)}"'
-
-
-def _escape(text: str) -> str:
-    return json.dumps(text)[1:-1]
+_sink = Sink(sys.stderr, "text", INFO)

@@ -1,7 +1,6 @@
 """What every request passes: errors become answers, closed routes ask who calls, bodies are cut."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 
@@ -9,7 +8,6 @@ from aiohttp import web
 
 from service import accept, context, errors, logs, session, urls
 from service.config import Config
-from service.tokens import Claims
 from service.views import CONTENT_TYPE
 
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
@@ -30,8 +28,8 @@ async def render_errors(request: web.Request, handler: context.Handler) -> web.S
         return refuse(request, problem)
     except web.HTTPException as error:
         return refuse(request, from_http(error))
-    except Exception:  # noqa: BLE001  # whatever it was, the client gets an answer
-        logs.LOGGER.exception("error", extra={"fields": {"id": context.request_id(request)}})
+    except Exception as error:  # noqa: BLE001  # whatever it was, the client gets an answer
+        logs.unexpected(error, id=context.request_id(request))
         return refuse(request, errors.Problem())
 
 
@@ -41,8 +39,7 @@ async def guard(request: web.Request, handler: context.Handler) -> web.StreamRes
     match_info = request.match_info
     if match_info.http_exception is None:
         if not context.is_public(match_info.handler):
-            claims = request[context.IDENTITY] = session.identify(request)
-            _check_role(claims, context.role_needed(match_info.handler))
+            request[context.IDENTITY] = session.identify(request)
         if request.method not in _SAFE_METHODS:
             _check_same_site(request)
     return await handler(request)
@@ -61,7 +58,7 @@ def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
     app = request.app
     app[context.METRICS].refused(problem.code)
     if problem.status != 404:
-        level = logging.ERROR if problem.status >= 500 else logging.INFO
+        level = logs.ERROR if problem.status >= 500 else logs.INFO
         context.log(request, "refused", level=level, code=problem.code, status=problem.status)
     response = web.Response(status=problem.status, headers=problem.headers)
     if isinstance(problem, errors.Unauthenticated):
@@ -108,11 +105,6 @@ def stamp(config: Config) -> Stamp:
         response.headers.setdefault("Cache-Control", "no-store")
 
     return add_headers
-
-
-def _check_role(claims: Claims, role: str | None) -> None:
-    if role is not None and all(held["role"] != role for held in claims["roles"]):
-        raise errors.RoleMissing
 
 
 def _check_same_site(request: web.Request) -> None:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
-
-from service.config.model import Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 _FORWARDING = frozenset({"forwarded", "x-real-ip", "via"})
 _UNREGISTRABLE = frozenset({"localhost", "test", "example", "invalid", "local", "internal"})
 

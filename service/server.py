@@ -46,7 +46,9 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what the parser refused (400), or what failed outside the middlewares (500)."""
         if status >= 500:
-            logs.event("error", level=40, id=context.request_id(request), kind=type(exc).__name__)
+            logs.event(
+                "error", level=logs.ERROR, id=context.request_id(request), kind=type(exc).__name__
+            )
         if request.writer.output_size > 0:
             raise ConnectionError("the answer is on its way already")
         response = self._problem(request, status)
@@ -93,7 +95,7 @@ def access_log(metrics: Metrics) -> type[AbstractAccessLogger]:
                 status=response.status,
                 ms=round(seconds * 1000, 2),
                 user=identity["username"] if identity else None,
-                client=request.remote if match_info is None else context.client(request),
+                client=request.remote if match_info is None else context.client_name(request),
                 id=context.request_id(request),
             )
 
@@ -166,3 +168,4 @@ def run(config: Config, announce: Callable[[web.Application], Any]) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
+    logs.flush()

@@ -12,16 +12,28 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from service import config, db, schema, seeds
 from service.config import Config
 from service.db import Database
 
 ROOT = Path(__file__).parent.parent
-SECRET = "the-key-of-the-tests-which-signs-nothing-that-anybody-could-use"
+SECRET = str(dotenv_values(ROOT / ".env.test")["JWT_SECRET_KEY"])
 STRONG = "5f1d8c0b7a3e49d26b80c1f7e2a9d3548e6f0b1c7d2a3948f5e6d7c8b9a0f1e2"
 
+REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
+"""Set where a skipped test is a failure, as in CI."""
+
 Settings = Callable[..., Config]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that skipped something, where everything is required."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get(REQUIRE_ALL) and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture
@@ -52,7 +64,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: where it answers, the folder it runs in, and the environment it was given."""
+    """A running server: where it answers, the folder it runs in, the environment it has."""
 
     port: int
     folder: Path
@@ -64,9 +76,13 @@ class Server:
         """Its address, without a slash at the end."""
         return f"http://localhost:{self.port}"
 
-    def log(self) -> str:
-        """Everything it has printed so far."""
-        return (self.folder / "log").read_text()
+    def log(self, until: str = "") -> str:
+        """Everything it has printed, as soon as `until` is in it: a line follows its answer."""
+        deadline = time.monotonic() + 10
+        while until not in (log := (self.folder / "log").read_text()):
+            assert time.monotonic() < deadline, log
+            time.sleep(0.01)
+        return log
 
     def cli(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command beside the server, on the same settings."""
@@ -106,7 +122,18 @@ Start = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database with the demo users, made as a user makes it; servers get copies."""
+    folder = tmp_path_factory.mktemp("seeded")
+    shutil.copy(ROOT / ".env.test", folder / ".env")
+    for step in (("migrate", "up"), ("seed",)):
+        done = command(folder, *step)
+        assert done.returncode == 0, done.stderr
+    return folder / "data" / "latchkey.db"
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
     """Yield what starts a server in a folder of its own, with `.env.test` as its `.env`."""
     running: list[Server] = []
 
@@ -114,9 +141,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         folder = tmp_path_factory.mktemp("server")
         shutil.copy(ROOT / ".env.test", folder / ".env")
         environ = {"PORT": str(free_port()), **changes}
-        for step in (("migrate", "up"), ("seed", str(seeds.DEMO))):
-            done = command(folder, *step, **environ)
-            assert done.returncode == 0, done.stderr
+        (folder / "data").mkdir()
+        shutil.copy(seeded, folder / "data" / seeded.name)
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "service", "serve"],

@@ -32,7 +32,7 @@ def serve() -> None:
 async def _announce_bypass(app: web.Application, settings: Config) -> None:
     logs.event(
         "bypass_enabled",
-        level=30,
+        level=logs.WARNING,
         warning="anybody in BYPASS_NETWORKS signs in as anybody, without a password",
         networks=", ".join(map(str, settings.bypass_networks)),
     )

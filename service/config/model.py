@@ -1,11 +1,11 @@
 """The shape of a good configuration."""
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-Network = IPv4Network | IPv6Network
+from service.peers import Network
+
 Environment = Literal["development", "test", "production"]
 
 

@@ -90,8 +90,5 @@ def _page(request: web.Request, template: str, **values: object) -> web.Response
 def _in_words(seconds: int) -> str:
     """Say a duration as a person would: the two largest units."""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if days:
-        return f"{days} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else "less than a minute"
+    parts = (days, "d"), (hours % 24, "h"), (0 if days else minutes % 60, "min")
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "less than a minute"

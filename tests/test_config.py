@@ -1,0 +1,607 @@
+"""The settings: what is taken, what is refused, and in which words."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from service import config
+from service.config import NAMES, SECRETS, Config, parse, strength
+from service.config.table import NOT_YET, SETTINGS, Setting
+from service.errors import Fault
+from tests.conftest import ROOT, STRONG
+
+DEVELOPMENT = {"ENVIRONMENT": "development", "JWT_SECRET_KEY": STRONG}
+PRODUCTION = {"PUBLIC_URL": "https://auth.example.org", "JWT_SECRET_KEY": STRONG}
+EXAMPLE = (ROOT / ".env.example").read_text()
+
+DURATION = "must be a duration such as 90s, 15m, 6h or 7d, at most 365d"
+PORT = "must be a port number from 1 to 65535"
+HOST = "must be an IP address or a host name to listen on, such as 127.0.0.1"
+ADDRESS = "must be an address such as https://auth.example.org, without path or user name"
+ADDRESSES = "must be addresses such as https://app.example.org, separated by commas"
+NETWORKS = "must be networks such as 10.0.0.0/8 or ::1/128, separated by commas"
+SQLITE = "must be sqlite:///data/latchkey.db (four slashes: an absolute path)"
+POSTGRESQL = "must be sqlite:///path for now; PostgreSQL comes in a later version"
+COOKIE = "must be a cookie name: letters, digits and -_. , at most 64 characters"
+AUDIENCE = "must be a name or an address of at most 255 printable characters"
+BOOLEAN = "must be true or false"
+TOO_SHORT = f"must have at least 32 bytes (RFC 7518 section 3.2); {strength.HOW_TO}"
+PLACEHOLDER = f"looks like an example or a placeholder; {strength.HOW_TO}"
+GUESSABLE = f"could be guessed (too little entropy); {strength.HOW_TO}"
+NOT_TEXT = f"must be UTF-8 text; {strength.HOW_TO}"
+PEM = f"is a PEM key, which everybody may know; {strength.HOW_TO}"
+BYPASS = (
+    "signs anybody in without a password: it must be false in production (on your own machine, set"
+    " ENVIRONMENT=development; unset means production)"
+)
+
+Read = Callable[..., Config]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Return what loads the settings from an environment and, if given, the text of a `.env`."""
+
+    def load(environ: dict[str, str], dotenv: str | bytes = "") -> Config:
+        path = tmp_path / ".env"
+        path.write_bytes(dotenv.encode() if isinstance(dotenv, str) else dotenv)
+        return config.load(environ, path)
+
+    return load
+
+
+def faults(read: Read, environ: dict[str, str], dotenv: str | bytes = "") -> list[str]:
+    """Return the faults that the settings are refused for, one text for each."""
+    with pytest.raises(Fault) as refusal:
+        read(environ, dotenv)
+    title, *lines = str(refusal.value).split("\n  ")
+    assert title == "The settings need mending:"
+    return lines
+
+
+BAD = [
+    ("ENVIRONMENT", "staging", "must be development or test or production"),
+    ("PUBLIC_URL", "auth.example.org", ADDRESS),
+    ("PUBLIC_URL", "https://auth.example.org/latchkey", ADDRESS),
+    ("PUBLIC_URL", "https://somebody@auth.example.org", ADDRESS),
+    ("PUBLIC_URL", "https://auth.example.org:99999", ADDRESS),
+    ("PUBLIC_URL", "http://auth.example.org", "must begin with https:// in production"),
+    ("HOST", "all of them", HOST),
+    ("HOST", "http://localhost", HOST),
+    ("HOST", "a..b", HOST),
+    ("HOST", "a" * 64, HOST),
+    ("PORT", "0", PORT),
+    ("PORT", "65536", PORT),
+    ("PORT", "-1", PORT),
+    ("PORT", "http", PORT),
+    ("PORT", "\u0668\u0660", PORT),  # Arabic digits, which int() takes
+    ("DATABASE_URL", "mysql://localhost/users", SQLITE),
+    ("DATABASE_URL", "sqlite://users.db", SQLITE),
+    ("DATABASE_URL", "sqlite:///", SQLITE),
+    ("DATABASE_URL", "sqlite:///data/", SQLITE),
+    ("DATABASE_URL", "sqlite:///:memory:", SQLITE),
+    ("DATABASE_URL", "sqlite:///users.db?mode=memory", SQLITE),
+    ("DATABASE_URL", "sqlite://[users", SQLITE),
+    ("DATABASE_URL", "postgresql://user:password@host/users", POSTGRESQL),
+    ("DATABASE_URL", "postgresql://user:pass\u2100word@host/users", POSTGRESQL),
+    ("JWT_SECRET_KEY", STRONG[:31], TOO_SHORT),
+    ("JWT_SECRET_KEY", "change-me-" + STRONG, PLACEHOLDER),
+    ("JWT_SECRET_KEY", "x7Gq" * 16, GUESSABLE),
+    ("JWT_SECRET_KEY", "01" * 32, GUESSABLE),
+    ("JWT_SECRET_KEY", "\udcff" * 32, NOT_TEXT),
+    ("JWT_SECRET_KEY", "-----BEGIN PUBLIC KEY-----\n" + STRONG, PEM),
+    ("JWT_SECRET_KEY_PREVIOUS", "too short", TOO_SHORT),
+    ("JWT_ALGORITHM", "none", "must be HS256"),
+    ("JWT_ALGORITHM", "RS256", "must be HS256"),
+    ("JWT_EXPIRES_IN", "0", DURATION),
+    ("JWT_EXPIRES_IN", "-6h", DURATION),
+    ("JWT_EXPIRES_IN", "6 h", DURATION),
+    ("JWT_EXPIRES_IN", "6H", DURATION),
+    ("JWT_EXPIRES_IN", "1.5h", DURATION),
+    ("JWT_EXPIRES_IN", "2w", DURATION),
+    ("JWT_EXPIRES_IN", "366d", DURATION),
+    ("JWT_EXPIRES_IN", "9" * 5000, DURATION),
+    ("JWT_AUDIENCE", "two\nlines", AUDIENCE),
+    ("JWT_AUDIENCE", "a" * 256, AUDIENCE),
+    ("ALLOWED_REDIRECTS", "*", ADDRESSES),
+    ("ALLOWED_REDIRECTS", "https://a.example.org,https://b.example.org/path", ADDRESSES),
+    ("COOKIE_NAME", "two words", COOKIE),
+    ("COOKIE_NAME", "a=b", COOKIE),
+    ("COOKIE_NAME", "na\u00efve", COOKIE),
+    ("COOKIE_NAME", "a" * 65, COOKIE),
+    ("COOKIE_SAMESITE", "Loose", "must be Strict or Lax"),
+    (
+        "COOKIE_SAMESITE",
+        "none",
+        "must be Strict or Lax; None would send the session along from every other site",
+    ),
+    ("COOKIE_SECURE", "perhaps", BOOLEAN),
+    ("COOKIE_SECURE", "false", "must be true in production"),
+    ("BYPASS_AUTH", "2", BOOLEAN),
+    ("BYPASS_AUTH", "true", BYPASS),
+    ("BYPASS_NETWORKS", "10.0.0.1/8", f"{NETWORKS} (10.0.0.1/8 has host bits set)"),
+    (
+        "TRUSTED_PROXIES",
+        "10.0.0.1,proxy",
+        f"{NETWORKS} ('proxy' does not appear to be an IPv4 or IPv6 network)",
+    ),
+    ("LOG_LEVEL", "loud", "must be debug or info or warning or error"),
+    ("LOG_FORMAT", "xml", "must be text or json"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"), BAD, ids=[f"{name}={value[:24]!a}" for name, value, _ in BAD]
+)
+def test_a_bad_setting_is_named_with_what_it_should_be(
+    read: Read, name: str, value: str, message: str
+) -> None:
+    assert faults(read, {**PRODUCTION, name: value}) == [f"{name} {message}"]
+
+
+def test_the_table_of_bad_settings_leaves_none_out() -> None:
+    assert {name for name, _, _ in BAD} == set(NAMES)
+
+
+def test_every_fault_is_named_at_once_and_once(read: Read) -> None:
+    bad = {name: value for name, value, _ in reversed(BAD)}
+    named = [fault.split()[0] for fault in faults(read, {**bad, "JWT_SECRT": "x", "WORKERS": "2"})]
+    assert sorted(named) == sorted([*NAMES, "JWT_SECRT", "WORKERS"])
+
+
+def test_without_settings_only_what_has_no_safe_default_is_missing(read: Read) -> None:
+    assert faults(read, {}) == [
+        f"JWT_SECRET_KEY is missing; {strength.HOW_TO}",
+        "PUBLIC_URL is missing: the https:// address that browsers see",
+    ]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7vGHw somebody@somewhere",
+        '{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T"}',
+    ],
+    ids=["SSH key", "JWK"],
+)
+def test_a_key_in_a_format_of_other_algorithms_is_no_secret(read: Read, key: str) -> None:
+    (fault,) = faults(read, {**DEVELOPMENT, "JWT_SECRET_KEY": key})
+    assert fault.startswith("JWT_SECRET_KEY ")
+
+
+@pytest.mark.parametrize(
+    ("environ", "fault"),
+    [
+        (
+            {"COOKIE_NAME": "__Host-jwt"},
+            "COOKIE_NAME begins with __Host- or __Secure-, which needs",
+        ),
+        ({"JWT_SECRET_KEY": STRONG[:31]}, f"JWT_SECRET_KEY {TOO_SHORT}"),
+        ({"JWT_SECRET_KEY": ""}, f"JWT_SECRET_KEY is missing; {strength.HOW_TO}"),
+    ],
+    ids=["prefix of a cookie that is not Secure", "short key", "no key"],
+)
+def test_development_has_its_rules_too(read: Read, environ: dict[str, str], fault: str) -> None:
+    assert faults(read, {**DEVELOPMENT, "COOKIE_SECURE": "false", **environ}) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("ENVIRONMENT", "Development", "development"),
+        ("PUBLIC_URL", "HTTPS://Auth.Example.org:443/", "https://auth.example.org"),
+        ("HOST", "::", "::"),
+        ("PORT", "65535", 65535),
+        ("JWT_EXPIRES_IN", "365d", 365 * 86400),
+        ("JWT_AUDIENCE", " https://api.example.org ", "https://api.example.org"),
+        (
+            "ALLOWED_REDIRECTS",
+            "https://A.example.org/, http://b.example.org:8000,",
+            {"https://a.example.org", "http://b.example.org:8000"},
+        ),
+        ("COOKIE_NAME", "__Host-jwt", "__Host-jwt"),
+        ("COOKIE_SAMESITE", "lax", "Lax"),
+        ("COOKIE_SECURE", "off", False),
+        ("BYPASS_AUTH", "Yes", True),
+        ("BYPASS_NETWORKS", "10.1.2.3, fc00::/7", (ip_network("10.1.2.3"), ip_network("fc00::/7"))),
+        ("TRUSTED_PROXIES", ",", ()),
+        ("LOG_LEVEL", "WARNING", "warning"),
+        ("LOG_FORMAT", "json", "json"),
+    ],
+)
+def test_a_good_setting_is_read(read: Read, name: str, text: str, value: object) -> None:
+    assert getattr(read({**DEVELOPMENT, name: text}), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///data/users.db", Path("data/users.db")),
+        ("sqlite:////var/lib/users.db", Path("/var/lib/users.db")),
+    ],
+    ids=["relative", "absolute"],
+)
+def test_three_slashes_are_relative_and_four_absolute(read: Read, url: str, path: Path) -> None:
+    assert read({**DEVELOPMENT, "DATABASE_URL": url}).database.path == path
+
+
+@given(
+    count=st.integers(min_value=1, max_value=365 * 86400),
+    unit=st.sampled_from([("", 1), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]),
+)
+@hypothesis_settings(derandomize=True, deadline=None)
+def test_a_duration_is_its_count_times_its_unit_up_to_a_year(
+    count: int, unit: tuple[str, int]
+) -> None:
+    letter, seconds = unit
+    if count * seconds > 365 * 86400:
+        with pytest.raises(ValueError, match="at most 365d"):
+            parse.duration(f"{count}{letter}")
+    else:
+        assert parse.duration(f"{count}{letter}") == count * seconds
+
+
+def test_the_defaults_that_depend_on_another_setting_follow_it(read: Read) -> None:
+    development, production = read({**DEVELOPMENT, "PORT": "9000"}), read(PRODUCTION)
+    assert (development.public_url, development.log_format) == ("http://localhost:9000", "text")
+    assert (production.environment, production.log_format) == ("production", "json")
+    assert (development.production, production.production) == (False, True)
+
+
+def test_the_secrets_are_not_in_what_a_config_prints(read: Read) -> None:
+    loaded = read({**PRODUCTION, "JWT_SECRET_KEY_PREVIOUS": STRONG[::-1]})
+    assert STRONG not in repr(loaded)
+    assert STRONG[::-1] not in repr(loaded)
+
+
+# --- Where a value comes from.
+
+
+def test_the_environment_wins_over_dotenv(read: Read) -> None:
+    loaded = read({**DEVELOPMENT, "PORT": "9001"}, "PORT=9002\nHOST=::1\n")
+    assert (loaded.port, loaded.host) == (9001, "::1")
+
+
+def test_an_empty_value_counts_as_unset(read: Read) -> None:
+    assert read({**DEVELOPMENT, "PORT": ""}, "PORT=9002").port == 9002
+    assert read({**DEVELOPMENT, "PORT": "", "JWT_SECRET_KEY_FILE": ""}, "PORT=").port == 8080
+
+
+@pytest.mark.parametrize("name", ["JWT_AUDIENCE", "PORT", "ALLOWED_REDIRECTS"])
+def test_a_value_of_blanks_counts_as_unset(read: Read, name: str) -> None:
+    assert read({**DEVELOPMENT, name: "  "}) == read(DEVELOPMENT)
+
+
+def test_of_two_lines_in_dotenv_the_later_counts_even_when_it_is_empty(read: Read) -> None:
+    assert read(DEVELOPMENT, "PORT=9001\nPORT=9002\n").port == 9002
+    assert read(DEVELOPMENT, "PORT=9001\nPORT=\n").port == 8080
+
+
+@pytest.mark.parametrize(
+    "dotenv",
+    [
+        "PORT=9000",
+        "export PORT=9000\n",
+        "# a comment\n\n  PORT = '9000'  # another\r\n",
+        '\ufeffPORT="9000"\n',
+        "COMPOSE_PROJECT_NAME=x\nPORT=9000\n",
+    ],
+    ids=["plain", "export", "quotes and comments", "byte order mark", "another program's line"],
+)
+def test_dotenv_is_read_as_other_tools_read_it(read: Read, dotenv: str) -> None:
+    assert read(DEVELOPMENT, dotenv).port == 9000
+
+
+def test_a_dollar_in_dotenv_stands_for_itself(read: Read) -> None:
+    key = "${PATH}" + STRONG
+    assert read({"ENVIRONMENT": "test"}, f"JWT_SECRET_KEY={key}").jwt_secret_key == key
+
+
+@pytest.mark.parametrize(
+    ("dotenv", "line"),
+    [
+        ("nonsense", 1),
+        ("PORT 9000\nHOST=::1", 1),
+        ("HOST=::1\n=9000\n", 2),
+        ("# a comment\nHOST='open\n", 2),
+        ("HOST=::1\n\n\nnonsense\n", 4),
+        ("HOST=::1\r\n\r\nnonsense", 3),
+    ],
+    ids=["alone", "first", "last", "after a comment", "after blank lines", "after a blank CRLF"],
+)
+def test_a_bad_line_in_dotenv_is_named_by_its_number(
+    tmp_path: Path, read: Read, dotenv: str, line: int
+) -> None:
+    assert faults(read, DEVELOPMENT, dotenv) == [f"{tmp_path}/.env, line {line} is not NAME=value"]
+
+
+def test_every_bad_line_in_dotenv_is_named(read: Read) -> None:
+    assert len(faults(read, DEVELOPMENT, "one\nPORT=9000\ntwo\n")) == 2
+
+
+def test_a_dotenv_that_is_not_text_is_named(tmp_path: Path, read: Read) -> None:
+    assert faults(read, DEVELOPMENT, b"PORT=\xff") == [
+        f"{tmp_path}/.env cannot be read (UnicodeDecodeError)"
+    ]
+
+
+def test_a_missing_dotenv_is_no_fault(tmp_path: Path) -> None:
+    assert config.load(DEVELOPMENT, tmp_path / ".env").port == 8080
+
+
+# --- Secrets in files.
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (STRONG, STRONG),
+        (f"{STRONG}\n", STRONG),
+        (f"{STRONG}\r\n", STRONG),
+        (f" {STRONG} \n", f" {STRONG} "),
+        (f"{STRONG}\n{STRONG}\n", f"{STRONG}\n{STRONG}"),
+        (f"{STRONG}\u00e9\n", f"{STRONG}\u00e9"),
+    ],
+    ids=["no line end", "LF", "CRLF", "blanks", "two lines", "beyond ASCII"],
+)
+def test_a_secret_file_is_taken_without_its_last_line_end(
+    tmp_path: Path, read: Read, content: str, secret: str
+) -> None:
+    (tmp_path / "key").write_bytes(content.encode())
+    environ = {"ENVIRONMENT": "test", "JWT_SECRET_KEY_FILE": f"{tmp_path}/key"}
+    assert read(environ).jwt_secret_key == secret
+
+
+def test_every_secret_can_be_given_as_a_file(tmp_path: Path, read: Read) -> None:
+    plain = {
+        "DATABASE_URL": "sqlite:///users.db",
+        "JWT_SECRET_KEY": STRONG,
+        "JWT_SECRET_KEY_PREVIOUS": STRONG[::-1],
+    }
+    assert plain.keys() == SECRETS
+    for name, value in plain.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    from_files = {f"{name}_FILE": str(tmp_path / name) for name in plain}
+    assert read({"ENVIRONMENT": "test", **from_files}) == read({"ENVIRONMENT": "test", **plain})
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "must be the path of a readable text file (FileNotFoundError)"),
+        (b"", "names an empty file"),
+        (b"\r\n", "names an empty file"),
+        (b"\xff" * 32, "must be the path of a readable text file (UnicodeDecodeError)"),
+    ],
+    ids=["missing", "empty", "only a line end", "not text"],
+)
+def test_a_bad_secret_file_is_named(
+    tmp_path: Path, read: Read, content: bytes | None, fault: str
+) -> None:
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    environ = {"JWT_SECRET_KEY_PREVIOUS_FILE": f"{tmp_path}/key"}
+    assert faults(read, {**DEVELOPMENT, **environ}) == [f"JWT_SECRET_KEY_PREVIOUS_FILE {fault}"]
+
+
+def test_a_directory_is_no_secret_file(tmp_path: Path, read: Read) -> None:
+    environ = {**DEVELOPMENT, "JWT_SECRET_KEY_PREVIOUS_FILE": str(tmp_path)}
+    assert faults(read, environ) == [
+        "JWT_SECRET_KEY_PREVIOUS_FILE must be the path of a readable text file (IsADirectoryError)"
+    ]
+
+
+def test_a_secret_file_that_is_too_long_is_refused_and_never_cut(
+    tmp_path: Path, read: Read
+) -> None:
+    (tmp_path / "key").write_text(STRONG * 2000)
+    environ = {**DEVELOPMENT, "JWT_SECRET_KEY_PREVIOUS_FILE": f"{tmp_path}/key"}
+    (fault,) = faults(read, environ)
+    assert fault.startswith("JWT_SECRET_KEY_PREVIOUS_FILE ")
+
+
+def test_a_secret_given_plainly_and_as_a_file_is_refused(read: Read) -> None:
+    assert faults(read, {**DEVELOPMENT, "JWT_SECRET_KEY_FILE": "/nowhere"}) == [
+        "JWT_SECRET_KEY is given twice, as JWT_SECRET_KEY and as JWT_SECRET_KEY_FILE: keep one"
+    ]
+
+
+def test_the_environment_wins_over_dotenv_whichever_of_the_two_names_a_file(
+    tmp_path: Path, read: Read
+) -> None:
+    (tmp_path / "key").write_text(STRONG)
+    other = "another-key-that-is-long-enough-for-development"
+    from_file = {"ENVIRONMENT": "test", "JWT_SECRET_KEY_FILE": f"{tmp_path}/key"}
+    assert read(from_file, f"JWT_SECRET_KEY={other}").jwt_secret_key == STRONG
+    assert read(DEVELOPMENT, f"JWT_SECRET_KEY_FILE={tmp_path}/key").jwt_secret_key == STRONG
+
+
+def test_a_file_that_the_environment_overrules_need_not_be_there(read: Read) -> None:
+    assert read(DEVELOPMENT, "JWT_SECRET_KEY_FILE=/nowhere").jwt_secret_key == STRONG
+
+
+# --- Names.
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("JWT_SECRET", "JWT_SECRET_KEY"),
+        ("JWT_SECRET_KEY_FIEL", "JWT_SECRET_KEY_FILE"),
+        ("JWT_EXPIRE_IN", "JWT_EXPIRES_IN"),
+        ("BYPASS_AUHT", "BYPASS_AUTH"),
+        ("COOKIE_SAME_SITE", "COOKIE_SAMESITE"),
+        ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+        ("ALLOWED_REDIRECT", "ALLOWED_REDIRECTS"),
+    ],
+)
+def test_a_misspelt_name_is_refused_with_a_suggestion(read: Read, name: str, meant: str) -> None:
+    fault = f"{name} is not a setting; did you mean {meant}?"
+    assert faults(read, {**DEVELOPMENT, name: "x"}) == [fault]
+    assert faults(read, DEVELOPMENT, f"{name}=x") == [fault]
+
+
+def test_a_name_of_ours_that_is_like_no_other_is_refused_without_one(read: Read) -> None:
+    assert faults(read, {**DEVELOPMENT, "OIDC_Q": "x"}) == ["OIDC_Q is not a setting"]
+
+
+@pytest.mark.parametrize("name", ["ENVIROMENT", "DATABSE_URL", "LOG_LEVL", "PUBLIC_URI"])
+def test_what_is_nearly_a_setting_is_refused_in_dotenv_and_somebody_elses_outside(
+    read: Read, name: str
+) -> None:
+    (fault,) = faults(read, DEVELOPMENT, f"{name}=x")
+    assert fault.startswith(f"{name} is not a setting; did you mean ")
+    assert read({**DEVELOPMENT, name: "x"}) == read(DEVELOPMENT)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_YET))
+def test_a_setting_of_a_later_version_is_refused(read: Read, name: str) -> None:
+    assert faults(read, {**DEVELOPMENT, name: "something"}) == [
+        f"{name} does not exist yet in this version: remove it"
+    ]
+
+
+def test_a_secret_file_of_a_later_version_is_refused(read: Read) -> None:
+    assert faults(read, {**DEVELOPMENT, "OIDC_CLIENT_SECRET_FILE": "/run/secrets/oidc"}) == [
+        "OIDC_CLIENT_SECRET_FILE does not exist yet in this version: remove it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("WORKERS", "1"),
+        ("PROVISION_USERS", "False"),
+        ("PASSWORD_AUTH", "false"),
+        ("PASSKEY_AUTH", "false"),
+        ("REVOCATION_MAX_STALENESS", "60s"),
+        ("OIDC_SCOPES", "openid profile email"),
+        ("OIDC_USERNAME_CLAIM", "preferred_username"),
+    ],
+)
+def test_the_default_of_a_later_setting_may_stand_there(
+    read: Read, name: str, default: str
+) -> None:
+    assert read({**DEVELOPMENT, name: default}) == read(DEVELOPMENT)
+
+
+# --- Secrets good enough to sign with.
+
+
+@given(seed=st.binary(max_size=8), length=st.integers(min_value=16, max_value=96))
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=300)
+def test_random_text_of_enough_bytes_is_always_a_good_secret(seed: bytes, length: int) -> None:
+    random = hashlib.shake_256(seed).digest(length)
+    longer = hashlib.shake_256(seed).digest(length + 8)  # 16 bytes are 22 characters of base64
+    for text in (random.hex(), base64.b64encode(longer).decode()):
+        assert strength.fault(text, production=True) is None
+
+
+@given(
+    part=st.text(st.characters(codec="ascii"), min_size=1, max_size=8),
+    times=st.integers(min_value=32, max_value=200),
+)
+@hypothesis_settings(derandomize=True, deadline=None)
+def test_a_short_text_repeated_is_never_one(part: str, times: int) -> None:
+    assert strength.fault(part * times, production=True) is not None
+
+
+@pytest.mark.parametrize(
+    "word", ["changeme", "Replace-Me", "PLACEHOLDER", "secret", "Passw0rd", "your_", "deadbeef"]
+)
+def test_a_placeholder_makes_the_strongest_secret_a_placeholder(word: str) -> None:
+    assert strength.fault(f"{STRONG}{word}{STRONG}", production=True) == PLACEHOLDER
+    assert strength.fault(f"{STRONG}{word}{STRONG}", production=False) is None
+
+
+@pytest.mark.parametrize("name", [".env.example", ".env.test"])
+def test_a_key_that_everybody_can_read_here_is_refused_in_production(name: str) -> None:
+    published = dotenv_values(ROOT / name)["JWT_SECRET_KEY"]
+    assert strength.fault(str(published), production=True) is not None
+
+
+# --- What is read for commands that need less.
+
+
+def test_the_database_can_be_read_without_the_other_settings(tmp_path: Path) -> None:
+    environ = {"PORT": "none", "DATABASE_URL": "sqlite:///users.db", "JWT_SECRT": "x"}
+    assert config.load_database(environ, tmp_path / ".env").path == Path("users.db")
+
+
+@pytest.mark.parametrize(
+    ("environ", "dotenv", "fault"),
+    [
+        ({"DATABASE_URL": "users.db"}, "", f"DATABASE_URL {SQLITE}"),
+        ({"DATABASE_URL_FILE": "/nowhere"}, "", "DATABASE_URL_FILE must be the path of"),
+        ({}, "nonsense", ".env, line 1 is not NAME=value"),
+    ],
+    ids=["value", "file", "dotenv"],
+)
+def test_what_is_wrong_with_the_database_setting_is_named_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    dotenv: str,
+    fault: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text(dotenv)
+    with pytest.raises(Fault) as refusal:
+        config.load_database({"PORT": "none", **environ})
+    _, only = str(refusal.value).split("\n  ")
+    assert only.startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("environ", "word"),
+    [
+        ({"ENVIRONMENT": " Development "}, "development"),
+        ({"ENVIRONMENT": "test"}, "test"),
+        ({"ENVIRONMENT": "production"}, "production"),
+        ({"ENVIRONMENT": "dev"}, "production"),
+        ({}, "production"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_whatever_is_not_clearly_something_else_is_production(
+    tmp_path: Path, environ: dict[str, str], word: str
+) -> None:
+    assert config.environment(environ, tmp_path / ".env") == word
+
+
+# --- The example cannot drift from the table.
+
+
+def test_the_example_has_one_line_for_each_setting_and_no_other() -> None:
+    names = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=", EXAMPLE, re.MULTILINE)
+    assert sorted(names) == sorted(NAMES)
+
+
+def test_the_example_sets_what_development_needs_and_nothing_else() -> None:
+    assert dotenv_values(ROOT / ".env.example") == {
+        "ENVIRONMENT": "development",
+        "JWT_SECRET_KEY": "example-only-run-the-line-above-and-put-its-output-here",
+        "BYPASS_AUTH": "true",
+    }
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_a_line_that_is_commented_out_shows_the_default(read: Read, setting: Setting) -> None:
+    changed = re.sub(rf"^# ({setting.name}=)", r"\1", EXAMPLE, flags=re.MULTILINE)
+    environ = {"JWT_SECRET_KEY": STRONG}
+    assert read(environ, changed) == read(environ, EXAMPLE)
+
+
+def test_the_example_with_a_fresh_key_loads(read: Read) -> None:
+    fresh = re.sub(r"^JWT_SECRET_KEY=.*$", f"JWT_SECRET_KEY={STRONG}", EXAMPLE, flags=re.MULTILINE)
+    assert read({}, fresh) == replace(read({}, EXAMPLE), jwt_secret_key=STRONG)

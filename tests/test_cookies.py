@@ -1,0 +1,81 @@
+"""Cookies: the one cookie of exactly our name is read as it stands, and never one of two."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service import cookies, errors
+
+READ: dict[str, tuple[list[str], str | None]] = {
+    "no header": ([], None),
+    "an empty header": ([""], None),
+    "only separators": (["; ;;"], None),
+    "alone": (["jwt=x.y.z"], "x.y.z"),
+    "first": (["jwt=x; theme=dark"], "x"),
+    "last": (["theme=dark; jwt=x"], "x"),
+    "on the second line": (["theme=dark", "jwt=x"], "x"),
+    "no blank after the semicolon": (["theme=dark;jwt=x"], "x"),
+    "a semicolon at the end": (["jwt=x;"], "x"),
+    "an empty value": (["jwt="], ""),
+    "equals signs in the value": (["jwt=x=y=="], "x=y=="),
+    "a quoted value stays quoted": (['jwt="x"'], '"x"'),
+    "a semicolon in quotes ends the value": (['jwt="x;y"'], '"x'),
+    "nothing is percent-decoded": (["jwt=%78"], "%78"),
+    "a comma separates nothing": (["jwt=x, jwt=y"], "x, jwt=y"),
+    "$Version is a cookie like any other": (["$Version=1; jwt=x; $Path=/"], "x"),
+    "a name without a value": (["jwt"], None),
+    "another case": (["JWT=x; Jwt=x"], None),
+    "a longer name": (["jwt2=x; jwt.0=x; __Host-jwt=x; xjwt=x"], None),
+    "our name in another's value": (["theme=jwt=x; other=; =jwt=x"], None),
+    "a quoted name": (['"jwt"=x'], None),
+    "a percent-encoded name": (["j%77t=x"], None),
+    "a blank before the equals sign": (["jwt =x"], None),
+    "a tab before the name": (["\tjwt=x; \tjwt=y"], None),
+    "a line end before the name": (["\njwt=x"], None),
+    "a no-break space before the name": (["\u00a0jwt=x"], None),
+    "a next-line character before the name": (["\u0085jwt=x"], None),
+    "a wide blank before the name": (["\u2000jwt=x"], None),
+    "a NUL after the name": (["jwt\0=x"], None),
+    "a look-alike beside ours": (["\u00a0jwt=evil; jwt=x; JWT=evil"], "x"),
+}
+
+TWICE: dict[str, list[str]] = {
+    "on one line": ["jwt=x; jwt=y"],
+    "on two lines": ["jwt=x", "jwt=y"],
+    "far apart": ["jwt=x; a=1; b=2", "c=3", "d=4; jwt=y"],
+    "the same value": ["jwt=x; jwt=x"],
+    "the first one empty": ["jwt=; jwt=x"],
+    "the second one empty": ["jwt=x; jwt="],
+    "without a blank": ["jwt=x;jwt=y"],
+    "three times": ["jwt=x; jwt=y; jwt=z"],
+    "in what one takes for quotes": ['theme="; jwt=x; "; jwt=y'],
+}
+
+
+@pytest.mark.parametrize(("lines", "value"), READ.values(), ids=READ)
+def test_the_cookie_of_exactly_our_name_is_read_as_it_stands(
+    lines: list[str], value: str | None
+) -> None:
+    assert cookies.read(lines, "jwt") == value
+
+
+@pytest.mark.parametrize("lines", TWICE.values(), ids=TWICE)
+def test_two_cookies_of_our_name_are_refused_whichever_is_good(lines: list[str]) -> None:
+    with pytest.raises(errors.CookieAmbiguous) as refused:
+        cookies.read(lines, "jwt")
+    assert (refused.value.status, refused.value.code) == (401, "cookie_ambiguous")
+
+
+def test_a_name_is_no_pattern() -> None:
+    assert cookies.read(["jXt=x; j.t=y"], "j.t") == "y"
+
+
+@settings(derandomize=True, deadline=None)
+@given(
+    value=st.text().filter(lambda text: ";" not in text and text == text.strip(" ")),
+    before=st.lists(st.text().filter(lambda text: "jwt" not in text)),
+    after=st.lists(st.text().filter(lambda text: "jwt" not in text)),
+)
+def test_no_neighbour_changes_what_is_read(value: str, before: list[str], after: list[str]) -> None:
+    line = "; ".join([*before, f"jwt={value}", *after])
+    assert cookies.read([*before, line, *after], "jwt") == value
