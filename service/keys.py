@@ -28,7 +28,7 @@ class KeyRing:
 def from_secret(secret: str) -> Key:
     """Return the HS256 key whose bytes are the UTF-8 text of `secret`.
 
-    Raises jwt.InvalidKeyError when the text is a PEM, DER, SSH or JWK key, which is not a secret.
+    A text that is a PEM, DER, SSH or JWK key is no secret: the configuration has refused it.
     """
     algorithm = jwt.get_algorithm_by_name("HS256")
     prepared = algorithm.prepare_key(secret)

@@ -108,7 +108,7 @@ class Tokens:
     def _check_header(self, segment: bytes) -> None:
         """Accept our two header parameters alone: nothing else points anywhere, or is critical."""
         header = _object(_unsegment(segment))
-        if header.get("alg") not in {key.algorithm for key in self._keys.verifying}:
+        if header.get("alg") not in [key.algorithm for key in self._keys.verifying]:
             raise errors.AlgorithmInvalid
         if header.keys() != {"alg", "typ"} or header["typ"] != "JWT":
             raise errors.TokenInvalid
@@ -118,7 +118,7 @@ class Tokens:
             raise errors.TokenInvalid
         if claims.get("iss") != self._issuer:
             raise errors.IssuerInvalid
-        if claims.get("aud") != self._audience:
+        if claims.get("aud") != self._audience or ("aud" in claims) != bool(self._audience):
             raise errors.AudienceInvalid
         now = self._clock()
         if claims["exp"] <= now:

@@ -4,6 +4,8 @@ import math
 import zlib
 from collections import Counter
 
+import jwt
+
 MINIMUM_BYTES = 32
 _MINIMUM_BITS = 80  # random hex of 16 bytes measures 90 and more
 _MINIMUM_FOLDED_BYTES = 16
@@ -24,8 +26,10 @@ def fault(secret: str, *, production: bool) -> str | None:
         return f"must be UTF-8 text; {HOW_TO}"
     if len(key) < MINIMUM_BYTES:
         return f"must have at least {MINIMUM_BYTES} bytes (RFC 7518 section 3.2); {HOW_TO}"
-    if "-----BEGIN " in secret:
-        return f"is a PEM key, which everybody may know; {HOW_TO}"
+    try:
+        jwt.get_algorithm_by_name("HS256").prepare_key(secret)
+    except jwt.InvalidKeyError:
+        return f"is a public or private key, not a secret; {HOW_TO}"
     if production:
         lower = secret.lower()
         if any(word in lower for word in _PLACEHOLDERS):
