@@ -1,14 +1,17 @@
 """The only wiring: a configuration becomes an application."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
-from service import context, db, keys, middleware, schema
+from service import changes, context, db, keys, middleware, schema
 from service.config import Config
 from service.endpoints import account, exchange, ops, pages
 from service.login import bypass
 from service.metrics import Metrics
+from service.revocation import Revocation
 from service.tokens import Tokens
 from service.views import Views
 
@@ -23,7 +26,7 @@ def create_app(config: Config) -> web.Application:
     app[context.TOKENS] = Tokens(config, keys.load(config))
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
-    app.cleanup_ctx.append(_database)
+    app.cleanup_ctx.extend((_database, _revocation))
     app.on_response_prepare.append(_signal(middleware.stamp(config)))
     for leaf in (pages, account, exchange, ops, bypass):
         leaf.add_routes(app)
@@ -36,6 +39,22 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     async with db.connect(path) as database:
         app[context.DATABASE] = database
         yield
+
+
+async def _revocation(app: web.Application) -> AsyncIterator[None]:
+    """Know every live revocation before the first answer, and follow the feed from then on."""
+    config, database = app[context.CONFIG], app[context.DATABASE]
+    async with database.transaction() as tx:
+        await changes.issuing(tx, config.jwt_expires_in, app[context.TOKENS].now())
+    feed = Revocation(database, max_staleness=config.revocation_max_staleness)
+    await feed.catch_up()
+    app[context.REVOCATION] = feed
+    app[context.METRICS].watch_feed(feed.__len__, lambda: feed.age)
+    following = asyncio.create_task(feed.follow())
+    yield
+    following.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await following
 
 
 def _signal(

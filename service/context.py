@@ -11,12 +11,14 @@ from service import logs, peers
 from service.config import Config
 from service.db import Database
 from service.metrics import Metrics
+from service.revocation import Revocation
 from service.tokens import Claims, Tokens
 from service.views import Views
 
 CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
 TOKENS = web.AppKey("tokens", Tokens)
+REVOCATION = web.AppKey("revocation", Revocation)
 METRICS = web.AppKey("metrics", Metrics)
 VIEWS = web.AppKey("views", Views)
 

@@ -61,6 +61,11 @@ class Database:
         rows = await self.fetch_all(sql, parameters)
         return rows[0] if rows else None
 
+    async def data_version(self) -> int:
+        """Return a number that changes when anybody else has written (SQLite's data_version)."""
+        row = await self.fetch_one("PRAGMA data_version")
+        return int(row["data_version"]) if row else 0
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""

@@ -107,6 +107,14 @@ class AudienceInvalid(Unauthenticated):
     detail = "The claim `aud` is not the one that this service requires. Sign in here."
 
 
+class TokenRevoked(Unauthenticated):
+    code = "token_revoked"
+    title = "The session was ended"
+    detail = (
+        "The token was taken back: by signing out, or by whoever runs this service. Sign in again."
+    )
+
+
 class AlgorithmInvalid(Unauthenticated):
     code = "algorithm_invalid"
     title = "A token signed in another way"
@@ -202,6 +210,19 @@ class DatabaseUnavailable(Problem):
     code = "database_unavailable"
     title = "The user database does not answer"
     detail = "Try again in a few seconds. Whoever runs this service finds the reason in its log."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "5"})
+
+
+class FeedStale(Problem):
+    status = 503
+    code = "feed_stale"
+    title = "Nobody can be let in just now"
+    detail = (
+        "The user database has not answered for so long that this service no longer knows which"
+        " sessions have ended. Try again in a few seconds."
+    )
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "5"})

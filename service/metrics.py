@@ -1,5 +1,7 @@
 """What Prometheus may ask: counters and gauges of one process."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from service import __version__
@@ -42,6 +44,17 @@ class Metrics:
         ).set(1)
         self._children: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {}
+
+    def watch_feed(self, size: Callable[[], float], age: Callable[[], float]) -> None:
+        """Show how many live revocations are remembered, and how old that knowledge is."""
+        Gauge(
+            "latchkey_revocations", "Sessions and users remembered", registry=self._registry
+        ).set_function(size)
+        Gauge(
+            "latchkey_feed_age_seconds",
+            "How long ago the feed was known to be complete",
+            registry=self._registry,
+        ).set_function(age)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer. `route` is the pattern of the path, never the path itself."""

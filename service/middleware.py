@@ -39,7 +39,7 @@ async def guard(request: web.Request, handler: context.Handler) -> web.StreamRes
     match_info = request.match_info
     if match_info.http_exception is None:
         if not context.is_public(match_info.handler):
-            request[context.IDENTITY] = session.identify(request)
+            request[context.IDENTITY] = await session.identify(request)
         if request.method not in _SAFE_METHODS:
             _check_same_site(request)
     return await handler(request)

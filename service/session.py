@@ -31,21 +31,29 @@ def sign_in(request: web.Request, user: dict[str, Any], *, amr: str) -> web.Resp
     return web.Response(status=302, headers={**headers, "Location": location})
 
 
-def sign_out(request: web.Request) -> web.Response:
-    """End the session: clear the cookie, and lead on to `next`."""
-    claims = identify_if_any(request)
+async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Response:
+    """End the session, here and in every copy of its tokens; clear the cookie, lead on to `next`.
+
+    With `everywhere`, end all sessions of the user. Raises DatabaseUnavailable: then the session
+    goes on, and the cookie stays.
+    """
+    claims = await identify_if_any(request)
     if claims is not None:
-        context.log(request, "sign_out", user=claims["username"], sid=claims["sid"])
+        feed = request.app[context.REVOCATION]
+        await (feed.sign_out_user(claims["id"]) if everywhere else feed.sign_out_session(claims))
+        scope = "everywhere" if everywhere else "session"
+        context.log(request, "sign_out", user=claims["username"], sid=claims["sid"], scope=scope)
     headers = {"Location": next_address(request)}
     if request.method != "GET" or _sends_cookie(request):
         headers["Set-Cookie"] = _cookie(request, "", 0)
     return web.Response(status=302, headers=headers)
 
 
-def identify(request: web.Request) -> Claims:
+async def identify(request: web.Request) -> Claims:
     """Return the claims of the caller's token: the bearer token if there is one, else the cookie.
 
-    Raises CredentialsMissing, CookieAmbiguous, AuthorizationAmbiguous, and what `verify` raises.
+    Name and roles are the user's present ones. Raises CredentialsMissing, CookieAmbiguous,
+    AuthorizationAmbiguous, and what Tokens.verify and Revocation.admit raise.
     """
     token = bearer_token(request)
     if token is None:
@@ -53,13 +61,14 @@ def identify(request: web.Request) -> Claims:
         token = cookies.read(request.headers.getall("Cookie", ()), name)
     if token is None:
         raise errors.CredentialsMissing
-    return request.app[context.TOKENS].verify(token)
+    app = request.app
+    return await app[context.REVOCATION].admit(app[context.TOKENS].verify(token))
 
 
-def identify_if_any(request: web.Request) -> Claims | None:
+async def identify_if_any(request: web.Request) -> Claims | None:
     """Return the caller's claims on an open page, where a bad credential means signed out."""
     try:
-        return identify(request)
+        return await identify(request)
     except errors.Unauthenticated:
         return None
 

@@ -9,6 +9,7 @@ import json
 import re
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ from service.keys import KeyRing
 
 MAX_BYTES = 3500
 """A longer token is never issued: browsers drop cookies over 4,096 bytes with their attributes."""
+
+REMEMBERED = 4096
+"""How many verified tokens are kept, of some 2.5 KB each."""
 
 _LEEWAY = 5
 _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z
@@ -40,6 +44,7 @@ class Tokens:
         self._refuse_bypass = config.production
         self._keys = keys
         self._clock = clock
+        self._verified: OrderedDict[str, Claims] = OrderedDict()
         self._header = _segment(_encode({"alg": keys.signing.algorithm, "typ": "JWT"}).encode())
 
     def now(self) -> int:
@@ -78,10 +83,22 @@ class Tokens:
         return self._sign({**claims, "iat": self.now(), "jti": secrets.token_urlsafe(16)})
 
     def verify(self, token: str) -> Claims:
-        """Return the claims of a good token.
+        """Return the claims of a good token, for reading only: they are remembered.
 
-        Raises TokenInvalid, AlgorithmInvalid, TokenExpired, IssuerInvalid or AudienceInvalid.
+        A signature is checked once; the time of expiry, each time. Raises TokenInvalid,
+        AlgorithmInvalid, TokenExpired, IssuerInvalid or AudienceInvalid.
         """
+        known = self._verified.get(token)
+        if known is None:
+            known = self._verified[token] = self._verify(token)
+            if len(self._verified) > REMEMBERED:
+                self._verified.popitem(last=False)
+        elif known["exp"] <= self._clock():
+            del self._verified[token]
+            raise errors.TokenExpired
+        return known
+
+    def _verify(self, token: str) -> Claims:
         if len(token) > MAX_BYTES or not _COMPACT.fullmatch(token):
             raise errors.TokenInvalid
         signed, _, signature_segment = token.encode("ascii").rpartition(b".")

@@ -2,13 +2,15 @@
 
 A user is `{"id", "username", "disabled", "version", "created_at", "updated_at", "roles"}`; its
 roles are `[{"id", "role"}, …]`, in the order of their ids. Times are RFC 3339, UTC. Whatever
-changes a user counts its `version` up, in the same transaction.
+changes a user counts its `version` up and announces it in the feed, in the same transaction.
 """
 
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any
 
+from service import changes
 from service.db import Conflict, Database, Row, Transaction
 from service.errors import Fault, UsernameInvalid
 
@@ -25,6 +27,7 @@ LEFT JOIN user_roles ur ON ur.user_id = u.id
 LEFT JOIN roles r ON r.id = ur.role_id
 """
 _BY_USERNAME = _SELECT + "WHERE u.username = ? ORDER BY r.id"
+_BY_ID = _SELECT + "WHERE u.id = ? ORDER BY r.id"
 _ALL = _SELECT + "ORDER BY u.username, r.id"
 
 
@@ -56,6 +59,12 @@ def canonical_role(role: str) -> str:
 async def by_username(db: Database | Transaction, username: str) -> User | None:
     """Read one user with its roles, in one query. `username` is canonical."""
     users = _fold(await db.fetch_all(_BY_USERNAME, (username,)))
+    return users[0] if users else None
+
+
+async def by_id(db: Database | Transaction, user_id: int) -> User | None:
+    """Read one user with its roles, in one query."""
+    users = _fold(await db.fetch_all(_BY_ID, (user_id,)))
     return users[0] if users else None
 
 
@@ -98,21 +107,48 @@ async def create(tx: Transaction, username: str, roles: tuple[str, ...] = ()) ->
 
 
 async def delete(tx: Transaction, username: str) -> None:
-    """Delete a user. Raises UserNotFound."""
-    if not await tx.execute("DELETE FROM users WHERE username = ?", (canonical(username),)):
-        raise _no_user(username)
+    """Delete a user, and take its tokens back. Raises UserNotFound."""
+    user = await get(tx, username)
+    await tx.execute("DELETE FROM users WHERE id = ?", (user["id"],))
+    await changes.user_revoked(tx, user["id"], changes.DELETED, int(time.time()))
+
+
+async def rename(tx: Transaction, username: str, to: str) -> bool:
+    """Give a user another name, which signs nobody out; return whether that was a change.
+
+    Raises Fault if the name is taken, UserNotFound, UsernameInvalid.
+    """
+    user, name = await get(tx, username), canonical(to)
+    if name == user["username"]:
+        return False
+    try:
+        await tx.execute("UPDATE users SET username = ? WHERE id = ?", (name, user["id"]))
+    except Conflict:
+        raise Fault(f"The user {name} exists already.") from None
+    await _touch(tx, user)
+    return True
+
+
+async def sign_out(tx: Transaction, user_id: int) -> int:
+    """End all sessions of a user; return the first `ver` that is good again.
+
+    Whoever signs in again after this is in. A user who is gone has no sessions left.
+    """
+    user = await by_id(tx, user_id)
+    return changes.DELETED if user is None else await _touch(tx, user, revoke=True)
 
 
 async def set_disabled(tx: Transaction, username: str, *, disabled: bool) -> bool:
-    """Disable or enable a user; return whether that was a change. Raises UserNotFound."""
-    changed = await tx.execute(
-        "UPDATE users SET disabled = ?, version = version + 1, updated_at = ?"
-        " WHERE username = ? AND disabled <> ?",
-        (int(disabled), _now(), canonical(username), int(disabled)),
-    )
-    if not changed:
-        await get(tx, username)
-    return bool(changed)
+    """Disable or enable a user; return whether that was a change. Raises UserNotFound.
+
+    Disabling takes the user's tokens back; enabling does not bring them back to life.
+    """
+    user = await get(tx, username)
+    if user["disabled"] == disabled:
+        return False
+    await tx.execute("UPDATE users SET disabled = ? WHERE id = ?", (int(disabled), user["id"]))
+    await _touch(tx, user, revoke=True)
+    return True
 
 
 async def create_role(tx: Transaction, role: str) -> None:
@@ -125,13 +161,15 @@ async def create_role(tx: Transaction, role: str) -> None:
 
 async def delete_role(tx: Transaction, role: str) -> None:
     """Delete a role and take it from everybody who has it. Raises RoleNotFound."""
-    await tx.execute(
-        "UPDATE users SET version = version + 1, updated_at = ? WHERE id IN (SELECT ur.user_id"
-        " FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE r.role = ?)",
-        (_now(), role),
+    role_id = await _role_id(tx, role)
+    holders = await tx.fetch_all(
+        "SELECT u.id, u.version FROM users u JOIN user_roles ur ON ur.user_id = u.id"
+        " WHERE ur.role_id = ?",
+        (role_id,),
     )
-    if not await tx.execute("DELETE FROM roles WHERE role = ?", (role,)):
-        raise _no_role(role)
+    await tx.execute("DELETE FROM roles WHERE id = ?", (role_id,))
+    for user in holders:
+        await _touch(tx, user)
 
 
 async def grant(tx: Transaction, username: str, role: str) -> bool:
@@ -155,10 +193,19 @@ async def _set_role(tx: Transaction, username: str, role: str, *, has: bool) -> 
         else "DELETE FROM user_roles WHERE user_id = ? AND role_id = ?"
     )
     await tx.execute(statement, (user["id"], role_id))
-    await tx.execute(
-        "UPDATE users SET version = version + 1, updated_at = ? WHERE id = ?", (_now(), user["id"])
-    )
+    await _touch(tx, user)
     return True
+
+
+async def _touch(tx: Transaction, user: User, *, revoke: bool = False) -> int:
+    """Count a user's version up and announce it in the feed; return the new version."""
+    version = int(user["version"]) + 1
+    await tx.execute(
+        "UPDATE users SET version = ?, updated_at = ? WHERE id = ?", (version, _now(), user["id"])
+    )
+    announce = changes.user_revoked if revoke else changes.user_changed
+    await announce(tx, user["id"], version, int(time.time()))
+    return version
 
 
 async def _role_id(tx: Transaction, role: str) -> int:

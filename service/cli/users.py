@@ -1,4 +1,4 @@
-"""`user list|show|create|enable|disable|delete`."""
+"""`user list|show|create|rename|enable|disable|sign-out|delete`."""
 
 import click
 
@@ -48,6 +48,15 @@ def create(username: str, roles: tuple[str, ...], json_form: bool) -> None:
 
 @user.command()
 @_username
+@click.argument("to", metavar="NEW_NAME")
+def rename(username: str, to: str) -> None:
+    """Give a user another name, which signs nobody out."""
+    changed = run.write(lambda tx: users.rename(tx, username, to))
+    click.echo("Renamed." if changed else "That is the user's name already.")
+
+
+@user.command()
+@_username
 def enable(username: str) -> None:
     """Let a disabled user sign in again."""
     changed = run.write(lambda tx: users.set_disabled(tx, username, disabled=False))
@@ -57,16 +66,28 @@ def enable(username: str) -> None:
 @user.command()
 @_username
 def disable(username: str) -> None:
-    """Keep a user from signing in."""
+    """Keep a user from signing in, and end all of the user's sessions."""
     changed = run.write(lambda tx: users.set_disabled(tx, username, disabled=True))
     click.echo("Disabled." if changed else "The user is disabled already.")
+
+
+@user.command("sign-out")
+@_username
+def sign_out(username: str) -> None:
+    """End all sessions of a user, within a second and everywhere."""
+
+    async def action(tx: Transaction) -> None:
+        await users.sign_out(tx, (await users.get(tx, username))["id"])
+
+    run.write(action)
+    click.echo("Signed out everywhere.")
 
 
 @user.command()
 @_username
 @output.yes
 def delete(username: str, yes: bool) -> None:
-    """Delete a user for good."""
+    """Delete a user for good, and end all of the user's sessions."""
     if not yes:
         found = run.read(lambda database: users.get(database, username))
         click.confirm(f"Delete the user {found['username']} for good?", abort=True)

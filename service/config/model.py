@@ -31,6 +31,7 @@ class Config:
     jwt_algorithm: str
     jwt_expires_in: int
     jwt_audience: str | None
+    revocation_max_staleness: int
     allowed_redirects: frozenset[str]
     cookie_name: str
     cookie_samesite: str

@@ -58,6 +58,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("JWT_EXPIRES_IN", parse.duration, "6h", "the life of a session and of its tokens"),
     Setting("JWT_AUDIENCE", parse.audience, None, "`aud` to set and to require"),
     Setting(
+        "REVOCATION_MAX_STALENESS",
+        parse.duration,
+        "60s",
+        "how long tokens are accepted on what is known while the database is gone",
+    ),
+    Setting(
         "ALLOWED_REDIRECTS",
         parse.origins,
         "",
@@ -99,7 +105,6 @@ SECRETS = frozenset(setting.name for setting in SETTINGS if setting.secret)
 NOT_YET: dict[str, str | None] = {
     "WORKERS": "1",
     "JWT_KEYS_FILE": None,
-    "REVOCATION_MAX_STALENESS": None,
     "COOKIE_DOMAIN": None,
     "PROVISION_USERS": "false",
     "CAS_URL": None,

@@ -28,16 +28,19 @@ async def me(request: web.Request) -> web.Response:
 
 @context.public
 async def sign_out(request: web.Request) -> web.Response:
-    """POST /auth/logout[?next=]: signs out."""
-    return session.sign_out(request)
+    """POST /auth/logout[?next=][&everywhere=true]: signs out."""
+    everywhere = request.query.getall("everywhere", [])
+    return await session.sign_out(request, everywhere=everywhere == ["true"])
 
 
 @context.public
 async def sign_out_by_link(request: web.Request) -> web.Response:
-    """GET /auth/logout[?next=]: signs out, but not at another site's bidding."""
+    """GET /auth/logout[?next=][&everywhere=true]: signs out, but not at another site's bidding."""
     if session.came_from_another_site(request) or session.is_prefetch(request):
         page = request.app[context.VIEWS].render(
-            "logout.html", location=session.next_address(request)
+            "logout.html",
+            location=session.next_address(request),
+            everywhere=request.query.getall("everywhere", []) == ["true"],
         )
         return web.Response(text=page, content_type="text/html")
-    return session.sign_out(request)
+    return await sign_out(request)

@@ -26,13 +26,21 @@ async def alive(_request: web.Request) -> web.Response:
 
 @context.public
 async def ready(request: web.Request) -> web.Response:
-    """GET /readyz: sign-ins would work; 503 if not."""
+    """GET /readyz: sign-ins would work; 503 if not. Tokens may still be verified, from memory."""
+    database = "ok"
     try:
         async with asyncio.timeout(_READY_SECONDS):
             await request.app[context.DATABASE].fetch_one("SELECT id FROM users LIMIT 1")
     except (errors.DatabaseUnavailable, TimeoutError):
-        return web.json_response({"status": "unavailable", "database": "unavailable"}, status=503)
-    return web.json_response({"status": "ok", "database": "ok"})
+        database = "unavailable"
+    return web.json_response(
+        {
+            "status": "ok" if database == "ok" else "degraded",
+            "database": database,
+            "feed_age_seconds": round(request.app[context.REVOCATION].age, 1),
+        },
+        status=200 if database == "ok" else 503,
+    )
 
 
 @context.public

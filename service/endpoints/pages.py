@@ -17,7 +17,7 @@ def add_routes(app: web.Application) -> None:
 @context.public
 async def home(request: web.Request) -> web.Response:
     """GET /: who you are; signed out, the ways in."""
-    claims = session.identify_if_any(request)
+    claims = await session.identify_if_any(request)
     if claims is None:
         return await _ways_in(request, location="/")
     config = request.app[context.CONFIG]
@@ -61,7 +61,7 @@ async def _ways_in(request: web.Request, *, location: str) -> web.Response:
         "login.html",
         demo_users=await _demo_users(request, location),
         bypass=request.app[context.CONFIG].bypass_auth,
-        claims=session.identify_if_any(request),
+        claims=await session.identify_if_any(request),
     )
 
 

@@ -1,0 +1,3 @@
+DROP TABLE token_lifetimes;
+
+DROP TABLE changes;
