@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -27,7 +27,6 @@ def create_app(config: Config) -> web.Application:
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation))
-    app.on_response_prepare.append(_signal(middleware.stamp(config)))
     for leaf in (pages, account, exchange, ops, bypass):
         leaf.add_routes(app)
     return app
@@ -55,12 +54,3 @@ async def _revocation(app: web.Application) -> AsyncIterator[None]:
     following.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await following
-
-
-def _signal(
-    stamp: middleware.Stamp,
-) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    async def prepare(request: web.Request, response: web.StreamResponse) -> None:
-        stamp(request, response)
-
-    return prepare

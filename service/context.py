@@ -3,11 +3,14 @@
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
+import orjson
 from aiohttp import web
 
-from service import logs, peers
+from service import errors, logs, peers
 from service.config import Config
 from service.db import Database
 from service.metrics import Metrics
@@ -22,14 +25,23 @@ REVOCATION = web.AppKey("revocation", Revocation)
 METRICS = web.AppKey("metrics", Metrics)
 VIEWS = web.AppKey("views", Views)
 
-IDENTITY = web.RequestKey("identity", dict)
-"""The claims of the caller, on every route that is not open."""
+_JSON = {"Content-Type": "application/json"}
 
-STARTED = web.RequestKey("started", float)
-"""When the request came, on the clock of time.perf_counter()."""
 
-_REQUEST_ID = web.RequestKey("request_id", str)
+@dataclass(slots=True)
+class Call:
+    """What is known of one request: its id, when it came, and on closed routes who calls.
 
+    `id` stands in the answer's `X-Request-ID` and in each log line; `started` is a reading of
+    time.perf_counter(); `claims` are those of the caller's token.
+    """
+
+    id: str
+    started: float
+    claims: Claims | None = None
+
+
+_CALL = web.RequestKey("call", Call)
 _random = random.Random()  # noqa: S311  # ids tell requests apart, and protect nothing
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -50,15 +62,19 @@ def is_public(handler: object) -> bool:
 
 def identity(request: web.Request) -> Claims:
     """Return the caller's claims. Only for handlers of routes that are not open."""
-    return request[IDENTITY]
+    claims = call(request).claims
+    if claims is None:
+        raise errors.CredentialsMissing
+    return claims
 
 
-def request_id(request: web.BaseRequest) -> str:
-    """Return the id in the answer's `X-Request-ID` and in each log line of the request."""
-    known: str | None = request.get(_REQUEST_ID)
-    if known is None:
-        known = request[_REQUEST_ID] = f"{_random.getrandbits(64):016x}"
-    return known
+def call(request: web.BaseRequest) -> Call:
+    """Return what is known of a request; it begins with the first question."""
+    try:
+        return request[_CALL]
+    except KeyError:
+        begun = request[_CALL] = Call(f"{_random.getrandbits(64):016x}", time.perf_counter())
+        return begun
 
 
 def client(request: web.Request) -> peers.Address | None:
@@ -68,18 +84,23 @@ def client(request: web.Request) -> peers.Address | None:
     return peers.client(peer, request.headers.getall("X-Forwarded-For", ()), trusted)
 
 
-def client_name(request: web.BaseRequest) -> str | None:
+def client_name(request: web.Request) -> str | None:
     """Return the caller's address as text, for the log."""
-    if isinstance(request, web.Request) and request.app[CONFIG].trusted_proxies:
-        return str(client(request))
-    return request.remote
+    trusted = request.app[CONFIG].trusted_proxies
+    return str(client(request)) if trusted else request.remote
 
 
 def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: object) -> None:
     """Write a log line of this request."""
-    logs.event(name, level=level, **fields, client=client_name(request), id=request_id(request))
+    logs.event(name, level=level, **fields, client=client_name(request), id=call(request).id)
 
 
+def json_response(value: object, status: int = 200) -> web.Response:
+    """Return an answer in JSON."""
+    return web.Response(body=orjson.dumps(value), status=status, headers=_JSON)
+
+
+@lru_cache(maxsize=1024)
 def rfc3339(date: int) -> str:
     """Write a NumericDate as RFC 3339, UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(date))

@@ -4,9 +4,10 @@ The fields are those of RFC 9457; `code` is the word that programs compare. A de
 for strangers: it is constant, and never repeats what the client sent.
 """
 
-import json
 from collections.abc import Mapping
 from typing import ClassVar
+
+import orjson
 
 
 class Problem(Exception):
@@ -247,7 +248,7 @@ CONTENT_TYPE = "application/problem+json"
 
 def as_json(problem: Problem) -> bytes:
     """Return the body of RFC 9457 section 3, with our `code`."""
-    return json.dumps(
+    return orjson.dumps(
         {
             "type": f"urn:latchkey:problem:{problem.code}",
             "title": problem.title,
@@ -255,7 +256,7 @@ def as_json(problem: Problem) -> bytes:
             "detail": problem.detail,
             "code": problem.code,
         }
-    ).encode()
+    )
 
 
 class Fault(Exception):

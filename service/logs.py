@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
@@ -22,6 +23,8 @@ Form = Literal["text", "json"]
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_.-]{6,}")
 _PLAIN = re.compile(r"[!#-\[\]-~]{1,300}")
 _MAX_VALUE = 300
+_LEVELS = {DEBUG: "debug", INFO: "info", WARNING: "warning", ERROR: "error"}
+_NUMBERS = frozenset({int, float})
 _encode = json.JSONEncoder().encode
 
 
@@ -69,8 +72,7 @@ class Sink:
         """Write a line, if its level is high enough. `moment` are seconds since 1970."""
         if level < self.level:
             return
-        facts = {key: value for key, value in fields.items() if value is not None}
-        self._waiting.append(self._line(self._time(moment), level, name, facts))
+        self._waiting.append(self._line(self._time(moment), level, name, fields))
         if len(self._waiting) == 1:
             try:
                 asyncio.get_running_loop().call_soon(self.flush)
@@ -103,27 +105,32 @@ class _FromLibraries(logging.Handler):
         _sink.write(record.created, record.levelno, "library", fields)
 
 
-def _text_line(moment: str, level: int, name: str, facts: dict[str, Any]) -> str:
+def _text_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) -> str:
     """`time level event name=value …`; an exception's traceback follows, indented."""
-    trace = facts.pop("exception", None)
-    pairs = "".join([f" {key}={_word(value)}" for key, value in facts.items()])
-    line = f"{moment} {logging.getLevelName(level).lower():7} {name}{pairs}\n"
-    if trace is None:
-        return line
+    pairs = "".join(
+        [
+            f" {key}={value if type(value) in _NUMBERS else _word(value)}"
+            for key, value in fields.items()
+            if value is not None and key != "exception"
+        ]
+    )
+    line = f"{moment} {_LEVELS.get(level, 'error'):7} {name}{pairs}\n"
+    trace = fields.get("exception", "")
     return line + "".join(f"    {_encode(redact(part))[1:-1]}\n" for part in trace.splitlines())
 
 
-def _json_line(moment: str, level: int, name: str, facts: dict[str, Any]) -> str:
+def _json_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) -> str:
     """Write one JSON object: `time`, `level`, `event` and the fields."""
-    safe = {key: _safe(value) for key, value in facts.items() if key != "exception"}
-    if "exception" in facts:
-        safe["exception"] = redact(facts["exception"])
-    head = {"time": moment, "level": logging.getLevelName(level).lower(), "event": name}
-    return _encode({**head, **safe}) + "\n"
+    line = {"time": moment, "level": _LEVELS.get(level, "error"), "event": name}
+    line |= {key: _safe(value) for key, value in fields.items() if value is not None}
+    if "exception" in fields:
+        line["exception"] = redact(fields["exception"])
+    return _encode(line) + "\n"
 
 
+@lru_cache(maxsize=1024)
 def _word(value: object) -> str:
-    text = value if type(value) is str else str(value)
+    text = str(value)
     if "eyJ" not in text and _PLAIN.fullmatch(text):
         return text
     return _encode(_safe(text))

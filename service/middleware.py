@@ -1,7 +1,6 @@
 """What every request passes: errors become answers, closed routes ask who calls, bodies are cut."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from aiohttp import web
@@ -21,7 +20,7 @@ _OWN_SITE = frozenset({"same-origin", "none"})
 @web.middleware
 async def render_errors(request: web.Request, handler: context.Handler) -> web.StreamResponse:
     """Turn whatever was raised into a problem (RFC 9457) or, for a browser, into a page."""
-    request[context.STARTED] = time.perf_counter()
+    context.call(request)
     try:
         return await handler(request)
     except errors.Problem as problem:
@@ -29,7 +28,7 @@ async def render_errors(request: web.Request, handler: context.Handler) -> web.S
     except web.HTTPException as error:
         return refuse(request, from_http(error))
     except Exception as error:  # noqa: BLE001  # whatever it was, the client gets an answer
-        logs.unexpected(error, id=context.request_id(request))
+        logs.unexpected(error, id=context.call(request).id)
         return refuse(request, errors.Problem())
 
 
@@ -39,7 +38,7 @@ async def guard(request: web.Request, handler: context.Handler) -> web.StreamRes
     match_info = request.match_info
     if match_info.http_exception is None:
         if not context.is_public(match_info.handler):
-            request[context.IDENTITY] = await session.identify(request)
+            context.call(request).claims = await session.identify(request)
         if request.method not in _SAFE_METHODS:
             _check_same_site(request)
     return await handler(request)
@@ -69,7 +68,7 @@ def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
             .render(
                 "error.html",
                 problem=problem,
-                request_id=context.request_id(request),
+                request_id=context.call(request).id,
                 path=request.path,
             )
             .encode()
@@ -101,7 +100,7 @@ def stamp(config: Config) -> Stamp:
 
     def add_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
         response.headers.update(always)
-        response.headers["X-Request-ID"] = context.request_id(request)
+        response.headers["X-Request-ID"] = context.call(request).id
         response.headers.setdefault("Cache-Control", "no-store")
 
     return add_headers

@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 from aiohttp import web
@@ -26,9 +26,10 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class Connection(web.RequestHandler):
-    """A client's connection, with our answers to what aiohttp refuses before any middleware.
+    """A client's connection: every answer leaves through here, with the headers that all carry.
 
-    aiohttp's own answers and log lines repeat what the client sent, cookies included.
+    What aiohttp refuses before any middleware is answered here too: its own answers and log lines
+    repeat what the client sent, cookies included.
     """
 
     __slots__ = ("_stamp",)
@@ -47,11 +48,11 @@ class Connection(web.RequestHandler):
         """Answer what the parser refused (400), or what failed outside the middlewares (500)."""
         if status >= 500:
             logs.event(
-                "error", level=logs.ERROR, id=context.request_id(request), kind=type(exc).__name__
+                "error", level=logs.ERROR, id=context.call(request).id, kind=type(exc).__name__
             )
         if request.writer.output_size > 0:
             raise ConnectionError("the answer is on its way already")
-        response = self._problem(request, status)
+        response = _problem(status)
         response.force_close()
         return response
 
@@ -59,44 +60,47 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; what aiohttp raised before the middlewares (417) is made ours first."""
-        if isinstance(resp, web.HTTPException):
-            resp = self._problem(request, resp.status)
+        # The first test is the quick one: all answers of ours are of that very class.
+        if type(resp) is not web.Response and isinstance(resp, web.HTTPException):
+            resp = _problem(resp.status)
+        self._stamp(request, resp)
         return await super().finish_response(request, resp, start_time)
 
-    def _problem(self, request: web.BaseRequest, status: int) -> web.Response:
-        problem = errors.BY_STATUS.get(status, errors.BadRequest)()
-        response = web.Response(
-            status=problem.status,
-            body=errors.as_json(problem),
-            headers={"Content-Type": errors.CONTENT_TYPE},
-        )
-        self._stamp(request, response)
-        return response
+
+def _problem(status: int) -> web.Response:
+    problem = errors.BY_STATUS.get(status, errors.BadRequest)()
+    return web.Response(
+        status=problem.status,
+        body=errors.as_json(problem),
+        headers={"Content-Type": errors.CONTENT_TYPE},
+    )
 
 
 def access_log(metrics: Metrics) -> type[AbstractAccessLogger]:
     """Return aiohttp's access logger: one line and one count for each answer."""
 
     class AccessLog(AbstractAccessLogger):
-        def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:  # noqa: ARG002
+            # What the parser refused has no match, and began with its answer.
             match_info = getattr(request, "_match_info", None)
             resource = None if match_info is None else match_info.route.resource
-            route = resource.canonical if resource else None
+            route = "unknown" if resource is None else resource.canonical
             method = request.method if request.method in _METHODS else "OTHER"
-            started = request.get(context.STARTED)
-            seconds = time if started is None else perf_counter() - started
-            metrics.answered(method, route or "unknown", response.status, seconds)
-            identity = request.get(context.IDENTITY)
+            call = context.call(request)
+            seconds = perf_counter() - call.started
+            metrics.answered(method, route, response.status, seconds)
             logs.event(
                 "request",
                 method=method,
                 # Never the query: it may hold what nobody else should read.
-                path=request.path if route is None or "{" in route else route,
+                path=request.path if resource is None or "{" in route else route,
                 status=response.status,
                 ms=round(seconds * 1000, 2),
-                user=identity["username"] if identity else None,
-                client=request.remote if match_info is None else context.client_name(request),
-                id=context.request_id(request),
+                user=None if call.claims is None else call.claims["username"],
+                client=request.remote
+                if match_info is None
+                else context.client_name(cast("web.Request", request)),
+                id=call.id,
             )
 
     return AccessLog

@@ -5,13 +5,14 @@ because two readers of one token must never see two different tokens (RFC 8725 s
 """
 
 import base64
-import json
 import re
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 from service import errors, strict_json
 from service.config import Config
@@ -27,7 +28,6 @@ _LEEWAY = 5
 _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, check_circular=False).encode
 
 Claims = dict[str, Any]
 
@@ -45,7 +45,7 @@ class Tokens:
         self._keys = keys
         self._clock = clock
         self._verified: OrderedDict[str, Claims] = OrderedDict()
-        self._header = _segment(_encode({"alg": keys.signing.algorithm, "typ": "JWT"}).encode())
+        self._header = _segment(orjson.dumps({"alg": keys.signing.algorithm, "typ": "JWT"}))
 
     def now(self) -> int:
         """Return the time as a NumericDate (RFC 7519 section 2)."""
@@ -113,7 +113,7 @@ class Tokens:
         return claims
 
     def _sign(self, claims: Claims) -> tuple[str, Claims]:
-        signed = self._header + b"." + _segment(_encode(claims).encode())
+        signed = self._header + b"." + _segment(orjson.dumps(claims))
         token = (signed + b"." + _segment(self._keys.signing.sign(signed))).decode()
         if len(token) > MAX_BYTES:
             raise errors.TokenTooLarge(

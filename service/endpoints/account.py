@@ -15,7 +15,7 @@ def add_routes(app: web.Application) -> None:
 async def me(request: web.Request) -> web.Response:
     """GET /auth/me: the caller, as the token has it."""
     claims = context.identity(request)
-    return web.json_response(
+    return context.json_response(
         {
             "id": claims["id"],
             "username": claims["username"],

@@ -13,6 +13,6 @@ def add_routes(app: web.Application) -> None:
 async def token(request: web.Request) -> web.Response:
     """GET /auth/token: another token of the caller's session; it ends when the session does."""
     fresh, claims = request.app[context.TOKENS].exchange(context.identity(request))
-    return web.json_response(
+    return context.json_response(
         {"token": fresh, "token_type": "Bearer", "expires_in": claims["exp"] - claims["iat"]}
     )

@@ -21,7 +21,7 @@ def add_routes(app: web.Application) -> None:
 @context.public
 async def alive(_request: web.Request) -> web.Response:
     """GET /healthz: the process answers."""
-    return web.json_response({"status": "ok"})
+    return context.json_response({"status": "ok"})
 
 
 @context.public
@@ -33,7 +33,7 @@ async def ready(request: web.Request) -> web.Response:
             await request.app[context.DATABASE].fetch_one("SELECT id FROM users LIMIT 1")
     except (errors.DatabaseUnavailable, TimeoutError):
         database = "unavailable"
-    return web.json_response(
+    return context.json_response(
         {
             "status": "ok" if database == "ok" else "degraded",
             "database": database,
