@@ -8,7 +8,7 @@ from aiohttp import web
 
 from service import changes, context, db, keys, middleware, schema
 from service.config import Config
-from service.endpoints import account, exchange, ops, pages
+from service.endpoints import account, exchange, ops, pages, revocations
 from service.login import bypass
 from service.metrics import Metrics
 from service.revocation import Revocation
@@ -27,7 +27,7 @@ def create_app(config: Config) -> web.Application:
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation))
-    for leaf in (pages, account, exchange, ops, bypass):
+    for leaf in (pages, account, exchange, revocations, ops, bypass):
         leaf.add_routes(app)
     return app
 

@@ -31,9 +31,14 @@ async def user_revoked(tx: Transaction, user_id: int, version: int, now: int) ->
     await _append_for_user(tx, "revoked", user_id, version, now)
 
 
-async def live(db: Database, now: int, since: int = 0) -> list[Row]:
-    """Read the rows after `since` that a live token may need, in the order of `seq`."""
-    return await db.fetch_all(f"{_SELECT} WHERE seq > ? AND until > ? ORDER BY seq", (since, now))
+async def live(db: Database, now: int, since: int = 0, limit: int = -1) -> list[Row]:
+    """Read the rows after `since` that a live token may need, in the order of `seq`.
+
+    `limit` is how many at most; -1 means all.
+    """
+    return await db.fetch_all(
+        f"{_SELECT} WHERE seq > ? AND until > ? ORDER BY seq LIMIT ?", (since, now, limit)
+    )
 
 
 async def has_dead(db: Database, now: int) -> bool:

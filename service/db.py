@@ -14,6 +14,7 @@ from service.errors import DatabaseUnavailable, Fault
 
 Row = dict[str, Any]
 _BUSY_TIMEOUT_SECONDS = 5
+_READ_SECONDS = 5
 
 
 class Conflict(Exception):
@@ -52,9 +53,10 @@ class Database:
         self._lock = asyncio.Lock()
 
     async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Read rows. Raises DatabaseUnavailable."""
+        """Read rows, within five seconds. Raises DatabaseUnavailable."""
         with _translated():
-            return _dicts(await self._reader.execute_fetchall(sql, parameters))
+            async with asyncio.timeout(_READ_SECONDS):
+                return _dicts(await self._reader.execute_fetchall(sql, parameters))
 
     async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """Read the first row, or None. Raises DatabaseUnavailable."""
@@ -168,5 +170,5 @@ def _translated() -> Iterator[None]:
         yield
     except sqlite3.IntegrityError as error:
         raise Conflict(str(error)) from error
-    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+    except (sqlite3.DatabaseError, TimeoutError) as error:
         raise DatabaseUnavailable from error

@@ -57,6 +57,13 @@ class UsernameInvalid(Problem):
     )
 
 
+class SinceInvalid(Problem):
+    status = 400
+    code = "since_invalid"
+    title = "Not a place in the feed"
+    detail = "`since` is the number that the feed gave as `next`, once; without it, all is sent."
+
+
 class Unauthenticated(Problem):
     """401: the caller is not known. Answered with `WWW-Authenticate: Bearer` (RFC 6750 3)."""
 

@@ -69,6 +69,11 @@ class Revocation:
         """How long ago the feed was last known to be complete, in seconds."""
         return self._ticks() - self._known_at
 
+    @property
+    def seq(self) -> int:
+        """The `seq` of the newest row that is known here."""
+        return self._seq
+
     def __len__(self) -> int:
         """How many sessions and users are remembered."""
         return len(self._sessions) + len(self._users)

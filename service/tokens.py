@@ -82,6 +82,11 @@ class Tokens:
         """Return another token of the same session, which ends when the session does."""
         return self._sign({**claims, "iat": self.now(), "jti": secrets.token_urlsafe(16)})
 
+    def sign_document(self, claims: Claims, *, typ: str) -> str:
+        """Return a JWT that is not a session: its header parameter `typ` says what it is."""
+        header = orjson.dumps({"alg": self._keys.signing.algorithm, "typ": typ})
+        return self._compact(_segment(header), {"iss": self._issuer, **claims})
+
     def verify(self, token: str) -> Claims:
         """Return the claims of a good token, for reading only: they are remembered.
 
@@ -113,14 +118,18 @@ class Tokens:
         return claims
 
     def _sign(self, claims: Claims) -> tuple[str, Claims]:
-        signed = self._header + b"." + _segment(orjson.dumps(claims))
-        token = (signed + b"." + _segment(self._keys.signing.sign(signed))).decode()
+        token = self._compact(self._header, claims)
         if len(token) > MAX_BYTES:
             raise errors.TokenTooLarge(
                 f"The user {claims['username']} has too many roles ({len(claims['roles'])}) for a"
                 f" token of {MAX_BYTES} bytes. Take some away, or give them shorter names."
             )
         return token, claims
+
+    def _compact(self, header: bytes, claims: Claims) -> str:
+        """Sign, in the form of RFC 7515 section 7.1. `header` is encoded already."""
+        signed = header + b"." + _segment(orjson.dumps(claims))
+        return (signed + b"." + _segment(self._keys.signing.sign(signed))).decode()
 
     def _check_header(self, segment: bytes) -> None:
         """Accept our two header parameters alone: nothing else points anywhere, or is critical."""

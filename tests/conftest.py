@@ -1,5 +1,7 @@
 """What tests share: settings, a database of their own, and a server started as a user starts it."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import socket
@@ -79,7 +81,7 @@ class Server:
     def log(self, until: str = "") -> str:
         """Everything it has printed, as soon as `until` is in it: a line follows its answer."""
         deadline = time.monotonic() + 10
-        while until not in (log := (self.folder / "log").read_text()):
+        while until not in (log := (self.folder / f"log-{self.port}").read_text()):
             assert time.monotonic() < deadline, log
             time.sleep(0.01)
         return log
@@ -91,7 +93,8 @@ class Server:
 
 def clean_environ(**settings: str) -> dict[str, str]:
     """Return an environment with nothing of the caller's in it but PATH and what coverage needs."""
-    keep = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    kept = ("COVERAGE_", "PYTHONPATH")
+    keep = {name: value for name, value in os.environ.items() if name.startswith(kept)}
     return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **keep, **settings}
 
 
@@ -109,6 +112,23 @@ def command(
         timeout=60,
         check=False,
     )
+
+
+@contextlib.contextmanager
+def unreachable(database: Path) -> Iterator[None]:
+    """Keep everybody from reading and writing a SQLite file, by holding all its read locks.
+
+    The locks are those of SQLite's wal.c: five bytes from the 123rd of the shared-memory file.
+    """
+    with Path(f"{database}-shm").open("r+b") as shared:
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                fcntl.lockf(shared, fcntl.LOCK_EX | fcntl.LOCK_NB, 5, 123)
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+        yield
 
 
 def free_port() -> int:
@@ -134,16 +154,20 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
-    """Yield what starts a server in a folder of its own, with `.env.test` as its `.env`."""
+    """Yield what starts a server: in a folder of its own, or `beside` another on its database."""
     running: list[Server] = []
 
-    def start_server(**changes: str) -> Server:
-        folder = tmp_path_factory.mktemp("server")
-        shutil.copy(ROOT / ".env.test", folder / ".env")
+    def start_server(*, beside: Server | None = None, **changes: str) -> Server:
         environ = {"PORT": str(free_port()), **changes}
-        (folder / "data").mkdir()
-        shutil.copy(seeded, folder / "data" / seeded.name)
-        with (folder / "log").open("wb") as log:
+        if beside is None:
+            folder = tmp_path_factory.mktemp("server")
+            shutil.copy(ROOT / ".env.test", folder / ".env")
+            (folder / "data").mkdir()
+            shutil.copy(seeded, folder / "data" / seeded.name)
+        else:
+            folder = beside.folder
+            environ = {**beside.environ, "PUBLIC_URL": beside.url, **environ}
+        with (folder / f"log-{environ['PORT']}").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "service", "serve"],
                 cwd=folder,
@@ -157,9 +181,10 @@ def start(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[St
         return server
 
     yield start_server
-    for server in running:
+    alive = [server for server in running if server.process.poll() is None]
+    for server in alive:
         server.process.terminate()
-    for server in running:
+    for server in alive:
         assert server.process.wait(20) == 0, server.log()
 
 

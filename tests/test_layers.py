@@ -22,22 +22,24 @@ LAYERS = {
     "db": 2,
     "keys": 3,
     "schema": 3,
-    "users": 3,
-    "seeds": 4,
+    "changes": 3,
+    "users": 4,
     "tokens": 4,
-    "context": 5,
-    "session": 6,
-    "endpoints": 7,
-    "login": 7,
-    "middleware": 7,
-    "app": 8,
-    "server": 9,
-    "cli": 10,
-    "__main__": 11,
+    "seeds": 5,
+    "revocation": 5,
+    "context": 6,
+    "session": 7,
+    "endpoints": 8,
+    "login": 8,
+    "middleware": 8,
+    "app": 9,
+    "server": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 """A file imports only files of lower numbers."""
 
-HIGHEST_WITHOUT_HTTP = 4
+HIGHEST_WITHOUT_HTTP = 5
 DRIVERS = {"sqlite3", "aiosqlite", "psycopg"}
 FILES = sorted((ROOT / "service").rglob("*.py"))
 

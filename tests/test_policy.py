@@ -13,6 +13,7 @@ OPEN = {
     ("GET", "/auth/login"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
+    ("GET", "/auth/revocations"),
     ("GET", "/static/{name}"),
     ("GET", "/healthz"),
     ("GET", "/ping"),

@@ -1,0 +1,64 @@
+"""`/auth/revocations`: the feed for services that verify tokens on their own."""
+
+from aiohttp import web
+
+from service import changes, context, errors
+from service.db import Row
+
+TYPE = "latchkey-revocations+jwt"
+_ROWS = 10_000
+_FRESH_SECONDS = 1.0
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the route."""
+    app.router.add_get("/auth/revocations", feed)
+
+
+@context.public
+async def feed(request: web.Request) -> web.Response:
+    """GET /auth/revocations[?since=]: what tokens were taken back, as a signed JWT.
+
+    Claims: `iss`, `iat`, `age` (seconds since the database was asked), `since`, `next` (the `since`
+    of the next question), `more` (ask again at once), `changes`: rows `[seq, "session", sid, until]`,
+    `[seq, "revoked", user id, version, until]`, `[seq, "changed", user id, version, until]`.
+    """
+    since = _since(request)
+    known = request.app[context.REVOCATION]
+    if known.age > _FRESH_SECONDS:
+        await known.catch_up()
+    etag = f'"{known.seq}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if since >= known.seq and request.headers.get("If-None-Match") == etag:
+        return web.Response(status=304, headers=headers)
+    tokens = request.app[context.TOKENS]
+    rows = await changes.live(request.app[context.DATABASE], tokens.now(), since, _ROWS)
+    more = len(rows) == _ROWS
+    document = {
+        "iat": tokens.now(),
+        "age": round(known.age, 3),
+        "since": since,
+        "next": rows[-1]["seq"] if rows else max(since, known.seq),
+        "more": more,
+        "changes": [_compact(row) for row in rows],
+    }
+    body = tokens.sign_document(document, typ=TYPE)
+    return web.Response(text=body, headers={**headers, "Content-Type": f"application/{TYPE}"})
+
+
+def _since(request: web.Request) -> int:
+    values = request.query.getall("since", ["0"])
+    if (
+        len(values) != 1
+        or not values[0].isascii()
+        or not values[0].isdigit()
+        or len(values[0]) > 18
+    ):
+        raise errors.SinceInvalid
+    return int(values[0])
+
+
+def _compact(row: Row) -> list[object]:
+    if row["kind"] == "session":
+        return [row["seq"], row["kind"], row["sid"], row["until"]]
+    return [row["seq"], row["kind"], row["user_id"], row["version"], row["until"]]

@@ -1,0 +1,378 @@
+"""The memory of what was taken back: what it admits, when it asks, and when it fails shut."""
+
+import asyncio
+import io
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import changes, db, errors, logs, schema, users
+from service.db import Database, Transaction
+from service.revocation import Revocation
+from service.tokens import Claims
+
+Change = Callable[[Transaction], Awaitable[Any]]
+
+
+class Ticks:
+    """A stopwatch that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return its reading."""
+        return self.now
+
+
+@pytest.fixture
+def ticks() -> Ticks:
+    """Return a stopwatch."""
+    return Ticks()
+
+
+@pytest.fixture
+async def feed(database: Database, ticks: Ticks) -> Revocation:
+    """Return a memory that has caught up."""
+    feed = Revocation(database, max_staleness=60, ticks=ticks)
+    await feed.catch_up()
+    return feed
+
+
+@pytest.fixture
+async def elsewhere(
+    tmp_path: Path,
+    database: Database,  # noqa: ARG001  # it has made the file
+) -> AsyncIterator[Callable[[Change], Awaitable[None]]]:
+    """Yield what changes the database from another process's connection."""
+    async with db.connect(tmp_path / "latchkey.db") as other:
+
+        async def change(action: Change) -> None:
+            async with other.transaction() as tx:
+                await action(tx)
+
+        yield change
+
+
+async def claims_of(database: Database, username: str, sid: str = "session-1") -> Claims:
+    """Return the claims that a token of this user would have now."""
+    user = await users.by_username(database, username)
+    assert user is not None
+    return {
+        "id": user["id"],
+        "username": user["username"],
+        "roles": user["roles"],
+        "ver": user["version"],
+        "sid": sid,
+        "exp": int(time.time()) + 3600,
+    }
+
+
+Elsewhere = Callable[[Change], Awaitable[None]]
+
+
+async def refused(feed: Revocation, claims: Claims) -> bool:
+    """Tell whether a token is refused as revoked."""
+    try:
+        await feed.admit(claims)
+    except errors.TokenRevoked:
+        return True
+    return False
+
+
+async def test_what_nobody_took_back_is_admitted_as_it_is(
+    database: Database, feed: Revocation
+) -> None:
+    claims = await claims_of(database, "admin")
+    assert await feed.admit(claims) is claims
+
+
+async def test_signing_out_ends_one_session_at_once(database: Database, feed: Revocation) -> None:
+    first, second = [await claims_of(database, "admin", sid) for sid in ("session-1", "session-2")]
+    await feed.sign_out_session(first)
+    assert await refused(feed, first)
+    assert not await refused(feed, second)
+
+
+async def test_signing_out_everywhere_ends_all_and_who_signs_in_again_is_in(
+    database: Database, feed: Revocation
+) -> None:
+    before = [await claims_of(database, "admin", sid) for sid in ("session-1", "session-2")]
+    other = await claims_of(database, "user")
+    await feed.sign_out_user(before[0]["id"])
+    assert [await refused(feed, claims) for claims in before] == [True, True]
+    assert not await refused(feed, await claims_of(database, "admin", "session-3"))
+    assert not await refused(feed, other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tx: users.set_disabled(tx, "manager", disabled=True),
+        lambda tx: users.delete(tx, "manager"),
+        lambda tx: users.sign_out(tx, 3),
+    ],
+    ids=["disabled", "deleted", "signed out by an administrator"],
+)
+async def test_a_change_elsewhere_takes_tokens_back(
+    database: Database, feed: Revocation, elsewhere: Elsewhere, change: Change
+) -> None:
+    claims = await claims_of(database, "manager")
+    assert claims["id"] == 3
+    await elsewhere(change)
+    assert not await refused(feed, claims)
+    await feed.catch_up()
+    assert await refused(feed, claims)
+
+
+async def test_enabling_again_brings_no_token_back(
+    database: Database, feed: Revocation, elsewhere: Elsewhere
+) -> None:
+    claims = await claims_of(database, "manager")
+    await elsewhere(lambda tx: users.set_disabled(tx, "manager", disabled=True))
+    await elsewhere(lambda tx: users.set_disabled(tx, "manager", disabled=False))
+    await feed.catch_up()
+    assert await refused(feed, claims)
+    assert not await refused(feed, await claims_of(database, "manager"))
+
+
+async def test_a_name_made_again_is_a_new_person(
+    database: Database, feed: Revocation, elsewhere: Elsewhere
+) -> None:
+    claims = await claims_of(database, "manager")
+    await elsewhere(lambda tx: users.delete(tx, "manager"))
+    await elsewhere(lambda tx: users.create(tx, "manager"))
+    await feed.catch_up()
+    assert await refused(feed, claims)
+    again = await claims_of(database, "manager")
+    assert again["id"] != claims["id"]
+    assert not await refused(feed, again)
+
+
+async def test_new_roles_and_names_are_fresh_and_sign_nobody_out(
+    database: Database, feed: Revocation, elsewhere: Elsewhere
+) -> None:
+    claims = await claims_of(database, "user")
+    await elsewhere(lambda tx: users.grant(tx, "user", "manage_users"))
+    await elsewhere(lambda tx: users.rename(tx, "user", "person"))
+    await feed.catch_up()
+    fresh = await feed.admit(claims)
+    assert fresh["username"] == "person"
+    assert {"manage_users", "view_documents"} <= {role["role"] for role in fresh["roles"]}
+    assert fresh["ver"] > claims["ver"]
+    await elsewhere(lambda tx: users.revoke(tx, "person", "manage_users"))
+    await elsewhere(lambda tx: users.delete_role(tx, "view_documents"))
+    await feed.catch_up()
+    assert [role["role"] for role in (await feed.admit(claims))["roles"]] == ["view_communities"]
+
+
+async def test_a_changed_user_is_looked_up_once_for_each_change(
+    database: Database, feed: Revocation, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookups = 0
+    by_id = users.by_id
+
+    async def counted(db: Database, user_id: int) -> users.User | None:
+        nonlocal lookups
+        lookups += 1
+        return await by_id(db, user_id)
+
+    monkeypatch.setattr(users, "by_id", counted)
+    claims = await claims_of(database, "user")
+    for count, role in enumerate(("manage_users", "manage_documents"), 1):
+        await elsewhere(partial(users.grant, username="user", role=role))
+        await feed.catch_up()
+        await asyncio.gather(*(feed.admit(claims) for _ in range(50)))
+        await feed.admit(claims)
+        assert lookups == count
+
+
+async def test_without_a_change_nobody_asks_the_database(
+    database: Database, feed: Revocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = await claims_of(database, "admin")
+
+    async def never(*_arguments: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(database, "fetch_all", never)
+    for _ in range(1000):
+        await feed.admit(claims)
+
+
+async def test_what_is_over_a_second_old_is_renewed_before_the_answer(
+    database: Database, feed: Revocation, elsewhere: Elsewhere, ticks: Ticks
+) -> None:
+    claims = await claims_of(database, "admin")
+    await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
+    ticks.now += 0.9
+    assert not await refused(feed, claims)
+    ticks.now += 0.2
+    assert await refused(feed, claims)
+    assert feed.age == 0
+
+
+async def test_with_the_database_gone_it_goes_on_from_memory_and_then_fails_shut(
+    database: Database, feed: Revocation, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = [await claims_of(database, "admin", sid) for sid in ("session-1", "session-2")]
+    await feed.sign_out_session(bad)
+    attempts = 0
+
+    async def gone() -> int:
+        nonlocal attempts
+        attempts += 1
+        raise errors.DatabaseUnavailable
+
+    monkeypatch.setattr(database, "data_version", gone)
+    ticks.now += 59
+    for _ in range(100):
+        assert await feed.admit(good) is good
+        assert await refused(feed, bad)
+    assert attempts == 1
+    ticks.now += 2
+    with pytest.raises(errors.FeedStale) as stale:
+        await feed.admit(good)
+    assert stale.value.headers["Retry-After"] == "5"
+    monkeypatch.undo()
+    ticks.now += 2
+    assert await feed.admit(good) is good
+
+
+async def test_a_database_that_hangs_counts_as_gone(
+    database: Database, feed: Revocation, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.revocation._ATTEMPT_SECONDS", 0.05)
+    monkeypatch.setattr(database, "data_version", asyncio.Event().wait)
+    good = await claims_of(database, "admin")
+    ticks.now += 5
+    assert await asyncio.gather(*(feed.admit(good) for _ in range(10))) == [good] * 10
+    with pytest.raises(errors.DatabaseUnavailable):
+        await feed.catch_up()
+
+
+async def test_a_changed_user_who_cannot_be_read_is_not_let_in_with_old_roles(
+    database: Database, feed: Revocation, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = await claims_of(database, "user")
+    await elsewhere(lambda tx: users.grant(tx, "user", "manage_users"))
+    await feed.catch_up()
+
+    async def gone(*_arguments: object) -> None:
+        raise errors.DatabaseUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(users, "by_id", gone)
+        with pytest.raises(errors.DatabaseUnavailable):
+            await feed.admit(claims)
+    assert (await feed.admit(claims))["ver"] > claims["ver"]
+
+
+async def test_following_finds_changes_says_what_it_lost_and_prunes(
+    database: Database,
+    feed: Revocation,
+    elsewhere: Elsewhere,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.revocation.POLL_SECONDS", 0.005)
+    monkeypatch.setattr("service.revocation._PRUNE_SECONDS", 0.0)
+    log = io.StringIO()
+    monkeypatch.setattr(logs, "_sink", logs.Sink(log, "text", logs.INFO))
+    claims = await claims_of(database, "admin")
+    now = int(time.time())
+    await elsewhere(lambda tx: changes.session_ended(tx, "long-over", now - 1000))
+    following = asyncio.create_task(feed.follow())
+    await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
+    await asyncio.sleep(0.3)
+    assert await refused(feed, claims)
+    assert await database.fetch_all("SELECT sid FROM changes") == [{"sid": claims["sid"]}]
+    assert len(feed) == 1
+    read = database.data_version
+
+    async def gone() -> int:
+        raise errors.DatabaseUnavailable
+
+    monkeypatch.setattr(database, "data_version", gone)
+    await asyncio.sleep(0.3)
+    monkeypatch.setattr(database, "data_version", read)
+    await asyncio.sleep(0.3)
+    following.cancel()
+    assert log.getvalue().count(" feed_lost ") == log.getvalue().count(" feed_found") == 1
+
+
+async def test_memory_forgets_what_no_live_token_can_need(database: Database, ticks: Ticks) -> None:
+    now = time.time()
+    clock = Ticks()
+    clock.now = now
+    feed = Revocation(database, max_staleness=60, clock=clock, ticks=ticks)
+    async with database.transaction() as tx:
+        await changes.issuing(tx, 100, int(now))
+        await changes.session_ended(tx, "session-1", int(now) + 100)
+        await users.sign_out(tx, 1)
+    await feed.catch_up()
+    assert len(feed) == 2
+    clock.now += 1000
+    ticks.now += 1000
+    await feed._prune()
+    assert len(feed) == 0
+    assert await database.fetch_all("SELECT * FROM changes") == []
+
+
+async def test_rows_outlive_every_token_whatever_the_settings_were(database: Database) -> None:
+    now = 1_000_000
+
+    async def until_of_next() -> int:
+        async with database.transaction() as tx:
+            await changes.user_changed(tx, 1, 9, now)
+            row = await tx.fetch_one("SELECT until FROM changes ORDER BY seq DESC LIMIT 1")
+        assert row is not None
+        return int(row["until"]) - now
+
+    assert await until_of_next() > 365 * 86400
+    async with database.transaction() as tx:
+        await changes.issuing(tx, 7 * 86400, now)
+    assert 7 * 86400 < await until_of_next() < 8 * 86400
+    async with database.transaction() as tx:
+        await changes.issuing(tx, 3600, now)
+    assert 7 * 86400 < await until_of_next() < 8 * 86400
+    now += 8 * 86400
+    assert 3600 < await until_of_next() < 7200
+    async with database.transaction() as tx:
+        await changes.prune(tx, now)
+        assert await tx.fetch_all("SELECT seconds FROM token_lifetimes") == [{"seconds": 3600}]
+
+
+async def test_a_change_and_its_row_are_one_transaction(database: Database) -> None:
+    async def half() -> None:
+        async with database.transaction() as tx:
+            await users.set_disabled(tx, "admin", disabled=True)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await half()
+    assert await changes.live(database, 0) == []
+    user = await users.by_username(database, "admin")
+    assert user is not None
+    assert not user["disabled"]
+
+
+async def test_a_hundred_thousand_rows_are_loaded_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "many.db"
+    schema.up(path)
+    until = int(time.time()) + 3600
+    async with db.connect(path) as database:
+        async with database.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO changes (kind, sid, until) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL"
+                " SELECT i + 1 FROM n WHERE i < 100000) SELECT 'session', 'sid-' || i, ? FROM n",
+                (until,),
+            )
+        feed = Revocation(database, max_staleness=60)
+        await feed.catch_up()
+        assert len(feed) == 100_000
+        assert await refused(feed, {"id": 1, "ver": 1, "sid": "sid-77777"})
+        assert not await refused(feed, {"id": 1, "ver": 1, "sid": "sid-0"})
