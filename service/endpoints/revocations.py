@@ -20,16 +20,19 @@ async def feed(request: web.Request) -> web.Response:
     """GET /auth/revocations[?since=]: what tokens were taken back, as a signed JWT.
 
     Claims: `iss`, `iat`, `age` (seconds since the database was asked), `since`, `next` (the `since`
-    of the next question), `more` (ask again at once), `changes`: rows `[seq, "session", sid, until]`,
-    `[seq, "revoked", user id, version, until]`, `[seq, "changed", user id, version, until]`.
+    of the next question), `more` (ask again at once) and `changes`, with rows of three kinds:
+    `[seq, "session", sid, until]`, `[seq, "revoked", user id, version, until]` and
+    `[seq, "changed", user id, version, until]`. A `since` from the future is answered from the
+    start (`since` is 0): the database is another one, and what the asker knows is void.
     """
     since = _since(request)
     known = request.app[context.REVOCATION]
-    if known.age > _FRESH_SECONDS:
+    if known.age > _FRESH_SECONDS or since > known.seq:
         await known.catch_up()
+    since = since if since <= known.seq else 0
     etag = f'"{known.seq}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if since >= known.seq and request.headers.get("If-None-Match") == etag:
+    if since == known.seq and request.headers.get("If-None-Match") == etag:
         return web.Response(status=304, headers=headers)
     tokens = request.app[context.TOKENS]
     rows = await changes.live(request.app[context.DATABASE], tokens.now(), since, _ROWS)
@@ -38,7 +41,7 @@ async def feed(request: web.Request) -> web.Response:
         "iat": tokens.now(),
         "age": round(known.age, 3),
         "since": since,
-        "next": rows[-1]["seq"] if rows else max(since, known.seq),
+        "next": rows[-1]["seq"] if rows else known.seq,
         "more": more,
         "changes": [_compact(row) for row in rows],
     }
