@@ -9,17 +9,21 @@ REVOCATION_MAX_STALENESS it fails shut.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from service import changes, errors, logs, users
 from service.db import Database, Row
 from service.tokens import Claims
 
+_T = TypeVar("_T")
+
 POLL_SECONDS = 0.2
 _FRESH_SECONDS = 1.0
 _ATTEMPT_SECONDS = 1.0
 _PRUNE_SECONDS = 60.0
+_PAGE = 10_000
 
 
 def awake_or_asleep() -> float:
@@ -151,21 +155,20 @@ class Revocation:
             raise errors.FeedStale
 
     async def _read(self) -> None:
+        """Read what is new, a page at a time: each has its deadline, and none is read twice."""
         began = self._asked_at = self._ticks()
-        try:
-            async with asyncio.timeout(_ATTEMPT_SECONDS):
-                version = await self._database.data_version()
-                if version != self._data_version:
-                    await self._read_rows()
-        except TimeoutError:
-            raise errors.DatabaseUnavailable from None
+        version = await _in_time(self._database.data_version())
+        rows_read = 0 if version == self._data_version else _PAGE
+        while rows_read == _PAGE:
+            rows = await _in_time(
+                changes.live(self._database, int(self._clock()), self._seq, _PAGE)
+            )
+            for row in rows:
+                self._apply(row)
+                self._seq = row["seq"]
+            rows_read = len(rows)
         self._data_version = version
         self._known_at = began
-
-    async def _read_rows(self) -> None:
-        for row in await changes.live(self._database, int(self._clock()), self._seq):
-            self._apply(row)
-            self._seq = row["seq"]
 
     def _apply(self, row: Row) -> None:
         if row["kind"] == "session":
@@ -210,3 +213,11 @@ class Revocation:
         if await changes.has_dead(self._database, now):
             async with self._database.transaction() as tx:
                 await changes.prune(tx, now)
+
+
+async def _in_time(asked: Awaitable[_T]) -> _T:
+    try:
+        async with asyncio.timeout(_ATTEMPT_SECONDS):
+            return await asked
+    except TimeoutError:
+        raise errors.DatabaseUnavailable from None

@@ -1,0 +1,106 @@
+"""Measure what live revocations cost: the time of a check, memory for each row, and the start."""
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+
+from bench import run
+from service import config, db, keys, schema
+from service.db import Database
+from service.revocation import Revocation
+from service.tokens import Tokens
+
+ROWS = 100_000
+_FILL = (
+    "INSERT INTO changes (kind, sid, until) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL"
+    " SELECT i + 1 FROM n WHERE i < ?) SELECT 'session', lower(hex(randomblob(11))), ? FROM n"
+)
+_CHECKS = 20_000
+_ROUNDS = 15
+
+
+def main() -> None:
+    """Print the figures."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        asyncio.run(measure(folder / "data" / "latchkey.db"))
+        print(f"{'start of a server with them, to its first answer':52} {start(folder):8.2f} s")
+
+
+async def measure(path: Path) -> None:
+    """Measure in this process: checks with and without rows, and the memory that rows take."""
+    schema.up(path)
+    async with db.connect(path) as database:
+        none = Revocation(database, max_staleness=60)
+        await none.catch_up()
+        await fill(database)
+        tracemalloc.start()
+        many = Revocation(database, max_staleness=60)
+        began = time.perf_counter()
+        await many.catch_up()
+        seconds = time.perf_counter() - began
+        size = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        ratio = await compare(none, many)
+    print(f"{f'{ROWS:,} live revocations, loaded (traced) in':52} {seconds:8.2f} s")
+    print(f"{'memory for each':52} {size / len(many):8.0f} bytes")
+    print(f"{'verify and admit, with them / without':52} {ratio:8.3f}")
+
+
+async def fill(database: Database) -> None:
+    """Append the rows."""
+    async with database.transaction() as tx:
+        await tx.execute(_FILL, (ROWS, int(time.time()) + 3600))
+
+
+async def compare(none: Revocation, many: Revocation) -> float:
+    """Return the time of a check with many rows by that with none: the median of many turns."""
+    settings = config.load(
+        {"ENVIRONMENT": "test", "JWT_SECRET_KEY": os.urandom(64).hex()}, Path(os.devnull)
+    )
+    tokens = Tokens(settings, keys.load(settings))
+    user = {"id": 1, "username": "admin", "version": 1, "roles": []}
+    issued = [tokens.issue(user, amr="cli")[0] for _ in range(1000)]
+
+    async def turn(feed: Revocation) -> float:
+        await feed.catch_up()
+        began = time.perf_counter()
+        for number in range(_CHECKS):
+            await feed.admit(tokens.verify(issued[number % 1000]))
+        return time.perf_counter() - began
+
+    await turn(none)
+    return statistics.median([await turn(many) / await turn(none) for _ in range(_ROUNDS)])
+
+
+def start(folder: Path) -> float:
+    """Return how long a server takes from its start to its first answer."""
+    port = run.free_port()
+    environ = {
+        **os.environ,
+        "ENVIRONMENT": "test",
+        "JWT_SECRET_KEY": os.urandom(64).hex(),
+        "PORT": str(port),
+        "PYTHONPATH": str(run.ROOT),
+    }
+    began = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-m", "service", "serve"],
+        cwd=folder,
+        env=environ,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        run.wait(server, port)
+        seconds = time.perf_counter() - began
+        server.terminate()
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
