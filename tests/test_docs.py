@@ -67,4 +67,4 @@ def test_the_lines_of_the_readme_work(server: Server, tmp_path: os.PathLike[str]
         env=clean_environ(),
         check=True,
     )
-    assert done.stdout.count('"username": "admin"') == 2
+    assert done.stdout.count('"username":"admin"') == 2

@@ -1,0 +1,41 @@
+"""What every failure has: an HTTP status, a stable code, and words that say what to do."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import orjson
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """A refusal: HTTP `status`, stable `code`, `title`, and a `detail` that says what to do."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong here"
+    detail: str = "The request failed. The log of the service has the reason, by the request id."
+
+    def __init__(
+        self, detail: str | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.detail = detail or type(self).detail
+        self.headers = dict(headers or {})
+        super().__init__(self.code)
+
+
+def as_json(problem: Problem) -> bytes:
+    """Return the body of RFC 9457 section 3, with our `code`."""
+    return orjson.dumps(
+        {
+            "type": f"urn:latchkey:problem:{problem.code}",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": problem.detail,
+            "code": problem.code,
+        }
+    )
+
+
+class Fault(Exception):
+    """What a person at the command line has to mend: one message, no traceback."""

@@ -1,0 +1,119 @@
+"""400 to 417: the caller may be known, but this request is not one that we answer."""
+
+from service.errors.problem import Problem
+
+
+class BadRequest(Problem):
+    status = 400
+    code = "request_invalid"
+    title = "The request is not valid HTTP"
+    detail = "The server could not read the request. Check its request line, headers and body."
+
+
+class UsernameMissing(Problem):
+    status = 400
+    code = "username_missing"
+    title = "No user name"
+    detail = "Name the user to sign in as, once: /auth/bypass?token=<username>."
+
+
+class UsernameAmbiguous(Problem):
+    status = 400
+    code = "username_ambiguous"
+    title = "More than one user name"
+    detail = "Give the parameter `token` exactly once."
+
+
+class UsernameInvalid(Problem):
+    status = 400
+    code = "username_invalid"
+    title = "Not a user name"
+    detail = (
+        "A user name starts with a letter or a digit and has at most 64 characters"
+        " from a-z, 0-9, '.', '_', '@' and '-'."
+    )
+
+
+class SinceInvalid(Problem):
+    status = 400
+    code = "since_invalid"
+    title = "Not a place in the feed"
+    detail = "`since` is the number that the feed gave as `next`, once; without it, all is sent."
+
+
+class Forbidden(Problem):
+    status = 403
+
+
+class CrossSite(Forbidden):
+    code = "cross_site_request"
+    title = "The request came from another site"
+    detail = "Do this from the pages of this site, or use a bearer token."
+
+
+class BypassRefused(Forbidden):
+    code = "bypass_refused"
+    title = "The development sign-in is not open to you"
+    detail = (
+        "It answers direct requests from BYPASS_NETWORKS, and requests through a proxy only"
+        " if that proxy is listed in TRUSTED_PROXIES."
+    )
+
+
+class HostRefused(Forbidden):
+    code = "bypass_host_refused"
+    title = "The development sign-in does not answer under this host name"
+    detail = "Use the address in PUBLIC_URL, localhost, or an IP address."
+
+
+class PrefetchRefused(Forbidden):
+    code = "prefetch_refused"
+    title = "Not by prefetching"
+    detail = "A sign-in is not prefetched. Open the link itself."
+
+
+class TokenTooLarge(Forbidden):
+    code = "token_too_large"
+    title = "The token would be too large for a cookie"
+
+
+class NotFound(Problem):
+    status = 404
+    code = "not_found"
+    title = "Nothing here"
+    detail = "There is no such path. The home page / shows the ways in."
+
+
+class MethodNotAllowed(Problem):
+    status = 405
+    code = "method_not_allowed"
+    title = "Not with this method"
+    detail = "The path exists, but not for this method. The header `Allow` lists those it answers."
+
+
+class BodyTimeout(Problem):
+    status = 408
+    code = "body_timeout"
+    title = "The body took too long"
+    detail = "Send the whole body within ten seconds."
+
+
+class BodyTooLarge(Problem):
+    status = 413
+    code = "body_too_large"
+    title = "The body is too large"
+    detail = "A body may have at most 64 KiB."
+
+
+class EncodingUnsupported(Problem):
+    status = 415
+    code = "encoding_unsupported"
+    title = "Not in this encoding"
+    detail = "Send the body without Content-Encoding."
+
+
+class ExpectationFailed(Problem):
+    status = 417
+    code = "expectation_failed"
+    title = "That expectation is not met"
+    detail = "The only expectation known here is `100-continue`."
