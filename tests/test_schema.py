@@ -53,6 +53,12 @@ def no_umask() -> Iterator[None]:
     os.umask(before)
 
 
+def new(path: Path) -> Path:
+    """Make an empty database."""
+    db.create_file(path)
+    return path
+
+
 def ask(path: Path, sql: str) -> list[tuple[object, ...]]:
     """Read from a database, past all of ours."""
     with closing(sqlite3.connect(path)) as connection:
@@ -140,8 +146,7 @@ def test_five_processes_at_once_migrate_once(path: Path) -> None:
 
 
 def test_up_waits_for_another_who_is_writing_to_the_new_file(path: Path) -> None:
-    db.create_file(path)
-    with closing(sqlite3.connect(path, check_same_thread=False)) as other:
+    with closing(sqlite3.connect(new(path), check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
         release = threading.Timer(0.2, other.rollback)
         release.start()
@@ -160,6 +165,18 @@ def test_up_gives_up_on_another_who_never_ends(path: Path, monkeypatch: pytest.M
         with pytest.raises(Fault, match=r"could not be migrated: database is locked\.$"):
             schema.up(path)
     assert schema.up(path) == [FIRST]
+
+
+def test_what_another_did_in_between_is_not_done_again(path: Path) -> None:
+    with schema._backend(new(path)) as slow:
+        pending = slow.to_apply(schema._migrations())
+        schema.up(path)
+        slow.apply_migrations(pending)
+        assert ask(path, "SELECT migration_id FROM _yoyo_migration") == [(FIRST,)]
+        applied = slow.to_rollback(schema._migrations())
+        schema.down(path)
+        slow.rollback_migrations(applied)
+        assert ask(path, "SELECT migration_id FROM _yoyo_migration") == []
 
 
 def test_a_migration_that_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
@@ -199,9 +216,8 @@ def test_a_missing_database_is_named_with_the_command_to_run(path: Path) -> None
 
 
 def test_an_empty_database_is_named_with_the_command_to_run(path: Path) -> None:
-    db.create_file(path)
     with pytest.raises(Fault) as refusal:
-        schema.require_current(path)
+        schema.require_current(new(path))
     assert str(refusal.value) == f"The database {path} is empty. Run: python -m service migrate up"
 
 
