@@ -209,6 +209,8 @@ async def _touch(tx: Transaction, user: User, *, revoke: bool = False) -> int:
 
 
 async def _role_id(tx: Transaction, role: str) -> int:
+    if not _ROLE.fullmatch(role):
+        raise _no_role(role)
     row = await tx.fetch_one("SELECT id FROM roles WHERE role = ?", (role,))
     if row is None:
         raise _no_role(role)

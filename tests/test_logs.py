@@ -1,6 +1,7 @@
 """The log: one line for each event, which nothing that a client sends can forge, cut or reveal."""
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
@@ -17,7 +18,7 @@ from service import logs
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-FIELD = re.compile(r' ([a-z]+)=("(?:[^"\\]|\\.)*"|[^" ]+)')
+FIELD = re.compile(r' ([a-z]+)=("(?:[^"\\]|\\.)*"|[^"\s]+)')
 FAST = hypothesis_settings(
     derandomize=True,
     deadline=None,
@@ -72,13 +73,13 @@ def fields(line: str) -> dict[str, str]:
 
 def failure(message: str) -> Exception:
     """Return an error that was raised, with a cause."""
-    try:
+    error = RuntimeError(message)
+    with contextlib.suppress(RuntimeError):
         try:
             int("one")
         except ValueError as cause:
-            raise RuntimeError(message) from cause
-    except RuntimeError as error:
-        return error
+            raise error from cause
+    return error
 
 
 # --- The two forms.

@@ -15,7 +15,10 @@ from service import db, schema
 from service.errors import Fault
 from tests.conftest import ROOT
 
-FIRST = "0001.users-and-roles"
+NAMES = sorted(
+    path.stem for path in schema.DIRECTORY.glob("*.sql") if not path.stem.endswith(".rollback")
+)
+APPLIED = "SELECT migration_id FROM _yoyo_migration ORDER BY migration_id"
 UP = """
 import sys
 from pathlib import Path
@@ -53,6 +56,12 @@ def no_umask() -> Iterator[None]:
     os.umask(before)
 
 
+def new(path: Path) -> Path:
+    """Make an empty database."""
+    db.create_file(path)
+    return path
+
+
 def ask(path: Path, sql: str) -> list[tuple[object, ...]]:
     """Read from a database, past all of ours."""
     with closing(sqlite3.connect(path)) as connection:
@@ -71,22 +80,24 @@ def pending(path: Path) -> list[str]:
 
 
 def test_up_makes_the_tables_down_takes_them_back_and_status_tells(path: Path) -> None:
-    assert pending(path) == [FIRST]
-    assert schema.up(path) == [FIRST]
+    assert pending(path) == NAMES
+    assert schema.up(path) == NAMES
     assert pending(path) == []
-    assert tables(path) == {"users", "roles", "user_roles"}
-    assert schema.down(path) == [FIRST]
-    assert pending(path) == [FIRST]
+    assert {"users", "roles", "user_roles", "changes"} <= tables(path)
+    assert schema.down(path) == NAMES[-1:]
+    assert schema.down(path, len(NAMES)) == NAMES[-2::-1]
+    assert pending(path) == NAMES
     assert tables(path) == set()
     assert schema.down(path) == []
 
 
 def test_status_tells_when_each_was_applied(path: Path) -> None:
     schema.up(path)
-    ((name, applied_at),) = schema.status(path)
-    assert name == FIRST
+    state = schema.status(path)
+    assert [name for name, _ in state] == NAMES
     (now,) = ask(path, "SELECT strftime('%Y-%m-%dT%H', 'now')")[0]
-    assert str(applied_at).replace(" ", "T").startswith(str(now))
+    for _, applied_at in state:
+        assert str(applied_at).replace(" ", "T").startswith(str(now))
 
 
 def test_up_twice_changes_nothing(path: Path) -> None:
@@ -136,17 +147,16 @@ def test_five_processes_at_once_migrate_once(path: Path) -> None:
         process.stdin.flush()
     errors = [process.communicate(timeout=30)[1] for process in processes]
     assert errors == [""] * 5
-    assert ask(path, "SELECT migration_id FROM _yoyo_migration") == [(FIRST,)]
+    assert ask(path, APPLIED) == [(name,) for name in NAMES]
 
 
 def test_up_waits_for_another_who_is_writing_to_the_new_file(path: Path) -> None:
-    db.create_file(path)
-    with closing(sqlite3.connect(path, check_same_thread=False)) as other:
+    with closing(sqlite3.connect(new(path), check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
         release = threading.Timer(0.2, other.rollback)
         release.start()
         try:
-            assert schema.up(path) == [FIRST]
+            assert schema.up(path) == NAMES
         finally:
             release.join()
 
@@ -159,7 +169,19 @@ def test_up_gives_up_on_another_who_never_ends(path: Path, monkeypatch: pytest.M
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Fault, match=r"could not be migrated: database is locked\.$"):
             schema.up(path)
-    assert schema.up(path) == [FIRST]
+    assert schema.up(path) == NAMES[-1:]
+
+
+def test_what_another_did_in_between_is_not_done_again(path: Path) -> None:
+    with schema._backend(new(path)) as slow:
+        pending = slow.to_apply(schema._migrations())
+        schema.up(path)
+        slow.apply_migrations(pending)
+        assert ask(path, APPLIED) == [(name,) for name in NAMES]
+        applied = slow.to_rollback(schema._migrations())
+        schema.down(path)
+        slow.rollback_migrations(applied)
+        assert ask(path, "SELECT migration_id FROM _yoyo_migration") == []
 
 
 def test_a_migration_that_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
@@ -199,9 +221,8 @@ def test_a_missing_database_is_named_with_the_command_to_run(path: Path) -> None
 
 
 def test_an_empty_database_is_named_with_the_command_to_run(path: Path) -> None:
-    db.create_file(path)
     with pytest.raises(Fault) as refusal:
-        schema.require_current(path)
+        schema.require_current(new(path))
     assert str(refusal.value) == f"The database {path} is empty. Run: python -m service migrate up"
 
 

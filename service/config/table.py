@@ -112,8 +112,8 @@ NOT_YET: dict[str, str | None] = {
     "OIDC_ISSUER": None,
     "OIDC_CLIENT_ID": None,
     "OIDC_CLIENT_SECRET": None,
-    "OIDC_SCOPES": None,
-    "OIDC_USERNAME_CLAIM": None,
+    "OIDC_SCOPES": "openid profile email",
+    "OIDC_USERNAME_CLAIM": "preferred_username",
     "PASSWORD_AUTH": "false",
     "PASSKEY_AUTH": "false",
 }
