@@ -9,10 +9,14 @@ import subprocess
 import time
 from collections.abc import Callable
 
+import aiohttp
 import pytest
 
+from service import context
+from service.db import Database
+from service.server import listening
 from tests.client import ask, bearer, cookie, sign_in
-from tests.conftest import Server, Start, unreachable
+from tests.conftest import Server, Settings, Start, free_port, unreachable
 
 ROUNDS = int(os.environ.get("LATCHKEY_ROUNDS", "25"))
 """200 is the figure of the promise, and what CI runs."""
@@ -169,3 +173,24 @@ def test_past_the_limit_protected_routes_fail_shut(start: Start) -> None:
         assert ask(server.port, "/readyz").json["feed_age_seconds"] > 2
         assert ask(server.port, "/healthz").status == 200
     assert seconds_until(lambda: status(server, token) == 200, at_most=20)
+
+
+async def test_no_statement_runs_while_an_unchanged_user_is_served(
+    settings: Settings,
+    database: Database,  # noqa: ARG001  # it has made the file
+) -> None:
+    config = settings(PORT=str(free_port()))
+    statements: list[str] = []
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        url = f"http://127.0.0.1:{config.port}"
+        async with client.get(f"{url}/auth/bypass?token=admin", allow_redirects=False) as answer:
+            token = answer.cookies["jwt"].value
+        reader, writer = app[context.DATABASE]._reader, app[context.DATABASE]._writer
+        for connection in (reader, writer):
+            await connection.set_trace_callback(statements.append)
+        for _ in range(1000):
+            async with client.get(f"{url}/auth/me", headers=bearer(token)) as answer:
+                assert answer.status == 200
+    polls = {"PRAGMA data_version", "SELECT 1 FROM changes WHERE until <= ? LIMIT 1"}
+    assert set(statements) <= polls
+    assert "PRAGMA data_version" in statements
