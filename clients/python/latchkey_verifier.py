@@ -82,6 +82,11 @@ class Verifier:
         """How old our knowledge of the feed is, in seconds, sleep of the machine included."""
         return max(time.time() - self._fresh[0], time.monotonic() - self._fresh[1])
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many verified tokens and rows of the feed are in memory."""
+        return {"tokens": len(self._verified), "rows": len(self._rows)}
+
     def start(self) -> "Verifier":
         """Ask for keys and feed once, then go on in a thread."""
         feed = self._connect()
