@@ -94,6 +94,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """Yield a node with the JavaScript verifier, and jose beside a copy of it."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node or npm is not installed")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
+    if int(version.stdout.lstrip("v").partition(".")[0]) < 20:
+        pytest.skip(f"node is too old for the package jose: {version.stdout.strip()}")
     folder = tmp_path_factory.mktemp("javascript")
     for file in (*(ROOT / "clients/javascript").glob("*.*"), ROOT / "tests/verifier_driver.mjs"):
         if file.is_file():
