@@ -535,7 +535,7 @@ def test_unchanged_is_a_304_and_twice_a_second(make: Make, issuer: Issuer) -> No
     make(issuer.url)
     time.sleep(2.2)
     assert issuer.count(FEED_PATH, 200) == 1
-    assert issuer.count(FEED_PATH, 304) in (3, 4)
+    assert issuer.count(FEED_PATH, 304) in range(2, 6)
 
 
 def test_a_304_alone_keeps_nobody_fresh(make: Make, issuer: Issuer) -> None:
