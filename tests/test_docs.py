@@ -48,7 +48,7 @@ def test_every_route_has_its_line(settings: Settings) -> None:
 
 
 def test_links_lead_to_files() -> None:
-    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+    for path in (ROOT / "README.md", ROOT / "clients/README.md", *(ROOT / "docs").rglob("*.md")):
         for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
             assert link.startswith("https://") or (path.parent / link).exists(), (path, link)
 
