@@ -1,12 +1,15 @@
 """The only wiring: a configuration becomes an application."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
 from service import context, db, keys, middleware, schema
 from service.config import Config
-from service.endpoints import account, exchange, ops, pages
+from service.endpoints import account, exchange, ops, pages, wellknown
+from service.keywatch import KeyWatch
 from service.login import bypass
 from service.metrics import Metrics
 from service.tokens import Tokens
@@ -20,12 +23,14 @@ def create_app(config: Config) -> web.Application:
         client_max_size=middleware.BODY_BYTES,
     )
     app[context.CONFIG] = config
+    app[context.KEY_WATCH] = KeyWatch(config)
     app[context.TOKENS] = Tokens(config, keys.load(config))
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.append(_database)
+    app.cleanup_ctx.append(_key_watch)
     app.on_response_prepare.append(_signal(middleware.stamp(config)))
-    for leaf in (pages, account, exchange, ops, bypass):
+    for leaf in (pages, account, exchange, wellknown, ops, bypass):
         leaf.add_routes(app)
     return app
 
@@ -36,6 +41,15 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     async with db.connect(path) as database:
         app[context.DATABASE] = database
         yield
+
+
+async def _key_watch(app: web.Application) -> AsyncIterator[None]:
+    watch = app[context.KEY_WATCH].run(app[context.TOKENS].use, app[context.METRICS].keys_file)
+    task = asyncio.create_task(watch)
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _signal(

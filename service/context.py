@@ -10,6 +10,7 @@ from aiohttp import web
 from service import logs, peers
 from service.config import Config
 from service.db import Database
+from service.keywatch import KeyWatch
 from service.metrics import Metrics
 from service.tokens import Claims, Tokens
 from service.views import Views
@@ -17,6 +18,7 @@ from service.views import Views
 CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
 TOKENS = web.AppKey("tokens", Tokens)
+KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
 VIEWS = web.AppKey("views", Views)
 

@@ -162,6 +162,7 @@ def run(config: Config, announce: Callable[[web.Application], Any]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         async with listening(config) as app:
+            loop.add_signal_handler(signal.SIGHUP, app[context.KEY_WATCH].look_now)
             await announce(app)
             await stop.wait()
             logs.event("stopping")

@@ -14,6 +14,7 @@ OPEN = {
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
     ("GET", "/static/{name}"),
+    ("GET", "/.well-known/jwks.json"),
     ("GET", "/healthz"),
     ("GET", "/ping"),
     ("GET", "/readyz"),

@@ -26,13 +26,15 @@ async def alive(_request: web.Request) -> web.Response:
 
 @context.public
 async def ready(request: web.Request) -> web.Response:
-    """GET /readyz: sign-ins would work; 503 if not."""
+    """GET /readyz: sign-ins would work; 503 if not. Bad new keys leave the old ones at work."""
     try:
         async with asyncio.timeout(_READY_SECONDS):
             await request.app[context.DATABASE].fetch_one("SELECT id FROM users LIMIT 1")
     except (errors.DatabaseUnavailable, TimeoutError):
         return web.json_response({"status": "unavailable", "database": "unavailable"}, status=503)
-    return web.json_response({"status": "ok", "database": "ok"})
+    fault = request.app[context.KEY_WATCH].fault
+    state = {"status": "ok" if fault is None else "degraded", "database": "ok"}
+    return web.json_response({**state, "keys": fault or "ok"})
 
 
 @context.public
