@@ -275,7 +275,7 @@ def test_two_writers_never_lose_a_change_and_readers_see_whole_files(tmp_path: P
     file.change(path, add, create=True)
     program = (
         "import sys; from pathlib import Path; from service.keys import file, rotation\n"
-        "for _ in range(15): file.change(Path(sys.argv[1]),"
+        "for _ in range(6): file.change(Path(sys.argv[1]),"
         " lambda before: rotation.generate(before, 'EdDSA', 1))"
     )
     writers = [
@@ -290,9 +290,9 @@ def test_two_writers_never_lose_a_change_and_readers_see_whole_files(tmp_path: P
     while any(writer.poll() is None for writer in writers):
         seen.append(len(file.read(path)))
     assert [writer.wait() for writer in writers] == [0, 0, 0]
-    assert len(file.read(path)) == 46
+    assert len(file.read(path)) == 19
     assert seen == sorted(seen)
-    assert len(set(seen)) > 3
+    assert len(set(seen)) > 1
 
 
 def test_threads_of_one_process_wait_for_each_other_too(tmp_path: Path) -> None:
