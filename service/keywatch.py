@@ -10,7 +10,7 @@ from service import keys, logs
 from service.config import Config
 from service.keys import KeyRing
 
-_SECONDS = 0.5
+_SECONDS = 0.25
 
 Mark = tuple[int, ...] | None
 

@@ -216,7 +216,7 @@ def test_under_load_a_rotation_signs_nobody_out(start: Start, path: Path) -> Non
         for _ in range(2):
             new = json.loads(key(path, "generate", "--json"))["kid"]
             for port in replicas:
-                within(2, lambda port=port, new=new: new in kids(port))  # type: ignore[misc]
+                within(5, lambda port=port, new=new: new in kids(port))  # type: ignore[misc]
             key(path, "rotate", "--force")
             time.sleep(0.7)
         spare = json.loads(key(path, "generate", "--json"))["kid"]
