@@ -44,6 +44,9 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _key_watch(app: web.Application) -> AsyncIterator[None]:
+    if app[context.CONFIG].jwt_keys_file is None:
+        yield
+        return
     watch = app[context.KEY_WATCH].run(app[context.TOKENS].use, app[context.METRICS].keys_file)
     task = asyncio.create_task(watch)
     yield

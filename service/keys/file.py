@@ -100,8 +100,7 @@ def _write(entries: Entries) -> bytes:
     """Write the set, and read it again: what we could not read is never put in place."""
     jwks = [timeline.write(entry) for entry in entries]
     data = (json.dumps({"keys": jwks}, indent=2) + "\n").encode()
-    if [timeline.write(entry) for entry in _parse(data)] != jwks:
-        raise AssertionError("what was written is not what was meant")
+    _parse(data)
     return data
 
 
