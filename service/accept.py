@@ -2,10 +2,11 @@
 
 
 def prefers_html(accept: str) -> bool:
-    """Tell whether `Accept` ranks text/html above application/json. Absent or `*/*` does not."""
-    return "text/html" in accept.lower() and _quality(accept, "text", "html") > _quality(
-        accept, "application", "json"
-    )
+    """Tell whether `Accept` names text/html and ranks it above JSON. Absent or `*/*` does not."""
+    if "text/html" not in accept.lower():
+        return False
+    json = max(_quality(accept, "application", "json"), _named(accept, "application/problem+json"))
+    return _quality(accept, "text", "html") > json
 
 
 def _quality(accept: str, kind: str, subtype: str) -> float:
@@ -19,12 +20,18 @@ def _quality(accept: str, kind: str, subtype: str) -> float:
     return best[1]
 
 
+def _named(accept: str, media: str) -> float:
+    """Return the weight of a media type where it is named itself, else 0."""
+    parts = ([piece.strip() for piece in part.split(";")] for part in accept.lower().split(","))
+    return max((_weight(parameters) for named, *parameters in parts if named == media), default=0.0)
+
+
 def _weight(parameters: list[str]) -> float:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
             try:
-                return min(max(float(value), 0.0), 1.0)
+                return min(max(0.0, float(value)), 1.0)
             except ValueError:
                 return 0.0
     return 1.0

@@ -8,8 +8,8 @@ from service import errors
 def read(lines: Iterable[str], name: str) -> str | None:
     """Return the value of the cookie called exactly `name`, or None when there is none.
 
-    `lines` are all `Cookie` header lines of the request. Only the blank after a semicolon is taken
-    off; nothing is unquoted, decoded or merged. Raises CookieAmbiguous when the name comes twice.
+    `lines` are all `Cookie` header lines of the request. Only blanks around a pair are taken off;
+    nothing is unquoted, decoded or merged. Raises CookieAmbiguous when the name comes twice.
     """
     found: str | None = None
     prefix = name + "="

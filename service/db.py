@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
@@ -104,23 +105,37 @@ def connect_blocking(path: Path) -> sqlite3.Connection:
             isolation_level=None,
             timeout=_BUSY_TIMEOUT_SECONDS,
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
     except sqlite3.Error as error:
         raise Fault(f"The database {path} cannot be opened: {error}.") from error
     return connection
 
 
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead mode. SQLite does not wait for a lock here: we do."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def read_blocking(path: Path, sql: str, *, needs: str) -> list[Row]:
     """Read rows before there is a loop; none if the file or the table `needs` is not there."""
-    if not path.exists():
-        return []
     try:
+        if not path.exists():
+            return []
         with closing(sqlite3.connect(_uri(path, "ro"), uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             tables = connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (needs,))
             return _dicts(connection.execute(sql)) if tables.fetchone() else []
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise Fault(f"The database {path} cannot be read: {error}.") from error
 
 
@@ -140,6 +155,7 @@ async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         await opened.execute_fetchall("SELECT count(*) FROM sqlite_master")
     except sqlite3.Error as error:
         await connection.close()
+        await asyncio.to_thread(connection._thread.join)  # noqa: SLF001  # it outlives a failed open
         raise Fault(f"The database {path} cannot be opened: {error}.") from error
     opened.row_factory = sqlite3.Row
     try:

@@ -97,7 +97,11 @@ class _FromLibraries(logging.Handler):
     """Brings the records of libraries into the one log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields: dict[str, object] = {"logger": record.name, "message": record.getMessage()}
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001  # their mistake in a log call is not to become an error
+            message = str(record.msg)
+        fields: dict[str, object] = {"logger": record.name, "message": message}
         if record.exc_info and record.exc_info[1]:
             fields["exception"] = _trace(record.exc_info[1])
         _sink.write(record.created, record.levelno, "library", fields)

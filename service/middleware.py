@@ -63,7 +63,7 @@ def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
     response = web.Response(status=problem.status, headers=problem.headers)
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
-    if accept.prefers_html(request.headers.get("Accept", "")):
+    if accept.prefers_html(", ".join(request.headers.getall("Accept", ()))):
         response.body = (
             app[context.VIEWS]
             .render(

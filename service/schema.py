@@ -110,7 +110,10 @@ def require_current(path: Path) -> None:
 
 
 def _migrations() -> MigrationList:
-    return read_migrations(str(DIRECTORY))
+    found = read_migrations(str(DIRECTORY))
+    if not found:
+        raise Fault(f"There are no migrations in {DIRECTORY}.")
+    return found
 
 
 @contextmanager

@@ -24,7 +24,12 @@ def read(path: Path) -> Seed:
         raise Fault(f"The seed file {path} is not JSON: {error}.") from error
     if not isinstance(document, dict) or not isinstance(document.get("users"), list):
         raise Fault(f"The seed file {path} {_SHAPE}.")
-    return [_entry(path, number, entry) for number, entry in enumerate(document["users"], 1)]
+    seed = [_entry(path, number, entry) for number, entry in enumerate(document["users"], 1)]
+    first: dict[str, int] = {}
+    for number, (name, _) in enumerate(seed, 1):
+        if first.setdefault(name, number) != number:
+            raise Fault(f"The seed file {path}, user {number}: {name} is user {first[name]} too.")
+    return seed
 
 
 async def apply(database: Database, seed: Seed) -> list[str]:

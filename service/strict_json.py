@@ -1,23 +1,36 @@
 """One strict reader of JSON: RFC 8259 with the choices of RFC 7493 (I-JSON)."""
 
 import json
+import re
 from typing import Any, NoReturn
+
+MAX_DEPTH = 32
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(r"[\[\]{}]")
 
 
 def loads(data: bytes) -> Any:
     """Parse UTF-8 JSON; raise ValueError on anything that two parsers could read in two ways.
 
     Refused: a byte order mark, other encodings, duplicate member names, NaN and Infinity, numbers
-    too large for a float, lone surrogates, and nesting or digits beyond what Python takes.
+    too large for a float, lone surrogates, and nesting over MAX_DEPTH.
     """
-    try:
-        text = data.decode("utf-8")
-        value = _DECODER.decode(text)
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    text = data.decode("utf-8")
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    value = _DECODER.decode(text)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
+
+
+def _depth(text: str) -> int:
+    """Return how deeply brackets nest outside of strings."""
+    deepest = depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -38,6 +51,11 @@ def _finite(digits: str) -> float:
     return number
 
 
+def _integer(digits: str) -> int:
+    _finite(digits)
+    return int(digits)
+
+
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer
 )

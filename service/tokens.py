@@ -117,7 +117,7 @@ class Tokens:
             raise errors.TokenInvalid
         if claims.get("iss") != self._issuer:
             raise errors.IssuerInvalid
-        if claims.get("aud") != self._audience:
+        if claims.get("aud") != self._audience or ("aud" in claims) != bool(self._audience):
             raise errors.AudienceInvalid
         now = self._clock()
         if claims["exp"] <= now:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote, urlsplit
 
 _ORIGIN = re.compile(
@@ -12,6 +13,7 @@ _ORIGIN = re.compile(
 )
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 _REFUSED = re.compile(r"[\x00-\x20\x7f-\x9f\\\ud800-\udfff\u2028\u2029]")
+_LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _MAX_LENGTH = 2048
 HOME = "/"
 
@@ -24,8 +26,23 @@ def origin(text: str) -> str | None:
     scheme, port = match["scheme"].lower(), match["port"]
     if port is not None and not 1 <= int(port) <= 65535:
         return None
+    host = _host(match["host"].lower())
+    if host is None:
+        return None
     suffix = "" if port is None or int(port) == int(_DEFAULT_PORT[scheme]) else f":{int(port)}"
-    return f"{scheme}://{match['host'].lower()}{suffix}"
+    return f"{scheme}://{host}{suffix}"
+
+
+def _host(name: str) -> str | None:
+    """Spell an address as browsers do; refuse a name that they would read as another address."""
+    try:
+        if name.startswith("["):
+            return f"[{IPv6Address(name[1:-1]).compressed}]"
+        if _LOOKS_NUMERIC.fullmatch(name):
+            return str(IPv4Address(name))
+    except ValueError:
+        return None
+    return name
 
 
 def safe_next(values: Collection[str], allowed: Collection[str]) -> str:
@@ -41,12 +58,13 @@ def safe_next(values: Collection[str], allowed: Collection[str]) -> str:
     (value,) = values
     if len(value) > _MAX_LENGTH or _REFUSED.search(value):
         return HOME
-    if value.startswith("/"):
-        return HOME if value.startswith("//") else _ascii(value)
+    address = _ascii(value) if value.startswith("/") else _absolute(value, allowed)
+    return HOME if address.startswith("//") or len(address) > _MAX_LENGTH else address
+
+
+def _absolute(value: str, allowed: Collection[str]) -> str:
     base, slash, rest = _split_origin(value)
-    if base is None or base not in allowed:
-        return HOME
-    return _ascii(f"{base}{slash}{rest}")
+    return _ascii(f"{base}{slash}{rest}") if base in allowed else HOME
 
 
 def _split_origin(value: str) -> tuple[str | None, str, str]:

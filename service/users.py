@@ -125,13 +125,13 @@ async def create_role(tx: Transaction, role: str) -> None:
 
 async def delete_role(tx: Transaction, role: str) -> None:
     """Delete a role and take it from everybody who has it. Raises RoleNotFound."""
+    role_id = await _role_id(tx, role)
     await tx.execute(
-        "UPDATE users SET version = version + 1, updated_at = ? WHERE id IN (SELECT ur.user_id"
-        " FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE r.role = ?)",
-        (_now(), role),
+        "UPDATE users SET version = version + 1, updated_at = ?"
+        " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?)",
+        (_now(), role_id),
     )
-    if not await tx.execute("DELETE FROM roles WHERE role = ?", (role,)):
-        raise _no_role(role)
+    await tx.execute("DELETE FROM roles WHERE id = ?", (role_id,))
 
 
 async def grant(tx: Transaction, username: str, role: str) -> bool:
@@ -162,6 +162,8 @@ async def _set_role(tx: Transaction, username: str, role: str, *, has: bool) -> 
 
 
 async def _role_id(tx: Transaction, role: str) -> int:
+    if not _ROLE.fullmatch(role):
+        raise _no_role(role)
     row = await tx.fetch_one("SELECT id FROM roles WHERE role = ?", (role,))
     if row is None:
         raise _no_role(role)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -222,6 +223,17 @@ async def test_a_missing_file_is_a_fault_and_is_not_made(tmp_path: Path) -> None
         db.connect_blocking(tmp_path / "no.db")
     assert db.read_blocking(tmp_path / "no.db", "SELECT 1", needs="users") == []
     assert files(tmp_path) == {}
+
+
+async def test_a_database_that_cannot_be_opened_leaves_no_thread_of_the_driver_behind(
+    tmp_path: Path,
+) -> None:
+    for _ in range(10):
+        with pytest.raises(Fault):
+            async with db.connect(tmp_path / "no.db"):
+                pass
+        threads = [thread.name for thread in threading.enumerate()]
+        assert not [name for name in threads if "_connection_worker_thread" in name]
 
 
 async def test_a_file_that_is_no_database_is_a_fault_and_is_left_alone(tmp_path: Path) -> None:

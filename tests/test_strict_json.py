@@ -24,7 +24,8 @@ READ: list[tuple[bytes, Any]] = [
     (b'{"a": {"a": [{"a": 1}, {"a": 1}]}}', {"a": {"a": [{"a": 1}, {"a": 1}]}}),
     (b'{"a":1,"A":2,"":3}', {"a": 1, "A": 2, "": 3}),
     ('{"\u00e9":1,"e\u0301":2}'.encode(), {"\u00e9": 1, "e\u0301": 2}),
-    (b"[" * 50 + b"]" * 50, json.loads("[" * 50 + "]" * 50)),
+    (b"[" * 32 + b"]" * 32, json.loads("[" * 32 + "]" * 32)),
+    (b'["' + b"[" * 99 + b'\\"' + b"{" * 99 + b'"]', ["[" * 99 + '"' + "{" * 99]),
 ]
 
 REFUSED: dict[str, bytes] = {
@@ -56,6 +57,7 @@ REFUSED: dict[str, bytes] = {
     "an integer too large for a float": b"1" + b"0" * 400,
     "an integer of five thousand digits": b"9" * 5000,
     "nesting without end": b"[" * 200_000,
+    "lists nested just too deeply": b"[" * 33 + b"]" * 33,
     "lists nested too deeply": b"[" * 200_000 + b"]" * 200_000,
     "objects nested too deeply": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
     "two values": b"{}{}",

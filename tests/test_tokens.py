@@ -419,23 +419,13 @@ DUPLICATES = {
     "exp": (HEADER, claims()[:-1] + b',"exp":9999999999}'),
     "exp twice the same": (HEADER, claims(exp=ABSENT)[:-1] + b',"exp":9999999999' * 2 + b"}"),
     "iss escaped": (HEADER, b'{"\\u0069ss":"https://evil.example",' + claims()[1:]),
-    "the id of a role": (HEADER, claims(roles=[{"id": 1, "role": "x"}])[:-1] + b',"roles":[]}'),
+    "roles": (HEADER, claims(roles=[{"id": 1, "role": "x"}])[:-1] + b',"roles":[]}'),
 }
 
 NO_COUNT: tuple[Any, ...] = (ABSENT, None, True, False, 0, -1, 1.0, "1", [1], {}, 2**63, 10**30)
 NO_DATE: tuple[Any, ...] = (
-    None,
-    True,
-    False,
-    -1,
-    NOW + 60.0,
-    1e300,
-    str(NOW),
-    "",
-    [NOW],
-    {},
-    253402300800,
-    10**30,
+    *(None, True, False, -1, NOW + 60.0, 1e300, 253402300800, 10**30),
+    *("", str(NOW), [NOW], {}),
 )
 NO_OPAQUE = (ABSENT, None, True, 1, "", "a" * 7, "a" * 65, "a session", "session=", ["a-session"])
 MORE_OPAQUE = ("a-session\n", "a-session\0", "s\u00e9ssion-id", "\u0661\u0662\u0663\u0664" * 2)

@@ -1,5 +1,7 @@
 """The command line: `python -m service VERB`, on the same functions as the HTTP side."""
 
+import io
+import os
 import sys
 
 import click
@@ -29,6 +31,8 @@ for command in (serve, prepare, migrate, seed, user, role, token, key, config_gr
 
 def main() -> None:
     """Run a command; what goes wrong is one message on standard error and a non-zero exit."""
+    if sys.stdin is None:  # started with <&-
+        sys.stdin = io.TextIOWrapper(io.BytesIO())
     try:
         sys.exit(cli(prog_name="python -m service", standalone_mode=False))
     except click.ClickException as error:
@@ -43,5 +47,9 @@ def main() -> None:
     except errors.Problem as problem:
         click.echo(problem.detail, err=True)
         sys.exit(1)
-    except BrokenPipeError:
+    except OSError as error:
+        # What is buffered for standard output would fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"The output cannot be written: {error.strerror}.", err=True)
         sys.exit(1)

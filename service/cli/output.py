@@ -40,7 +40,14 @@ def done(sentence: str, **facts: Any) -> None:
 
 
 def _in_words(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name.replace("_", " "): _word(value) for name, value in row.items()}
+    return {_plain(name.replace("_", " ")): _plain(_word(value)) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Escape what could move the cursor, break the line or hide something."""
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
 
 
 def _word(value: Any) -> Any:
@@ -50,7 +57,9 @@ def _word(value: Any) -> Any:
         return "yes" if value else "no"
     if isinstance(value, list):
         return (
-            ", ".join(item["role"] if isinstance(item, dict) else str(item) for item in value)
+            ", ".join(
+                str(item.get("role", item) if isinstance(item, dict) else item) for item in value
+            )
             or "-"
         )
     return value

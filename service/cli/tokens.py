@@ -52,7 +52,7 @@ def inspect(token: str, json_form: bool) -> None:
     the shell and of the list of processes.
     """
     if token == "-":  # noqa: S105  # not a password but "standard input"
-        token = sys.stdin.read()
+        token = sys.stdin.buffer.read().decode("ascii", "replace")
     token = token.strip().removeprefix("Bearer ").strip()
     try:
         header, claims = tokens.peek(token)
@@ -63,7 +63,8 @@ def inspect(token: str, json_form: bool) -> None:
         output.show_one({"header": header, "claims": claims, "verdict": verdict}, json_form=True)
     else:
         shown = {f"header {name}": value for name, value in header.items()}
-        shown |= {name: _with_date(name, value) for name, value in claims.items()}
+        dated = {name: _with_date(name, value) for name, value in claims.items()}
+        shown = {**shown, **dated, **shown}  # headers stand first, and no claim takes their place
         output.show_one({**shown, "verdict": verdict}, json_form=False)
     if verdict != "good":
         raise click.exceptions.Exit(1)

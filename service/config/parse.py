@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from service import urls
 from service.config.model import Database
@@ -47,6 +46,10 @@ def port(text: str) -> int:
 
 def host(text: str) -> str:
     """An address or a name to listen on."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        text = ""
     if not _HOST.fullmatch(text):
         raise ValueError("must be an IP address or a host name to listen on, such as 127.0.0.1")
     return text
@@ -127,7 +130,7 @@ def path(text: str) -> Path:
 
 def database(text: str) -> Database:
     """`sqlite:///relative/path` or `sqlite:////absolute/path`."""
-    if urlsplit(text).scheme in {"postgresql", "postgres"}:
+    if text.startswith(("postgresql:", "postgres:")):
         raise ValueError("must be sqlite:///path for now; PostgreSQL comes in a later version")
     name = text.removeprefix("sqlite:///")
     bad = name == text or not name or name.endswith("/") or ":memory:" in name

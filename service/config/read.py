@@ -85,11 +85,12 @@ def _gather(environ: Mapping[str, str], dotenv: Path, faults: dict[str, str]) ->
     from_environ = {name: value for name, value in environ.items() if value}
     _name_strangers(from_file, from_environ, faults)
     merged: Values = {}
-    for source in (from_file, from_environ):
-        for name in NAMES:
-            value = _value(name, source, faults)
-            if value is not None:
-                merged[name] = value
+    for name in NAMES:
+        spellings = {name, name + _FILE} if name in SECRETS else {name}
+        source = from_file if spellings.isdisjoint(from_environ) else from_environ
+        value = _value(name, source, faults)
+        if value is not None:
+            merged[name] = value
     return merged
 
 
@@ -101,16 +102,20 @@ def _value(name: str, source: Mapping[str, str], faults: dict[str, str]) -> str 
         return plain
     if path is not None:
         return _read_secret(name + _FILE, Path(path), faults)
-    return plain if plain is None or name in SECRETS else plain.strip()
+    return plain if plain is None or name in SECRETS else plain.strip() or None
 
 
 def _read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
     """Return a secret's file without the line end at its end."""
     try:
         with path.open("rb") as file:
-            text = file.read(_MAX_SECRET_FILE).decode("utf-8")
+            data = file.read(_MAX_SECRET_FILE + 1)
+        text = data.decode("utf-8")
     except (OSError, ValueError) as error:
         faults[name] = f"must be the path of a readable text file ({type(error).__name__})"
+        return None
+    if len(data) > _MAX_SECRET_FILE:
+        faults[name] = f"names a file of more than {_MAX_SECRET_FILE} bytes"
         return None
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
@@ -129,8 +134,11 @@ def _read_dotenv(path: Path, faults: dict[str, str]) -> Values:
         return {}
     for binding in bindings:
         if binding.error or (binding.key is not None and binding.value is None):
-            faults[f"{path}, line {binding.original.line}"] = "is not NAME=value"
-    return {binding.key: binding.value for binding in bindings if binding.key and binding.value}
+            text = binding.original.string
+            blank = len(text[: len(text) - len(text.lstrip())].splitlines())
+            faults[f"{path}, line {binding.original.line + blank}"] = "is not NAME=value"
+    values = {binding.key: binding.value for binding in bindings if binding.key}
+    return {name: value for name, value in values.items() if value}
 
 
 def _name_strangers(from_file: Values, from_environ: Values, faults: dict[str, str]) -> None:

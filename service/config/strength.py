@@ -4,6 +4,8 @@ import math
 import zlib
 from collections import Counter
 
+import jwt
+
 MINIMUM_BYTES = 32
 _MINIMUM_BITS = 80  # random hex of 16 bytes measures 90 and more
 _MINIMUM_FOLDED_BYTES = 16
@@ -11,6 +13,7 @@ _PLACEHOLDERS = (
     "change-me", "changeme", "change_me", "replace-me", "replaceme", "replace_me", "replace-this",
     "example", "placeholder", "secret", "password", "passw0rd", "your-", "your_", "default",
     "insecure", "abcdefgh", "123456789", "qwerty", "letmein", "xxxxxx", "deadbeef", "latchkey",
+    "of-the-tests",
 )  # fmt: skip
 
 HOW_TO = "make one with: python3 -c 'import secrets; print(secrets.token_hex(64))'"
@@ -25,7 +28,11 @@ def fault(secret: str, *, production: bool) -> str | None:
     if len(key) < MINIMUM_BYTES:
         return f"must have at least {MINIMUM_BYTES} bytes (RFC 7518 section 3.2); {HOW_TO}"
     if "-----BEGIN " in secret:
-        return f"is a PEM key, which everybody may know; {HOW_TO}"
+        return f"is a public or private key, not a secret; {HOW_TO}"
+    try:
+        jwt.get_algorithm_by_name("HS256").prepare_key(secret)
+    except jwt.InvalidKeyError:
+        return f"is a public or private key, not a secret; {HOW_TO}"
     if production:
         lower = secret.lower()
         if any(word in lower for word in _PLACEHOLDERS):
@@ -37,6 +44,7 @@ def fault(secret: str, *, production: bool) -> str | None:
 
 def _is_guessable(secret: str) -> bool:
     """Judge a text by how often each letter comes, and by how far its repetitions fold together."""
+    secret = secret[: (secret + secret).find(secret, 1)]
     length = len(secret)
     per_letter = -sum(n / length * math.log2(n / length) for n in Counter(secret).values())
     folded = len(zlib.compress(secret.encode(), 9, -15)) - 2

@@ -104,7 +104,7 @@ SECRETS = frozenset(setting.name for setting in SETTINGS if setting.secret)
 
 NOT_YET: dict[str, str | None] = {
     "WORKERS": "1",
-    "REVOCATION_MAX_STALENESS": None,
+    "REVOCATION_MAX_STALENESS": "60s",
     "COOKIE_DOMAIN": None,
     "PROVISION_USERS": "false",
     "CAS_URL": None,
@@ -112,8 +112,8 @@ NOT_YET: dict[str, str | None] = {
     "OIDC_ISSUER": None,
     "OIDC_CLIENT_ID": None,
     "OIDC_CLIENT_SECRET": None,
-    "OIDC_SCOPES": None,
-    "OIDC_USERNAME_CLAIM": None,
+    "OIDC_SCOPES": "openid profile email",
+    "OIDC_USERNAME_CLAIM": "preferred_username",
     "PASSWORD_AUTH": "false",
     "PASSKEY_AUTH": "false",
 }

@@ -1,7 +1,6 @@
 """Signing keys: secrets and a file of private JWKs become the ring of keys in use."""
 
 from service.config import Config
-from service.errors import Fault
 from service.keys import file, ring, secret
 from service.keys.file import BadFile
 from service.keys.jwk import ALGORITHMS
@@ -12,8 +11,9 @@ __all__ = ["ALGORITHMS", "MAX_AGE", "BadFile", "Key", "KeyRing", "load"]
 
 
 def load(config: Config) -> KeyRing:
-    """Return the keys of a configuration; all that it names verify. Raises Fault, or BadFile."""
-    secrets = _secrets(config)
+    """Return the keys of a configuration; all that it names verify. Raises BadFile."""
+    texts = (config.jwt_secret_key, config.jwt_secret_key_previous)
+    secrets = [secret.read(text) for text in texts if text is not None]
     entries = () if config.jwt_keys_file is None else file.read(config.jwt_keys_file)
     filed = [entry.key for entry in entries if entry.key is not None]
     if config.jwt_algorithm == "HS256":
@@ -27,14 +27,3 @@ def load(config: Config) -> KeyRing:
         f"no {config.jwt_algorithm} key signs; {file.HOW_TO} --algorithm {config.jwt_algorithm}",
     )
 
-
-def _secrets(config: Config) -> list[Key]:
-    """Return the keys of the secrets; the one that may sign comes first."""
-    found = []
-    for name in ("JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"):
-        text = getattr(config, name.lower())
-        try:
-            found += [] if text is None else [secret.read(text)]
-        except ValueError as error:
-            raise Fault(f"The settings need mending:\n  {name} {error}") from None
-    return found
