@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 from aiohttp import web
 
 from service import changes, context, db, keys, middleware, schema
 from service.config import Config
-from service.endpoints import account, exchange, ops, pages, revocations
+from service.endpoints import account, exchange, ops, pages, revocations, wellknown
+from service.keywatch import KeyWatch
 from service.login import bypass
 from service.metrics import Metrics
 from service.revocation import Revocation
@@ -23,11 +25,12 @@ def create_app(config: Config) -> web.Application:
         client_max_size=middleware.BODY_BYTES,
     )
     app[context.CONFIG] = config
+    app[context.KEY_WATCH] = KeyWatch(config)
     app[context.TOKENS] = Tokens(config, keys.load(config))
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
-    app.cleanup_ctx.extend((_database, _revocation))
-    for leaf in (pages, account, exchange, revocations, ops, bypass):
+    app.cleanup_ctx.extend((_database, _revocation, _key_watch))
+    for leaf in (pages, account, exchange, revocations, wellknown, ops, bypass):
         leaf.add_routes(app)
     return app
 
@@ -49,8 +52,26 @@ async def _revocation(app: web.Application) -> AsyncIterator[None]:
     await feed.catch_up()
     app[context.REVOCATION] = feed
     app[context.METRICS].watch_feed(feed.__len__, lambda: feed.age)
-    following = asyncio.create_task(feed.follow())
-    yield
-    following.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await following
+    async with _beside(feed.follow()):
+        yield
+
+
+async def _key_watch(app: web.Application) -> AsyncIterator[None]:
+    if app[context.CONFIG].jwt_keys_file is None:
+        yield
+        return
+    watch = app[context.KEY_WATCH]
+    async with _beside(watch.run(app[context.TOKENS].use, app[context.METRICS].keys_file)):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` beside what is inside, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -13,6 +13,7 @@ from aiohttp import web
 from service import errors, logs, peers
 from service.config import Config
 from service.db import Database
+from service.keywatch import KeyWatch
 from service.metrics import Metrics
 from service.revocation import Revocation
 from service.tokens import Claims, Tokens
@@ -22,6 +23,7 @@ CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
 TOKENS = web.AppKey("tokens", Tokens)
 REVOCATION = web.AppKey("revocation", Revocation)
+KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
 VIEWS = web.AppKey("views", Views)
 

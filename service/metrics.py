@@ -42,6 +42,11 @@ class Metrics:
         Gauge("latchkey_build_info", "The version", ["version"], registry=self._registry).labels(
             __version__
         ).set(1)
+        self._keys_file_bad = Gauge(
+            "latchkey_keys_file_bad",
+            "1 if JWT_KEYS_FILE has become bad; the keys from before are in use",
+            registry=self._registry,
+        )
         self._children: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 
@@ -73,6 +78,10 @@ class Metrics:
     def refused(self, code: str) -> None:
         """Count one refusal."""
         self._refusals.labels(code).inc()
+
+    def keys_file(self, fault: str | None) -> None:
+        """Note whether the file of keys is bad: it is if it has a fault."""
+        self._keys_file_bad.set(fault is not None)
 
     def text(self) -> bytes:
         """Return the exposition format that CONTENT_TYPE names."""

@@ -165,7 +165,9 @@ def run(config: Config, announce: Callable[[web.Application], Any]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # too early: everything is read anew
         async with listening(config) as app:
+            loop.add_signal_handler(signal.SIGHUP, app[context.KEY_WATCH].look_now)
             await announce(app)
             await stop.wait()
             logs.event("stopping")

@@ -4,19 +4,19 @@ No I/O and no globals. The signature is PyJWT's; what stands around it is read s
 because two readers of one token must never see two different tokens (RFC 8725 section 3).
 """
 
-import base64
 import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from service import errors, strict_json
+from service import errors, jws
 from service.config import Config
-from service.keys import KeyRing
+from service.keys import Key, KeyRing
 
 MAX_BYTES = 3500
 """A longer token is never issued: browsers drop cookies over 4,096 bytes with their attributes."""
@@ -26,7 +26,6 @@ REMEMBERED = 4096
 
 _LEEWAY = 5
 _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 Claims = dict[str, Any]
@@ -42,10 +41,17 @@ class Tokens:
         self._audience = config.jwt_audience
         self._lifetime = config.jwt_expires_in
         self._refuse_bypass = config.production
-        self._keys = keys
         self._clock = clock
+        self.use(keys)
+
+    def use(self, keys: KeyRing) -> None:
+        """Issue and verify with these keys from now on; tokens of a key that left are no good."""
+        self._in_use = _in_use(keys)
         self._verified: OrderedDict[str, Claims] = OrderedDict()
-        self._header = _segment(orjson.dumps({"alg": keys.signing.algorithm, "typ": "JWT"}))
+
+    def public_keys(self) -> tuple[bytes, str]:
+        """Return the public set (RFC 7517), and the tag that changes when it does."""
+        return self._in_use.ring.jwks, self._in_use.ring.etag
 
     def now(self) -> int:
         """Return the time as a NumericDate (RFC 7519 section 2)."""
@@ -84,8 +90,8 @@ class Tokens:
 
     def sign_document(self, claims: Claims, *, typ: str) -> str:
         """Return a JWT that is not a session: its header parameter `typ` says what it is."""
-        header = orjson.dumps({"alg": self._keys.signing.algorithm, "typ": typ})
-        return self._compact(_segment(header), {"iss": self._issuer, **claims})
+        header = _header(self._in_use.ring.signing, typ)
+        return self._compact(header, {"iss": self._issuer, **claims})
 
     def verify(self, token: str) -> Claims:
         """Return the claims of a good token, for reading only: they are remembered.
@@ -104,21 +110,21 @@ class Tokens:
         return known
 
     def _verify(self, token: str) -> Claims:
-        if len(token) > MAX_BYTES or not _COMPACT.fullmatch(token):
+        if len(token) > MAX_BYTES or not jws.COMPACT.fullmatch(token):
             raise errors.TokenInvalid
         signed, _, signature_segment = token.encode("ascii").rpartition(b".")
         header_segment, _, payload_segment = signed.partition(b".")
-        if header_segment != self._header:
-            self._check_header(header_segment)
-        signature = _unsegment(signature_segment)
-        if not any(key.verify(signed, signature) for key in self._keys.verifying):
+        in_use = self._in_use
+        keys = in_use.by_header.get(header_segment) or _find(in_use.ring, header_segment)
+        signature = jws.decode(signature_segment)
+        if not any(key.verify(signed, signature) for key in keys):
             raise errors.TokenInvalid
-        claims = _object(_unsegment(payload_segment))
+        claims = jws.members(jws.decode(payload_segment))
         self._check_claims(claims)
         return claims
 
     def _sign(self, claims: Claims) -> tuple[str, Claims]:
-        token = self._compact(self._header, claims)
+        token = self._compact(self._in_use.header, claims)
         if len(token) > MAX_BYTES:
             raise errors.TokenTooLarge(
                 f"The user {claims['username']} has too many roles ({len(claims['roles'])}) for a"
@@ -128,16 +134,8 @@ class Tokens:
 
     def _compact(self, header: bytes, claims: Claims) -> str:
         """Sign, in the form of RFC 7515 section 7.1. `header` is encoded already."""
-        signed = header + b"." + _segment(orjson.dumps(claims))
-        return (signed + b"." + _segment(self._keys.signing.sign(signed))).decode()
-
-    def _check_header(self, segment: bytes) -> None:
-        """Accept our two header parameters alone: nothing else points anywhere, or is critical."""
-        header = _object(_unsegment(segment))
-        if header.get("alg") not in [key.algorithm for key in self._keys.verifying]:
-            raise errors.AlgorithmInvalid
-        if header.keys() != {"alg", "typ"} or header["typ"] != "JWT":
-            raise errors.TokenInvalid
+        signed = header + b"." + jws.encode(orjson.dumps(claims))
+        return (signed + b"." + jws.encode(self._in_use.ring.signing.sign(signed))).decode()
 
     def _check_claims(self, claims: Claims) -> None:
         if not _is_well_formed(claims):
@@ -155,12 +153,55 @@ class Tokens:
             raise errors.TokenInvalid
 
 
+@dataclass(frozen=True, slots=True)
+class _InUse:
+    """A ring of keys, with the headers that belong to it, encoded once."""
+
+    ring: KeyRing
+    header: bytes
+    by_header: Mapping[bytes, tuple[Key, ...]]
+
+
+def _in_use(ring: KeyRing) -> _InUse:
+    by_header = {
+        _header(key): tuple(each for each in ring.find(key.kid) if each.algorithm == key.algorithm)
+        for key in ring.verifying
+    }
+    return _InUse(ring=ring, header=_header(ring.signing), by_header=by_header)
+
+
+def _header(key: Key, typ: str = "JWT") -> bytes:
+    """Return the header segment of what a key signs. A secret needs no `kid`."""
+    named = {} if key.kid is None else {"kid": key.kid}
+    return jws.encode(orjson.dumps({"alg": key.algorithm, **named, "typ": typ}))
+
+
+def _find(ring: KeyRing, segment: bytes) -> Iterable[Key]:
+    """Return the keys that a header names, by `kid` and `alg` alone.
+
+    `alg`, `kid` and `typ` are all there may be: nothing points anywhere, nothing is critical.
+    """
+    header = jws.members(jws.decode(segment))
+    if header.get("alg") not in [key.algorithm for key in ring.verifying]:
+        raise errors.AlgorithmInvalid
+    parameters = {"alg", "typ", "kid"} if "kid" in header else {"alg", "typ"}
+    if header.keys() != parameters or header["typ"] != "JWT" or header.get("kid", "") is None:
+        raise errors.TokenInvalid
+    keys = ring.find(header.get("kid"))
+    if not keys:
+        raise errors.TokenInvalid
+    fitting = [key for key in keys if key.algorithm == header["alg"]]
+    if not fitting:
+        raise errors.AlgorithmInvalid
+    return fitting
+
+
 def peek(token: str) -> tuple[Claims, Claims]:
     """Return header and claims without verifying anything, for people. Raises TokenInvalid."""
-    if not _COMPACT.fullmatch(token):
+    if not jws.COMPACT.fullmatch(token):
         raise errors.TokenInvalid
     header, payload, _ = token.encode("ascii").split(b".")
-    return _object(_unsegment(header)), _object(_unsegment(payload))
+    return jws.members(jws.decode(header)), jws.members(jws.decode(payload))
 
 
 def _is_well_formed(claims: Claims) -> bool:
@@ -206,28 +247,3 @@ def _is_role(value: object) -> bool:
         and _is_count(value["id"])
         and isinstance(value["role"], str)
     )
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = strict_json.loads(data)
-    except ValueError:
-        raise errors.TokenInvalid from None
-    if not isinstance(value, dict):
-        raise errors.TokenInvalid
-    return value
-
-
-def _segment(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def _unsegment(segment: bytes) -> bytes:
-    """Decode base64url; refuse padding and second spellings of the same bytes (RFC 4648 3.5)."""
-    try:
-        data = base64.urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
-    except ValueError:
-        raise errors.TokenInvalid from None
-    if _segment(data) != segment:
-        raise errors.TokenInvalid
-    return data

@@ -92,9 +92,9 @@ class Server:
 
 
 def clean_environ(**settings: str) -> dict[str, str]:
-    """Return an environment with nothing of the caller's in it but PATH and what coverage needs."""
-    kept = ("COVERAGE_", "PYTHONPATH")
-    keep = {name: value for name, value in os.environ.items() if name.startswith(kept)}
+    """Return an environment with nothing of the caller's in it but the paths, and coverage's."""
+    wanted = ("COVERAGE_", "PYTHONPATH")
+    keep = {name: value for name, value in os.environ.items() if name.startswith(wanted)}
     return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **keep, **settings}
 
 

@@ -35,6 +35,12 @@ POSTGRESQL = "must be sqlite:///path for now; PostgreSQL comes in a later versio
 COOKIE = "must be a cookie name: letters, digits and -_. , at most 64 characters"
 AUDIENCE = "must be a name or an address of at most 255 printable characters"
 BOOLEAN = "must be true or false"
+ALGORITHM = "must be HS256 or EdDSA or ES256 or RS256"
+KEYS_FILE = "must be the path of a file, such as data/keys.json"
+NO_KEYS_FILE = (
+    "JWT_KEYS_FILE is missing: name the file of the private keys, such as data/keys.json, and make"
+    " the first key with: python -m service key generate"
+)
 TOO_SHORT = f"must have at least 32 bytes (RFC 7518 section 3.2); {strength.HOW_TO}"
 PLACEHOLDER = f"looks like an example or a placeholder; {strength.HOW_TO}"
 GUESSABLE = f"could be guessed (too little entropy); {strength.HOW_TO}"
@@ -108,8 +114,11 @@ BAD = [
     ("JWT_SECRET_KEY", f"ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB{STRONG} ada", NOT_SECRET),
     ("JWT_SECRET_KEY", '{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ"}', NOT_SECRET),
     ("JWT_SECRET_KEY_PREVIOUS", "too short", TOO_SHORT),
-    ("JWT_ALGORITHM", "none", "must be HS256"),
-    ("JWT_ALGORITHM", "RS256", "must be HS256"),
+    ("JWT_ALGORITHM", "none", ALGORITHM),
+    ("JWT_ALGORITHM", "PS256", ALGORITHM),
+    ("JWT_KEYS_FILE", "data/", KEYS_FILE),
+    ("JWT_KEYS_FILE", "keys\0.json", KEYS_FILE),
+    ("REVOCATION_MAX_STALENESS", "0", DURATION),
     ("JWT_EXPIRES_IN", "0", DURATION),
     ("JWT_EXPIRES_IN", "-6h", DURATION),
     ("JWT_EXPIRES_IN", "6 h", DURATION),
@@ -196,6 +205,7 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
         ("PUBLIC_URL", "HTTPS://Auth.Example.org:443/", "https://auth.example.org"),
         ("HOST", "::", "::"),
         ("PORT", "65535", 65535),
+        ("JWT_KEYS_FILE", " /run/keys.json ", Path("/run/keys.json")),
         ("JWT_EXPIRES_IN", "365d", 365 * 86400),
         ("JWT_AUDIENCE", " https://api.example.org ", "https://api.example.org"),
         (
@@ -215,6 +225,26 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
 )
 def test_a_good_setting_is_read(read: Read, name: str, text: str, value: object) -> None:
     assert getattr(read({**DEVELOPMENT, name: text}), name.lower()) == value
+
+
+@pytest.mark.parametrize("name", ["EdDSA", "ES256", "RS256"])
+def test_an_asymmetric_algorithm_needs_the_file_of_keys_and_no_secret(
+    read: Read, name: str
+) -> None:
+    environ = {"ENVIRONMENT": "development", "JWT_ALGORITHM": name.lower()}
+    assert faults(read, environ) == [NO_KEYS_FILE]
+    loaded = read({**environ, "JWT_KEYS_FILE": "data/keys.json"})
+    assert (loaded.jwt_algorithm, loaded.jwt_secret_key) == (name, None)
+    assert loaded.jwt_keys_file == Path("data/keys.json")
+    assert read({**DEVELOPMENT, **environ, "JWT_KEYS_FILE": "k"}).jwt_secret_key == STRONG
+    weak = {**environ, "JWT_KEYS_FILE": "k", "JWT_SECRET_KEY": STRONG[:31]}
+    assert faults(read, weak) == [f"JWT_SECRET_KEY {TOO_SHORT}"]
+
+
+@pytest.mark.parametrize("name", ["JWT_KEYS_FILE_FILE", "JWT_KEY_FILE", "JWT_KEYS_FIEL"])
+def test_the_file_of_keys_is_a_path_and_no_secret_in_a_file(read: Read, name: str) -> None:
+    (fault,) = faults(read, {**DEVELOPMENT, name: "data/keys.json"})
+    assert fault.startswith(f"{name} is not a setting; did you mean JWT_")
 
 
 @pytest.mark.parametrize(
@@ -530,6 +560,30 @@ def test_a_key_that_everybody_can_read_here_is_refused_in_production(name: str) 
 def test_the_database_can_be_read_without_the_other_settings(tmp_path: Path) -> None:
     environ = {"PORT": "none", "DATABASE_URL": "sqlite:///users.db", "JWT_SECRT": "x"}
     assert config.load_database(environ, tmp_path / ".env").path == Path("users.db")
+
+
+def test_the_settings_of_keys_can_be_read_without_the_others(tmp_path: Path) -> None:
+    environ = {"PORT": "none", "JWT_KEYS_FILE": "k.json", "JWT_EXPIRES_IN": "15m", "JWT_SECRT": "x"}
+    found = config.load_keys(environ, tmp_path / ".env")
+    assert (found.path, found.algorithm, found.expires_in) == (Path("k.json"), "HS256", 900)
+
+
+@pytest.mark.parametrize(
+    ("environ", "fault"),
+    [
+        ({}, NO_KEYS_FILE),
+        ({"JWT_KEYS_FILE": "data/"}, f"JWT_KEYS_FILE {KEYS_FILE}"),
+        ({"JWT_ALGORITHM": "none", "JWT_KEYS_FILE": "k"}, f"JWT_ALGORITHM {ALGORITHM}"),
+        ({"JWT_EXPIRES_IN": "6 h", "JWT_KEYS_FILE": "k"}, f"JWT_EXPIRES_IN {DURATION}"),
+    ],
+    ids=["no file", "file", "algorithm", "lifetime"],
+)
+def test_what_is_wrong_with_the_settings_of_keys_is_named_alone(
+    tmp_path: Path, environ: dict[str, str], fault: str
+) -> None:
+    with pytest.raises(Fault) as refusal:
+        config.load_keys({"PORT": "none", **environ}, tmp_path / "no.env")
+    assert str(refusal.value) == f"The settings need mending:\n  {fault}"
 
 
 @pytest.mark.parametrize(

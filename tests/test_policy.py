@@ -15,6 +15,7 @@ OPEN = {
     ("POST", "/auth/logout"),
     ("GET", "/auth/revocations"),
     ("GET", "/static/{name}"),
+    ("GET", "/.well-known/jwks.json"),
     ("GET", "/healthz"),
     ("GET", "/ping"),
     ("GET", "/readyz"),

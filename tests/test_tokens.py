@@ -7,6 +7,7 @@ import json
 import string
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from service import config, errors, keys, tokens
+from service.keys import ring
 from tests.conftest import SECRET, STRONG
 
 NOW = 1_800_000_000
@@ -630,3 +632,64 @@ def test_peeking_shows_a_token_that_nobody_vouches_for() -> None:
 def test_peeking_at_something_else_is_refused(text: str) -> None:
     with pytest.raises(errors.TokenInvalid):
         tokens.peek(text)
+
+
+class Moving:
+    """A clock that stands until it is moved."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        """Return its reading."""
+        return self.now
+
+
+def remembering(clock: Moving) -> tuple[tokens.Tokens, list[bytes]]:
+    """Make a Tokens on a clock, and the list of what its key is asked to verify."""
+    read = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": SECRET}, NO_FILE)
+    key = keys.load(read).signing
+    asked: list[bytes] = []
+
+    def verify(message: bytes, signature: bytes) -> bool:
+        asked.append(message)
+        return key.verify(message, signature)
+
+    counted = replace(key, verify=verify)
+    return tokens.Tokens(read, ring.of(counted), clock=clock), asked
+
+
+def test_a_signature_is_checked_once_and_the_time_of_expiry_each_time() -> None:
+    clock = Moving()
+    verifying, asked = remembering(clock)
+    token, _ = verifying.issue(USER, amr="cli", expires_in=60)
+    first = verifying.verify(token)
+    assert verifying.verify(token) is first
+    assert len(asked) == 1
+    clock.now += 60
+    for _ in range(2):
+        with pytest.raises(errors.TokenExpired):
+            verifying.verify(token)
+
+
+def test_new_keys_win_over_what_was_verified_with_the_old_ones() -> None:
+    verifying, _ = remembering(Moving())
+    token, _ = verifying.issue(USER, amr="cli")
+    verifying.verify(token)
+    other = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": STRONG}, NO_FILE)
+    verifying.use(keys.load(other))
+    with pytest.raises(errors.TokenInvalid):
+        verifying.verify(token)
+
+
+def test_only_so_many_tokens_are_remembered_and_no_bad_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "REMEMBERED", 3)
+    verifying, asked = remembering(Moving())
+    issued = [verifying.issue(USER, amr="cli")[0] for _ in range(5)]
+    for token in issued:
+        verifying.verify(token)
+        with pytest.raises(errors.TokenInvalid):
+            verifying.verify(token + "A")
+    assert list(verifying._verified) == issued[2:]
+    before = len(asked)
+    verifying.verify(issued[0])
+    assert len(asked) == before + 1

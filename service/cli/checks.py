@@ -1,14 +1,16 @@
 """`config check` and `healthcheck`."""
 
 import http.client
+from pathlib import Path
 
 import click
 
-from service import config
+from service import config, keys
 from service.cli import output
 from service.errors import Fault
 
 _SECONDS = 5
+_HIDDEN = ("JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS")
 
 
 @click.group("config")
@@ -21,14 +23,15 @@ def config_group() -> None:
 def check(json_form: bool) -> None:
     """Show the settings as they are read, secrets left out. Exits with 1 if they need mending."""
     settings = config.load()
+    keys.load(settings)
     rows = [
         {"setting": name, "value": _shown(getattr(settings, name.lower(), settings.database.url))}
         for name in config.NAMES
-        if name not in {"JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"}
+        if name not in _HIDDEN
     ]
-    rows.append({"setting": "JWT_SECRET_KEY", "value": "(set)"})
-    previous = settings.jwt_secret_key_previous is not None
-    rows.append({"setting": "JWT_SECRET_KEY_PREVIOUS", "value": "(set)" if previous else None})
+    for name in _HIDDEN:
+        given = getattr(settings, name.lower()) is not None
+        rows.append({"setting": name, "value": "(set)" if given else None})
     output.show(rows, json_form=json_form)
 
 
@@ -53,4 +56,4 @@ def healthcheck() -> None:
 def _shown(value: object) -> object:
     if isinstance(value, (tuple, frozenset)):
         return ", ".join(sorted(map(str, value))) or None
-    return value
+    return str(value) if isinstance(value, Path) else value

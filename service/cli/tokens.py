@@ -74,10 +74,11 @@ def _verdict(token: str) -> str:
     """Say `good`, or why not, by the settings here; without settings, say that."""
     try:
         settings = config.load()
+        verifier = tokens.Tokens(settings, keys.load(settings))
     except Fault:
         return "not checked: the settings here are not complete (config check)"
     try:
-        tokens.Tokens(settings, keys.load(settings)).verify(token)
+        verifier.verify(token)
     except errors.Problem as problem:
         return f"{problem.code}: {problem.detail}"
     return "good"

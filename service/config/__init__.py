@@ -1,7 +1,17 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
-from service.config.model import Config, Database
-from service.config.read import environment, load, load_database
+from service.config.model import Config, Database, KeySettings
+from service.config.read import environment, load, load_database, load_keys
 from service.config.table import NAMES, SECRETS
 
-__all__ = ["NAMES", "SECRETS", "Config", "Database", "environment", "load", "load_database"]
+__all__ = [
+    "NAMES",
+    "SECRETS",
+    "Config",
+    "Database",
+    "KeySettings",
+    "environment",
+    "load",
+    "load_database",
+    "load_keys",
+]

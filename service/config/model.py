@@ -17,6 +17,15 @@ class Database:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """What the commands about keys need. `expires_in` are seconds."""
+
+    path: Path
+    algorithm: str
+    expires_in: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of the contract that this version has. Durations are whole seconds."""
@@ -26,9 +35,10 @@ class Config:
     host: str
     port: int
     database: Database
-    jwt_secret_key: str = field(repr=False)
+    jwt_secret_key: str | None = field(repr=False)
     jwt_secret_key_previous: str | None = field(repr=False)
     jwt_algorithm: str
+    jwt_keys_file: Path | None
     jwt_expires_in: int
     jwt_audience: str | None
     revocation_max_staleness: int

@@ -121,12 +121,19 @@ def audience(text: str) -> str:
     return text
 
 
+def path(text: str) -> Path:
+    """The path of a file, which need not be there yet."""
+    if "\0" in text or text.endswith("/"):
+        raise ValueError("must be the path of a file, such as data/keys.json")
+    return Path(text)
+
+
 def database(text: str) -> Database:
     """`sqlite:///relative/path` or `sqlite:////absolute/path`."""
     if text.startswith(("postgresql:", "postgres:")):
         raise ValueError("must be sqlite:///path for now; PostgreSQL comes in a later version")
-    path = text.removeprefix("sqlite:///")
-    bad = path == text or not path or path.endswith("/") or ":memory:" in path
-    if bad or any(character in path for character in "?#\0"):
+    name = text.removeprefix("sqlite:///")
+    bad = name == text or not name or name.endswith("/") or ":memory:" in name
+    if bad or any(character in name for character in "?#\0"):
         raise ValueError("must be sqlite:///data/latchkey.db (four slashes: an absolute path)")
-    return Database(path=Path(path), url=text)
+    return Database(path=Path(name), url=text)

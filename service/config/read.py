@@ -9,11 +9,15 @@ from typing import Any
 from dotenv.parser import parse_stream
 
 from service.config import strength
-from service.config.model import Config, Database
+from service.config.model import Config, Database, KeySettings
 from service.config.table import NAMES, NOT_YET, PREFIXES, SECRETS, SETTINGS
 from service.errors import Fault
 
 Values = dict[str, str]
+_NO_KEYS_FILE = (
+    "is missing: name the file of the private keys, such as data/keys.json, and make the first key"
+    " with: python -m service key generate"
+)
 _MAX_SECRET_FILE = 65536
 _FILE = "_FILE"
 _BYPASS_IN_PRODUCTION = (
@@ -41,15 +45,31 @@ def load_database(
     environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")
 ) -> Database:
     """Read DATABASE_URL alone, for commands that sign nothing. Raises Fault."""
+    database: Database = _load_some(environ, dotenv, "DATABASE_URL")["DATABASE_URL"]
+    return database
+
+
+def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> KeySettings:
+    """Read what the commands about keys need: they prepare a complete configuration. Raises Fault.
+
+    JWT_ALGORITHM, JWT_EXPIRES_IN, and JWT_KEYS_FILE, which is required.
+    """
+    names = ("JWT_KEYS_FILE", "JWT_ALGORITHM", "JWT_EXPIRES_IN")
+    path, algorithm, expires_in = (_load_some(environ, dotenv, *names)[name] for name in names)
+    if path is None:
+        raise Fault(_message({"JWT_KEYS_FILE": _NO_KEYS_FILE}))
+    return KeySettings(path, algorithm, expires_in)
+
+
+def _load_some(environ: Mapping[str, str] | None, dotenv: Path, *names: str) -> dict[str, Any]:
+    """Read some settings, whatever the others are. Raises Fault."""
     faults: dict[str, str] = {}
     values = _gather(os.environ if environ is None else environ, dotenv, faults)
-    database: Database = _parse(values, faults)["DATABASE_URL"]
-    faults = {
-        name: fault for name, fault in faults.items() if name.startswith(("DATABASE_URL", "."))
-    }
+    parsed = _parse(values, faults)
+    faults = {name: fault for name, fault in faults.items() if name.startswith((*names, "."))}
     if faults:
         raise Fault(_message(faults))
-    return database
+    return parsed
 
 
 def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> str:
@@ -165,11 +185,7 @@ def _check_together(parsed: dict[str, Any], values: Values, faults: dict[str, st
 def _unsafe(
     parsed: dict[str, Any], values: Values, *, production: bool
 ) -> Iterable[tuple[str, str]]:
-    if "JWT_SECRET_KEY" not in values:
-        yield "JWT_SECRET_KEY", f"is missing; {strength.HOW_TO}"
-    for name in ("JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"):
-        if name in values and (fault := strength.fault(values[name], production=production)):
-            yield name, fault
+    yield from _unfit_keys(parsed, values, production=production)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
         yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
     if not production:
@@ -182,6 +198,19 @@ def _unsafe(
         yield "BYPASS_AUTH", _BYPASS_IN_PRODUCTION
     if not parsed["COOKIE_SECURE"]:
         yield "COOKIE_SECURE", "must be true in production"
+
+
+def _unfit_keys(
+    parsed: dict[str, Any], values: Values, *, production: bool
+) -> Iterable[tuple[str, str]]:
+    if parsed["JWT_ALGORITHM"] == "HS256":
+        if "JWT_SECRET_KEY" not in values:
+            yield "JWT_SECRET_KEY", f"is missing; {strength.HOW_TO}"
+    elif parsed["JWT_KEYS_FILE"] is None:
+        yield "JWT_KEYS_FILE", _NO_KEYS_FILE
+    for name in ("JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"):
+        if name in values and (fault := strength.fault(values[name], production=production)):
+            yield name, fault
 
 
 def _message(faults: Mapping[str, str]) -> str:

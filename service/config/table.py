@@ -44,7 +44,7 @@ SETTINGS: tuple[Setting, ...] = (
         "JWT_SECRET_KEY",
         str,
         None,
-        "the HMAC key that signs tokens, at least 32 bytes",
+        "the HMAC key that signs tokens (HS256), at least 32 bytes",
         secret=True,
     ),
     Setting(
@@ -54,7 +54,13 @@ SETTINGS: tuple[Setting, ...] = (
         "the key before: it still verifies, and never signs",
         secret=True,
     ),
-    Setting("JWT_ALGORITHM", parse.choice("HS256"), "HS256", "how tokens are signed"),
+    Setting(
+        "JWT_ALGORITHM",
+        parse.choice("HS256", "EdDSA", "ES256", "RS256"),
+        "HS256",
+        "how tokens are signed: HS256 with the secret, EdDSA, ES256 or RS256 with JWT_KEYS_FILE",
+    ),
+    Setting("JWT_KEYS_FILE", parse.path, None, "a private JWK Set, made by `key generate`"),
     Setting("JWT_EXPIRES_IN", parse.duration, "6h", "the life of a session and of its tokens"),
     Setting("JWT_AUDIENCE", parse.audience, None, "`aud` to set and to require"),
     Setting(
@@ -104,7 +110,6 @@ SECRETS = frozenset(setting.name for setting in SETTINGS if setting.secret)
 
 NOT_YET: dict[str, str | None] = {
     "WORKERS": "1",
-    "JWT_KEYS_FILE": None,
     "COOKIE_DOMAIN": None,
     "PROVISION_USERS": "false",
     "CAS_URL": None,

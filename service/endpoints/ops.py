@@ -26,18 +26,23 @@ async def alive(_request: web.Request) -> web.Response:
 
 @context.public
 async def ready(request: web.Request) -> web.Response:
-    """GET /readyz: sign-ins would work; 503 if not. Tokens may still be verified, from memory."""
+    """GET /readyz: sign-ins would work; 503 if not. Tokens may still be verified, from memory.
+
+    Bad new keys leave the old ones at work: degraded, but ready.
+    """
     database = "ok"
     try:
         async with asyncio.timeout(_READY_SECONDS):
             await request.app[context.DATABASE].fetch_one("SELECT id FROM users LIMIT 1")
     except (errors.DatabaseUnavailable, TimeoutError):
         database = "unavailable"
+    keys = request.app[context.KEY_WATCH].fault or "ok"
     return context.json_response(
         {
-            "status": "ok" if database == "ok" else "degraded",
+            "status": "ok" if database == keys == "ok" else "degraded",
             "database": database,
             "feed_age_seconds": round(request.app[context.REVOCATION].age, 1),
+            "keys": keys,
         },
         status=200 if database == "ok" else 503,
     )

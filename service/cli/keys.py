@@ -1,0 +1,115 @@
+"""`key generate|rotate|list|retire`."""
+
+import time
+
+import click
+
+from service import config
+from service.cli import output
+from service.config import KeySettings
+from service.keys import ALGORITHMS, MAX_AGE, file, rotation
+from service.keys.timeline import SIGNING, STATES, VERIFYING, Entries, Entry, written
+
+_force = click.option("--force", is_flag=True, help="Do not wait; some people may be signed out.")
+
+
+@click.group()
+def key() -> None:
+    """Make, rotate, show and retire the keys of JWT_KEYS_FILE, while servers run."""
+
+
+@key.command()
+@click.option("--algorithm", type=click.Choice(ALGORITHMS, case_sensitive=False),
+              help="JWT_ALGORITHM, or EdDSA where that is HS256.")  # fmt: skip
+@output.as_json
+def generate(algorithm: str | None, json_form: bool) -> None:
+    """Make a key, and the file if there is none.
+
+    The first key of its algorithm signs at once; a later one is published, and signs after
+    `key rotate`.
+    """
+    settings = config.load_keys()
+    wanted = algorithm or _signs_here(settings) or "EdDSA"
+    now = int(time.time())
+    entries = file.change(
+        settings.path, lambda before: rotation.generate(before, wanted, now), create=True
+    )
+    made = entries[-1]
+    if made.state != SIGNING:
+        then = f"published. In {MAX_AGE} s everybody knows it: key rotate"
+    elif wanted == settings.algorithm:
+        then = "signing"
+    else:
+        then = f"it signs where JWT_ALGORITHM is {wanted}"
+    output.done(f"Made the {wanted} key {made.kid}: {then}.", **_facts(made), json_form=json_form)
+
+
+@key.command()
+@_force
+@output.as_json
+def rotate(force: bool, json_form: bool) -> None:
+    """Let the oldest published key sign. The one before verifies its tokens until they expire."""
+    settings = config.load_keys()
+    algorithm, now = _signs_here(settings), int(time.time())
+    changed: list[Entry] = []
+
+    def turn(before: Entries) -> Entries:
+        after = rotation.rotate(before, algorithm, now=now, force=force)
+        changed[:] = [new for new, old in zip(after, before, strict=True) if new is not old]
+        return after
+
+    file.change(settings.path, turn)
+    signing = next(entry for entry in changed if entry.state == SIGNING)
+    verifying = [f" The key {each.kid} only verifies now." for each in changed
+                 if each.state == VERIFYING]  # fmt: skip
+    sentence = f"The key {signing.kid} signs now.{''.join(verifying)}"
+    output.done(sentence, **_facts(signing), json_form=json_form)
+
+
+@key.command("list")
+@output.as_json
+def list_keys(json_form: bool) -> None:
+    """List all keys, and since when each is in its state."""
+    settings = config.load_keys()
+    rows = [_facts(entry) for entry in file.read(settings.path)]
+    output.show(rows, json_form=json_form, empty="There are no keys yet: key generate")
+
+
+@key.command()
+@click.argument("kid")
+@_force
+@output.yes
+def retire(kid: str, force: bool, yes: bool) -> None:
+    """Take the key KID out of use for good; its private part is deleted."""
+    settings = config.load_keys()
+
+    def take(before: Entries) -> Entries:
+        return rotation.retire(
+            before,
+            kid,
+            algorithm=settings.algorithm,
+            lifetime=settings.expires_in,
+            now=int(time.time()),
+            force=force,
+        )
+
+    if not yes:
+        take(file.read(settings.path))
+        click.confirm(f"Retire the key {kid} and delete its private part?", abort=True)
+    file.change(settings.path, take)
+    click.echo(f"Retired the key {kid}.")
+
+
+def _signs_here(settings: KeySettings) -> str | None:
+    """Return JWT_ALGORITHM if keys of the file sign with it."""
+    return settings.algorithm if settings.algorithm in ALGORITHMS else None
+
+
+def _facts(entry: Entry) -> dict[str, str | None]:
+    dates = {state: entry.since(state) for state in STATES}
+    return {
+        "kid": entry.kid,
+        "algorithm": entry.algorithm,
+        "state": entry.state,
+        **{f"{state}_at": None if at is None else written(at) for state, at in dates.items()},
+    }

@@ -1,0 +1,28 @@
+"""Signing keys: secrets and a file of private JWKs become the ring of keys in use."""
+
+from service.config import Config
+from service.keys import file, ring, secret
+from service.keys.file import BadFile
+from service.keys.jwk import ALGORITHMS
+from service.keys.ring import MAX_AGE, Key, KeyRing
+from service.keys.timeline import SIGNING
+
+__all__ = ["ALGORITHMS", "MAX_AGE", "BadFile", "Key", "KeyRing", "load"]
+
+
+def load(config: Config) -> KeyRing:
+    """Return the keys of a configuration; all that it names verify. Raises BadFile."""
+    texts = (config.jwt_secret_key, config.jwt_secret_key_previous)
+    secrets = [secret.read(text) for text in texts if text is not None]
+    entries = () if config.jwt_keys_file is None else file.read(config.jwt_keys_file)
+    filed = [entry.key for entry in entries if entry.key is not None]
+    if config.jwt_algorithm == "HS256":
+        return ring.of(*secrets, *filed)
+    for entry in entries:
+        if (entry.algorithm, entry.state) == (config.jwt_algorithm, SIGNING) and entry.key:
+            return ring.of(entry.key, *filed, *secrets)
+    assert config.jwt_keys_file is not None  # noqa: S101  # the settings are not good without it
+    raise BadFile(
+        config.jwt_keys_file,
+        f"no {config.jwt_algorithm} key signs; {file.HOW_TO} --algorithm {config.jwt_algorithm}",
+    )

@@ -1,0 +1,142 @@
+"""One private JWK (RFC 7517): what makes it a key of ours, and what does not."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from service.keys.ring import Key
+
+Members = Mapping[str, Any]
+
+ALGORITHMS = ("EdDSA", "ES256", "RS256")
+_BY_TYPE = {"OKP": "EdDSA", "EC": "ES256", "RSA": "RS256"}
+_CURVES = {"EdDSA": "Ed25519", "ES256": "P-256"}
+_PUBLIC = {
+    "EdDSA": ("crv", "kty", "x"),
+    "ES256": ("crv", "kty", "x", "y"),
+    "RS256": ("e", "kty", "n"),
+}
+_PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+_RSA_BITS = range(2048, 8193)
+_RSA_EXPONENT = 65537
+
+
+def generate(algorithm: str) -> dict[str, Any]:
+    """Return a fresh private JWK, without a `kid`."""
+    made: Any
+    if algorithm == "EdDSA":
+        made = ed25519.Ed25519PrivateKey.generate()
+    elif algorithm == "ES256":
+        made = ec.generate_private_key(ec.SECP256R1())
+    else:
+        made = rsa.generate_private_key(_RSA_EXPONENT, 3072)
+    members: dict[str, Any] = _library(algorithm).to_jwk(made, as_dict=True)
+    members.pop("key_ops", None)
+    return {**members, "alg": algorithm, "use": "sig"}
+
+
+def algorithm_of(members: Members) -> str:
+    """Return the one algorithm that a JWK is for, by its type. Raises ValueError."""
+    kind = members.get("kty")
+    if kind == "oct":
+        raise ValueError("is a secret (kty: oct), which belongs in JWT_SECRET_KEY")
+    algorithm = _BY_TYPE.get(kind) if isinstance(kind, str) else None
+    if algorithm is None:
+        raise ValueError("must be of type OKP, EC or RSA (kty)")
+    curve = _CURVES.get(algorithm)
+    if members.get("crv") != curve:
+        raise ValueError(f"must be on the curve {curve} (crv)" if curve else "has a curve (crv)")
+    if members.get("alg", algorithm) != algorithm:
+        raise ValueError(f"is for another algorithm: a key of type {kind} is for {algorithm} (alg)")
+    return algorithm
+
+
+def read(members: Members, kid: str) -> Key:
+    """Return the key of a private JWK. Raises ValueError with what is wrong with it."""
+    algorithm = algorithm_of(members)
+    _check_purpose(members)
+    if "d" not in members:
+        raise ValueError("has no private part (d)")
+    _check_strength(members, algorithm)
+    library, private = _library(algorithm), _parse(members, algorithm)
+    public = private.public_key()
+    return Key(
+        kid=kid,
+        algorithm=algorithm,
+        sign=lambda message: library.sign(message, private),
+        verify=lambda message, signature: library.verify(message, public, signature),
+        public={**_public(members, algorithm), "kid": kid, "alg": algorithm, "use": "sig"},
+    )
+
+
+def thumbprint(members: Members) -> str:
+    """Return the name that follows from the public part (RFC 7638). Raises ValueError."""
+    public = _public(members, algorithm_of(members))
+    text = json.dumps(public, separators=(",", ":"), sort_keys=True)
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def without_private(members: Members) -> dict[str, Any]:
+    """Return a JWK without its private part."""
+    return {name: value for name, value in members.items() if name not in _PRIVATE}
+
+
+def _library(algorithm: str) -> Any:
+    return jwt.get_algorithm_by_name(algorithm)
+
+
+def _check_purpose(members: Members) -> None:
+    if members.get("use", "sig") != "sig":
+        raise ValueError("is not for signatures (use must be sig)")
+    operations = members.get("key_ops", ["sign"])
+    if not isinstance(operations, list) or "sign" not in operations:
+        raise ValueError("is not for signing (key_ops must have sign)")
+
+
+def _check_strength(members: Members, algorithm: str) -> None:
+    if algorithm != "RS256":
+        return
+    bits, exponent = _number(members, "n").bit_length(), _number(members, "e")
+    if bits not in _RSA_BITS:
+        raise ValueError(
+            f"has {bits} bits; RSA needs {_RSA_BITS.start} to {_RSA_BITS.stop - 1}"
+            " (RFC 7518 section 3.3)"
+        )
+    if exponent < _RSA_EXPONENT or exponent.bit_length() > 32:
+        raise ValueError(f"has a poor public exponent; {_RSA_EXPONENT} is usual (e)")
+
+
+def _parse(members: Members, algorithm: str) -> Any:
+    """Let the library read it; it also refuses a private part that is of another key."""
+    wanted = (*_PUBLIC[algorithm], *_PRIVATE)
+    known = {name: members[name] for name in wanted if name in members}
+    if not all(isinstance(value, str) for value in known.values()):
+        raise ValueError("has a part that is not text")
+    try:
+        return _library(algorithm).from_jwk(known)
+    except (ValueError, TypeError, jwt.InvalidKeyError, UnsupportedAlgorithm):
+        raise ValueError("is damaged, or its private part does not fit its public part") from None
+
+
+def _public(members: Members, algorithm: str) -> dict[str, str]:
+    """Return the required public members, in their one canonical spelling."""
+    library = _library(algorithm)
+    public = _parse(without_private(members), algorithm)
+    shown = library.to_jwk(public, as_dict=True)
+    return {name: shown[name] for name in _PUBLIC[algorithm]}
+
+
+def _number(members: Members, name: str) -> int:
+    text = members.get(name)
+    if not isinstance(text, str):
+        raise ValueError(f"lacks {name}")  # noqa: TRY004  # of the file, not of a program
+    try:
+        return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
+    except ValueError:
+        raise ValueError(f"has a {name} that is not base64url") from None

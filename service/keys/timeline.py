@@ -1,0 +1,129 @@
+"""A key's entry in the file: the JWK, the state that the key is in, and since when.
+
+A key goes from *published* (others see it, it does not sign) to *signing*, to *verifying* (its
+tokens are good until they expire) to *retired* (its private part is gone).
+"""
+
+import time
+from calendar import timegm
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from service.keys import jwk
+from service.keys.ring import Key
+
+PUBLISHED, SIGNING, VERIFYING, RETIRED = STATES = ("published", "signing", "verifying", "retired")
+MEMBER = "latchkey"
+_DATE = "%Y-%m-%dT%H:%M:%SZ"
+_MAX_KID = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key in the file. `dates` are seconds since 1970, by state; `key` is None once retired."""
+
+    kid: str
+    algorithm: str
+    state: str
+    dates: Mapping[str, int]
+    members: jwk.Members = field(repr=False)
+    key: Key | None = field(repr=False, compare=False)
+
+    def since(self, state: str) -> int | None:
+        """Return when it came into a state, if that is known."""
+        return self.dates.get(state)
+
+    def moved(self, state: str, now: int) -> "Entry":
+        """Return the entry in another state; a retired key loses its private part."""
+        moved = replace(self, state=state, dates={**self.dates, state: now})
+        if state != RETIRED:
+            return moved
+        return replace(moved, members=jwk.without_private(self.members), key=None)
+
+
+Entries = tuple[Entry, ...]
+
+
+def fresh(algorithm: str, state: str, now: int) -> Entry:
+    """Return a new key, named by its thumbprint (RFC 7638)."""
+    while True:
+        members = jwk.generate(algorithm)
+        kid = jwk.thumbprint(members)
+        if not kid.startswith("-"):  # a command line would take it for an option
+            break
+    dates = dict.fromkeys((PUBLISHED, state), now)
+    return Entry(kid, algorithm, state, dates, members, jwk.read(members, kid))
+
+
+def read(members: object, *, alone: bool) -> Entry:
+    """Return the entry of a JWK. Raises ValueError with what is wrong with it.
+
+    A JWK without states, as other tools make it, signs if it is `alone`: the only one of its type.
+    """
+    if not isinstance(members, dict):
+        raise ValueError("is not a JSON object")  # noqa: TRY004  # of the file, not of a program
+    algorithm = jwk.algorithm_of(members)
+    state, dates = _read_states(members, alone=alone)
+    kid = members["kid"] if "kid" in members else jwk.thumbprint(members)
+    if not isinstance(kid, str) or not kid.isprintable() or not 0 < len(kid) <= _MAX_KID:
+        raise ValueError(f"must have a name of 1 to {_MAX_KID} printable characters (kid)")
+    key = None if state == RETIRED else jwk.read(members, kid)
+    plain = {name: value for name, value in members.items() if name != MEMBER}
+    return Entry(kid, algorithm, state, dates, plain, key)
+
+
+def write(entry: Entry) -> dict[str, Any]:
+    """Return the JWK of an entry, as `read` takes it."""
+    dates = {f"{state}_at": written(at) for state, at in entry.dates.items()}
+    return {
+        **entry.members,
+        "kid": entry.kid,
+        "alg": entry.algorithm,
+        MEMBER: {"state": entry.state, **dates},
+    }
+
+
+def check_together(entries: Sequence[Entry]) -> None:
+    """Refuse what only shows in the whole file. Raises ValueError."""
+    kids, prints = set(), set()
+    signing: set[str] = set()
+    for entry in entries:
+        if entry.kid in kids:
+            raise ValueError(f"the name {entry.kid} comes twice (kid)")
+        shape = jwk.thumbprint(entry.members)
+        if shape in prints:
+            raise ValueError(f"the key {entry.kid} is there under another name as well")
+        if entry.state == SIGNING and entry.algorithm in signing:
+            raise ValueError(f"two keys are to sign {entry.algorithm}: let one be {VERIFYING}")
+        kids.add(entry.kid)
+        prints.add(shape)
+        signing |= {entry.algorithm} if entry.state == SIGNING else set()
+
+
+def written(date: int) -> str:
+    """Write a date as RFC 3339, UTC."""
+    return time.strftime(_DATE, time.gmtime(date))
+
+
+def _read_states(members: jwk.Members, *, alone: bool) -> tuple[str, dict[str, int]]:
+    if MEMBER not in members:
+        if alone:
+            return SIGNING, {}
+        raise ValueError(
+            f'has no state, and others of its type are there: add "{MEMBER}": {{"state":'
+            ' "published"}, or let `key generate` make it'
+        )
+    found = members[MEMBER]
+    state = found.get("state") if isinstance(found, dict) else None
+    if state not in STATES:
+        raise ValueError(f"must have a state of {', '.join(STATES)} ({MEMBER}.state)")
+    dates = {each: _date(found[f"{each}_at"]) for each in STATES if f"{each}_at" in found}
+    return state, dates
+
+
+def _date(text: object) -> int:
+    try:
+        return timegm(time.strptime(str(text), _DATE))
+    except ValueError:
+        raise ValueError(f"has a date that is not like {written(0)} ({MEMBER})") from None
