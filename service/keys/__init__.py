@@ -26,4 +26,3 @@ def load(config: Config) -> KeyRing:
         config.jwt_keys_file,
         f"no {config.jwt_algorithm} key signs; {file.HOW_TO} --algorithm {config.jwt_algorithm}",
     )
-
