@@ -33,11 +33,19 @@ def test_what_has_not_happened_is_not_counted(metrics: Metrics) -> None:
     assert samples(metrics) == {
         ("latchkey_bypass_enabled", frozenset()): 0,
         ("latchkey_build_info", frozenset({("version", __version__)})): 1,
+        ("latchkey_keys_file_bad", frozenset()): 0,
     }
 
 
 def test_a_bypass_that_is_on_shows() -> None:
     assert one(Metrics(bypass_enabled=True), "latchkey_bypass_enabled") == 1
+
+
+def test_a_bad_file_of_keys_shows_until_it_is_mended(metrics: Metrics) -> None:
+    metrics.keys_file("the file is missing")
+    assert one(metrics, "latchkey_keys_file_bad") == 1
+    metrics.keys_file(None)
+    assert one(metrics, "latchkey_keys_file_bad") == 0
 
 
 def test_answers_are_counted_by_method_route_and_status(metrics: Metrics) -> None:
