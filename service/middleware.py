@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from service import accept, context, errors, logs, session, urls
+from service import accept, context, errors, logs, session
 from service.config import Config
 from service.views import CONTENT_TYPE
 
@@ -58,7 +58,10 @@ def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
     app[context.METRICS].refused(problem.code)
     if problem.status != 404:
         level = logs.ERROR if problem.status >= 500 else logs.INFO
-        context.log(request, "refused", level=level, code=problem.code, status=problem.status)
+        reason = None if problem.__cause__ is None else repr(problem.__cause__)
+        context.log(
+            request, "refused", level=level, code=problem.code, status=problem.status, reason=reason
+        )
     response = web.Response(status=problem.status, headers=problem.headers)
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
@@ -69,7 +72,7 @@ def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
                 "error.html",
                 problem=problem,
                 request_id=context.call(request).id,
-                path=request.path,
+                path="" if context.is_public(request.match_info.handler) else request.path,
             )
             .encode()
         )
@@ -102,6 +105,9 @@ def stamp(config: Config) -> Stamp:
         response.headers.update(always)
         response.headers["X-Request-ID"] = context.call(request).id
         response.headers.setdefault("Cache-Control", "no-store")
+        if "Upgrade" in request.headers:
+            # Not taken up: aiohttp would keep what follows from the next request.
+            response.force_close()
 
     return add_headers
 
@@ -118,17 +124,8 @@ def _check_same_site(request: web.Request) -> None:
         if site.lower() not in _OWN_SITE:
             raise errors.CrossSite
         return
-    origin = request.headers.get("Origin")
-    if origin is not None and origin not in _own_origins(request):
+    if session.has_foreign_origin(request):
         raise errors.CrossSite
-
-
-def _own_origins(request: web.Request) -> set[str | None]:
-    return {
-        request.app[context.CONFIG].public_url,
-        urls.origin(f"http://{request.host}"),
-        urls.origin(f"https://{request.host}"),
-    }
 
 
 async def _read_body(request: web.Request) -> None:
@@ -141,7 +138,7 @@ async def _read_body(request: web.Request) -> None:
             await request.read()
     except TimeoutError:
         raise errors.BodyTimeout from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
         raise errors.BadRequest from None
 
 

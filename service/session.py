@@ -99,6 +99,17 @@ def came_from_another_site(request: web.Request) -> bool:
     return request.headers.get("Sec-Fetch-Site", "").lower() == "cross-site"
 
 
+def has_foreign_origin(request: web.Request) -> bool:
+    """Tell whether an `Origin` is named, and is not ours (RFC 6454 section 7)."""
+    origin = request.headers.get("Origin")
+    own = (
+        request.app[context.CONFIG].public_url,
+        urls.origin(f"http://{request.host}"),
+        urls.origin(f"https://{request.host}"),
+    )
+    return origin is not None and origin not in own
+
+
 def is_prefetch(request: web.Request) -> bool:
     """Tell whether a browser only guesses that a person will come."""
     purposes = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))

@@ -87,6 +87,16 @@ def test_behind_a_trusted_proxy_the_client_that_it_names_decides(start: Start) -
         headers = {"X-Forwarded-For": forwarded_for}
         answer = ask(server.port, "/auth/bypass?token=admin", headers=headers)
         assert answer.status == status, forwarded_for
+    for contradiction in (
+        {"X-Real-IP": "203.0.113.9"},
+        {"Forwarded": "for=203.0.113.9"},
+        {"X-Real-IP": "garbage"},
+    ):
+        headers = {"X-Forwarded-For": "127.0.0.2", **contradiction}
+        answer = ask(server.port, "/auth/bypass?token=admin", headers=headers)
+        assert answer.code == "bypass_refused"
+    agreed = {"X-Forwarded-For": "127.0.0.2", "X-Real-IP": "127.0.0.2"}
+    assert ask(server.port, "/auth/bypass?token=admin", headers=agreed).status == 302
     silent = ask(server.port, "/auth/bypass?token=admin", headers={"Via": "1.1 proxy"})
     assert silent.code == "bypass_refused"
 

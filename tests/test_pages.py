@@ -74,6 +74,7 @@ def test_without_demo_users_the_page_says_how_to_get_them(start: Start) -> None:
         ("/auth/me", 401, 'href="/auth/login?next=%2Fauth%2Fme"'),
         ("/nothing%22%3E%3Cscript%3E", 404, "Nothing here"),
         ("/auth/bypass?token=%3Cscript%3E", 400, "Not a user name"),
+        ("/auth/bypass?token=nobody", 401, 'href="/auth/login"'),
     ],
 )
 def test_a_browser_gets_the_problem_as_a_page(

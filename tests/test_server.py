@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from aiohttp import http_parser, http_writer
 
 from tests.client import BROWSER, Answer, ask, cookie, send, sign_in
 from tests.conftest import Server, Start, clean_environ, unreachable
@@ -221,3 +222,43 @@ def test_the_database_may_go_and_come_back(start: Start) -> None:
         assert time.monotonic() < deadline
     assert ask(server.port, "/auth/me", headers=cookie(token)).status == 200
     assert "Traceback" not in server.log()
+
+
+def test_a_database_that_was_replaced_is_not_the_database_any_more(start: Start) -> None:
+    server = start(REVOCATION_MAX_STALENESS="1s")
+    token = sign_in(server.port)
+    path = server.folder / "data" / "latchkey.db"
+    for file in (path, *path.parent.glob("latchkey.db-*")):
+        file.rename(file.with_name(f"old-{file.name}"))
+    assert server.cli("migrate", "up").returncode == 0
+    assert ask(server.port, "/auth/bypass?token=admin").code == "database_unavailable"
+    assert ask(server.port, "/readyz").status == 503
+    assert "was replaced" in server.log(until="was replaced")
+    deadline = time.monotonic() + 10
+    while ask(server.port, "/auth/me", headers=cookie(token)).status != 503:
+        assert time.monotonic() < deadline
+
+
+def test_a_client_that_hangs_up_is_no_fault_of_ours(server: Server) -> None:
+    before = server.log().count("status=500")
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(
+                b"POST /auth/logout HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\na"
+            )
+    assert ask(server.port, "/healthz").status == 200
+    log = server.log()
+    assert log.count("status=500") == before
+    assert "Traceback" not in log
+
+
+def test_an_upgrade_is_not_taken_up_and_leaves_no_deaf_connection(server: Server) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\nabc"
+    answers = send(server.port, b"POST /nope HTTP/1.1\r\nHost: a\r\n" + upgrade)
+    assert answers.startswith(b"HTTP/1.1 404 ")
+    assert b"\r\nConnection: close\r\n" in answers
+
+
+def test_aiohttp_has_its_c_parts() -> None:
+    assert http_parser.HttpRequestParser is not http_parser.HttpRequestParserPy
+    assert "cyfunction" in repr(http_writer._serialize_headers)

@@ -107,7 +107,11 @@ def test_a_bad_cookie_is_cleared_too(server: Server) -> None:
 
 
 def test_a_link_on_another_site_signs_nobody_out(server: Server, token: str) -> None:
-    for hint in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Purpose": "prefetch"}):
+    for hint in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Purpose": "prefetch"},
+        {"Origin": "https://evil.example"},
+    ):
         answer = ask(server.port, "/auth/logout?next=/x", headers={**cookie(token), **hint})
         assert answer.status == 200
         assert answer.all("Set-Cookie") == []

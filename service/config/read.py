@@ -150,6 +150,10 @@ def _name_strangers(from_file: Values, from_environ: Values, faults: dict[str, s
             faults[name] = "does not exist yet in this version: remove it"
         if name in known:
             continue
+        plain = name.removesuffix(_FILE)
+        if plain in NAMES:
+            faults[name] = f"is not a setting; did you mean {plain}? Only secrets come from files"
+            continue
         near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
         if name.startswith(PREFIXES) or (near and name in from_file):
             hint = f"; did you mean {near[0]}?" if near else ""

@@ -13,7 +13,8 @@ _PLACEHOLDERS = (
     "change-me", "changeme", "change_me", "replace-me", "replaceme", "replace_me", "replace-this",
     "example", "placeholder", "secret", "password", "passw0rd", "your-", "your_", "default",
     "insecure", "abcdefgh", "123456789", "qwerty", "letmein", "xxxxxx", "deadbeef", "latchkey",
-    "of-the-tests",
+    "of-the-tests", "$(", "openssl", "correct horse", "correcthorse", "quickbrown", "lorem",
+    "31415926",
 )  # fmt: skip
 
 HOW_TO = "make one with: python3 -c 'import secrets; print(secrets.token_hex(64))'"

@@ -36,7 +36,11 @@ async def sign_out(request: web.Request) -> web.Response:
 @context.public
 async def sign_out_by_link(request: web.Request) -> web.Response:
     """GET /auth/logout[?next=][&everywhere=true]: signs out, but not at another site's bidding."""
-    if session.came_from_another_site(request) or session.is_prefetch(request):
+    if (
+        session.came_from_another_site(request)
+        or session.has_foreign_origin(request)
+        or session.is_prefetch(request)
+    ):
         page = request.app[context.VIEWS].render(
             "logout.html",
             location=session.next_address(request),

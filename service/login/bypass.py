@@ -30,17 +30,30 @@ def _check_caller(request: web.Request) -> None:
     """Refuse whoever is not on this machine or in a network named, and whatever is not a person."""
     config = request.app[context.CONFIG]
     headers = request.headers
-    if peers.is_forwarded(headers.keys()) and not (
-        "X-Forwarded-For" in headers
-        and peers.is_within(peers.address(request.remote), config.trusted_proxies)
-    ):
+    caller = context.client(request)
+    if peers.is_forwarded(headers.keys()) and not _is_forwarded_well(request, caller):
         raise errors.BypassRefused
-    if not peers.is_within(context.client(request), config.bypass_networks):
+    if not peers.is_within(caller, config.bypass_networks):
         raise errors.BypassRefused
     if _host(request) != urls.host_of(config.public_url) and peers.is_rebindable(request.host):
         raise errors.HostRefused
     if session.is_prefetch(request):
         raise errors.PrefetchRefused
+
+
+def _is_forwarded_well(request: web.Request, caller: peers.Address | None) -> bool:
+    """Tell whether a proxy that we trust names one client, and nothing contradicts it.
+
+    A proxy that sets another header than X-Forwarded-For passes the client's own on.
+    """
+    headers = request.headers
+    real = headers.get("X-Real-IP")
+    return (
+        peers.is_within(peers.address(request.remote), request.app[context.CONFIG].trusted_proxies)
+        and "X-Forwarded-For" in headers
+        and "Forwarded" not in headers
+        and (real is None or peers.address(real) == caller)
+    )
 
 
 def _host(request: web.Request) -> str:
