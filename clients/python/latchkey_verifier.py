@@ -25,6 +25,7 @@ _TYPES = {
     "username": str,
     "roles": list,
     "exp": int,
+    "iat": int,
     "sid": str,
     "ver": int,
     "amr": list,
