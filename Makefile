@@ -9,6 +9,8 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 BIN := .venv/bin
+# Whole files to each of four workers: most of the time is waiting for servers.
+PARALLEL := -n 4 --dist loadfile
 SOURCES := setup.cfg pyproject.toml service/__init__.py
 
 .PHONY: help run test seed migrate check fix bench clean
@@ -22,7 +24,7 @@ run: .venv/.run .env ## Install, migrate, seed the demo users (in development), 
 	@exec $(BIN)/python -m service serve
 
 test: .venv/.test ## Run every test that this machine can run
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 seed: .venv/.run .env ## Create the demo users that are missing
 	@$(BIN)/python -m service seed
@@ -35,7 +37,7 @@ check: .venv/.check ## Exactly what CI runs: format, lint, types, tests with cov
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage run -m pytest $(PARALLEL)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

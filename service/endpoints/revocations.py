@@ -45,8 +45,8 @@ async def feed(request: web.Request) -> web.Response:
         "more": more,
         "changes": [_compact(row) for row in rows],
     }
-    body = tokens.sign_document(document, typ=TYPE)
-    return web.Response(text=body, headers={**headers, "Content-Type": f"application/{TYPE}"})
+    body = tokens.sign_document(document, typ=TYPE).encode()
+    return web.Response(body=body, headers={**headers, "Content-Type": f"application/{TYPE}"})
 
 
 def _since(request: web.Request) -> int:

@@ -1,0 +1,96 @@
+"""The published feed: signed, by place, by pages, and not sent twice."""
+
+import asyncio
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from service import changes, db
+from service.endpoints import revocations
+from tests.client import Answer, ask, cookie, sign_in
+from tests.conftest import SECRET, Server, Start
+
+
+@pytest.fixture(scope="module")
+def issuer(start: Start) -> Server:
+    """Return a server whose feed nobody else writes to."""
+    return start()
+
+
+def read(answer: Answer, server: Server) -> dict[str, Any]:
+    """Return the claims of a document, its signature and its kind checked."""
+    assert answer.status == 200
+    assert answer["Content-Type"] == f"application/{revocations.TYPE}"
+    assert jwt.get_unverified_header(answer.text) == {"alg": "HS256", "typ": revocations.TYPE}
+    claims: dict[str, Any] = jwt.decode(
+        answer.text, SECRET, algorithms=["HS256"], issuer=server.url, leeway=1
+    )
+    return claims
+
+
+def test_what_was_taken_back_is_published_by_place(issuer: Server) -> None:
+    before = read(ask(issuer.port, "/auth/revocations"), issuer)
+    token = sign_in(issuer.port)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    ask(issuer.port, "/auth/logout", headers=cookie(token))
+    user = sign_in(issuer.port, "user")
+    ask(issuer.port, "/auth/logout?everywhere=true", headers=cookie(user))
+    path = f"/auth/revocations?since={before['next']}"
+    time.sleep(0.3)
+    after = read(ask(issuer.port, path), issuer)
+    assert after["since"] == before["next"]
+    assert (after["more"], after["age"] < 2) == (False, True)
+    (_, kind, sid, until), (seq, other_kind, user_id, version, _) = after["changes"]
+    assert (kind, sid) == ("session", claims["sid"])
+    assert until >= claims["exp"]
+    assert (other_kind, user_id, version, seq) == ("revoked", 4, 2, after["next"])
+
+
+def test_what_is_known_is_not_sent_again(issuer: Server) -> None:
+    first = ask(issuer.port, "/auth/revocations")
+    place = read(first, issuer)["next"]
+    assert first["Cache-Control"] == "no-cache"
+    known = {"If-None-Match": first["ETag"]}
+    again = ask(issuer.port, f"/auth/revocations?since={place}", headers=known)
+    assert (again.status, again.body, again["ETag"]) == (304, b"", first["ETag"])
+    assert ask(issuer.port, "/auth/revocations", headers=known).status == 200
+
+
+def test_a_place_that_does_not_exist_begins_from_the_start(issuer: Server) -> None:
+    assert read(ask(issuer.port, "/auth/revocations?since=999999"), issuer)["since"] == 0
+
+
+@pytest.mark.parametrize("since", ["", "-1", "x", "1.5", "%D9%A1", "9" * 19, "1&since=1"])
+def test_a_since_that_is_no_number_is_refused(issuer: Server, since: str) -> None:
+    answer = ask(issuer.port, f"/auth/revocations?since={since}")
+    assert (answer.status, answer.code) == (400, "since_invalid")
+
+
+def test_the_document_is_no_token(issuer: Server) -> None:
+    document = ask(issuer.port, "/auth/revocations").text
+    answer = ask(issuer.port, "/auth/me", headers={"Authorization": f"Bearer {document}"})
+    assert answer.code == "token_invalid"
+
+
+def test_a_long_feed_comes_in_pages(start: Start) -> None:
+    server = start()
+    rows = 12_345
+
+    async def fill() -> None:
+        async with (
+            db.connect(server.folder / "data" / "latchkey.db") as database,
+            database.transaction() as tx,
+        ):
+            for number in range(rows):
+                await changes.session_ended(tx, f"sid-{number}", int(time.time()) + 3600)
+
+    asyncio.run(fill())
+    time.sleep(1.5)
+    first = read(ask(server.port, "/auth/revocations"), server)
+    assert (first["more"], len(first["changes"])) == (True, 10_000)
+    second = read(ask(server.port, f"/auth/revocations?since={first['next']}"), server)
+    assert (second["more"], len(second["changes"])) == (False, rows - 10_000)
+    sids = {row[2] for row in first["changes"] + second["changes"]}
+    assert sids == {f"sid-{number}" for number in range(rows)}
