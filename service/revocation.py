@@ -24,6 +24,7 @@ _FRESH_SECONDS = 1.0
 _ATTEMPT_SECONDS = 1.0
 _PRUNE_SECONDS = 60.0
 _PAGE = 10_000
+_UNTIL_THE_FEED_SAYS = 60
 
 
 def awake_or_asleep() -> float:
@@ -118,6 +119,8 @@ class Revocation:
                 if not gone:
                     logs.event("feed_lost", level=logs.WARNING, reason=str(error.__cause__))
                 gone = True
+            except Exception as error:  # noqa: BLE001  # whatever it is, the feed is followed on
+                logs.unexpected(error)
             else:
                 if gone:
                     logs.event("feed_found")
@@ -133,7 +136,7 @@ class Revocation:
         """End all sessions of a user, for every process. Raises DatabaseUnavailable."""
         async with self._database.transaction() as tx:
             version = await users.sign_out(tx, user_id)
-        self._revoke_user(user_id, version, 0)
+        self._revoke_user(user_id, version, int(self._clock()) + _UNTIL_THE_FEED_SAYS)
 
     # What this process has committed counts at once here; the feed will bring it again.
 

@@ -376,3 +376,26 @@ async def test_a_hundred_thousand_rows_are_loaded_in_order(tmp_path: Path) -> No
         assert len(feed) == 100_000
         assert await refused(feed, {"id": 1, "ver": 1, "sid": "sid-77777"})
         assert not await refused(feed, {"id": 1, "ver": 1, "sid": "sid-0"})
+
+
+async def test_following_goes_on_whatever_goes_wrong(
+    feed: Revocation, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.revocation.POLL_SECONDS", 0.005)
+    log = io.StringIO()
+    monkeypatch.setattr(logs, "_sink", logs.Sink(log, "text", logs.INFO))
+    read, calls = database.data_version, 0
+
+    async def broken() -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise RuntimeError
+        return await read()
+
+    monkeypatch.setattr(database, "data_version", broken)
+    following = asyncio.create_task(feed.follow())
+    await asyncio.sleep(0.3)
+    following.cancel()
+    assert calls > 1
+    assert log.getvalue().count(" error\n") == 1
