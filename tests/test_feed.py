@@ -1,5 +1,6 @@
 """The promise: what is taken back anywhere is refused everywhere within a second."""
 
+import asyncio
 import json
 import os
 import random
@@ -7,13 +8,14 @@ import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import aiohttp
 import pytest
 
-from service import context
-from service.db import Database
+from service import context, db, users
+from service.db import Database, Transaction
 from service.server import listening
 from tests.client import ask, bearer, cookie, sign_in
 from tests.conftest import Server, Settings, Start, free_port, unreachable
@@ -81,6 +83,43 @@ def test_signed_out_everywhere_is_every_session_of_the_user(pair: tuple[Server, 
         assert (status(here, tokens[0]), status(here, tokens[1])) == (401, 401)
         assert (status(here, again), status(there, again)) == (200, 200)
     report("sign out everywhere", times)
+
+
+def elsewhere(server: Server, action: Callable[[Transaction], Awaitable[object]]) -> None:
+    """Change the database of a server from this process."""
+
+    async def change() -> None:
+        async with (
+            db.connect(server.folder / "data" / "latchkey.db") as opened,
+            opened.transaction() as tx,
+        ):
+            await action(tx)
+
+    asyncio.run(change())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda name, tx: users.set_disabled(tx, name, disabled=True),
+        lambda name, tx: users.delete(tx, name),
+    ],
+    ids=["disabled", "deleted"],
+)
+def test_what_another_process_takes_back_is_refused_by_all(
+    pair: tuple[Server, Server],
+    change: Callable[[str, Transaction], Awaitable[object]],
+    request: pytest.FixtureRequest,
+) -> None:
+    times = []
+    for number in range(ROUNDS):
+        name = f"{request.node.callspec.id}-{number}"
+        elsewhere(pair[0], partial(users.create, username=name))
+        tokens = [sign_in(server.port, name) for server in pair]
+        assert [status(server, token) for server in pair for token in tokens] == [200] * 4
+        elsewhere(pair[0], partial(change, name))
+        times += [seconds_until(lambda: refused(server, tokens)) for server in pair]  # noqa: B023
+    report(request.node.callspec.id, times)
 
 
 @pytest.mark.parametrize("verb", ["disable", "delete", "sign-out"])
