@@ -41,6 +41,12 @@ async def live(db: Database, now: int, since: int = 0, limit: int = -1) -> list[
     )
 
 
+async def last_seq(db: Database) -> int:
+    """Read the highest `seq` ever used, by rows that were pruned too; 0 if none was."""
+    row = await db.fetch_one("SELECT seq FROM sqlite_sequence WHERE name = 'changes'")
+    return int(row["seq"]) if row else 0
+
+
 async def has_dead(db: Database, now: int) -> bool:
     """Tell whether there is anything to prune."""
     return await db.fetch_one("SELECT 1 FROM changes WHERE until <= ? LIMIT 1", (now,)) is not None

@@ -161,7 +161,14 @@ class Revocation:
         """Read what is new, a page at a time: each has its deadline, and none is read twice."""
         began = self._asked_at = self._ticks()
         version = await _in_time(self._database.data_version())
-        rows_read = 0 if version == self._data_version else _PAGE
+        if version != self._data_version:
+            await self._read_rows()
+        self._data_version = version
+        self._known_at = began
+
+    async def _read_rows(self) -> None:
+        newest = await _in_time(changes.last_seq(self._database))
+        rows_read = _PAGE
         while rows_read == _PAGE:
             rows = await _in_time(
                 changes.live(self._database, int(self._clock()), self._seq, _PAGE)
@@ -170,8 +177,7 @@ class Revocation:
                 self._apply(row)
                 self._seq = row["seq"]
             rows_read = len(rows)
-        self._data_version = version
-        self._known_at = began
+        self._seq = max(self._seq, newest)  # the same in every process, whatever was pruned
 
     def _apply(self, row: Row) -> None:
         if row["kind"] == "session":

@@ -320,6 +320,9 @@ async def test_memory_forgets_what_no_live_token_can_need(database: Database, ti
     await feed._prune()
     assert len(feed) == 0
     assert await database.fetch_all("SELECT * FROM changes") == []
+    late = Revocation(database, max_staleness=60)
+    await late.catch_up()
+    assert late.seq == feed.seq == 2
 
 
 async def test_rows_outlive_every_token_whatever_the_settings_were(database: Database) -> None:

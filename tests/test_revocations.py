@@ -55,6 +55,10 @@ def test_what_is_known_is_not_sent_again(issuer: Server) -> None:
     known = {"If-None-Match": first["ETag"]}
     again = ask(issuer.port, f"/auth/revocations?since={place}", headers=known)
     assert (again.status, again.body, again["ETag"]) == (304, b"", first["ETag"])
+    for spelling in (f"W/{first['ETag']}", f'"9999", {first["ETag"]}'):
+        headers = {"If-None-Match": spelling}
+        path = f"/auth/revocations?since={place}"
+        assert ask(issuer.port, path, headers=headers).status == 304
     assert ask(issuer.port, "/auth/revocations", headers=known).status == 200
 
 

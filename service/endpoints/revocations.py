@@ -29,10 +29,11 @@ async def feed(request: web.Request) -> web.Response:
     known = request.app[context.REVOCATION]
     if known.age > _FRESH_SECONDS or since > known.seq:
         await known.catch_up()
-    since = since if since <= known.seq else 0
-    etag = f'"{known.seq}"'
-    headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if since == known.seq and request.headers.get("If-None-Match") == etag:
+    newest = known.seq  # once: what comes while we read is for the next question
+    since = since if since <= newest else 0
+    headers = {"ETag": f'"{newest}"', "Cache-Control": "no-cache"}
+    asked = {etag.value for etag in request.if_none_match or ()}
+    if since == newest and str(newest) in asked:
         return web.Response(status=304, headers=headers)
     tokens = request.app[context.TOKENS]
     rows = await changes.live(request.app[context.DATABASE], tokens.now(), since, _ROWS)
@@ -41,7 +42,7 @@ async def feed(request: web.Request) -> web.Response:
         "iat": tokens.now(),
         "age": round(known.age, 3),
         "since": since,
-        "next": rows[-1]["seq"] if rows else known.seq,
+        "next": rows[-1]["seq"] if rows else newest,
         "more": more,
         "changes": [_compact(row) for row in rows],
     }
