@@ -7,8 +7,11 @@ const verifiers = [];
 const COMMANDS = {
   start: async ({ options }) => verifiers.push(await new Verifier(options).start()) - 1,
   verify: async ({ verifier, token }) => verifiers[verifier].verify(token),
-  sizes: async ({ verifier }) => verifiers[verifier].sizes,
-  stop: async ({ verifier }) => verifiers[verifier].stop() ?? null,
+  sizes: async ({ verifier }) => {
+    const { verified, rows } = verifiers[verifier];
+    return { tokens: verified.size, rows: rows.size };
+  },
+  stop: async ({ verifier }) => { verifiers[verifier].stopped = true; return null; },
 };
 
 for await (const line of createInterface({ input: process.stdin })) {

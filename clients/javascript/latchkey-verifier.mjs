@@ -1,17 +1,10 @@
 /** Verifies Latchkey's tokens without asking it each time, and refuses those taken back. */
 
-import { compactVerify, decodeProtectedHeader, importJWK } from 'jose';
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 
-const FEED = 'latchkey-revocations+jwt';
-const [POLL_MS, TIMEOUT_MS, KEYS_LAST, SKEW] = [500, 2000, 600, 60];
-const ALGORITHMS = { OKP: 'EdDSA', EC: 'ES256', RSA: 'RS256' };
-const isText = (value) => typeof value === 'string';
-const SHAPE = {
-  ...{ id: Number.isInteger, ver: Number.isInteger, exp: Number.isInteger, iat: Number.isInteger },
-  ...{ username: isText, sid: isText, roles: Array.isArray, amr: Array.isArray },
-};
-const wall = () => Date.now() / 1000;
+const now = () => Date.now() / 1000;
 const ticks = () => performance.now() / 1000;
+const refuse = (code) => { throw new Refused(code); };
 
 /** The token is not good: a 401. `code` is Latchkey's word for why, as `token_revoked`. */
 export class Refused extends Error {
@@ -26,209 +19,119 @@ export class FeedStale extends Error {}
 
 /** Verifies the tokens of one issuer. */
 export class Verifier {
-  #options;
-  #secrets;
-  #keys = new Map(); // by algorithm and kid
-  #keySet;
-  #fetched = {};
-  #fetching;
-  #verified = new Map();
-  #rows = new Map(); // by sid, or by kind and user: [below which `ver`, until when]
-  #next = 0;
-  #etag;
-  #signed = -Infinity;
-  #fresh = [-Infinity, -Infinity]; // on the wall's clock, and on the stopwatch
-  #timer;
-  #stopped = false;
-  /** Why the last poll failed. */
+  /** Why the last poll failed; and set `stopped` to end polling. */
   fault;
+  stopped = false;
+  verified = new Map();
+  rows = new Map(); // by kind and whom: [below which `ver`, until when]
+  #options; #isShared; #keys; #keysFetched = 0; #keysLast = 0;
+  #since = 0; #etag; #fresh = 0;
 
-  /**
-   * @param {object} options
-   * @param {string} options.issuer
-   * @param {string[]} [options.secrets] of HS256; without: the published keys
-   * @param {string} [options.audience]
-   * @param {string} [options.url] where Latchkey is reached, if not at the issuer's address
-   * @param {number} [options.maxStaleness] seconds without a good answer of the feed till FeedStale
-   * @param {boolean} [options.acceptBypass] tokens of the development sign-in
-   * @param {number} [options.remembered] verified tokens
-   * @param {number} [options.refetchSeconds] an unknown key is looked for once in that time
-   */
-  constructor({ issuer, secrets = [], audience, url = issuer, maxStaleness = 60,
-    acceptBypass = false, remembered = 4096, refetchSeconds = 60 }) {
-    const limits = { maxStaleness, remembered, refetchSeconds };
-    this.#options = { issuer, audience, url, acceptBypass, ...limits };
-    this.#secrets = secrets.map((secret) => new TextEncoder().encode(secret));
-    if (this.#secrets.some((secret) => secret.length < 32)) {
-      throw new RangeError('a secret has at least 32 bytes');
-    }
+  /** `issuer` is required; the others, and what they mean: README.md. */
+  constructor(options) {
+    const defaults = { secrets: [], url: options.issuer, maxStaleness: 60, remembered: 4096 };
+    this.#options = { ...defaults, acceptBypass: false, refetchSeconds: 60, ...options };
+    this.#keys = this.#options.secrets.map((secret) => new TextEncoder().encode(secret));
+    this.#isShared = this.#keys.length > 0;
+    const isShort = this.#keys.some((secret) => secret.length < 32);
+    if (isShort) throw new RangeError('a secret has at least 32 bytes');
   }
 
-  /** How old our knowledge of the feed is, in seconds, sleep of the machine included. */
-  get age() {
-    return Math.max(wall() - this.#fresh[0], ticks() - this.#fresh[1]);
-  }
-
-  /** How many verified tokens and rows of the feed are in memory. */
-  get sizes() {
-    return { tokens: this.#verified.size, rows: this.#rows.size };
-  }
-
-  /** Ask for keys and feed once, then go on in the background. */
+  /** Ask for keys and feed, and again twice a second in the background, until `stopped`. */
   async start() {
-    await this.#poll();
+    try {
+      if (!this.#isShared && ticks() - this.#keysFetched >= this.#keysLast) await this.#fetchKeys();
+      await this.#readFeed();
+    } catch (error) {
+      this.fault = error; // whatever it is, what we know grows old
+    }
+    if (!this.stopped) setTimeout(() => this.start(), 500).unref?.();
     return this;
   }
 
-  stop() {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-  }
-
-  /**
-   * The claims of a good token, and `stale_roles`: name or roles have changed since. `roles` is
-   * empty then: whoever forgets to look denies. The fresh ones are at `/auth/me`.
-   * @param {string} token
-   * @returns {Promise<object>} rejected with Refused or FeedStale
-   */
+  /** A token's claims. `roles` is empty if `stale_roles`: they have changed, ask `/auth/me`. */
   async verify(token) {
-    const verified = this.#verified; // before the keys are looked at: new keys come with a new one
-    let claims = verified.get(token);
-    if (!claims) {
-      claims = await this.#check(token);
-      verified.set(token, claims);
-      if (verified.size > this.#options.remembered) verified.delete(verified.keys().next().value);
-    }
-    if (claims.exp <= wall()) throw new Refused('token_expired');
-    if (!(this.age <= this.#options.maxStaleness)) {
-      throw new FeedStale(`the feed was last known ${this.age} s ago`, { cause: this.fault });
-    }
-    const isBelow = (key) => claims.ver < (this.#rows.get(key)?.[0] ?? 0);
-    if (isBelow(claims.sid) || isBelow(`revoked ${claims.id}`)) throw new Refused('token_revoked');
-    const stale = isBelow(`changed ${claims.id}`);
+    const verified = this.verified; // before the keys are looked at: new keys come with a new one
+    const claims = verified.get(token) ?? await this.#check(token);
+    verified.set(token, claims);
+    if (verified.size > this.#options.remembered) verified.delete(verified.keys().next().value);
+    if (claims.exp <= now()) refuse('token_expired');
+    const isFresh = Math.abs(now() - this.#fresh) <= this.#options.maxStaleness;
+    if (!isFresh) throw new FeedStale('the feed cannot be read', { cause: this.fault });
+    const isBelow = (kind, who) => claims.ver < this.rows.get(`${kind} ${who}`)?.[0];
+    if (isBelow('session', claims.sid) || isBelow('revoked', claims.id)) refuse('token_revoked');
+    const stale = isBelow('changed', claims.id);
     return { ...claims, roles: stale ? [] : [...claims.roles], stale_roles: stale };
   }
 
   async #check(token) {
-    if (!isText(token) || token.length > 3500) throw new Refused('token_invalid');
-    const claims = await this.#open(token, 'JWT');
-    if (!Object.entries(SHAPE).every(([name, isGood]) => isGood(claims[name]))) {
-      throw new Refused('token_invalid');
-    }
-    if (claims.aud !== this.#options.audience) throw new Refused('audience_invalid');
-    if (Math.max(claims.iat, claims.nbf ?? 0) > wall() + 5) throw new Refused('token_invalid');
-    if (claims.amr.includes('bypass') && !this.#options.acceptBypass) {
-      throw new Refused('token_invalid');
-    }
+    const claims = await this.#open(token, 'JWT', ['exp', 'iat', 'sid', 'ver']).catch((error) => {
+      if (error instanceof Refused) throw error;
+      const codes = { exp: 'token_expired', iss: 'issuer_invalid' }; // by the claim at fault
+      refuse(error.reason === 'check_failed' && codes[error.claim] || 'token_invalid');
+    });
+    if (claims.aud !== this.#options.audience) refuse('audience_invalid');
+    if (claims.amr.includes('bypass') && !this.#options.acceptBypass) refuse('token_invalid');
+    if (claims.iat > now() + 5) refuse('token_invalid');
     return claims;
   }
 
   /** What a JWT of that type says, if a key of the issuer has signed it. */
-  async #open(token, typ) {
-    try {
-      const header = decodeProtectedHeader(token);
-      const isSecret = this.#secrets.length > 0;
-      if (!(isSecret ? ['HS256'] : Object.values(ALGORITHMS)).includes(header.alg)) {
-        throw new Refused('algorithm_invalid');
+  async #open(token, typ, requiredClaims) {
+    const header = decodeProtectedHeader(token);
+    const algorithms = this.#isShared ? ['HS256'] : ['EdDSA', 'ES256', 'RS256'];
+    if (!algorithms.includes(header.alg)) refuse('algorithm_invalid');
+    const members = Object.keys(header).sort().join();
+    if (members !== (this.#isShared ? 'alg,typ' : 'alg,kid,typ')) refuse('token_invalid');
+    if (header.typ !== typ) refuse('token_invalid');
+    const options = { algorithms, issuer: this.#options.issuer, requiredClaims };
+    for (const key of this.#keys) {
+      try {
+        return (await jwtVerify(token, key, options)).payload;
+      } catch (error) {
+        if (!/SIGNATURE|NO_MATCHING/.test(error.code)) throw error;
       }
-      const members = Object.keys(header).sort().join();
-      if (members !== (isSecret ? 'alg,typ' : 'alg,kid,typ') || header.typ !== typ) {
-        throw new Refused('token_invalid');
-      }
-      for (const key of isSecret ? this.#secrets : await this.#named(header, typ)) {
-        const pinned = { algorithms: [header.alg] };
-        const good = await compactVerify(token, key, pinned).catch(() => null);
-        const claims = good && JSON.parse(new TextDecoder().decode(good.payload));
-        if (claims && claims.iss !== this.#options.issuer) throw new Refused('issuer_invalid');
-        if (claims) return claims;
-      }
-    } catch (error) {
-      if (error instanceof Refused) throw error;
     }
-    throw new Refused('token_invalid');
+    this.#keysLast = Math.min(this.#keysLast, this.#options.refetchSeconds); // a new key, perhaps
+    return refuse('token_invalid');
   }
 
-  async #named({ alg, kid }, asker) {
-    const name = `${alg} ${kid}`;
-    if (!this.#keys.has(name)) await this.#fetchKeys(asker, this.#options.refetchSeconds);
-    return this.#keys.has(name) ? [this.#keys.get(name)] : [];
+  async #fetchKeys() {
+    this.#keys = [createLocalJWKSet(JSON.parse((await this.#get('/.well-known/jwks.json')).body))];
+    [this.verified, this.#keysFetched, this.#keysLast] = [new Map(), ticks(), 600];
   }
 
-  /** Fetch the key set, once in so many seconds for each asker: a stranger's is his own. */
-  async #fetchKeys(asker, seconds) {
-    if (ticks() - (this.#fetched[asker] ?? -Infinity) >= seconds) {
-      this.#fetched[asker] = ticks();
-      this.#fetching ??= this.#readKeys().finally(() => { this.#fetching = undefined; });
-    }
-    await this.#fetching;
-  }
-
-  async #readKeys() {
-    const { body } = await this.#get('/.well-known/jwks.json');
-    if (body === this.#keySet) return;
-    const keys = new Map();
-    for (const jwk of JSON.parse(body).keys) {
-      const alg = ALGORITHMS[jwk.kty];
-      const key = alg === (jwk.alg ?? alg) && await importJWK(jwk, alg).catch(() => null);
-      if (alg && key) keys.set(`${alg} ${jwk.kid}`, key);
-    }
-    [this.#keys, this.#verified, this.#keySet] = [keys, new Map(), body];
-  }
-
-  async #get(path, headers = {}) {
-    const options = { headers, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) };
-    const answer = await fetch(new URL(path, this.#options.url), options);
-    const { status } = answer;
-    if (status !== 200 && status !== 304) throw new Error(`${path} is answered with ${status}`);
-    return { status, etag: answer.headers.get('etag'), body: await answer.text() };
-  }
-
-  async #poll() {
-    try {
-      if (!this.#secrets.length) await this.#fetchKeys('clock', this.#keys.size ? KEYS_LAST : 0);
-      await this.#read();
-      this.fault = undefined;
-    } catch (error) {
-      this.fault = error; // whatever it is, what we know grows old
-    }
-    if (!this.#stopped) this.#timer = setTimeout(() => this.#poll(), POLL_MS).unref?.();
-  }
-
-  async #read() {
-    const began = [wall(), ticks()];
-    let [rows, since, age, more] = [this.#rows, this.#next, 0, true];
+  async #readFeed() {
+    const began = now();
+    let [rows, since, etag, age, more, body] = [this.rows, this.#since, this.#etag, 0, true];
     while (more) {
-      // A 304 is not signed: it counts for half the limit, then a document has to come.
-      const isRecent = began[1] - this.#signed < this.#options.maxStaleness / 2;
-      const headers = isRecent && this.#etag ? { 'If-None-Match': this.#etag } : {};
-      const { status, etag, body } = await this.#get(`/auth/revocations?since=${since}`, headers);
-      if (status === 304 && headers['If-None-Match']) break;
-      const said = await this.#open(body, FEED);
-      if (![0, since].includes(said.since) || said.next < said.since + Number(said.more)) {
-        throw new Error('the feed goes back');
+      ({ etag, body } = await this.#get(`/auth/revocations?since=${since}`, etag));
+      if (!body) break;
+      const said = await this.#open(body, 'latchkey-revocations+jwt', ['iat']);
+      const isAnswer = [0, since].includes(said.since) && said.next >= said.since + said.more;
+      if (!isAnswer) throw new Error('the answer to another question');
+      if (!(Math.abs(now() - said.iat) <= 60)) throw new Error('an old document');
+      if (said.since !== since) rows = new Map(); // of another database, once all is here
+      for (const [, kind, who, ...rest] of said.changes) {
+        if (!['session', 'revoked', 'changed'].includes(kind)) throw new Error(`unknown: ${kind}`);
+        const [version, until] = kind === 'session' ? [Infinity, ...rest] : rest;
+        const key = `${kind} ${who}`;
+        if (!(rows.get(key)?.[0] > version)) rows.set(key, [version, until]);
       }
-      if (!(Math.abs(wall() - said.iat) <= SKEW)) {
-        throw new Error('the feed is an old one, or a clock is wrong');
-      }
-      if (said.since !== since) rows = new Map(); // another database: void, once all is here
-      said.changes.forEach((row) => learn(rows, row));
-      [since, more, age] = [said.next, said.more, said.age];
-      [this.#etag, this.#signed] = [etag, began[1]];
+      ({ next: since, more, age } = said);
     }
-    if (this.#signed === began[1]) {
-      this.#next = since;
-      this.#rows = new Map([...rows].filter(([, [, until]]) => until > began[0]));
-    }
-    this.#fresh = began.map((time) => time - age);
+    this.rows = new Map([...rows].filter(([, [, until]]) => until > began));
+    [this.#since, this.#etag, this.#fresh] = [since, etag, began - age];
   }
-}
 
-function learn(rows, [, kind, who, ...rest]) {
-  const [version, until] = kind === 'session' ? [Infinity, ...rest] : rest;
-  if (!['session', 'revoked', 'changed'].includes(kind) || !Number.isInteger(until)) {
-    throw new Error(`the feed has a row of an unknown kind: ${kind}`);
+  async #get(path, etag) {
+    const headers = etag ? { 'If-None-Match': etag } : {};
+    const options = { headers, redirect: 'error', signal: AbortSignal.timeout(2000) };
+    const answer = await fetch(new URL(path, this.#options.url), options);
+    const body = await answer.text();
+    if (answer.status !== (body ? 200 : 304) || !(body || etag)) {
+      throw new Error(`${path} is answered with ${answer.status}`);
+    }
+    return { etag: answer.headers.get('etag'), body };
   }
-  const key = kind === 'session' ? who : `${kind} ${who}`;
-  const [below, last] = rows.get(key) ?? [0, 0];
-  rows.set(key, [Math.max(below, version), Math.max(last, until)]);
 }
