@@ -21,7 +21,7 @@ from service.views import Views
 def create_app(config: Config) -> web.Application:
     """Return the application. Its database is opened when it starts up, and closed when it ends."""
     app = web.Application(
-        middlewares=[middleware.render_errors, middleware.guard, middleware.bound_body],
+        middlewares=[middleware.answer],
         client_max_size=middleware.BODY_BYTES,
     )
     app[context.CONFIG] = config

@@ -48,6 +48,7 @@ class Metrics:
             registry=self._registry,
         )
         self._children: dict[tuple[str, str, int], Counter] = {}
+        self._signed_in: dict[str, Counter] = {}
         self._timers: dict[str, Histogram] = {}
 
     def watch_feed(self, size: Callable[[], float], age: Callable[[], float]) -> None:
@@ -73,7 +74,10 @@ class Metrics:
 
     def signed_in(self, method: str) -> None:
         """Count one sign-in."""
-        self._sign_ins.labels(method).inc()
+        counter = self._signed_in.get(method)
+        if counter is None:
+            counter = self._signed_in[method] = self._sign_ins.labels(method)
+        counter.inc()
 
     def refused(self, code: str) -> None:
         """Count one refusal."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -167,6 +168,8 @@ def run(config: Config, announce: Callable[[web.Application], Any]) -> None:
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # too early: everything is read anew
         async with listening(config) as app:
+            gc.freeze()  # what is there now stays: no need to look at it again and again
+            gc.set_threshold(50_000, 20, 20)
             loop.add_signal_handler(signal.SIGHUP, app[context.KEY_WATCH].look_now)
             await announce(app)
             await stop.wait()

@@ -66,6 +66,7 @@ class Tokens:
         8176); `expires_in` are seconds, at most the life of a session. Raises TokenTooLarge.
         """
         now = self.now()
+        opaque = secrets.token_urlsafe(33)  # 44 letters: two names of 132 bits
         lifetime = self._lifetime if expires_in is None else min(expires_in, self._lifetime)
         return self._sign(
             {
@@ -76,8 +77,8 @@ class Tokens:
                 "sub": str(user["id"]),
                 "iat": now,
                 "exp": now + lifetime,
-                "jti": secrets.token_urlsafe(16),
-                "sid": secrets.token_urlsafe(16),
+                "jti": opaque[:22],
+                "sid": opaque[22:],
                 "ver": user["version"],
                 "amr": [amr],
                 **({} if self._audience is None else {"aud": self._audience}),
