@@ -47,6 +47,7 @@ fix: .venv/.check ## Format, and mend what the linter can mend
 
 bench: .venv/.run ## Measure against a bare aiohttp handler, in one run
 	@$(BIN)/python -m bench.run
+	@$(BIN)/python -m bench.revocations
 
 clean: ## Remove what the other targets made, except .env and data/
 	@rm -rf .venv build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

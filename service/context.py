@@ -75,8 +75,13 @@ def call(request: web.BaseRequest) -> Call:
     try:
         return request[_CALL]
     except KeyError:
-        begun = request[_CALL] = Call(f"{_random.getrandbits(64):016x}", time.perf_counter())
-        return begun
+        return begin(request)
+
+
+def begin(request: web.BaseRequest) -> Call:
+    """Note that a request has come."""
+    begun = request[_CALL] = Call(f"{_random.getrandbits(64):016x}", time.perf_counter())
+    return begun
 
 
 def client(request: web.Request) -> peers.Address | None:

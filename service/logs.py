@@ -111,16 +111,17 @@ class _FromLibraries(logging.Handler):
 
 def _text_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) -> str:
     """`time level event name=value …`; an exception's traceback follows, indented."""
-    pairs = "".join(
-        [
-            f" {key}={value if type(value) in _NUMBERS else _word(value)}"
-            for key, value in fields.items()
-            if value is not None and key != "exception"
-        ]
-    )
-    line = f"{moment} {_LEVELS.get(level, 'error'):7} {name}{pairs}\n"
-    trace = fields.get("exception", "")
-    return line + "".join(f"    {_encode(redact(part))[1:-1]}\n" for part in trace.splitlines())
+    line = f"{moment} {_LEVELS.get(level, 'error'):7} {name}"
+    for key, value in fields.items():
+        if type(value) in _NUMBERS:
+            line += f" {key}={value}"
+        elif value is not None and key != "exception":
+            line += f" {key}={_word(value)}"
+    trace = fields.get("exception")
+    if trace is None:
+        return line + "\n"
+    escaped = [_encode(redact(part))[1:-1] for part in trace.splitlines()]
+    return "\n    ".join((line, *escaped)) + "\n"
 
 
 def _json_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) -> str:
