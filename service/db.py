@@ -60,8 +60,7 @@ class Database:
 
     async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Read rows, within five seconds. Raises DatabaseUnavailable."""
-        if self._is_replaced:
-            raise DatabaseUnavailable from FileNotFoundError(f"{self._path} was replaced")
+        self._require_file()
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 return _dicts(await self._reader.execute_fetchall(sql, parameters))
@@ -79,14 +78,23 @@ class Database:
         Looks at the file, too: one that was deleted or replaced is not the database any more,
         though we still have it open. Raises DatabaseUnavailable, as every read does from then on.
         """
-        self._is_replaced = _identity(self._path) != self._file
+        self._look_at_file()
         row = await self.fetch_one("PRAGMA data_version")
         return int(row["data_version"]) if row else 0
+
+    def _look_at_file(self) -> None:
+        self._is_replaced = _identity(self._path) != self._file
+
+    def _require_file(self) -> None:
+        if self._is_replaced:
+            raise DatabaseUnavailable from FileNotFoundError(f"{self._path} was replaced")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""
         async with self._lock:
+            self._look_at_file()
+            self._require_file()
             try:
                 with _translated():
                     await self._writer.execute_fetchall("BEGIN IMMEDIATE")

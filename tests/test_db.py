@@ -256,3 +256,14 @@ async def test_a_path_may_hold_what_means_something_in_an_address(tmp_path: Path
     async with db.connect(path) as database:
         assert await database.fetch_one("PRAGMA database_list") is not None
     assert files(tmp_path) == {path.name: 0o600}
+
+
+async def test_nothing_is_written_to_a_file_that_was_replaced(
+    tmp_path: Path, database: Database
+) -> None:
+    path = tmp_path / "latchkey.db"
+    path.rename(tmp_path / "old.db")
+    path.touch()
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction():
+            pass
