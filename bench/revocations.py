@@ -10,7 +10,7 @@ import time
 import tracemalloc
 from pathlib import Path
 
-from bench import load, run
+from bench import run
 from service import config, db, keys, schema
 from service.db import Database
 from service.revocation import Revocation
@@ -31,7 +31,7 @@ def main() -> None:
         folder = Path(name)
         asyncio.run(measure(folder / "data" / "latchkey.db"))
         print(f"{'start of a server with them, to its first answer':52} {start(folder):8.2f} s")
-    print(f"{'/auth/me, answers a second, with them / without':52} {served():8.3f}")
+    print(f"{'/auth/me, processor time, with them / without':52} {served():8.3f}")
 
 
 async def measure(path: Path) -> None:
@@ -81,7 +81,7 @@ async def compare(none: Revocation, many: Revocation) -> float:
 
 
 def served() -> float:
-    """Return the rate of /auth/me with many rows by that with none: the median of many turns."""
+    """Return the processor time of /auth/me with many rows by that with none: the median."""
     with (
         tempfile.TemporaryDirectory() as first,
         tempfile.TemporaryDirectory() as second,
@@ -90,13 +90,12 @@ def served() -> float:
     ):
         asyncio.run(fill_file(Path(second) / "data" / "latchkey.db"))
         time.sleep(3)
-        rates: dict[int, list[float]] = {none: [], many: []}
+        busy: dict[run.Server, list[float]] = {none: [], many: []}
         for _ in range(_ROUNDS):
-            for port, found in rates.items():
-                headers = {"Cookie": run.sign_in(port)}
-                url = f"http://127.0.0.1:{port}/auth/me"
-                found.append(load.requests_per_second(url, headers, 1, 200))
-        pairs = zip(rates[many], rates[none], strict=True)
+            for server, found in busy.items():
+                cookie = run.sign_in(server.port)
+                found.append(server.ask("/auth/me", cookie, 1, 200).busy)
+        pairs = zip(busy[many], busy[none], strict=True)
         return statistics.median(with_rows / without for with_rows, without in pairs)
 
 

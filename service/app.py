@@ -20,18 +20,17 @@ from service.views import Views
 
 def create_app(config: Config) -> web.Application:
     """Return the application. Its database is opened when it starts up, and closed when it ends."""
-    app = web.Application(
-        middlewares=[middleware.answer],
-        client_max_size=middleware.BODY_BYTES,
-    )
+    app = web.Application(client_max_size=middleware.BODY_BYTES)
     app[context.CONFIG] = config
     app[context.KEY_WATCH] = KeyWatch(config)
     app[context.TOKENS] = Tokens(config, keys.load(config))
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation, _key_watch))
-    for leaf in (pages, account, exchange, revocations, wellknown, ops, bypass):
-        leaf.add_routes(app)
+    leaves = [pages, account, exchange, revocations, wellknown, ops]
+    if config.bypass_auth:
+        leaves.append(bypass)
+    app.add_routes([middleware.before(route) for leaf in leaves for route in leaf.ROUTES])
     return app
 
 

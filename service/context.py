@@ -1,5 +1,6 @@
 """What travels with the application and with a request: typed keys, and who a route is open to."""
 
+import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -44,7 +45,9 @@ class Call:
 
 
 _CALL = web.RequestKey("call", Call)
-_random = random.Random()  # noqa: S311  # ids tell requests apart, and protect nothing
+# An id tells requests apart, and protects nothing: eight digits of the process, then a number.
+_process = f"{random.getrandbits(32):08x}"
+_count = itertools.count()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _H = TypeVar("_H", bound=Handler)
@@ -80,7 +83,7 @@ def call(request: web.BaseRequest) -> Call:
 
 def begin(request: web.BaseRequest) -> Call:
     """Note that a request has come."""
-    begun = request[_CALL] = Call(f"{_random.getrandbits(64):016x}", time.perf_counter())
+    begun = request[_CALL] = Call(f"{_process}{next(_count):08x}", time.perf_counter())
     return begun
 
 

@@ -33,6 +33,38 @@ def event(name: str, *, level: int = INFO, **fields: object) -> None:
     _sink.write(time.time(), level, name, fields)
 
 
+def answered(  # noqa: PLR0913  # the fields of the line
+    *,
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
+    user: str | None,
+    client: str | None,
+    id: str,  # noqa: A002  # the field's name in the line
+) -> None:
+    """Write the line of one answer: an event `request`, in text by a way three times as quick."""
+    ms = round(seconds * 1000, 2)
+    if not _sink.is_text:
+        event(
+            "request",
+            method=method,
+            path=path,
+            status=status,
+            ms=ms,
+            user=user,
+            client=client,
+            id=id,
+        )
+    elif _sink.level <= INFO:
+        who = f" user={_word(user)}" if user is not None else ""
+        where = f" client={_word(client)}" if client is not None else ""
+        _sink.append(
+            f"{_sink.rfc3339(time.time())} info    request method={method} path={_word(path)}"
+            f" status={status} ms={ms}{who}{where} id={id}\n"
+        )
+
+
 def unexpected(error: BaseException, **fields: object) -> None:
     """Write a line, and the traceback, for an error that nobody expected."""
     event("error", level=ERROR, **fields, exception=_trace(error))
@@ -62,17 +94,21 @@ class Sink:
 
     def __init__(self, stream: TextIO, form: Form, level: int) -> None:
         self.level = level
+        self.is_text = form == "text"
         self._stream = stream
-        self._line = _json_line if form == "json" else _text_line
+        self._line = _text_line if form == "text" else _json_line
         self._waiting: list[str] = []
         self._second = -1
         self._stamp = ""
 
     def write(self, moment: float, level: int, name: str, fields: Mapping[str, object]) -> None:
         """Write a line, if its level is high enough. `moment` are seconds since 1970."""
-        if level < self.level:
-            return
-        self._waiting.append(self._line(self._time(moment), level, name, fields))
+        if level >= self.level:
+            self.append(self._line(self.rfc3339(moment), level, name, fields))
+
+    def append(self, line: str) -> None:
+        """Write a finished line, at the end of this turn of the event loop."""
+        self._waiting.append(line)
         if len(self._waiting) == 1:
             try:
                 asyncio.get_running_loop().call_soon(self.flush)
@@ -86,8 +122,8 @@ class Sink:
             self._stream.write("".join(lines))
             self._stream.flush()
 
-    def _time(self, moment: float) -> str:
-        """Return RFC 3339, UTC, milliseconds."""
+    def rfc3339(self, moment: float) -> str:
+        """Return a time as it stands in a line: UTC, milliseconds."""
         second = int(moment)
         if second != self._second:
             self._second = second

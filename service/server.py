@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import uvloop
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 
 from service import context, errors, logs, middleware
 from service.app import create_app
@@ -33,11 +32,14 @@ class Connection(web.RequestHandler):
     repeat what the client sent, cookies included.
     """
 
-    __slots__ = ("_stamp",)
+    __slots__ = ("_metrics", "_stamp")
 
-    def __init__(self, server: web.Server, stamp: middleware.Stamp, **options: Any) -> None:
+    def __init__(
+        self, server: web.Server, stamp: middleware.Stamp, metrics: Metrics, **options: Any
+    ) -> None:
         super().__init__(server, **options)
         self._stamp = stamp
+        self._metrics = metrics
 
     def handle_error(
         self,
@@ -60,12 +62,40 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer; what aiohttp raised before the middlewares (417) is made ours first."""
+        """Send an answer; what aiohttp raised itself (404, 405, 417) is made ours first."""
         # The first test is the quick one: all answers of ours are of that very class.
         if type(resp) is not web.Response and isinstance(resp, web.HTTPException):
-            resp = _problem(resp.status)
+            resp = middleware.refuse(cast("web.Request", request), middleware.from_http(resp))
         self._stamp(request, resp)
         return await super().finish_response(request, resp, start_time)
+
+    def log_access(
+        self,
+        request: web.BaseRequest,
+        response: web.StreamResponse,
+        time: float | None,  # noqa: ARG002
+    ) -> None:
+        """Write one line and count one answer; aiohttp calls this when the answer is sent."""
+        # What the parser refused has no match, and began with its answer.
+        match_info = getattr(request, "_match_info", None)
+        resource = None if match_info is None else match_info.route.resource
+        route = "unknown" if resource is None else resource.canonical
+        method = request.method if request.method in _METHODS else "OTHER"
+        call = context.call(request)
+        seconds = perf_counter() - call.started
+        self._metrics.answered(method, route, response.status, seconds)
+        logs.answered(
+            method=method,
+            # Never the query: it may hold what nobody else should read.
+            path=request.path if resource is None or "{" in route else route,
+            status=response.status,
+            seconds=seconds,
+            user=None if call.claims is None else call.claims["username"],
+            client=request.remote
+            if match_info is None
+            else context.client_name(cast("web.Request", request)),
+            id=call.id,
+        )
 
 
 def _problem(status: int) -> web.Response:
@@ -75,36 +105,6 @@ def _problem(status: int) -> web.Response:
         body=errors.as_json(problem),
         headers={"Content-Type": errors.CONTENT_TYPE},
     )
-
-
-def access_log(metrics: Metrics) -> type[AbstractAccessLogger]:
-    """Return aiohttp's access logger: one line and one count for each answer."""
-
-    class AccessLog(AbstractAccessLogger):
-        def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:  # noqa: ARG002
-            # What the parser refused has no match, and began with its answer.
-            match_info = getattr(request, "_match_info", None)
-            resource = None if match_info is None else match_info.route.resource
-            route = "unknown" if resource is None else resource.canonical
-            method = request.method if request.method in _METHODS else "OTHER"
-            call = context.call(request)
-            seconds = perf_counter() - call.started
-            metrics.answered(method, route, response.status, seconds)
-            logs.event(
-                "request",
-                method=method,
-                # Never the query: it may hold what nobody else should read.
-                path=request.path if resource is None or "{" in route else route,
-                status=response.status,
-                ms=round(seconds * 1000, 2),
-                user=None if call.claims is None else call.claims["username"],
-                client=request.remote
-                if match_info is None
-                else context.client_name(cast("web.Request", request)),
-                id=call.id,
-            )
-
-    return AccessLog
 
 
 @asynccontextmanager
@@ -128,14 +128,15 @@ async def listening(config: Config) -> AsyncIterator[web.Application]:
 def _connections(runner: web.AppRunner, config: Config) -> Callable[[], Connection]:
     server, stamp, loop = runner.server, middleware.stamp(config), asyncio.get_running_loop()
     assert server is not None  # noqa: S101  # set up by the caller
-    log = access_log(runner.app[context.METRICS])
+    metrics = runner.app[context.METRICS]
 
     def accept() -> Connection:
         return Connection(
             server,
             stamp,
+            metrics,
+            access_log=None,  # log_access is overridden
             loop=loop,
-            access_log_class=log,
             keepalive_timeout=_KEEPALIVE_SECONDS,
             lingering_time=_LINGERING_SECONDS,
             auto_decompress=False,

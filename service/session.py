@@ -79,6 +79,8 @@ def bearer_token(request: web.Request) -> str | None:
     Raises AuthorizationAmbiguous when there are several headers and one is ours.
     """
     lines = request.headers.getall("Authorization", ())
+    if not lines:
+        return None
     ours = [match for line in lines if (match := _BEARER.fullmatch(line.strip(" ")))]
     if not ours:
         return None

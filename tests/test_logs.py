@@ -71,6 +71,27 @@ def fields(line: str) -> dict[str, str]:
     return {name: json.loads(word) if word[0] == '"' else word for name, word in found}
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("path", ["/auth/me", f"/{JWT}", *HOSTILE.values()])
+@pytest.mark.parametrize("user", ["admin", None, "a b"])
+def test_the_quick_way_of_an_answer_writes_what_an_event_would(
+    log: Log, monkeypatch: pytest.MonkeyPatch, form: logs.Form, path: str, user: str | None
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.25)
+    stream = log(form)
+    rest: dict[str, Any] = {"user": user, "client": user, "id": "0f"}
+    logs.answered(method="GET", path=path, status=200, seconds=0.001234, **rest)
+    logs.event("request", method="GET", path=path, status=200, ms=1.23, **rest)
+    first, second = stream.getvalue().splitlines()
+    assert first == second
+
+
+def test_an_answer_is_no_warning(log: Log) -> None:
+    stream = log("text", "warning")
+    logs.answered(method="GET", path="/", status=200, seconds=0.1, user=None, client=None, id="0f")
+    assert stream.getvalue() == ""
+
+
 def failure(message: str) -> Exception:
     """Return an error that was raised, with a cause."""
     error = RuntimeError(message)

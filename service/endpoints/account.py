@@ -5,13 +5,6 @@ from aiohttp import web
 from service import context, session
 
 
-def add_routes(app: web.Application) -> None:
-    """Add the routes."""
-    app.router.add_get("/auth/me", me)
-    app.router.add_get("/auth/logout", sign_out_by_link, allow_head=False)
-    app.router.add_post("/auth/logout", sign_out)
-
-
 async def me(request: web.Request) -> web.Response:
     """GET /auth/me: the caller, as the token has it."""
     claims = context.identity(request)
@@ -48,3 +41,10 @@ async def sign_out_by_link(request: web.Request) -> web.Response:
         )
         return web.Response(text=page, content_type="text/html")
     return await sign_out(request)
+
+
+ROUTES = (
+    web.get("/auth/me", me),
+    web.get("/auth/logout", sign_out_by_link, allow_head=False),
+    web.post("/auth/logout", sign_out),
+)

@@ -5,14 +5,12 @@ from aiohttp import web
 from service import context
 
 
-def add_routes(app: web.Application) -> None:
-    """Add the route."""
-    app.router.add_get("/auth/token", token)
-
-
 async def token(request: web.Request) -> web.Response:
     """GET /auth/token: another token of the caller's session; it ends when the session does."""
     fresh, claims = request.app[context.TOKENS].exchange(context.identity(request))
     return context.json_response(
         {"token": fresh, "token_type": "Bearer", "expires_in": claims["exp"] - claims["iat"]}
     )
+
+
+ROUTES = (web.get("/auth/token", token),)

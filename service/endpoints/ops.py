@@ -9,15 +9,6 @@ from service import context, errors, metrics
 _READY_SECONDS = 2
 
 
-def add_routes(app: web.Application) -> None:
-    """Add the routes, and their older names."""
-    for path in ("/healthz", "/ping"):
-        app.router.add_get(path, alive)
-    for path in ("/readyz", "/ready"):
-        app.router.add_get(path, ready)
-    app.router.add_get("/metrics", figures)
-
-
 @context.public
 async def alive(_request: web.Request) -> web.Response:
     """GET /healthz: the process answers."""
@@ -54,3 +45,12 @@ async def figures(request: web.Request) -> web.Response:
     return web.Response(
         body=request.app[context.METRICS].text(), headers={"Content-Type": metrics.CONTENT_TYPE}
     )
+
+
+ROUTES = (
+    web.get("/healthz", alive),
+    web.get("/ping", alive),
+    web.get("/readyz", ready),
+    web.get("/ready", ready),
+    web.get("/metrics", figures),
+)

@@ -7,13 +7,6 @@ from aiohttp import web
 from service import context, errors, seeds, session, users
 
 
-def add_routes(app: web.Application) -> None:
-    """Add the routes."""
-    app.router.add_get("/", home)
-    app.router.add_get("/auth/login", login)
-    app.router.add_get("/static/{name}", asset)
-
-
 @context.public
 async def home(request: web.Request) -> web.Response:
     """GET /: who you are; signed out, the ways in."""
@@ -92,3 +85,10 @@ def _in_words(seconds: int) -> str:
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     parts = (days, "d"), (hours % 24, "h"), (0 if days else minutes % 60, "min")
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "less than a minute"
+
+
+ROUTES = (
+    web.get("/", home),
+    web.get("/auth/login", login),
+    web.get("/static/{name}", asset),
+)

@@ -10,11 +10,6 @@ _ROWS = 10_000
 _FRESH_SECONDS = 1.0
 
 
-def add_routes(app: web.Application) -> None:
-    """Add the route."""
-    app.router.add_get("/auth/revocations", feed)
-
-
 @context.public
 async def feed(request: web.Request) -> web.Response:
     """GET /auth/revocations[?since=]: what tokens were taken back, as a signed JWT.
@@ -66,3 +61,6 @@ def _compact(row: Row) -> list[object]:
     if row["kind"] == "session":
         return [row["seq"], row["kind"], row["sid"], row["until"]]
     return [row["seq"], row["kind"], row["user_id"], row["version"], row["until"]]
+
+
+ROUTES = (web.get("/auth/revocations", feed),)

@@ -5,11 +5,6 @@ from aiohttp import web
 from service import context, keys
 
 
-def add_routes(app: web.Application) -> None:
-    """Add the route."""
-    app.router.add_get("/.well-known/jwks.json", public_keys)
-
-
 @context.public
 async def public_keys(request: web.Request) -> web.Response:
     """GET /.well-known/jwks.json: the public keys, those that will sign next included."""
@@ -19,3 +14,6 @@ async def public_keys(request: web.Request) -> web.Response:
     if tag in known or "*" in known:
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, headers={**headers, "Content-Type": "application/json"})
+
+
+ROUTES = (web.get("/.well-known/jwks.json", public_keys),)
