@@ -12,6 +12,7 @@ import orjson
 from aiohttp import web
 
 from service import errors, logs, peers
+from service.audit import Actor
 from service.config import Config
 from service.db import Database
 from service.keywatch import KeyWatch
@@ -52,6 +53,7 @@ _count = itertools.count()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _H = TypeVar("_H", bound=Handler)
 _PUBLIC = "latchkey_public"
+_NEEDS = "latchkey_needs"
 
 
 def public(handler: _H) -> _H:
@@ -63,6 +65,27 @@ def public(handler: _H) -> _H:
 def is_public(handler: object) -> bool:
     """Tell whether a handler carries the mark of `public`."""
     return getattr(handler, _PUBLIC, False)
+
+
+def needs(role: str) -> Callable[[_H], _H]:
+    """Open a route to callers who have `role`, and to nobody else."""
+
+    def mark(handler: _H) -> _H:
+        setattr(handler, _NEEDS, role)
+        return handler
+
+    return mark
+
+
+def needed_role(handler: object) -> str | None:
+    """Return the role that a handler's mark `needs` names."""
+    return getattr(handler, _NEEDS, None)
+
+
+def actor(request: web.Request, claims: Claims | None = None) -> Actor:
+    """Return the caller as the audit names it; `claims` only where the route is open."""
+    claims = claims or identity(request)
+    return Actor(claims["username"], claims["id"], client_name(request), call(request).id)
 
 
 def identity(request: web.Request) -> Claims:

@@ -26,10 +26,12 @@ _OWN_SITE = frozenset({"same-origin", "none"})
 def before(route: web.RouteDef) -> web.RouteDef:
     """Return a route that lets a request through to its handler, or answers what stands against it.
 
-    Closed by default: a route without the mark `public` needs a good credential.
+    Closed by default: a route without the mark `public` needs a good credential, and the role that
+    its mark `needs` names.
     """
     handler: context.Handler = route.handler
     is_closed = not context.is_public(handler)
+    role = context.needed_role(handler)
     is_safe = route.method in _SAFE_METHODS
 
     @functools.wraps(handler)
@@ -38,6 +40,8 @@ def before(route: web.RouteDef) -> web.RouteDef:
         try:
             if is_closed:
                 call.claims = await session.identify(request)
+            if role is not None:
+                session.require_role(context.identity(request), role)
             if not is_safe:
                 _check_same_site(request)
             if request.can_read_body:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from service import changes, errors, logs, users
+from service.audit import Actor
 from service.db import Database, Row
 from service.tokens import Claims
 
@@ -132,10 +133,10 @@ class Revocation:
             await changes.session_ended(tx, claims["sid"], claims["exp"])
         self._end_session(claims["sid"], claims["exp"])
 
-    async def sign_out_user(self, user_id: int) -> None:
-        """End all sessions of a user, for every process. Raises DatabaseUnavailable."""
+    async def sign_out_user(self, by: Actor, user_id: int) -> None:
+        """End all sessions of a user, everywhere. Raises DatabaseUnavailable, RoleMissing."""
         async with self._database.transaction() as tx:
-            version = await users.sign_out(tx, user_id)
+            version = await users.sign_out(tx, by, user_id)
         self._revoke_user(user_id, version, int(self._clock()) + _UNTIL_THE_FEED_SAYS)
 
     # What this process has committed counts at once here; the feed will bring it again.

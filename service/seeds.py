@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from service import strict_json, users
+from service.audit import Actor
 from service.db import Database, Transaction
 from service.errors import Fault, UsernameInvalid
 
 DEMO = Path(__file__).parent.parent / "seeds" / "demo.json"
 _SHAPE = 'must look like {"users": [{"username": "ada", "roles": ["editor"]}]}'
+
+_SEEDER = Actor("seed")
 
 Seed = list[tuple[str, tuple[str, ...]]]
 """User names, canonical, each with the names of its roles."""
@@ -41,14 +44,20 @@ async def apply(database: Database, seed: Seed) -> list[str]:
         return [name for name, roles in seed if await _add(tx, name, roles)]
 
 
+async def demo_users(database: Database) -> list[users.User]:
+    """Read the demo users that there are and may sign in."""
+    known = [await users.by_username(database, name) for name, _ in read(DEMO)]
+    return [user for user in known if user is not None and not user["disabled"]]
+
+
 async def _add(tx: Transaction, name: str, roles: tuple[str, ...]) -> bool:
     if await users.by_username(tx, name) is not None:
         return False
     known = {row["role"] for row in await users.roles(tx)}
     for role in roles:
         if role not in known:
-            await users.create_role(tx, role)
-    await users.create(tx, name, roles)
+            await users.create_role(tx, _SEEDER, role)
+    await users.create(tx, _SEEDER, name, roles)
     return True
 
 

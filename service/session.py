@@ -40,7 +40,10 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
     claims = await identify_if_any(request)
     if claims is not None:
         feed = request.app[context.REVOCATION]
-        await (feed.sign_out_user(claims["id"]) if everywhere else feed.sign_out_session(claims))
+        if everywhere:
+            await feed.sign_out_user(context.actor(request, claims), claims["id"])
+        else:
+            await feed.sign_out_session(claims)
         scope = "everywhere" if everywhere else "session"
         context.log(request, "sign_out", user=claims["username"], sid=claims["sid"], scope=scope)
     headers = {"Location": next_address(request)}
@@ -63,6 +66,12 @@ async def identify(request: web.Request) -> Claims:
         raise errors.CredentialsMissing
     app = request.app
     return await app[context.REVOCATION].admit(app[context.TOKENS].verify(token))
+
+
+def require_role(claims: Claims, role: str) -> None:
+    """Check that a caller has a role. Raises RoleMissing."""
+    if all(held["role"] != role for held in claims["roles"]):
+        raise errors.RoleMissing
 
 
 async def identify_if_any(request: web.Request) -> Claims | None:

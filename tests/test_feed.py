@@ -17,6 +17,7 @@ import pytest
 from service import context, db, users
 from service.db import Database, Transaction
 from service.server import listening
+from tests import people
 from tests.client import ask, bearer, cookie, sign_in
 from tests.conftest import Server, Settings, Start, free_port, unreachable
 
@@ -101,8 +102,8 @@ def elsewhere(server: Server, action: Callable[[Transaction], Awaitable[object]]
 @pytest.mark.parametrize(
     "change",
     [
-        lambda name, tx: users.set_disabled(tx, name, disabled=True),
-        lambda name, tx: users.delete(tx, name),
+        lambda name, tx: users.set_disabled(tx, people.BY, name, disabled=True),
+        lambda name, tx: people.delete(tx, name),
     ],
     ids=["disabled", "deleted"],
 )

@@ -23,6 +23,7 @@ LAYERS = {
     "db": 2,
     "keys": 3,
     "schema": 3,
+    "audit": 3,
     "changes": 3,
     "keywatch": 4,
     "users": 4,

@@ -14,6 +14,7 @@ from service import changes, db, errors, logs, schema, users
 from service.db import Database, Transaction
 from service.revocation import Revocation
 from service.tokens import Claims
+from tests import people
 
 Change = Callable[[Transaction], Awaitable[Any]]
 
@@ -103,7 +104,7 @@ async def test_signing_out_everywhere_ends_all_and_who_signs_in_again_is_in(
 ) -> None:
     before = [await claims_of(database, "admin", sid) for sid in ("session-1", "session-2")]
     other = await claims_of(database, "user")
-    await feed.sign_out_user(before[0]["id"])
+    await feed.sign_out_user(people.BY, before[0]["id"])
     assert [await refused(feed, claims) for claims in before] == [True, True]
     assert not await refused(feed, await claims_of(database, "admin", "session-3"))
     assert not await refused(feed, other)
@@ -112,9 +113,9 @@ async def test_signing_out_everywhere_ends_all_and_who_signs_in_again_is_in(
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tx: users.set_disabled(tx, "manager", disabled=True),
-        lambda tx: users.delete(tx, "manager"),
-        lambda tx: users.sign_out(tx, 3),
+        lambda tx: users.set_disabled(tx, people.BY, "manager", disabled=True),
+        lambda tx: people.delete(tx, "manager"),
+        lambda tx: users.sign_out(tx, people.BY, 3),
     ],
     ids=["disabled", "deleted", "signed out by an administrator"],
 )
@@ -133,8 +134,8 @@ async def test_enabling_again_brings_no_token_back(
     database: Database, feed: Revocation, elsewhere: Elsewhere
 ) -> None:
     claims = await claims_of(database, "manager")
-    await elsewhere(lambda tx: users.set_disabled(tx, "manager", disabled=True))
-    await elsewhere(lambda tx: users.set_disabled(tx, "manager", disabled=False))
+    await elsewhere(lambda tx: users.set_disabled(tx, people.BY, "manager", disabled=True))
+    await elsewhere(lambda tx: users.set_disabled(tx, people.BY, "manager", disabled=False))
     await feed.catch_up()
     assert await refused(feed, claims)
     assert not await refused(feed, await claims_of(database, "manager"))
@@ -144,8 +145,8 @@ async def test_a_name_made_again_is_a_new_person(
     database: Database, feed: Revocation, elsewhere: Elsewhere
 ) -> None:
     claims = await claims_of(database, "manager")
-    await elsewhere(lambda tx: users.delete(tx, "manager"))
-    await elsewhere(lambda tx: users.create(tx, "manager"))
+    await elsewhere(lambda tx: people.delete(tx, "manager"))
+    await elsewhere(lambda tx: users.create(tx, people.BY, "manager"))
     await feed.catch_up()
     assert await refused(feed, claims)
     again = await claims_of(database, "manager")
@@ -157,15 +158,15 @@ async def test_new_roles_and_names_are_fresh_and_sign_nobody_out(
     database: Database, feed: Revocation, elsewhere: Elsewhere
 ) -> None:
     claims = await claims_of(database, "user")
-    await elsewhere(lambda tx: users.grant(tx, "user", "manage_users"))
-    await elsewhere(lambda tx: users.rename(tx, "user", "person"))
+    await elsewhere(lambda tx: users.grant(tx, people.BY, "user", "manage_users"))
+    await elsewhere(lambda tx: people.rename(tx, "user", "person"))
     await feed.catch_up()
     fresh = await feed.admit(claims)
     assert fresh["username"] == "person"
     assert {"manage_users", "view_documents"} <= {role["role"] for role in fresh["roles"]}
     assert fresh["ver"] > claims["ver"]
-    await elsewhere(lambda tx: users.revoke(tx, "person", "manage_users"))
-    await elsewhere(lambda tx: users.delete_role(tx, "view_documents"))
+    await elsewhere(lambda tx: users.revoke(tx, people.BY, "person", "manage_users"))
+    await elsewhere(lambda tx: users.delete_role(tx, people.BY, "view_documents"))
     await feed.catch_up()
     assert [role["role"] for role in (await feed.admit(claims))["roles"]] == ["view_communities"]
 
@@ -184,7 +185,7 @@ async def test_a_changed_user_is_looked_up_once_for_each_change(
     monkeypatch.setattr(users, "by_id", counted)
     claims = await claims_of(database, "user")
     for count, role in enumerate(("manage_users", "manage_documents"), 1):
-        await elsewhere(partial(users.grant, username="user", role=role))
+        await elsewhere(partial(users.grant, by=people.BY, username="user", role=role))
         await feed.catch_up()
         await asyncio.gather(*(feed.admit(claims) for _ in range(50)))
         await feed.admit(claims)
@@ -259,7 +260,7 @@ async def test_a_changed_user_who_cannot_be_read_is_not_let_in_with_old_roles(
     database: Database, feed: Revocation, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claims = await claims_of(database, "user")
-    await elsewhere(lambda tx: users.grant(tx, "user", "manage_users"))
+    await elsewhere(lambda tx: users.grant(tx, people.BY, "user", "manage_users"))
     await feed.catch_up()
 
     async def gone(*_arguments: object) -> None:
@@ -312,7 +313,7 @@ async def test_memory_forgets_what_no_live_token_can_need(database: Database, ti
     async with database.transaction() as tx:
         await changes.issuing(tx, 100, int(now))
         await changes.session_ended(tx, "session-1", int(now) + 100)
-        await users.sign_out(tx, 1)
+        await users.sign_out(tx, people.BY, 1)
     await feed.catch_up()
     assert len(feed) == 2
     clock.now += 1000
@@ -352,13 +353,13 @@ async def test_rows_outlive_every_token_whatever_the_settings_were(database: Dat
 async def test_a_change_and_its_row_are_one_transaction(database: Database) -> None:
     async def half() -> None:
         async with database.transaction() as tx:
-            await users.set_disabled(tx, "admin", disabled=True)
+            await users.set_disabled(tx, people.BY, "manager", disabled=True)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await half()
     assert await changes.live(database, 0) == []
-    user = await users.by_username(database, "admin")
+    user = await users.by_username(database, "manager")
     assert user is not None
     assert not user["disabled"]
 

@@ -10,6 +10,7 @@ from service.db import Database
 from service.errors import Fault
 from service.seeds import DEMO, Seed
 from service.users import User
+from tests.people import delete, everybody
 
 SHAPE = r'must look like {"users": \[{"username": "ada", "roles": \["editor"\]}\]}\.$'
 
@@ -27,7 +28,7 @@ def of(*entries: object) -> str:
 
 async def people(database: Database) -> dict[str, User]:
     """Return all users by name."""
-    return {user["username"]: user for user in await users.everybody(database)}
+    return {user["username"]: user for user in await everybody(database)}
 
 
 async def test_the_demo_users_have_their_roles(database: Database) -> None:
@@ -54,7 +55,7 @@ async def test_who_is_there_keeps_the_roles_he_has(database: Database) -> None:
 
 async def test_a_user_of_the_demo_who_was_deleted_comes_back(database: Database) -> None:
     async with database.transaction() as tx:
-        await users.delete(tx, "manager")
+        await delete(tx, "manager")
     assert await seeds.apply(database, seeds.read(DEMO)) == ["manager"]
 
 

@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 
 from service import users
 from service.db import Database, Transaction
-from service.errors import Fault, UsernameInvalid
-from service.users import RoleNotFound, User, UserNotFound
+from service.errors import (
+    Fault,
+    RoleNotFound,
+    RoleTaken,
+    UsernameInvalid,
+    UsernameTaken,
+    UserNotFound,
+)
+from service.users import User
+from tests.people import BY, delete, everybody
 
 TEMPTING = "aZ09._@-\u212a\u017f\u0130\uff21\u0430\u0660\u00df\x00\n \u200d\ud800"
 
@@ -24,7 +32,7 @@ async def alter(database: Database, action: Callable[[Transaction], Awaitable[ob
 
 async def versions(database: Database) -> dict[str, int]:
     """Return every user's version by name."""
-    return {user["username"]: user["version"] for user in await users.everybody(database)}
+    return {user["username"]: user["version"] for user in await everybody(database)}
 
 
 def names(user: User) -> list[str]:
@@ -131,6 +139,8 @@ async def test_a_user_is_a_plain_dict_with_its_roles_in_the_order_of_their_ids(
     assert user == {
         "id": 1,
         "username": "admin",
+        "name": None,
+        "email": None,
         "disabled": False,
         "version": 1,
         "updated_at": moment,
@@ -155,28 +165,29 @@ async def test_whom_nobody_knows_is_none_to_one_reader_and_an_error_to_the_other
     database: Database,
 ) -> None:
     assert await users.by_username(database, "nobody") is None
-    with pytest.raises(UserNotFound, match=r"There is no user nobody\. `user list` shows"):
+    with pytest.raises(UserNotFound) as caught:
         await users.get(database, "Nobody")
+    assert caught.value.detail == "There is no user nobody. `user list` shows them all."
 
 
 async def test_everybody_is_listed_in_the_order_of_the_names_even_without_roles(
     database: Database,
 ) -> None:
-    await alter(database, lambda tx: users.create(tx, "Bob"))
-    everybody = await users.everybody(database)
-    assert [user["username"] for user in everybody] == [
+    await alter(database, lambda tx: users.create(tx, BY, "Bob"))
+    listed = await everybody(database)
+    assert [user["username"] for user in listed] == [
         "admin",
         "bob",
         "contributor",
         "manager",
         "user",
     ]
-    assert names(everybody[1]) == []
-    assert names(everybody[4]) == ["view_documents", "view_communities"]
+    assert names(listed[1]) == []
+    assert names(listed[4]) == ["view_documents", "view_communities"]
 
 
 async def test_roles_are_listed_with_how_many_have_them(database: Database) -> None:
-    await alter(database, lambda tx: users.create_role(tx, "a-new-one"))
+    await alter(database, lambda tx: users.create_role(tx, BY, "a-new-one"))
     counts = {row["role"]: row["users"] for row in await users.roles(database)}
     assert counts == {
         "a-new-one": 0,
@@ -195,7 +206,7 @@ async def test_roles_are_listed_with_how_many_have_them(database: Database) -> N
 
 async def test_a_user_is_created_with_roles_and_none_of_them_twice(database: Database) -> None:
     roles = ("manage_users", "add_documents", "manage_users")
-    await alter(database, lambda tx: users.create(tx, "Bob", roles))
+    await alter(database, lambda tx: users.create(tx, BY, "Bob", roles))
     bob = await users.get(database, "bob")
     assert (names(bob), bob["version"], bob["disabled"]) == (
         ["manage_users", "add_documents"],
@@ -208,7 +219,7 @@ async def test_a_user_is_created_with_roles_and_none_of_them_twice(database: Dat
     ("name", "roles", "error"),
     [
         ("bob", ("manage_users", "no-such-role"), RoleNotFound),
-        ("ADMIN", ("manage_users",), Fault),
+        ("ADMIN", ("manage_users",), UsernameTaken),
         ("b b", (), UsernameInvalid),
     ],
     ids=["unknown role", "name taken", "no name"],
@@ -216,18 +227,18 @@ async def test_a_user_is_created_with_roles_and_none_of_them_twice(database: Dat
 async def test_a_user_who_cannot_be_created_leaves_nothing(
     database: Database, name: str, roles: tuple[str, ...], error: type[Exception]
 ) -> None:
-    before = await users.everybody(database)
+    before = await everybody(database)
     with pytest.raises(error):
-        await alter(database, lambda tx: users.create(tx, name, roles))
-    assert await users.everybody(database) == before
+        await alter(database, lambda tx: users.create(tx, BY, name, roles))
+    assert await everybody(database) == before
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tx: users.grant(tx, "User", "manage_users"),
-        lambda tx: users.revoke(tx, "User", "view_documents"),
-        lambda tx: users.set_disabled(tx, "User", disabled=True),
+        lambda tx: users.grant(tx, BY, "User", "manage_users"),
+        lambda tx: users.revoke(tx, BY, "User", "view_documents"),
+        lambda tx: users.set_disabled(tx, BY, "User", disabled=True),
     ],
     ids=["grant", "revoke", "disable"],
 )
@@ -244,20 +255,20 @@ async def test_a_change_counts_the_version_up_once_and_only_when_it_is_one(
 async def test_disabled_and_enabled_again_is_two_changes(database: Database) -> None:
     for disabled in (True, False):
         async with database.transaction() as tx:
-            await users.set_disabled(tx, "user", disabled=disabled)
+            await users.set_disabled(tx, BY, "user", disabled=disabled)
         assert (await users.get(database, "user"))["disabled"] is disabled
     assert (await versions(database))["user"] == 3
 
 
 async def test_a_change_is_dated(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(users, "_now", lambda: "2999-12-31T23:59:59Z")
-    await alter(database, lambda tx: users.grant(tx, "user", "manage_users"))
-    await alter(database, lambda tx: users.set_disabled(tx, "admin", disabled=True))
-    await alter(database, lambda tx: users.delete_role(tx, "add_documents"))
-    dates = {user["username"]: user["updated_at"][:4] for user in await users.everybody(database)}
+    monkeypatch.setattr("service.audit.now", lambda: "2999-12-31T23:59:59Z")
+    await alter(database, lambda tx: users.grant(tx, BY, "user", "manage_users"))
+    await alter(database, lambda tx: users.set_disabled(tx, BY, "manager", disabled=True))
+    await alter(database, lambda tx: users.delete_role(tx, BY, "add_documents"))
+    dates = {user["username"]: user["updated_at"][:4] for user in await everybody(database)}
     assert {name for name, year in dates.items() if year == "2999"} == {
-        "admin",
         "contributor",
+        "manager",
         "user",
     }
 
@@ -265,7 +276,7 @@ async def test_a_change_is_dated(database: Database, monkeypatch: pytest.MonkeyP
 async def test_a_role_that_is_deleted_is_taken_from_its_holders_and_counts_them_up(
     database: Database,
 ) -> None:
-    await alter(database, lambda tx: users.delete_role(tx, "manage_documents"))
+    await alter(database, lambda tx: users.delete_role(tx, BY, "manage_documents"))
     assert await versions(database) == {"admin": 2, "contributor": 1, "manager": 2, "user": 1}
     assert names(await users.get(database, "manager")) == ["manage_communities"]
     assert "manage_documents" not in {row["role"] for row in await users.roles(database)}
@@ -273,8 +284,8 @@ async def test_a_role_that_is_deleted_is_taken_from_its_holders_and_counts_them_
 
 async def test_a_name_that_comes_back_is_a_new_person(database: Database) -> None:
     for _ in range(2):
-        await alter(database, lambda tx: users.delete(tx, "User"))
-        await alter(database, lambda tx: users.create(tx, "user"))
+        await alter(database, lambda tx: delete(tx, "User"))
+        await alter(database, lambda tx: users.create(tx, BY, "user"))
     user = await users.get(database, "user")
     assert (user["id"], user["version"], user["roles"]) == (6, 1, [])
 
@@ -282,24 +293,24 @@ async def test_a_name_that_comes_back_is_a_new_person(database: Database) -> Non
 async def test_a_role_that_comes_back_belongs_to_nobody(database: Database) -> None:
     last = max(row["id"] for row in await users.roles(database))
     for _ in range(2):
-        await alter(database, lambda tx: users.delete_role(tx, "view_communities"))
-        await alter(database, lambda tx: users.create_role(tx, "view_communities"))
+        await alter(database, lambda tx: users.delete_role(tx, BY, "view_communities"))
+        await alter(database, lambda tx: users.create_role(tx, BY, "view_communities"))
     role = next(row for row in await users.roles(database) if row["role"] == "view_communities")
     assert (role["id"], role["users"]) == (last + 2, 0)
 
 
 async def test_a_role_that_is_there_is_not_made_again(database: Database) -> None:
-    with pytest.raises(Fault, match=r"^The role manage_users exists already\.$"):
-        await alter(database, lambda tx: users.create_role(tx, "manage_users"))
+    with pytest.raises(RoleTaken):
+        await alter(database, lambda tx: users.create_role(tx, BY, "manage_users"))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tx: users.delete(tx, "nobody"),
-        lambda tx: users.set_disabled(tx, "nobody", disabled=True),
-        lambda tx: users.grant(tx, "nobody", "manage_users"),
-        lambda tx: users.revoke(tx, "nobody", "manage_users"),
+        lambda tx: delete(tx, "nobody"),
+        lambda tx: users.set_disabled(tx, BY, "nobody", disabled=True),
+        lambda tx: users.grant(tx, BY, "nobody", "manage_users"),
+        lambda tx: users.revoke(tx, BY, "nobody", "manage_users"),
     ],
     ids=["delete", "disable", "grant", "revoke"],
 )
@@ -314,15 +325,15 @@ async def test_nothing_is_done_to_nobody(
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tx, role: users.create(tx, "bob", (role,)),
-        lambda tx, role: users.grant(tx, "user", role),
-        lambda tx, role: users.revoke(tx, "user", role),
-        users.delete_role,
+        lambda tx, role: users.create(tx, BY, "bob", (role,)),
+        lambda tx, role: users.grant(tx, BY, "user", role),
+        lambda tx, role: users.revoke(tx, BY, "user", role),
+        lambda tx, role: users.delete_role(tx, BY, role),
     ],
     ids=["create", "grant", "revoke", "delete"],
 )
 async def test_a_role_that_is_not_there_is_a_fault(
     database: Database, role: str, change: Callable[[Transaction, str], Awaitable[object]]
 ) -> None:
-    with pytest.raises(Fault):
+    with pytest.raises(RoleNotFound):
         await alter(database, lambda tx: change(tx, role))

@@ -25,7 +25,7 @@ def list_roles(json_form: bool) -> None:
 @_role
 def create(role: str) -> None:
     """Create a role."""
-    run.write(lambda tx: users.create_role(tx, role))
+    run.write(lambda tx: users.create_role(tx, run.operator(), role))
     click.echo("Created.")
 
 
@@ -36,7 +36,7 @@ def delete(role: str, yes: bool) -> None:
     """Delete a role, and take it from everybody who has it."""
     if not yes:
         click.confirm(f"Delete the role {role}, and take it from everybody?", abort=True)
-    run.write(lambda tx: users.delete_role(tx, role))
+    run.write(lambda tx: users.delete_role(tx, run.operator(), role))
     click.echo("Deleted.")
 
 
@@ -45,7 +45,7 @@ def delete(role: str, yes: bool) -> None:
 @_role
 def grant(username: str, role: str) -> None:
     """Give USERNAME the role ROLE."""
-    changed = run.write(lambda tx: users.grant(tx, username, role))
+    changed = run.write(lambda tx: users.grant(tx, run.operator(), username, role))
     click.echo("Granted." if changed else "The user has that role already.")
 
 
@@ -54,5 +54,5 @@ def grant(username: str, role: str) -> None:
 @_role
 def revoke(username: str, role: str) -> None:
     """Take the role ROLE from USERNAME."""
-    changed = run.write(lambda tx: users.revoke(tx, username, role))
+    changed = run.write(lambda tx: users.revoke(tx, run.operator(), username, role))
     click.echo("Revoked." if changed else "The user does not have that role.")

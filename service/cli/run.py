@@ -1,13 +1,24 @@
 """How a command reaches the database: open, check, do, close."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from service import config, db, errors, schema
+from service.audit import Actor
 from service.db import Database, Transaction
 
 T = TypeVar("T")
+
+
+def operator() -> Actor:
+    """Return who runs this command, as the audit names it."""
+    try:
+        return Actor(f"cli:{getpass.getuser()}")
+    except (OSError, KeyError):  # no such user on this machine, as in a container
+        return Actor(f"cli:{os.getuid()}")
 
 
 def read(action: Callable[[Database], Awaitable[T]]) -> T:

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import click
 from aiohttp import web
 
-from service import config, context, logs, seeds, server, users
+from service import config, context, logs, seeds, server
 from service.config import Config
 
 
@@ -36,9 +36,7 @@ async def _announce_bypass(app: web.Application, settings: Config) -> None:
         warning="anybody in BYPASS_NETWORKS signs in as anybody, without a password",
         networks=", ".join(map(str, settings.bypass_networks)),
     )
-    demo = {name for name, _ in seeds.read(seeds.DEMO)}
-    known = await users.everybody(app[context.DATABASE])
-    names = [user["username"] for user in known if user["username"] in demo]
+    names = [user["username"] for user in await seeds.demo_users(app[context.DATABASE])]
     click.echo(f"\nLatchkey answers at {settings.public_url}/")
     for name in names:
         link = f"{settings.public_url}/auth/bypass?{urlencode({'token': name})}"

@@ -18,7 +18,7 @@ def user() -> None:
 @output.as_json
 def list_users(json_form: bool) -> None:
     """List all users."""
-    rows = run.read(users.everybody)
+    rows, _ = run.read(lambda database: users.page(database, users.Query(limit=200)))
     output.show([_facts(row) for row in rows], json_form=json_form, empty="There are no users yet.")
 
 
@@ -39,8 +39,7 @@ def create(username: str, roles: tuple[str, ...], json_form: bool) -> None:
     """Create a user."""
 
     async def action(tx: Transaction) -> users.User:
-        await users.create(tx, username, roles)
-        return await users.get(tx, username)
+        return await users.create(tx, run.operator(), username, roles)
 
     created = _facts(run.write(action))
     output.done(f"Created {created['username']}.", **created, json_form=json_form)
@@ -51,7 +50,13 @@ def create(username: str, roles: tuple[str, ...], json_form: bool) -> None:
 @click.argument("to", metavar="NEW_NAME")
 def rename(username: str, to: str) -> None:
     """Give a user another name, which signs nobody out."""
-    changed = run.write(lambda tx: users.rename(tx, username, to))
+
+    async def action(tx: Transaction) -> bool:
+        user = await users.get(tx, username)
+        renamed = await users.update(tx, run.operator(), user, {"username": to})
+        return bool(renamed["version"] != user["version"])
+
+    changed = run.write(action)
     click.echo("Renamed." if changed else "That is the user's name already.")
 
 
@@ -59,7 +64,7 @@ def rename(username: str, to: str) -> None:
 @_username
 def enable(username: str) -> None:
     """Let a disabled user sign in again."""
-    changed = run.write(lambda tx: users.set_disabled(tx, username, disabled=False))
+    changed = run.write(lambda tx: users.set_disabled(tx, run.operator(), username, disabled=False))
     click.echo("Enabled." if changed else "The user is enabled already.")
 
 
@@ -67,7 +72,7 @@ def enable(username: str) -> None:
 @_username
 def disable(username: str) -> None:
     """Keep a user from signing in, and end all of the user's sessions."""
-    changed = run.write(lambda tx: users.set_disabled(tx, username, disabled=True))
+    changed = run.write(lambda tx: users.set_disabled(tx, run.operator(), username, disabled=True))
     click.echo("Disabled." if changed else "The user is disabled already.")
 
 
@@ -77,7 +82,7 @@ def sign_out(username: str) -> None:
     """End all sessions of a user, within a second and everywhere."""
 
     async def action(tx: Transaction) -> None:
-        await users.sign_out(tx, (await users.get(tx, username))["id"])
+        await users.sign_out(tx, run.operator(), (await users.get(tx, username))["id"])
 
     run.write(action)
     click.echo("Signed out everywhere.")
@@ -91,7 +96,11 @@ def delete(username: str, yes: bool) -> None:
     if not yes:
         found = run.read(lambda database: users.get(database, username))
         click.confirm(f"Delete the user {found['username']} for good?", abort=True)
-    run.write(lambda tx: users.delete(tx, username))
+
+    async def action(tx: Transaction) -> None:
+        await users.delete(tx, run.operator(), await users.get(tx, username))
+
+    run.write(action)
     click.echo("Deleted.")
 
 
@@ -99,4 +108,14 @@ def _facts(row: users.User) -> dict[str, object]:
     return {name: row[name] for name in _COLUMNS}
 
 
-_COLUMNS = ("id", "username", "roles", "disabled", "version", "created_at", "updated_at")
+_COLUMNS = (
+    "id",
+    "username",
+    "name",
+    "email",
+    "roles",
+    "disabled",
+    "version",
+    "created_at",
+    "updated_at",
+)

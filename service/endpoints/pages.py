@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import context, errors, seeds, session, users
+from service import context, errors, seeds, session
 
 
 @context.public
@@ -62,16 +62,13 @@ async def _demo_users(request: web.Request, location: str) -> list[dict[str, str
     """Return name, roles and link of the demo users that can sign in by bypass."""
     if not request.app[context.CONFIG].bypass_auth:
         return []
-    known = await users.everybody(request.app[context.DATABASE])
-    demo = {name for name, _ in seeds.read(seeds.DEMO)}
     return [
         {
             "username": user["username"],
             "roles": ", ".join(role["role"] for role in user["roles"]),
             "link": f"/auth/bypass?{urlencode({'token': user['username'], 'next': location})}",
         }
-        for user in known
-        if user["username"] in demo and not user["disabled"]
+        for user in await seeds.demo_users(request.app[context.DATABASE])
     ]
 
 

@@ -1,6 +1,6 @@
 """What every failure has: an HTTP status, a stable code, and words that say what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import orjson
@@ -17,24 +17,31 @@ class Problem(Exception):
     detail: str = "The request failed. The log of the service has the reason, by the request id."
 
     def __init__(
-        self, detail: str | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
+        """Take a detail for this occasion, and the faults, `{"attribute", "message"}` each."""
         self.detail = detail or type(self).detail
         self.headers = dict(headers or {})
+        self.errors = [dict(error) for error in errors]
         super().__init__(self.code)
 
 
 def as_json(problem: Problem) -> bytes:
-    """Return the body of RFC 9457 section 3, with our `code`."""
-    return orjson.dumps(
-        {
-            "type": f"urn:latchkey:problem:{problem.code}",
-            "title": problem.title,
-            "status": problem.status,
-            "detail": problem.detail,
-            "code": problem.code,
-        }
-    )
+    """Return the body of RFC 9457 section 3, with our `code`, and `errors` if there are several."""
+    facts: dict[str, object] = {
+        "type": f"urn:latchkey:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+    }
+    if problem.errors:
+        facts["errors"] = problem.errors
+    return orjson.dumps(facts)
 
 
 class Fault(Exception):

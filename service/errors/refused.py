@@ -117,3 +117,75 @@ class ExpectationFailed(Problem):
     code = "expectation_failed"
     title = "That expectation is not met"
     detail = "The only expectation known here is `100-continue`."
+
+
+class RoleMissing(Forbidden):
+    code = "role_missing"
+    title = "You lack a role for this"
+    detail = "Ask somebody who manages users to give you the role, then try again."
+
+
+class UserNotFound(Problem):
+    status = 404
+    code = "user_not_found"
+    title = "There is no such user"
+    detail = "There is no user with this id. It may have been deleted."
+
+
+class RoleNotFound(Problem):
+    status = 404
+    code = "role_not_found"
+    title = "There is no such role"
+    detail = "There is no role with this id. It may have been deleted."
+
+
+class UsernameTaken(Problem):
+    status = 409
+    code = "username_taken"
+    title = "The user name is taken"
+    detail = "There is a user of this name already. Choose another name."
+
+
+class RoleTaken(Problem):
+    status = 409
+    code = "role_taken"
+    title = "The role exists already"
+    detail = "There is a role of this name already."
+
+
+class LastManager(Problem):
+    status = 409
+    code = "last_manager"
+    title = "Nobody else can manage users"
+    detail = "This is the last one who can manage users. Give somebody else manage_users first."
+
+
+class PreconditionFailed(Problem):
+    status = 412
+    code = "precondition_failed"
+    title = "The user has changed meanwhile"
+    detail = "Somebody changed this user since you read it. Read it again, then repeat your change."
+
+
+class ContentTypeUnsupported(Problem):
+    status = 415
+    code = "content_type_unsupported"
+    title = "Not a content type that is read here"
+    detail = "Send the body as application/json."
+
+
+class JsonInvalid(Problem):
+    status = 400
+    code = "json_invalid"
+    title = "The body is not JSON"
+    detail = (
+        "Send one JSON value in UTF-8: no member name twice, no NaN, nothing after its end, at most"
+        " 32 levels deep."
+    )
+
+
+class ValidationError(Problem):
+    status = 422
+    code = "validation_error"
+    title = "The request has faults"
+    detail = "Mend what `errors` names, all of it, and send the request again."

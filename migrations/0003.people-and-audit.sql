@@ -1,0 +1,64 @@
+-- What people are called, how lists of them are sorted and searched, and who changed what.
+-- `name` and `email` are '' for nobody said.
+
+ALTER TABLE users ADD COLUMN name TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE users ADD COLUMN email TEXT NOT NULL DEFAULT '';
+
+CREATE INDEX users_by_name ON users (name, id);
+
+CREATE INDEX users_by_created_at ON users (created_at, id);
+
+CREATE INDEX users_by_updated_at ON users (updated_at, id);
+
+CREATE INDEX users_disabled ON users (id) WHERE disabled = 1;
+
+CREATE VIRTUAL TABLE user_search USING fts5 (
+    username, name, email, content = 'users', content_rowid = 'id', tokenize = 'trigram'
+);
+
+INSERT INTO user_search (user_search) VALUES ('rebuild');
+
+CREATE TRIGGER user_search_insert AFTER INSERT ON users BEGIN
+    INSERT INTO user_search (rowid, username, name, email)
+    VALUES (new.id, new.username, new.name, new.email);
+END;
+
+CREATE TRIGGER user_search_delete AFTER DELETE ON users BEGIN
+    INSERT INTO user_search (user_search, rowid, username, name, email)
+    VALUES ('delete', old.id, old.username, old.name, old.email);
+END;
+
+CREATE TRIGGER user_search_update AFTER UPDATE OF username, name, email ON users BEGIN
+    INSERT INTO user_search (user_search, rowid, username, name, email)
+    VALUES ('delete', old.id, old.username, old.name, old.email);
+    INSERT INTO user_search (rowid, username, name, email)
+    VALUES (new.id, new.username, new.name, new.email);
+END;
+
+-- Who (`actor_id` is NULL for the command line) did what to whom, from where. A row is appended in
+-- the transaction of the change that it tells of, and stays as it is.
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    actor_id INTEGER,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target_id INTEGER,
+    target TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    client TEXT,
+    request_id TEXT
+);
+
+CREATE INDEX audit_by_target ON audit (target_id, id);
+
+CREATE INDEX audit_by_action ON audit (action, id);
+
+CREATE TRIGGER audit_stays_as_it_is BEFORE UPDATE ON audit BEGIN
+    SELECT RAISE(ABORT, 'the audit is only appended to');
+END;
+
+CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN
+    SELECT RAISE(ABORT, 'the audit is only appended to');
+END;

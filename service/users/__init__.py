@@ -1,0 +1,38 @@
+"""Users and roles: their SQL, and the plain dicts that it becomes.
+
+A user is `{"id", "username", "name", "email", "disabled", "version", "created_at", "updated_at",
+"roles"}`; its roles are `[{"id", "role"}, …]`, in the order of their ids. Times are RFC 3339, UTC.
+Whatever changes a user counts its `version` up, announces it in the feed and is recorded in the
+audit, in the same transaction. The command line and the HTTP side come through the same functions.
+"""
+
+from service.users.listing import SORTS, Query, page
+from service.users.names import MANAGE_USERS, canonical, canonical_role
+from service.users.reading import User, by_id, by_username, get, require, role_by_id, roles
+from service.users.role import create_role, delete_role
+from service.users.writing import create, delete, grant, revoke, set_disabled, sign_out, update
+
+__all__ = [
+    "MANAGE_USERS",
+    "SORTS",
+    "Query",
+    "User",
+    "by_id",
+    "by_username",
+    "canonical",
+    "canonical_role",
+    "create",
+    "create_role",
+    "delete",
+    "delete_role",
+    "get",
+    "grant",
+    "page",
+    "require",
+    "revoke",
+    "role_by_id",
+    "roles",
+    "set_disabled",
+    "sign_out",
+    "update",
+]

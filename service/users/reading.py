@@ -1,0 +1,93 @@
+"""Reading users and roles, one at a time."""
+
+from typing import Any
+
+from service.db import Database, Row, Transaction
+from service.errors import RoleNotFound, UserNotFound
+from service.users.names import ROLE, canonical
+
+User = dict[str, Any]
+
+COLUMNS = "u.id, u.username, u.name, u.email, u.disabled, u.version, u.created_at, u.updated_at"
+WITH_ROLES = "LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id"
+
+_SELECT = f"SELECT {COLUMNS}, r.id AS role_id, r.role FROM users u {WITH_ROLES}"  # noqa: S608
+_BY_USERNAME = f"{_SELECT} WHERE u.username = ? ORDER BY r.id"
+_BY_ID = f"{_SELECT} WHERE u.id = ? ORDER BY r.id"
+_ROLES = """
+SELECT r.id, r.role, count(ur.user_id) AS users FROM roles r
+LEFT JOIN user_roles ur ON ur.role_id = r.id
+"""
+
+
+async def by_username(db: Database | Transaction, username: str) -> User | None:
+    """Read one user with its roles, in one query. `username` is canonical."""
+    users = fold(await db.fetch_all(_BY_USERNAME, (username,)))
+    return users[0] if users else None
+
+
+async def by_id(db: Database | Transaction, user_id: int) -> User | None:
+    """Read one user with its roles, in one query."""
+    users = fold(await db.fetch_all(_BY_ID, (user_id,)))
+    return users[0] if users else None
+
+
+async def get(db: Database | Transaction, username: str) -> User:
+    """Read one user with its roles. Raises UserNotFound, UsernameInvalid."""
+    name = canonical(username)
+    user = await by_username(db, name)
+    if user is None:
+        raise UserNotFound(f"There is no user {name}. `user list` shows them all.")
+    return user
+
+
+async def require(db: Database | Transaction, user_id: int) -> User:
+    """Read one user with its roles. Raises UserNotFound."""
+    user = await by_id(db, user_id)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+async def roles(db: Database | Transaction) -> list[Row]:
+    """Read all roles, `{"id", "role", "users"}`, with how many users have each."""
+    return await db.fetch_all(f"{_ROLES} GROUP BY r.id, r.role ORDER BY r.role")
+
+
+async def role_by_id(db: Database | Transaction, role_id: int) -> Row:
+    """Read one role, `{"id", "role"}`. Raises RoleNotFound."""
+    row = await db.fetch_one("SELECT id, role FROM roles WHERE id = ?", (role_id,))
+    if row is None:
+        raise RoleNotFound
+    return row
+
+
+async def role_by_name(db: Database | Transaction, role: str) -> Row:
+    """Read one role, `{"id", "role"}`. Raises RoleNotFound."""
+    row = None
+    if ROLE.fullmatch(role):
+        row = await db.fetch_one("SELECT id, role FROM roles WHERE role = ?", (role,))
+    if row is None:
+        raise RoleNotFound(
+            f"There is no role {role!a}. `role list` shows them, `role create` makes one."
+        )
+    return row
+
+
+def fold(rows: list[Row]) -> list[User]:
+    """Turn one row for each role into one dict for each user."""
+    users: dict[int, User] = {}
+    for row in rows:
+        role_id, role = row.pop("role_id"), row.pop("role")
+        user = users.get(row["id"])
+        if user is None:
+            user = users[row["id"]] = {
+                **row,
+                "name": row["name"] or None,
+                "email": row["email"] or None,
+                "disabled": bool(row["disabled"]),
+                "roles": [],
+            }
+        if role_id is not None:
+            user["roles"].append({"id": role_id, "role": role})
+    return list(users.values())

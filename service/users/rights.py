@@ -1,0 +1,38 @@
+"""Who may change users and roles, and that somebody always can."""
+
+from service.audit import Actor
+from service.db import Transaction
+from service.errors import LastManager, RoleMissing
+from service.users.names import MANAGE_USERS
+from service.users.reading import User, by_id
+
+_MANAGER = """
+SELECT 1 FROM roles r
+JOIN user_roles ur ON ur.role_id = r.id
+JOIN users u ON u.id = ur.user_id
+WHERE r.role = ? AND u.disabled = 0 LIMIT 1
+"""
+
+
+async def require_manager(tx: Transaction, by: Actor) -> None:
+    """Check in the transaction of a change that `by` manages users, and so may give every role.
+
+    A token says what was true a moment ago: of two who demote each other, the second is late.
+    Raises RoleMissing.
+    """
+    if by.id is None:
+        return
+    actor = await by_id(tx, by.id)
+    if actor is None or not manages(actor):
+        raise RoleMissing
+
+
+async def require_a_manager_is_left(tx: Transaction) -> None:
+    """Check, after a change that took a manager away, that there is another. Raises LastManager."""
+    if await tx.fetch_one(_MANAGER, (MANAGE_USERS,)) is None:
+        raise LastManager
+
+
+def manages(user: User) -> bool:
+    """Tell whether a user can manage users."""
+    return not user["disabled"] and any(role["role"] == MANAGE_USERS for role in user["roles"])

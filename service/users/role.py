@@ -1,0 +1,42 @@
+"""Creating and deleting roles."""
+
+from service import audit
+from service.audit import Actor
+from service.db import Conflict, Row, Transaction
+from service.errors import RoleTaken
+from service.users import rights
+from service.users.names import MANAGE_USERS, canonical_role
+from service.users.reading import role_by_name
+from service.users.writing import touch
+
+
+async def create_role(tx: Transaction, by: Actor, role: str) -> Row:
+    """Create a role; return `{"id", "role"}`. Raises Fault (no name), RoleTaken, RoleMissing."""
+    await rights.require_manager(tx, by)
+    try:
+        await tx.execute("INSERT INTO roles (role) VALUES (?)", (canonical_role(role),))
+    except Conflict:
+        raise RoleTaken(f"The role {role} exists already.") from None
+    created = await role_by_name(tx, role)
+    await audit.record(tx, by, "role_create", (created["id"], role))
+    return created
+
+
+async def delete_role(tx: Transaction, by: Actor, role: str) -> None:
+    """Delete a role and take it from everybody who has it.
+
+    Raises RoleNotFound, RoleMissing, and LastManager if nobody could manage users any more.
+    """
+    await rights.require_manager(tx, by)
+    found = await role_by_name(tx, role)
+    holders = await tx.fetch_all(
+        "SELECT u.id, u.version, u.disabled FROM users u JOIN user_roles ur ON ur.user_id = u.id"
+        " WHERE ur.role_id = ?",
+        (found["id"],),
+    )
+    await tx.execute("DELETE FROM roles WHERE id = ?", (found["id"],))
+    if role == MANAGE_USERS and any(not holder["disabled"] for holder in holders):
+        await rights.require_a_manager_is_left(tx)
+    for holder in holders:
+        await touch(tx, holder)
+    await audit.record(tx, by, "role_delete", (found["id"], role), {"holders": len(holders)})

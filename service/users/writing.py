@@ -1,0 +1,168 @@
+"""Changing users: each change counts up, is announced and recorded, or does not happen."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service import audit, changes
+from service.audit import Actor
+from service.db import Conflict, Transaction
+from service.errors import UsernameTaken
+from service.users import rights
+from service.users.names import canonical
+from service.users.reading import User, by_id, get, require, role_by_name
+
+_TEXTS = ("name", "email")
+
+
+async def create(
+    tx: Transaction, by: Actor, username: str, roles: Sequence[str] = (), **facts: Any
+) -> User:
+    """Create a user with existing roles; `facts` may be `name`, `email` and `disabled`.
+
+    Return the user. Raises UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing.
+    """
+    await rights.require_manager(tx, by)
+    name, now = canonical(username), audit.now()
+    texts = [facts.get(column) or "" for column in _TEXTS]
+    try:
+        await tx.execute(
+            "INSERT INTO users (username, name, email, disabled, created_at, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (name, *texts, int(facts.get("disabled", False)), now, now),
+        )
+    except Conflict:
+        raise UsernameTaken(f"The user {name} exists already.") from None
+    created = await get(tx, name)
+    for role in dict.fromkeys(roles):
+        await _hold(tx, created["id"], role, held=True)
+    created = await require(tx, created["id"])
+    await audit.record(tx, by, "user_create", (created["id"], name), {"roles": _names(created)})
+    return created
+
+
+async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any]) -> User:
+    """Change what `facts` says: `username`, `name`, `email`, `disabled`, `roles` (names).
+
+    `user` is as it was read in this transaction; return it as it is now. A new name or new roles
+    sign nobody out; disabling and enabling end the user's sessions. What is so already is no
+    change. Raises UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing, LastManager.
+    """
+    await rights.require_manager(tx, by)
+    changed = {key: value for key, value in _columns(facts).items() if value != _held(user, key)}
+    wanted = set(facts["roles"]) if "roles" in facts else set(_names(user))
+    granted = sorted(wanted - set(_names(user)))
+    revoked = sorted(set(_names(user)) - wanted)
+    if not (changed or granted or revoked):
+        return user
+    await _set_columns(tx, user, changed)
+    for role in (*granted, *revoked):
+        await _hold(tx, user["id"], role, held=role in granted)
+    await touch(tx, user, revoke="disabled" in changed)
+    updated = await require(tx, user["id"])
+    if rights.manages(user) and not rights.manages(updated):
+        await rights.require_a_manager_is_left(tx)
+    told = {**changed, "granted": granted, "revoked": revoked}
+    detail = {key: value for key, value in told.items() if value not in ([], None)}
+    await audit.record(tx, by, "user_update", (user["id"], user["username"]), detail)
+    return updated
+
+
+async def delete(tx: Transaction, by: Actor, user: User) -> None:
+    """Delete a user, and take its tokens back. Raises RoleMissing, LastManager."""
+    await rights.require_manager(tx, by)
+    await tx.execute("DELETE FROM users WHERE id = ?", (user["id"],))
+    if rights.manages(user):
+        await rights.require_a_manager_is_left(tx)
+    await changes.user_revoked(tx, user["id"], changes.DELETED, int(time.time()))
+    await audit.record(tx, by, "user_delete", (user["id"], user["username"]))
+
+
+async def sign_out(tx: Transaction, by: Actor, user_id: int) -> int:
+    """End all sessions of a user; return the first `ver` that is good again.
+
+    Whoever signs in again after this is in. A user who is gone has no sessions left. Raises
+    RoleMissing when `by` is neither the user nor a manager.
+    """
+    if by.id != user_id:
+        await rights.require_manager(tx, by)
+    user = await by_id(tx, user_id)
+    if user is None:
+        return changes.DELETED
+    version = await touch(tx, user, revoke=True)
+    await audit.record(tx, by, "user_sign_out", (user_id, user["username"]))
+    return version
+
+
+async def set_disabled(tx: Transaction, by: Actor, username: str, *, disabled: bool) -> bool:
+    """Disable or enable a user; return whether that was a change. Raises UserNotFound."""
+    return await _change(tx, by, await get(tx, username), {"disabled": disabled})
+
+
+async def grant(tx: Transaction, by: Actor, username: str, role: str) -> bool:
+    """Give a user a role; return whether that was a change. Raises UserNotFound, RoleNotFound."""
+    user, name = await get(tx, username), (await role_by_name(tx, role))["role"]
+    return await _change(tx, by, user, {"roles": [*_names(user), name]})
+
+
+async def revoke(tx: Transaction, by: Actor, username: str, role: str) -> bool:
+    """Take a role away; return whether that was a change. Raises UserNotFound, RoleNotFound."""
+    user, name = await get(tx, username), (await role_by_name(tx, role))["role"]
+    return await _change(tx, by, user, {"roles": [r for r in _names(user) if r != name]})
+
+
+async def touch(tx: Transaction, user: Mapping[str, Any], *, revoke: bool = False) -> int:
+    """Count a user's version up and announce it in the feed; return the new version."""
+    version = int(user["version"]) + 1
+    await tx.execute(
+        "UPDATE users SET version = ?, updated_at = ? WHERE id = ?",
+        (version, audit.now(), user["id"]),
+    )
+    announce = changes.user_revoked if revoke else changes.user_changed
+    await announce(tx, user["id"], version, int(time.time()))
+    return version
+
+
+async def _change(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any]) -> bool:
+    return bool((await update(tx, by, user, facts))["version"] != user["version"])
+
+
+def _columns(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of columns that `facts` speaks of, as they are kept."""
+    values = {key: facts[key] or "" for key in _TEXTS if key in facts}
+    if "username" in facts:
+        values["username"] = canonical(facts["username"])
+    if "disabled" in facts:
+        values["disabled"] = bool(facts["disabled"])
+    return values
+
+
+def _held(user: User, key: str) -> Any:
+    return user[key] or "" if key in _TEXTS else user[key]
+
+
+async def _set_columns(tx: Transaction, user: User, values: Mapping[str, Any]) -> None:
+    if not values:
+        return
+    columns = ", ".join(f"{column} = ?" for column in values)  # of _columns
+    try:
+        await tx.execute(
+            f"UPDATE users SET {columns} WHERE id = ?",  # noqa: S608
+            (*values.values(), user["id"]),
+        )
+    except Conflict:
+        raise UsernameTaken(f"The user {values['username']} exists already.") from None
+
+
+async def _hold(tx: Transaction, user_id: int, role: str, *, held: bool) -> None:
+    role_id = (await role_by_name(tx, role))["id"]
+    statement = (
+        "INSERT INTO user_roles (user_id, role_id) VALUES (?, ?)"
+        if held
+        else "DELETE FROM user_roles WHERE user_id = ? AND role_id = ?"
+    )
+    await tx.execute(statement, (user_id, role_id))
+
+
+def _names(user: User) -> list[str]:
+    return [role["role"] for role in user["roles"]]

@@ -1,0 +1,24 @@
+"""Users by their names, for tests that change them."""
+
+from service import users
+from service.audit import Actor
+from service.db import Database, Transaction
+from service.users import User
+
+BY = Actor("test")
+
+
+async def delete(tx: Transaction, username: str) -> None:
+    """Delete a user."""
+    await users.delete(tx, BY, await users.get(tx, username))
+
+
+async def rename(tx: Transaction, username: str, to: str) -> User:
+    """Give a user another name."""
+    return await users.update(tx, BY, await users.get(tx, username), {"username": to})
+
+
+async def everybody(database: Database) -> list[User]:
+    """Return all users, in the order of their names."""
+    found, _ = await users.page(database, users.Query(limit=10_000))
+    return found
