@@ -28,6 +28,7 @@ LAYERS = {
     "keywatch": 4,
     "users": 4,
     "tokens": 4,
+    "bodies": 5,
     "seeds": 5,
     "revocation": 5,
     "context": 6,
