@@ -9,7 +9,7 @@ from aiohttp import web
 
 from service import changes, context, db, keys, middleware, schema
 from service.config import Config
-from service.endpoints import account, exchange, ops, pages, revocations, wellknown
+from service.endpoints import account, admin, exchange, ops, pages, revocations, wellknown
 from service.keywatch import KeyWatch
 from service.login import bypass
 from service.metrics import Metrics
@@ -27,7 +27,7 @@ def create_app(config: Config) -> web.Application:
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation, _key_watch))
-    leaves = [pages, account, exchange, revocations, wellknown, ops]
+    leaves = [pages, account, exchange, revocations, wellknown, ops, admin]
     if config.bypass_auth:
         leaves.append(bypass)
     app.add_routes([middleware.before(route) for leaf in leaves for route in leaf.ROUTES])

@@ -3,7 +3,8 @@
 import itertools
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -14,7 +15,7 @@ from aiohttp import web
 from service import errors, logs, peers
 from service.audit import Actor
 from service.config import Config
-from service.db import Database
+from service.db import Database, Transaction
 from service.keywatch import KeyWatch
 from service.metrics import Metrics
 from service.revocation import Revocation
@@ -86,6 +87,14 @@ def actor(request: web.Request, claims: Claims | None = None) -> Actor:
     """Return the caller as the audit names it; `claims` only where the route is open."""
     claims = claims or identity(request)
     return Actor(claims["username"], claims["id"], client_name(request), call(request).id)
+
+
+@asynccontextmanager
+async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor]]:
+    """Change users in a transaction that knows who does; afterwards it counts here at once."""
+    async with request.app[DATABASE].transaction() as tx:
+        yield tx, actor(request)
+    await request.app[REVOCATION].catch_up_with_own()
 
 
 def identity(request: web.Request) -> Claims:

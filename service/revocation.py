@@ -108,6 +108,13 @@ class Revocation:
             self._attempt = asyncio.create_task(self._read())
         await asyncio.shield(self._attempt)
 
+    async def catch_up_with_own(self) -> None:
+        """Know at once what this process has just committed; without this, the next poll tells."""
+        with contextlib.suppress(errors.DatabaseUnavailable):
+            if self._attempt is not None and not self._attempt.done():
+                await self.catch_up()  # it may have begun before the commit
+            await self.catch_up()
+
     async def follow(self) -> None:
         """Catch up for ever, several times a second; a database that is gone is waited for."""
         gone = False

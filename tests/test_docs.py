@@ -44,7 +44,7 @@ def test_every_route_has_its_line(settings: Settings) -> None:
         if route.resource is not None and route.method != "HEAD"
     }
     table = "\n".join(line for line in HTTP.splitlines() if line.startswith("| `"))
-    assert set(re.findall(r"`(GET|POST) (/[^`?\[ ]*)", table)) == found
+    assert set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\[ ]*)", table)) == found
 
 
 def test_links_lead_to_files() -> None:

@@ -22,7 +22,20 @@ OPEN = {
     ("GET", "/ready"),
     ("GET", "/metrics"),
 }
-CLOSED = {("GET", "/auth/me"), ("GET", "/auth/token")}
+CLOSED = {("GET", "/auth/me"), ("GET", "/auth/token"), ("GET", "/api/")}
+MANAGERS = {
+    ("GET", "/api/v1/users"),
+    ("POST", "/api/v1/users"),
+    ("GET", "/api/v1/users/{id}"),
+    ("PUT", "/api/v1/users/{id}"),
+    ("PATCH", "/api/v1/users/{id}"),
+    ("DELETE", "/api/v1/users/{id}"),
+    ("POST", "/api/v1/users/{id}/sign-out"),
+    ("GET", "/api/v1/roles"),
+    ("POST", "/api/v1/roles"),
+    ("DELETE", "/api/v1/roles/{id}"),
+    ("GET", "/api/v1/audit"),
+}
 NO_HEAD = {"/auth/bypass", "/auth/logout"}
 
 
@@ -37,10 +50,12 @@ def routes(application: web.Application) -> dict[tuple[str, str], object]:
 
 def test_exactly_these_routes_are_open(settings: Settings) -> None:
     found = routes(app.create_app(settings()))
-    assert {key for key in found if key[0] != "HEAD"} == OPEN | CLOSED
+    assert {key for key in found if key[0] != "HEAD"} == OPEN | CLOSED | MANAGERS
     for (method, path), handler in found.items():
         shown = ("GET" if method == "HEAD" else method, path)
         assert context.is_public(handler) == (shown in OPEN), shown
+        role = "manage_users" if shown in MANAGERS else None
+        assert context.needed_role(handler) == role, shown
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:

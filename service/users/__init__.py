@@ -8,7 +8,16 @@ audit, in the same transaction. The command line and the HTTP side come through 
 
 from service.users.listing import SORTS, Query, page
 from service.users.names import MANAGE_USERS, canonical, canonical_role
-from service.users.reading import User, by_id, by_username, get, require, role_by_id, roles
+from service.users.reading import (
+    User,
+    by_id,
+    by_username,
+    get,
+    require,
+    role_by_id,
+    role_ids,
+    roles,
+)
 from service.users.role import create_role, delete_role
 from service.users.writing import create, delete, grant, revoke, set_disabled, sign_out, update
 
@@ -31,6 +40,7 @@ __all__ = [
     "require",
     "revoke",
     "role_by_id",
+    "role_ids",
     "roles",
     "set_disabled",
     "sign_out",

@@ -54,6 +54,12 @@ async def roles(db: Database | Transaction) -> list[Row]:
     return await db.fetch_all(f"{_ROLES} GROUP BY r.id, r.role ORDER BY r.role")
 
 
+async def role_ids(db: Database | Transaction) -> dict[str, int]:
+    """Read the ids of all roles, by name."""
+    rows = await db.fetch_all("SELECT id, role FROM roles")
+    return {row["role"]: row["id"] for row in rows}
+
+
 async def role_by_id(db: Database | Transaction, role_id: int) -> Row:
     """Read one role, `{"id", "role"}`. Raises RoleNotFound."""
     row = await db.fetch_one("SELECT id, role FROM roles WHERE id = ?", (role_id,))

@@ -1,0 +1,60 @@
+"""Validation by pydantic, with our words and our error."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic import ValidationError as Invalid
+from pydantic_core import ErrorDetails
+
+from service import errors
+
+_MAX_PATH = 100
+_MESSAGES = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here, or cannot be set",
+    "model_type": "has to be an object",
+    "string_type": "has to be a text, once",
+    "string_unicode": "has to be a text",
+    "string_too_short": "is too short",
+    "string_too_long": "is too long",
+    "bool_type": "has to be true or false",
+    "list_type": "has to be a list",
+}
+
+T = TypeVar("T")
+Reader = Callable[[Mapping[str, str | list[str]]], T]
+
+
+class Strict(BaseModel):
+    """A shape that has exactly the members it names, of exactly their types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+Shape = TypeVar("Shape", bound=Strict)
+
+
+def read(kind: type[Shape], value: object, context: Any = None) -> Shape:
+    """Return `value` in a shape. Raises ValidationError, which names every fault."""
+    try:
+        return kind.model_validate(value, context=context)
+    except Invalid as invalid:
+        raise errors.ValidationError(
+            errors=[
+                {"attribute": _path(error["loc"]), "message": _message(error)}
+                for error in invalid.errors(include_url=False, include_input=False)
+            ]
+        ) from None
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Return where a fault is: `roles[0]`; the whole body is `body`."""
+    first, *rest = location or ("body",)
+    return str(first)[:_MAX_PATH] + "".join(f"[{part}]" for part in rest)
+
+
+def _message(error: ErrorDetails) -> str:
+    if "error" in error.get("ctx", {}):
+        return str(error["ctx"]["error"])
+    return _MESSAGES.get(error["type"], error["msg"])

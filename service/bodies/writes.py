@@ -1,0 +1,108 @@
+"""What callers may say of a user or a role, be it in JSON, in a form or in a file."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    EmailStr,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+)
+
+from service import errors, users
+from service.bodies.strict import Strict, read
+
+
+def _username(text: str) -> str:
+    try:
+        return users.canonical(text)
+    except errors.UsernameInvalid as problem:
+        raise ValueError(problem.detail) from None
+
+
+def _new_role(text: str) -> str:
+    try:
+        return users.canonical_role(text)
+    except errors.Fault as fault:
+        raise ValueError(str(fault)) from None
+
+
+def _known_role(value: object, info: ValidationInfo) -> str:
+    """Take a role by name, or as answers show it: `{"id", "role"}`."""
+    known: Mapping[str, int] = info.context or {}
+    shown = value if isinstance(value, dict) else {"role": value}
+    name = shown.get("role")
+    if not isinstance(name, str) or shown.keys() - {"id", "role"}:
+        raise ValueError("has to be the name of a role")
+    if name not in known or repr(shown.get("id", known[name])) != repr(known[name]):
+        raise ValueError("There is no such role.")
+    return name
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has a character that cannot be shown")
+    return text.strip()
+
+
+def _bare(value: object) -> object:
+    """Refuse `Ada <ada@example.org>`, of which the library would take the address."""
+    if isinstance(value, str) and set(value) & set("<> "):
+        raise ValueError("has to be an e-mail address and nothing else")
+    return _or_none(value)
+
+
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+_Username = Annotated[str, AfterValidator(_username)]
+_Name = Annotated[
+    Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)] | None,
+    BeforeValidator(_or_none),
+]
+_Email = Annotated[
+    Annotated[EmailStr, StringConstraints(max_length=254)] | None, BeforeValidator(_bare)
+]
+_Roles = list[Annotated[str, BeforeValidator(_known_role)]]
+
+
+class _User(Strict):
+    username: _Username
+    name: _Name = None
+    email: _Email = None
+    disabled: bool = False
+    roles: _Roles = Field(default_factory=list)
+
+
+class _Patch(Strict):
+    username: _Username = ""
+    name: _Name = None
+    email: _Email = None
+    disabled: bool = False
+    roles: _Roles = Field(default_factory=list)
+
+
+class _Role(Strict):
+    role: Annotated[str, AfterValidator(_new_role)]
+
+
+def user(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:
+    """Return all facts of a user, with a default for what is left out; roles by name.
+
+    `known_roles` are the ids of the roles that there are. Raises ValidationError.
+    """
+    return read(_User, value, known_roles).model_dump()
+
+
+def patch(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:
+    """Return the facts that are to change (RFC 7396). Raises ValidationError."""
+    return read(_Patch, value, known_roles).model_dump(exclude_unset=True)
+
+
+def role(value: object) -> str:
+    """Return the name of a role that is to be. Raises ValidationError."""
+    return read(_Role, value, {}).role

@@ -1,0 +1,122 @@
+"""`/api/v1/users`."""
+
+from typing import Any
+
+from aiohttp import web
+
+from service import bodies, context, errors, users
+from service.endpoints.admin import exchange
+
+_SHOWN = (
+    "id", "username", "name", "email", "disabled", "roles", "created_at", "updated_at",
+)  # fmt: skip
+
+
+async def versions(_request: web.Request) -> web.Response:
+    """GET /api/: the versions of this API."""
+    return context.json_response([{"version": "1.0", "url": "/api/v1/"}])
+
+
+@context.needs(users.MANAGE_USERS)
+async def list_users(request: web.Request) -> web.Response:
+    """GET /api/v1/users[?limit=][&cursor=][&q=][&role=][&disabled=][&sort=]: a page of users."""
+    query = exchange.parameters(request, bodies.user_query)
+    found, after = await users.page(request.app[context.DATABASE], query)
+    place = None if after is None else (query.sort, *after)
+    return exchange.page(request, [_shown(user) for user in found], place)
+
+
+@context.needs(users.MANAGE_USERS)
+async def create(request: web.Request) -> web.Response:
+    """POST /api/v1/users: creates a user."""
+    sent = await exchange.body(request)
+    facts = bodies.user(sent, await _known_roles(request))
+    async with context.changing(request) as (tx, by):
+        created = await users.create(tx, by, **facts)
+    context.log(request, "user_create", user=created["username"], by=by.name)
+    return _answer(created, status=201, Location=f"/api/v1/users/{created['id']}")
+
+
+@context.needs(users.MANAGE_USERS)
+async def read(request: web.Request) -> web.Response:
+    """GET /api/v1/users/{id}: one user, with an entity tag."""
+    user = await users.require(request.app[context.DATABASE], _id(request))
+    if exchange.is_known(request, user):
+        return web.Response(status=304, headers={"ETag": exchange.etag(user)})
+    return _answer(user)
+
+
+@context.needs(users.MANAGE_USERS)
+async def replace(request: web.Request) -> web.Response:
+    """PUT /api/v1/users/{id}: every fact of a user anew; what is left out is its default."""
+    sent = await exchange.body(request)
+    return await _update(request, bodies.user(sent, await _known_roles(request)))
+
+
+@context.needs(users.MANAGE_USERS)
+async def patch(request: web.Request) -> web.Response:
+    """PATCH /api/v1/users/{id}: some facts of a user anew (RFC 7396)."""
+    sent = await exchange.body(request)
+    return await _update(request, bodies.patch(sent, await _known_roles(request)))
+
+
+@context.needs(users.MANAGE_USERS)
+async def delete(request: web.Request) -> web.Response:
+    """DELETE /api/v1/users/{id}: deletes a user, whose tokens stop working."""
+    async with context.changing(request) as (tx, by):
+        user = await users.require(tx, _id(request))
+        exchange.require_match(request, user)
+        await users.delete(tx, by, user)
+    context.log(request, "user_delete", user=user["username"], by=by.name)
+    return web.Response(status=204)
+
+
+@context.needs(users.MANAGE_USERS)
+async def sign_out(request: web.Request) -> web.Response:
+    """POST /api/v1/users/{id}/sign-out: ends all sessions of a user."""
+    async with context.changing(request) as (tx, by):
+        user = await users.require(tx, _id(request))
+        await users.sign_out(tx, by, user["id"])
+    context.log(request, "user_sign_out", user=user["username"], by=by.name)
+    return web.Response(status=204)
+
+
+async def _update(request: web.Request, facts: dict[str, Any]) -> web.Response:
+    async with context.changing(request) as (tx, by):
+        user = await users.require(tx, _id(request))
+        exchange.require_match(request, user)
+        updated = await users.update(tx, by, user, facts)
+    context.log(request, "user_update", user=updated["username"], by=by.name)
+    return _answer(updated)
+
+
+def _id(request: web.Request) -> int:
+    return exchange.identifier(request, errors.UserNotFound)
+
+
+async def _known_roles(request: web.Request) -> dict[str, int]:
+    return await users.role_ids(request.app[context.DATABASE])
+
+
+def _answer(user: users.User, status: int = 200, **headers: str) -> web.Response:
+    response = context.json_response(_shown(user), status)
+    response.headers.update({"ETag": exchange.etag(user), **headers})
+    return response
+
+
+def _shown(user: users.User) -> dict[str, Any]:
+    return {name: user[name] for name in _SHOWN}
+
+
+_ONE = "/api/v1/users/{id}"
+
+ROUTES = (
+    web.get("/api/", versions),
+    web.get("/api/v1/users", list_users),
+    web.post("/api/v1/users", create),
+    web.get(_ONE, read),
+    web.put(_ONE, replace),
+    web.patch(_ONE, patch),
+    web.delete(_ONE, delete),
+    web.post(f"{_ONE}/sign-out", sign_out),
+)
