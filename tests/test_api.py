@@ -365,7 +365,7 @@ def test_fifty_of_one_name_make_one_user(api: Api) -> None:
         ({"username": "x", "email": "a@" + "b" * 300 + ".org"}, {"email"}),
         ({"username": "x", "y" * 5000: 1}, {"y" * 100}),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: None if isinstance(value, set) else str(value)[:40],
 )
 def test_every_fault_is_named(api: Api, body: object, named: set[str]) -> None:
     before = api.everything()
@@ -480,7 +480,7 @@ def test_what_is_no_id_is_nobody(api: Api, text: str) -> None:
         ("cursor=%F0%9F%98%80", {"cursor"}),
         ("role=" + "x" * 65, {"role"}),
     ],
-    ids=lambda value: str(value)[:30],
+    ids=lambda value: None if isinstance(value, set) else str(value)[:30],
 )
 def test_a_question_with_faults_is_told_all_of_them(api: Api, query: str, named: set[str]) -> None:
     answer = api(f"{USERS}?{query}")

@@ -115,7 +115,7 @@ def test_what_another_process_takes_back_is_refused_by_all(
     times = []
     for number in range(ROUNDS):
         name = f"{request.node.callspec.id}-{number}"
-        elsewhere(pair[0], partial(users.create, username=name))
+        elsewhere(pair[0], partial(users.create, by=people.BY, username=name))
         tokens = [sign_in(server.port, name) for server in pair]
         assert [status(server, token) for server in pair for token in tokens] == [200] * 4
         elsewhere(pair[0], partial(change, name))
