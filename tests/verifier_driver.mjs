@@ -1,4 +1,4 @@
-/** Drives the JavaScript verifier for tests/test_clients.py: a command a line, an answer a line. */
+/** Drives the JavaScript verifier for tests/verifiers.py: a command a line, an answer a line. */
 
 import { createInterface } from 'node:readline';
 import { FeedStale, Refused, Verifier } from './latchkey-verifier.mjs';

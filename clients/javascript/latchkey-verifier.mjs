@@ -8,10 +8,7 @@ const refuse = (code) => { throw new Refused(code); };
 
 /** The token is not good: a 401. `code` is Latchkey's word for why, as `token_revoked`. */
 export class Refused extends Error {
-  constructor(code) {
-    super(code);
-    this.code = code;
-  }
+  get code() { return this.message; }
 }
 
 /** For too long nobody has said what was taken back: a 503. */
@@ -92,8 +89,8 @@ export class Verifier {
         if (!/SIGNATURE|NO_MATCHING/.test(error.code)) throw error;
       }
     }
-    this.#keysLast = Math.min(this.#keysLast, this.#options.refetchSeconds); // a new key, perhaps
-    return refuse('token_invalid');
+    this.#keysLast = Math.min(this.#keysLast, typ === 'JWT' ? this.#options.refetchSeconds : 0);
+    return refuse('token_invalid'); // or by a new key: look for it, for the feed at once
   }
 
   async #fetchKeys() {

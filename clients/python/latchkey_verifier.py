@@ -93,8 +93,8 @@ class Verifier:
         for key in self._keys.get((header.get("kid"), header["alg"]), ()):
             with contextlib.suppress(jwt.InvalidSignatureError):
                 return jwt.decode(token, key, [header["alg"]], options, issuer=self.issuer)
-        self._keys_last = min(self._keys_last, self.refetch_seconds)  # a new key, perhaps
-        raise Refused("token_invalid")
+        self._keys_last = min(self._keys_last, self.refetch_seconds if typ == "JWT" else 0)
+        raise Refused("token_invalid")  # or by a new key: look for it, for the feed at once
 
     def _follow(self) -> None:
         while not self.stopped.wait(0.5):
