@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from service import __version__, app, openapi
@@ -263,7 +263,7 @@ TWICE = {("POST", "/auth/logout", "401")}
 def validator(document: openapi.Document, schema: dict[str, Any]) -> Draft202012Validator:
     """Return what checks a value against a schema that refers to a description."""
     text = json.dumps(schema).replace('"#/components/', f'"{BASE}#/components/')
-    resource = Resource(contents=document, specification=DRAFT202012)
+    resource = DRAFT202012.create_resource(document)
     return Draft202012Validator(
         json.loads(text),
         registry=Registry().with_resource(BASE, resource),
