@@ -11,9 +11,11 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 BIN := .venv/bin
 # Whole files to each of four workers: most of the time is waiting for servers.
 PARALLEL := -n 4 --dist loadfile
+# How many requests `make fuzz` sends for each operation and phase; `make test` sends 20.
+FUZZ := 1000
 SOURCES := setup.cfg pyproject.toml service/__init__.py
 
-.PHONY: help run test seed migrate check fix bench clean
+.PHONY: help run test seed migrate check fuzz fix bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; \
@@ -40,6 +42,9 @@ check: .venv/.check ## Exactly what CI runs: format, lint, types, tests with cov
 	@$(BIN)/coverage run -m pytest $(PARALLEL)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+fuzz: .venv/.test ## Send thousands of requests made from the description (FUZZ=1000 for each route)
+	@LATCHKEY_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/test_fuzz.py
 
 fix: .venv/.check ## Format, and mend what the linter can mend
 	@$(BIN)/ruff check --fix .

@@ -5,17 +5,18 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
+import orjson
 from aiohttp import web
 
-from service import changes, context, db, keys, middleware, schema
+from service import changes, context, db, keys, middleware, openapi, schema
 from service.config import Config
-from service.endpoints import account, admin, exchange, ops, pages, revocations, wellknown
+from service.endpoints import account, admin, docs, exchange, ops, pages, revocations, wellknown
 from service.keywatch import KeyWatch
 from service.login import bypass
 from service.metrics import Metrics
 from service.revocation import Revocation
 from service.tokens import Tokens
-from service.views import Views
+from service.views import Asset, Views, as_asset
 
 
 def create_app(config: Config) -> web.Application:
@@ -27,11 +28,18 @@ def create_app(config: Config) -> web.Application:
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation, _key_watch))
-    leaves = [pages, account, exchange, revocations, wellknown, ops, admin]
+    leaves = [pages, account, exchange, revocations, wellknown, ops, docs, admin]
     if config.bypass_auth:
         leaves.append(bypass)
-    app.add_routes([middleware.before(route) for leaf in leaves for route in leaf.ROUTES])
+    routes = [route for leaf in leaves for route in leaf.ROUTES]
+    app.add_routes([middleware.before(route) for route in routes])
+    app[context.DESCRIPTION] = _description(config, routes)
     return app
+
+
+def _description(config: Config, routes: list[web.RouteDef]) -> Asset:
+    document = openapi.describe(config, {(route.method, route.path) for route in routes})
+    return as_asset(orjson.dumps(document), "application/json")
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:

@@ -20,7 +20,7 @@ from service.keywatch import KeyWatch
 from service.metrics import Metrics
 from service.revocation import Revocation
 from service.tokens import Claims, Tokens
-from service.views import Views
+from service.views import Asset, Views
 
 CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
@@ -29,6 +29,7 @@ REVOCATION = web.AppKey("revocation", Revocation)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
 VIEWS = web.AppKey("views", Views)
+DESCRIPTION = web.AppKey("description", Asset)
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -140,6 +141,17 @@ def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: ob
 def json_response(value: object, status: int = 200) -> web.Response:
     """Return an answer in JSON."""
     return web.Response(body=orjson.dumps(value), status=status, headers=_JSON)
+
+
+def asset_response(
+    request: web.Request, asset: Asset, *, cache_control: str = "public, max-age=86400"
+) -> web.Response:
+    """Answer with an asset, or 304 if the client has it (RFC 9110 section 13.1.2)."""
+    headers = {"ETag": asset.etag, "Cache-Control": cache_control}
+    known = {etag.value for etag in request.if_none_match or ()}
+    if known & {"*", asset.etag.strip('"')}:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=asset.body, headers={**headers, "Content-Type": asset.content_type})
 
 
 @lru_cache(maxsize=1024)

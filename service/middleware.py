@@ -104,14 +104,17 @@ def stamp(config: Config) -> Stamp:
             "Server": "latchkey",
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
-            "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
-            f" form-action {forms}; base-uri 'none'; frame-ancestors 'none'",
         }
+    )
+    policy = (
+        "default-src 'none'; style-src 'self'; img-src 'self';"
+        f" form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
     )
 
     def add_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
         headers = response.headers
         headers.extend(always)
+        headers.setdefault("Content-Security-Policy", policy)
         headers["X-Request-ID"] = context.call(request).id
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = "no-store"

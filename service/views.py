@@ -1,6 +1,7 @@
 """The pages: Jinja2 templates, filled in and escaped; and the files that they refer to."""
 
 import hashlib
+import importlib.util
 import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 _HERE = Path(__file__).parent
 CONTENT_TYPE = "text/html; charset=utf-8"
+_SWAGGER_UI = ("swagger-ui-bundle.js", "swagger-ui.css")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class Views:
             lstrip_blocks=True,
         )
         self.assets = {path.name: _asset(path) for path in (_HERE / "static").iterdir()}
+        swagger_ui = _folder("flask_swagger_ui") / "dist"
+        self.swagger_ui = {name: _asset(swagger_ui / name) for name in _SWAGGER_UI}
         self._environment.globals["asset"] = self._versioned
+        self._environment.globals["swagger_ui"] = self._versioned_swagger_ui
 
     def render(self, template: str, **values: Any) -> str:
         """Fill in a template. A missing value is an error, not a blank."""
@@ -42,9 +47,24 @@ class Views:
     def _versioned(self, name: str) -> str:
         return f"/static/{name}?v={self.assets[name].etag[1:9]}"
 
+    def _versioned_swagger_ui(self, name: str) -> str:
+        return f"/docs/{name}?v={self.swagger_ui[name].etag[1:9]}"
+
+
+def as_asset(body: bytes, content_type: str) -> Asset:
+    """Return an asset with an entity tag that follows from its body."""
+    digest = hashlib.sha256(body).hexdigest()[:16]
+    return Asset(body=body, content_type=content_type, etag=f'"{digest}"')
+
 
 def _asset(path: Path) -> Asset:
-    body = path.read_bytes()
-    digest = hashlib.sha256(body).hexdigest()[:16]
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return Asset(body=body, content_type=kind, etag=f'"{digest}"')
+    return as_asset(path.read_bytes(), kind)
+
+
+def _folder(package: str) -> Path:
+    """Return where a package is installed, without running any of it."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(name=package)
+    return Path(found.origin).parent

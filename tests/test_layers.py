@@ -22,6 +22,7 @@ LAYERS = {
     "config": 2,
     "db": 2,
     "keys": 3,
+    "openapi": 3,
     "schema": 3,
     "audit": 3,
     "changes": 3,

@@ -38,14 +38,7 @@ async def asset(request: web.Request) -> web.Response:
     found = request.app[context.VIEWS].assets.get(request.match_info["name"])
     if found is None:
         raise errors.NotFound
-    headers = {
-        "ETag": found.etag,
-        "Cache-Control": "public, max-age=86400",
-        "Content-Type": found.content_type,
-    }
-    if request.headers.get("If-None-Match") == found.etag:
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=found.body, headers=headers)
+    return context.asset_response(request, found)
 
 
 async def _ways_in(request: web.Request, *, location: str) -> web.Response:

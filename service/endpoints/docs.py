@@ -1,0 +1,41 @@
+"""The description of this interface, for programs and people: `/openapi.json`, `/docs`."""
+
+from aiohttp import web
+
+from service import context, errors
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@context.public
+async def description(request: web.Request) -> web.Response:
+    """GET /openapi.json: the routes that exist here (OpenAPI 3.1)."""
+    described = request.app[context.DESCRIPTION]
+    return context.asset_response(request, described, cache_control="no-cache")
+
+
+@context.public
+async def page(request: web.Request) -> web.Response:
+    """GET /docs: the description, to read and to try out."""
+    text = request.app[context.VIEWS].render("docs.html")
+    headers = {"Content-Security-Policy": _POLICY}
+    return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+@context.public
+async def file(request: web.Request) -> web.Response:
+    """GET /docs/{name}: a file of Swagger UI."""
+    found = request.app[context.VIEWS].swagger_ui.get(request.match_info["name"])
+    if found is None:
+        raise errors.NotFound
+    return context.asset_response(request, found)
+
+
+ROUTES = (
+    web.get("/openapi.json", description),
+    web.get("/docs", page),
+    web.get("/docs/{name}", file),
+)

@@ -1,0 +1,91 @@
+"""Requests made from the description: nothing breaks, nothing is answered that it does not say."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import fuzz_sessions
+from tests.client import ask, bearer
+from tests.conftest import ROOT, Server, Start, clean_environ
+
+EXAMPLES = int(os.environ.get("LATCHKEY_FUZZ", "20"))
+"""How many requests for each operation and phase."""
+
+ENDS_SESSION = "/auth/logout"
+CREDENTIAL = {
+    "bearer": '[auth.openapi.bearer]\nbearer = "{}"\n',
+    "cookie": '[auth.openapi.cookie]\napi_key = "{}"\n',
+}
+# A browser says so with every request that a page of ours makes.
+HEADERS = {"bearer": "", "cookie": 'headers = { Sec-Fetch-Site = "same-origin" }\n'}
+EXCEPTIONS = """
+[[operations]]
+include-path = "/auth/logout"
+# Wrong words in its query do not keep anybody from signing out.
+checks.negative_data_rejection.enabled = false
+
+[[operations]]
+include-path-regex = "^/api/v1/(users|audit)"
+# What no schema can say: which roles there are, what a cursor or an entity tag of ours is.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "304", "404", "409", "412", "422"]
+"""
+
+
+@pytest.fixture(scope="module")
+def fuzzed(start: Start) -> Server:
+    """Return a server where `fuzzer` may manage users; what happens in it, others do not see."""
+    server = start(LOG_LEVEL="error")
+    done = server.cli("user", "create", fuzz_sessions.USERNAME, "--role", "manage_users")
+    assert done.returncode == 0, done.stderr
+    return server
+
+
+def fuzz(server: Server, folder: Path, configuration: str, *options: str, **environ: str) -> None:
+    """Send requests made from /openapi.json, and run every check of schemathesis on the answers."""
+    path = folder / "schemathesis.toml"
+    path.write_text(configuration + EXCEPTIONS)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(path)),
+            *("run", f"{server.url}/openapi.json", "--seed", "20261124"),
+            *("--max-examples", str(EXAMPLES), "--generation-database", "none"),
+            *("--no-color", "--warnings", "off", *options),
+        ],
+        cwd=folder,
+        env=clean_environ(**{"PYTHONPATH": str(ROOT), **environ}),
+        capture_output=True,
+        text=True,
+        timeout=60 + 20 * EXAMPLES,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("carrier", ["cookie", "bearer"])
+def test_every_answer_is_described(fuzzed: Server, tmp_path: Path, carrier: str) -> None:
+    token = fuzzed.cli("token", "issue", fuzz_sessions.USERNAME).stdout.strip()
+    fuzz(
+        fuzzed,
+        tmp_path,
+        HEADERS[carrier] + CREDENTIAL[carrier].format(token),
+        *("--exclude-path", ENDS_SESSION),
+        SCHEMATHESIS_HOOKS="tests.fuzz_survival",
+        LATCHKEY_FUZZER=str(ask(fuzzed.port, "/auth/me", headers=bearer(token)).json["id"]),
+    )
+    assert ask(fuzzed.port, "/auth/me", headers=bearer(token)).status == 200
+    assert "Traceback" not in fuzzed.log()
+
+
+@pytest.mark.parametrize("carrier", ["cookie", "bearer"])
+def test_ending_a_session_is_described(fuzzed: Server, tmp_path: Path, carrier: str) -> None:
+    fuzz(
+        fuzzed,
+        tmp_path,
+        HEADERS[carrier],
+        *("--include-path", ENDS_SESSION, "--phases", "examples,coverage,fuzzing"),
+        SCHEMATHESIS_HOOKS="tests.fuzz_sessions",
+        LATCHKEY_CARRIER=carrier,
+    )
