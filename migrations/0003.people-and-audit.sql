@@ -59,6 +59,12 @@ CREATE TRIGGER audit_stays_as_it_is BEFORE UPDATE ON audit BEGIN
     SELECT RAISE(ABORT, 'the audit is only appended to');
 END;
 
+-- INSERT OR REPLACE deletes without a word to the trigger below.
+CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE id = new.id) BEGIN
+    SELECT RAISE(ABORT, 'the audit is only appended to');
+END;
+
 CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN
     SELECT RAISE(ABORT, 'the audit is only appended to');
 END;
