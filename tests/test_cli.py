@@ -304,6 +304,18 @@ def test_lists_are_tables_for_people(run: Run) -> None:
     assert run("role", "list", **new) == (0, "There are no roles yet.\n", "")
 
 
+def test_however_many_users_there_are_all_are_listed(folder: Path, run: Run) -> None:
+    with closing(sqlite3.connect(folder / "data" / "latchkey.db")) as opened, opened:
+        opened.executemany(
+            "INSERT INTO users (username, created_at, updated_at) VALUES (?, '', '')",
+            [(f"many-{number:04}",) for number in range(450)],
+        )
+    _, shown, _ = run("user", "list", "--json")
+    names = [user["username"] for user in json.loads(shown)]
+    assert len(names) == len(set(names)) == 454
+    assert names == sorted(names)
+
+
 def test_a_role_is_created_granted_revoked_and_deleted(folder: Path) -> None:
     assert done(folder, "role", "create", "editor") == "Created.\n"
     assert done(folder, "role", "grant", "User", "editor") == "Granted.\n"

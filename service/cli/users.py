@@ -4,8 +4,9 @@ import click
 
 from service import users
 from service.cli import output, run
-from service.db import Transaction
+from service.db import Database, Transaction
 
+_PAGE = 200
 _username = click.argument("username")
 
 
@@ -18,7 +19,7 @@ def user() -> None:
 @output.as_json
 def list_users(json_form: bool) -> None:
     """List all users."""
-    rows, _ = run.read(lambda database: users.page(database, users.Query(limit=200)))
+    rows = run.read(_everybody)
     output.show([_facts(row) for row in rows], json_form=json_form, empty="There are no users yet.")
 
 
@@ -102,6 +103,14 @@ def delete(username: str, yes: bool) -> None:
 
     run.write(action)
     click.echo("Deleted.")
+
+
+async def _everybody(database: Database) -> list[users.User]:
+    found, after = await users.page(database, users.Query(limit=_PAGE))
+    while after is not None:
+        more, after = await users.page(database, users.Query(limit=_PAGE, after=after))
+        found += more
+    return found
 
 
 def _facts(row: users.User) -> dict[str, object]:
