@@ -12,8 +12,10 @@ from tests.people import BY
     [
         "UPDATE audit SET actor = 'somebody else'",
         "DELETE FROM audit",
-        "INSERT OR REPLACE INTO audit SELECT id, at, 9, 'forged', action, target_id, target,"
-        " detail, client, request_id FROM audit",
+        (
+            "INSERT OR REPLACE INTO audit SELECT id, at, 9, 'forged', action, target_id, target,"
+            " detail, client, request_id FROM audit"
+        ),
         "INSERT INTO audit SELECT * FROM audit WHERE true ON CONFLICT (id) DO UPDATE SET actor='x'",
     ],
     ids=["update", "delete", "replace", "upsert"],
