@@ -8,7 +8,10 @@ const refuse = (code) => { throw new Refused(code); };
 
 /** The token is not good: a 401. `code` is Latchkey's word for why, as `token_revoked`. */
 export class Refused extends Error {
-  get code() { return this.message; }
+  constructor(code) {
+    super(code);
+    this.code = code;
+  }
 }
 
 /** For too long nobody has said what was taken back: a 503. */
