@@ -143,13 +143,20 @@ def json_response(value: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(value), status=status, headers=_JSON)
 
 
+def is_known(request: web.Request, etag: str) -> bool:
+    """Tell whether `If-None-Match` names an entity tag, in quotes (RFC 9110 section 13.1.2)."""
+    known = {tag.value for tag in request.if_none_match or ()}
+    return bool(known & {"*", etag.strip('"')})
+
+
 def asset_response(
-    request: web.Request, asset: Asset, *, cache_control: str = "public, max-age=86400"
+    request: web.Request, asset: Asset | None, *, cache_control: str = "public, max-age=86400"
 ) -> web.Response:
-    """Answer with an asset, or 304 if the client has it (RFC 9110 section 13.1.2)."""
+    """Answer with an asset, or 304 if the client has it. Raises NotFound when there is none."""
+    if asset is None:
+        raise errors.NotFound
     headers = {"ETag": asset.etag, "Cache-Control": cache_control}
-    known = {etag.value for etag in request.if_none_match or ()}
-    if known & {"*", asset.etag.strip('"')}:
+    if is_known(request, asset.etag):
         return web.Response(status=304, headers=headers)
     return web.Response(body=asset.body, headers={**headers, "Content-Type": asset.content_type})
 

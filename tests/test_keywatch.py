@@ -6,7 +6,6 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -17,25 +16,10 @@ from service.keys import KeyRing
 from service.keywatch import KeyWatch
 from tests.client import ask, bearer, cookie, sign_in
 from tests.conftest import SECRET, Server, Settings, Start, command
+from tests.keyfiles import key, within
 from tests.test_server import assert_safe
 
 JWKS = "/.well-known/jwks.json"
-
-
-def within(seconds: float, happened: Callable[[], bool]) -> None:
-    """Assert that something happens soon."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def key(path: Path, *arguments: str, **settings: str) -> str:
-    """Run a `key` command on a file, and return what it printed."""
-    given = {"JWT_ALGORITHM": "EdDSA", "JWT_KEYS_FILE": str(path), **settings}
-    done = command(path.parent, "key", *arguments, **given)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def kids(port: int) -> set[str]:
@@ -49,20 +33,6 @@ def figure(port: int) -> str:
         if line.startswith("latchkey_keys_file_bad ")
     )
     return line.split()[1]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Return a key file with one key that signs."""
-    made = tmp_path / "keys.json"
-    key(made, "generate")
-    return made
-
-
-@pytest.fixture
-def rotating(start: Start, path: Path) -> Server:
-    """Return a server that signs with the key of `path`."""
-    return start(JWT_ALGORITHM="EdDSA", JWT_KEYS_FILE=str(path), JWT_SECRET_KEY="")
 
 
 def test_a_new_file_is_noticed_within_a_second(rotating: Server, path: Path) -> None:

@@ -1,10 +1,11 @@
 """What callers may say: bodies and queries, read strictly, with every fault named at once."""
 
 from service.bodies.queries import AuditQuery, audit_query, cursor, nothing, user_query
-from service.bodies.strict import Reader, T
+from service.bodies.strict import ID, Reader, T
 from service.bodies.writes import patch, role, user
 
 __all__ = [
+    "ID",
     "AuditQuery",
     "Reader",
     "T",

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
@@ -10,12 +9,11 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, StringConstraints
 
 from service import audit, errors, strict_json, users
-from service.bodies.strict import Strict, read
+from service.bodies.strict import ID, Strict, printable, read
 
 _LIMIT = 50
 _MAX_LIMIT = 200
 _MAX_ID = 10**18
-_NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +27,13 @@ class AuditQuery:
 
 
 def _limit(text: str) -> str:
-    if not _NUMBER.fullmatch(text) or int(text) > _MAX_LIMIT:
+    if not ID.fullmatch(text) or int(text) > _MAX_LIMIT:
         raise ValueError(f"has to be a number from 1 to {_MAX_LIMIT}")
     return text
 
 
 def _number(text: str) -> str:
-    if not _NUMBER.fullmatch(text):
+    if not ID.fullmatch(text):
         raise ValueError("has to be the id of a user")
     return text
 
@@ -49,12 +47,6 @@ def _one_of(*words: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("has a character that cannot be shown")
-    return text
-
-
 _SORTS = tuple(way + column for column in users.SORTS for way in ("", "-"))
 
 
@@ -65,7 +57,7 @@ class _Page(Strict):
 
 class _Users(_Page):
     q: (
-        Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_printable)]
+        Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(printable)]
         | None
     ) = None
     role: Annotated[str, StringConstraints(max_length=64)] | None = None

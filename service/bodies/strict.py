@@ -1,5 +1,6 @@
 """Validation by pydantic, with our words and our error."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -21,6 +22,9 @@ _MESSAGES = {
     "bool_type": "has to be true or false",
     "list_type": "has to be a list",
 }
+
+ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+"""An id as text: no sign, no leading zero, small enough for every database."""
 
 T = TypeVar("T")
 Reader = Callable[[Mapping[str, str | list[str]]], T]
@@ -46,6 +50,13 @@ def read(kind: type[Shape], value: object, context: Any = None) -> Shape:
                 for error in invalid.errors(include_url=False, include_input=False)
             ]
         ) from None
+
+
+def printable(text: str) -> str:
+    """Return a text that hides nothing. Raises ValueError."""
+    if not text.isprintable():
+        raise ValueError("has a character that cannot be shown")
+    return text
 
 
 def _path(location: tuple[int | str, ...]) -> str:

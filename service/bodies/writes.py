@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from service import errors, users
-from service.bodies.strict import Strict, read
+from service.bodies.strict import Strict, printable, read
 
 
 def _username(text: str) -> str:
@@ -42,12 +42,6 @@ def _known_role(value: object, info: ValidationInfo) -> str:
     return name
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("has a character that cannot be shown")
-    return text.strip()
-
-
 def _bare(value: object) -> object:
     """Refuse `Ada <ada@example.org>`, of which the library would take the address."""
     if isinstance(value, str) and set(value) & set("<> "):
@@ -61,7 +55,10 @@ def _or_none(value: object) -> object:
 
 _Username = Annotated[str, AfterValidator(_username)]
 _Name = Annotated[
-    Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)] | None,
+    Annotated[
+        str, StringConstraints(max_length=200), AfterValidator(printable), AfterValidator(str.strip)
+    ]
+    | None,
     BeforeValidator(_or_none),
 ]
 _Email = Annotated[

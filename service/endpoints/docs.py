@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service import context, errors
+from service import context
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -29,8 +29,6 @@ async def page(request: web.Request) -> web.Response:
 async def file(request: web.Request) -> web.Response:
     """GET /docs/{name}: a file of Swagger UI."""
     found = request.app[context.VIEWS].swagger_ui.get(request.match_info["name"])
-    if found is None:
-        raise errors.NotFound
     return context.asset_response(request, found)
 
 

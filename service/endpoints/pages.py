@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import context, errors, seeds, session
+from service import context, seeds, session
 
 
 @context.public
@@ -36,8 +36,6 @@ async def login(request: web.Request) -> web.Response:
 async def asset(request: web.Request) -> web.Response:
     """GET /static/{name}: a file of the pages."""
     found = request.app[context.VIEWS].assets.get(request.match_info["name"])
-    if found is None:
-        raise errors.NotFound
     return context.asset_response(request, found)
 
 

@@ -10,8 +10,7 @@ async def public_keys(request: web.Request) -> web.Response:
     """GET /.well-known/jwks.json: the public keys, those that will sign next included."""
     body, tag = request.app[context.TOKENS].public_keys()
     headers = {"Cache-Control": f"public, max-age={keys.MAX_AGE}", "ETag": f'"{tag}"'}
-    known = [etag.value for etag in request.if_none_match or ()]
-    if tag in known or "*" in known:
+    if context.is_known(request, headers["ETag"]):
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, headers={**headers, "Content-Type": "application/json"})
 

@@ -1,6 +1,5 @@
 """How the API reads requests and writes answers: JSON bodies, ids, entity tags, pages."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +9,6 @@ from aiohttp import web
 from service import bodies, context, errors, strict_json
 
 _JSON = frozenset({"application/json", "application/merge-patch+json"})
-_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 async def body(request: web.Request) -> Any:
@@ -27,7 +25,7 @@ async def body(request: web.Request) -> Any:
 def identifier(request: web.Request, missing: type[errors.Problem]) -> int:
     """Return the `{id}` of the path; raise `missing` if it is not one."""
     text = request.match_info["id"]
-    if not _ID.fullmatch(text):
+    if not bodies.ID.fullmatch(text):
         raise missing
     return int(text)
 
@@ -48,15 +46,10 @@ def etag(user: Mapping[str, Any]) -> str:
 
 def require_match(request: web.Request, user: Mapping[str, Any]) -> None:
     """Check `If-Match`, when there is one (RFC 9110 section 13.1.1). Raises PreconditionFailed."""
-    tags = _tags(request, "If-Match")
+    lines = request.headers.getall("If-Match", ())
+    tags = {tag.strip() for line in lines for tag in line.split(",")}
     if tags and not tags & {"*", etag(user)}:
         raise errors.PreconditionFailed
-
-
-def is_known(request: web.Request, user: Mapping[str, Any]) -> bool:
-    """Tell whether `If-None-Match` names what we have (RFC 9110 section 13.1.2)."""
-    tags = {tag.removeprefix("W/") for tag in _tags(request, "If-None-Match")}
-    return bool(tags & {"*", etag(user)})
 
 
 def page(
@@ -72,8 +65,3 @@ def page(
 
 def _others(request: web.Request) -> list[tuple[str, str]]:
     return [(name, value) for name, value in request.query.items() if name != "cursor"]
-
-
-def _tags(request: web.Request, name: str) -> set[str]:
-    lines = request.headers.getall(name, ())
-    return {tag.strip() for line in lines for tag in line.split(",")}

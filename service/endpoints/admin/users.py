@@ -41,7 +41,7 @@ async def create(request: web.Request) -> web.Response:
 async def read(request: web.Request) -> web.Response:
     """GET /api/v1/users/{id}: one user, with an entity tag."""
     user = await users.require(request.app[context.DATABASE], _id(request))
-    if exchange.is_known(request, user):
+    if context.is_known(request, exchange.etag(user)):
         return web.Response(status=304, headers={"ETag": exchange.etag(user)})
     return _answer(user)
 
