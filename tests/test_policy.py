@@ -15,6 +15,7 @@ OPEN = {
     ("POST", "/auth/logout"),
     ("GET", "/auth/revocations"),
     ("GET", "/static/{name}"),
+    ("GET", "/api/"),
     ("GET", "/docs"),
     ("GET", "/docs/{name}"),
     ("GET", "/openapi.json"),
@@ -25,7 +26,7 @@ OPEN = {
     ("GET", "/ready"),
     ("GET", "/metrics"),
 }
-CLOSED = {("GET", "/auth/me"), ("GET", "/auth/token"), ("GET", "/api/")}
+CLOSED = {("GET", "/auth/me"), ("GET", "/auth/token")}
 MANAGERS = {
     ("GET", "/api/v1/users"),
     ("POST", "/api/v1/users"),
