@@ -68,24 +68,15 @@ def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
         context.log(
             request, "refused", level=level, code=problem.code, status=problem.status, reason=reason
         )
-    response = web.Response(status=problem.status, headers=problem.headers)
+    if accept.prefers_html(", ".join(request.headers.getall("Accept", ()))):
+        response = context.call(request).page or _page(request, problem)
+    else:
+        response = web.Response(body=errors.as_json(problem))
+        response.headers["Content-Type"] = errors.CONTENT_TYPE
+    response.set_status(problem.status)
+    response.headers.update(problem.headers)
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
-    if accept.prefers_html(", ".join(request.headers.getall("Accept", ()))):
-        response.body = (
-            app[context.VIEWS]
-            .render(
-                "error.html",
-                problem=problem,
-                request_id=context.call(request).id,
-                path="" if context.is_public(request.match_info.handler) else request.path,
-            )
-            .encode()
-        )
-        response.headers["Content-Type"] = CONTENT_TYPE
-    else:
-        response.body = errors.as_json(problem)
-        response.headers["Content-Type"] = errors.CONTENT_TYPE
     return response
 
 
@@ -139,6 +130,16 @@ def _check_same_site(request: web.Request) -> None:
         return
     if session.has_foreign_origin(request):
         raise errors.CrossSite
+
+
+def _page(request: web.Request, problem: errors.Problem) -> web.Response:
+    text = request.app[context.VIEWS].render(
+        "error.html",
+        problem=problem,
+        request_id=context.call(request).id,
+        path="" if context.is_public(request.match_info.handler) else request.path,
+    )
+    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _read_body(request: web.Request) -> None:

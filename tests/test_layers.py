@@ -12,6 +12,7 @@ LAYERS = {
     "accept": 0,
     "logs": 0,
     "peers": 0,
+    "strict_form": 0,
     "strict_json": 0,
     "urls": 0,
     "views": 0,

@@ -39,6 +39,19 @@ MANAGERS = {
     ("POST", "/api/v1/roles"),
     ("DELETE", "/api/v1/roles/{id}"),
     ("GET", "/api/v1/audit"),
+    ("GET", "/admin"),
+    ("GET", "/admin/users/new"),
+    ("POST", "/admin/users/new"),
+    ("GET", "/admin/users/{id}"),
+    ("POST", "/admin/users/{id}"),
+    ("GET", "/admin/users/{id}/delete"),
+    ("POST", "/admin/users/{id}/delete"),
+    ("POST", "/admin/users/{id}/sign-out"),
+    ("GET", "/admin/roles"),
+    ("POST", "/admin/roles"),
+    ("GET", "/admin/roles/{id}/delete"),
+    ("POST", "/admin/roles/{id}/delete"),
+    ("GET", "/admin/audit"),
 }
 NO_HEAD = {"/auth/bypass", "/auth/logout"}
 
