@@ -59,7 +59,7 @@ def of(problem: errors.Problem) -> Faults:
         known = name in _LABELS
         said.setdefault(
             name if known else attribute,
-            _sentence(_LABELS[name] if known else attribute, error["message"]),
+            _sentence(_LABELS[name] if known else f"“{attribute}”", error["message"]),
         )
     return Faults(
         above=tuple(text for name, text in said.items() if name not in _LABELS),
