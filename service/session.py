@@ -1,6 +1,7 @@
 """The session: the cookie that carries the token, from sign-in to sign-out."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -100,7 +101,11 @@ def bearer_token(request: web.Request) -> str | None:
 
 def next_address(request: web.Request) -> str:
     """Return where to go after this, from `next` or `rd`: an allowed address, or `/`."""
-    values = [value for name in _NEXT for value in request.query.getall(name, ())]
+    return safe_next(request, [v for name in _NEXT for v in request.query.getall(name, ())])
+
+
+def safe_next(request: web.Request, values: Sequence[str]) -> str:
+    """Return the one address in `values` if a sign-in may lead there, else `/`."""
     config = request.app[context.CONFIG]
     return urls.safe_next(values, {config.public_url, *config.allowed_redirects})
 
@@ -108,6 +113,15 @@ def next_address(request: web.Request) -> str:
 def came_from_another_site(request: web.Request) -> bool:
     """Tell whether a browser says that a page of another site led here (Fetch Metadata)."""
     return request.headers.get("Sec-Fetch-Site", "").lower() == "cross-site"
+
+
+def withholds_cookie(request: web.Request) -> bool:
+    """Tell whether a browser may keep our cookie back, since a page of another site led here."""
+    return (
+        came_from_another_site(request)
+        and request.app[context.CONFIG].cookie_samesite == "Strict"
+        and not _sends_cookie(request)
+    )
 
 
 def has_foreign_origin(request: web.Request) -> bool:
@@ -136,7 +150,8 @@ def _cookie(request: web.Request, value: str, max_age: int) -> str:
     """Write a `Set-Cookie` value: the same attributes to set and to clear (RFC 6265 4.1)."""
     config = request.app[context.CONFIG]
     secure = "; Secure" if config.cookie_secure else ""
+    domain = f"; Domain={config.cookie_domain}" if config.cookie_domain else ""
     return (
         f"{config.cookie_name}={value}; HttpOnly{secure}; SameSite={config.cookie_samesite}"
-        f"; Path=/; Max-Age={max_age}"
+        f"; Path=/{domain}; Max-Age={max_age}"
     )

@@ -49,6 +49,11 @@ class Tokens:
         self._in_use = _in_use(keys)
         self._verified: OrderedDict[str, Claims] = OrderedDict()
 
+    @property
+    def has_public_key(self) -> bool:
+        """Whether anybody can check what is signed here: by a key pair, not by a secret."""
+        return self._in_use.ring.signing.kid is not None
+
     def public_keys(self) -> tuple[bytes, str]:
         """Return the public set (RFC 7517), and the tag that changes when it does."""
         return self._in_use.ring.jwks, self._in_use.ring.etag

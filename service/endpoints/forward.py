@@ -1,0 +1,84 @@
+"""The proxy's question, may this caller pass: `/auth/verify`, alias `/oauth2/auth`."""
+
+from urllib.parse import quote
+
+from aiohttp import web
+
+from service import accept, context, errors, forwarding, logs, peers, session
+from service.forwarding import Original, Question
+from service.identity_headers import NOTHING
+
+_VARY = "Cookie, Authorization"
+
+
+def _question(request: web.Request) -> Question:
+    return forwarding.question(request.raw_path.partition("?")[2])
+
+
+def _refused(request: web.Request, problem: errors.Problem, response: web.Response) -> None:
+    """Refuse in the proxy's words: a status, no body, and for a page the way to the sign-in.
+
+    Caddy and Traefik pass a redirect on; nginx and HAProxy take 401 alone, and their configuration
+    makes the redirect of its `Location`.
+    """
+    response.headers["Vary"] = _VARY
+    if not isinstance(problem, errors.Unauthenticated):
+        return
+    question = _question(request)
+    original = _original(request, question)
+    if original is not None and question.dialect and original.is_read and _is_navigation(request):
+        response.headers["Location"] = _sign_in_page(request, original)
+        if question.dialect.redirects:
+            response.set_status(302)
+            response.headers.popall("WWW-Authenticate")
+
+
+@context.as_any_method
+@context.checking(_question)
+@context.refusing(_refused)
+async def verify(request: web.Request) -> web.Response:
+    """Any method, /auth/verify[?proxy=][&role=R][&all=1]: 200 with identity headers, 401 or 403."""
+    question = _question(request)
+    claims = context.identity(request)
+    if question.roles and not question.is_met_by([role["role"] for role in claims["roles"]]):
+        raise errors.RoleMissing
+    response = web.Response(headers=await request.app[context.IDENTITY_HEADERS].of(claims))
+    original = _original(request, question)
+    host = None if original is None else original.host
+    assertion = None if host is None else request.app[context.ASSERTIONS].issue(claims, host)
+    response.headers["X-Latchkey-Assertion"] = assertion or NOTHING
+    response.headers["Vary"] = _VARY
+    return response
+
+
+def _original(request: web.Request, question: Question) -> Original | None:
+    """Return the request that a trusted proxy asks for; from anybody else we take no word of it."""
+    if question.dialect is None:
+        return None
+    peer = peers.address(request.remote)
+    if not peers.is_within(peer, request.app[context.CONFIG].trusted_proxies):
+        context.log(request, "proxy_not_trusted", level=logs.DEBUG, peer=request.remote)
+        return None
+    headers = request.headers
+    return question.dialect.original(lambda name: headers.getall(name, ()))
+
+
+def _is_navigation(request: web.Request) -> bool:
+    """Tell whether a person looks at what comes: as the browser says, else by what it prefers."""
+    mode = request.headers.get("Sec-Fetch-Mode")
+    if mode is not None:
+        return mode.lower() == "navigate"
+    return accept.prefers_html(", ".join(request.headers.getall("Accept", ())))
+
+
+def _sign_in_page(request: web.Request, original: Original) -> str:
+    """Return the address of the sign-in page, which leads back if the address is one of ours."""
+    page = f"{request.app[context.CONFIG].public_url}/auth/login"
+    back = session.safe_next(request, [original.url])
+    return page if back == "/" else f"{page}?next={quote(back, safe='')}"
+
+
+ROUTES = (
+    web.route("*", "/auth/verify", verify),
+    web.route("*", "/oauth2/auth", verify),
+)
