@@ -67,8 +67,11 @@ _ANY_METHOD = "latchkey_any_method"
 Check = Callable[[web.Request], object]
 """Raises a Problem if a request is not one that a route answers, whoever sends it."""
 
-Refusal = Callable[[web.Request, errors.Problem, web.Response], None]
-"""Says in an answer, which has the status already, what stands against a request."""
+Refusal = Callable[[web.Request, errors.Problem, web.Response], bool]
+"""Says in an answer, which has status and challenge, what stands against a request.
+
+It returns whether that is all; if not, the problem itself follows as the body.
+"""
 
 
 def public(handler: _H) -> _H:
@@ -113,7 +116,7 @@ def first_check(handler: object) -> Check | None:
 
 
 def refusing(say: Refusal) -> Callable[[_H], _H]:
-    """Let a route say in its own way what it refuses; others answer with a problem or a page."""
+    """Let a route have a say in how it refuses; the others answer with a problem or a page."""
 
     def mark(handler: _H) -> _H:
         setattr(handler, _REFUSES, say)

@@ -33,7 +33,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
     is_closed = not context.is_public(handler)
     role = context.needed_role(handler)
     check = context.first_check(handler)
-    say = context.refusal(handler) or _explain
+    say = context.refusal(handler)
     is_any_method = context.is_any_method(handler)
     is_safe = is_any_method or route.method in _SAFE_METHODS
 
@@ -66,7 +66,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
 def refuse(
     request: web.Request, problem: errors.Problem, say: context.Refusal | None = None
 ) -> web.Response:
-    """Answer with a problem, count it and log it. `say` writes the answer's body."""
+    """Answer with a problem, count it and log it; the route may have a `say` in the answer."""
     request.app[context.METRICS].refused(problem.code)
     if problem.status != 404:
         level = logs.ERROR if problem.status >= 500 else logs.INFO
@@ -77,7 +77,8 @@ def refuse(
     response = web.Response(status=problem.status, headers=problem.headers)
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
-    (say or _explain)(request, problem, response)
+    if say is None or not say(request, problem, response):
+        _explain(request, problem, response)
     return response
 
 

@@ -15,6 +15,7 @@ LAYERS = {
     "strict_json": 0,
     "urls": 0,
     "views": 0,
+    "wellformed": 0,
     "errors": 1,
     "metrics": 1,
     "cookies": 2,

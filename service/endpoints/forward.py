@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from service import accept, context, errors, forwarding, logs, peers, session
+from service import accept, context, errors, forwarding, logs, peers, session, urls
 from service.forwarding import Original, Question
 from service.identity_headers import NOTHING
 
@@ -15,22 +15,29 @@ def _question(request: web.Request) -> Question:
     return forwarding.question(request.raw_path.partition("?")[2])
 
 
-def _refused(request: web.Request, problem: errors.Problem, response: web.Response) -> None:
+def _refused(request: web.Request, problem: errors.Problem, response: web.Response) -> bool:
     """Refuse in the proxy's words: a status, no body, and for a page the way to the sign-in.
 
     Caddy and Traefik pass a redirect on; nginx and HAProxy take 401 alone, and their configuration
     makes the redirect of its `Location`.
     """
     response.headers["Vary"] = _VARY
-    if not isinstance(problem, errors.Unauthenticated):
-        return
+    if isinstance(problem, errors.ForwardInvalid):
+        return False
     question = _question(request)
+    if isinstance(problem, errors.Unauthenticated):
+        _show_the_way_in(request, question, response)
+    return question.dialect is not None
+
+
+def _show_the_way_in(request: web.Request, question: Question, response: web.Response) -> None:
     original = _original(request, question)
-    if original is not None and question.dialect and original.is_read and _is_navigation(request):
-        response.headers["Location"] = _sign_in_page(request, original)
-        if question.dialect.redirects:
-            response.set_status(302)
-            response.headers.popall("WWW-Authenticate")
+    if original is None or not original.is_read or not _is_navigation(request):
+        return
+    response.headers["Location"] = _sign_in_page(request, original)
+    if question.dialect is not None and question.dialect.redirects:
+        response.set_status(302)
+        response.headers.popall("WWW-Authenticate")
 
 
 @context.as_any_method
@@ -74,8 +81,9 @@ def _is_navigation(request: web.Request) -> bool:
 def _sign_in_page(request: web.Request, original: Original) -> str:
     """Return the address of the sign-in page, which leads back if the address is one of ours."""
     page = f"{request.app[context.CONFIG].public_url}/auth/login"
-    back = session.safe_next(request, [original.url])
-    return page if back == "/" else f"{page}?next={quote(back, safe='')}"
+    is_absolute = original.host is not None
+    back = session.safe_next(request, [original.url]) if is_absolute else urls.HOME
+    return page if back == urls.HOME else f"{page}?next={quote(back, safe='')}"
 
 
 ROUTES = (
