@@ -9,7 +9,6 @@ import orjson
 from aiohttp import web
 
 from service import changes, context, db, keys, middleware, openapi, schema
-from service.assertions import Assertions
 from service.config import Config
 from service.endpoints import (
     account,
@@ -22,10 +21,10 @@ from service.endpoints import (
     revocations,
     wellknown,
 )
-from service.identity_headers import IdentityHeaders
 from service.keywatch import KeyWatch
 from service.login import bypass
 from service.metrics import Metrics
+from service.passes import Passes
 from service.revocation import Revocation
 from service.tokens import Tokens
 from service.views import Asset, Views, as_asset
@@ -37,7 +36,6 @@ def create_app(config: Config) -> web.Application:
     app[context.CONFIG] = config
     app[context.KEY_WATCH] = KeyWatch(config)
     app[context.TOKENS] = Tokens(config, keys.load(config))
-    app[context.ASSERTIONS] = Assertions(app[context.TOKENS])
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation, _key_watch))
@@ -60,7 +58,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     schema.require_current(path)
     async with db.connect(path) as database:
         app[context.DATABASE] = database
-        app[context.IDENTITY_HEADERS] = IdentityHeaders(database)
+        app[context.PASSES] = Passes(database, app[context.TOKENS])
         yield
 
 

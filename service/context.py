@@ -13,13 +13,12 @@ import orjson
 from aiohttp import web
 
 from service import errors, logs, peers
-from service.assertions import Assertions
 from service.audit import Actor
 from service.config import Config
 from service.db import Database, Transaction
-from service.identity_headers import IdentityHeaders
 from service.keywatch import KeyWatch
 from service.metrics import Metrics
+from service.passes import Passes
 from service.revocation import Revocation
 from service.tokens import Claims, Tokens
 from service.views import Asset, Views
@@ -30,8 +29,7 @@ TOKENS = web.AppKey("tokens", Tokens)
 REVOCATION = web.AppKey("revocation", Revocation)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
-IDENTITY_HEADERS = web.AppKey("identity_headers", IdentityHeaders)
-ASSERTIONS = web.AppKey("assertions", Assertions)
+PASSES = web.AppKey("passes", Passes)
 VIEWS = web.AppKey("views", Views)
 DESCRIPTION = web.AppKey("description", Asset)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +19,7 @@ _MAX_LENGTH = 2048
 HOME = "/"
 
 
+@lru_cache(maxsize=512)
 def origin(text: str) -> str | None:
     """Return `scheme://host[:port]` in one canonical form, or None if `text` is something else."""
     match = _ORIGIN.fullmatch(text)

@@ -6,7 +6,6 @@ from aiohttp import web
 
 from service import accept, context, errors, forwarding, logs, peers, session, urls
 from service.forwarding import Original, Question
-from service.identity_headers import NOTHING
 
 _VARY = "Cookie, Authorization"
 
@@ -43,27 +42,22 @@ def _show_the_way_in(request: web.Request, question: Question, response: web.Res
 @context.as_any_method
 @context.checking(_question)
 @context.refusing(_refused)
-async def verify(request: web.Request) -> web.Response:
+async def verify(request: web.Request) -> web.StreamResponse:
     """Any method, /auth/verify[?proxy=][&role=R][&all=1]: 200 with identity headers, 401 or 403."""
     question = _question(request)
     claims = context.identity(request)
     if question.roles and not question.is_met_by([role["role"] for role in claims["roles"]]):
         raise errors.RoleMissing
-    response = web.Response(headers=await request.app[context.IDENTITY_HEADERS].of(claims))
-    original = _original(request, question)
-    host = None if original is None else original.host
-    assertion = None if host is None else request.app[context.ASSERTIONS].issue(claims, host)
-    response.headers["X-Latchkey-Assertion"] = assertion or NOTHING
-    response.headers["Vary"] = _VARY
-    return response
+    app = request.app
+    original = _original(request, question) if app[context.TOKENS].has_public_key else None
+    return await app[context.PASSES].of(claims, None if original is None else original.host)
 
 
 def _original(request: web.Request, question: Question) -> Original | None:
     """Return the request that a trusted proxy asks for; from anybody else we take no word of it."""
     if question.dialect is None:
         return None
-    peer = peers.address(request.remote)
-    if not peers.is_within(peer, request.app[context.CONFIG].trusted_proxies):
+    if not peers.is_trusted(request.remote, request.app[context.CONFIG].trusted_proxies):
         context.log(request, "proxy_not_trusted", level=logs.DEBUG, peer=request.remote)
         return None
     headers = request.headers
