@@ -345,9 +345,17 @@ def test_several_hosts_share_one_cookie(behind: Server) -> None:
         "Secure",
     ]
     out = ask(behind.port, "/auth/logout", "POST", headers=cookie(answer.token))
-    value, *cleared = out["Set-Cookie"].split("; ")
-    assert value == "jwt="
-    assert {"Domain=example.org", "Max-Age=0", "Path=/"} <= set(cleared)
+    shared, own = (line.split("; ") for line in out.all("Set-Cookie"))
+    assert shared[0] == own[0] == "jwt="
+    assert {"Domain=example.org", "Max-Age=0", "Path=/"} <= set(shared)
+    assert set(own) == set(shared) - {"Domain=example.org"}
+
+
+def test_a_cookie_from_before_there_was_a_domain_does_not_keep_anybody_out(behind: Server) -> None:
+    headers = {"Host": "auth.example.org", "Cookie": "jwt=old; jwt=older"}
+    shared, own = ask(behind.port, "/auth/bypass?token=user", headers=headers).all("Set-Cookie")
+    assert "; Domain=example.org; " in shared
+    assert (own.startswith("jwt=; "), "Domain" in own, "Max-Age=0" in own) == (True, False, True)
 
 
 # --- The sign-in page for those whose browser keeps the cookie back -------------------------------

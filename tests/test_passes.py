@@ -81,7 +81,7 @@ async def test_many_who_ask_at_once_are_one_question(
         asked.append(user_id)
         return await look_up(db, user_id)
 
-    monkeypatch.setattr(passes.users, "by_id", counted)
+    monkeypatch.setattr(users, "by_id", counted)
     known, claims = Passes(database, tokens), await claims_of(database, tokens)
     answers = await asyncio.gather(*(known.of(claims) for _ in range(50)))
     assert len(set(map(id, answers))) == len(asked) == 1
