@@ -88,6 +88,16 @@ async def page(
     return [_entry(row) for row in rows]
 
 
+async def last_id(db: Database, username: str) -> int | None:
+    """Read the id of the last user of a name that entries speak of; None if none does."""
+    row = await db.fetch_one(
+        "SELECT target_id FROM audit WHERE target = ? AND action LIKE 'user\\_%' ESCAPE '\\'"
+        " ORDER BY id DESC LIMIT 1",
+        (username,),
+    )
+    return int(row["target_id"]) if row else None
+
+
 def _entry(row: Row) -> dict[str, Any]:
     return {
         "id": row["id"],

@@ -1,5 +1,6 @@
 """What callers may say: bodies and queries, read strictly, with every fault named at once."""
 
+from service.bodies.faults import in_words
 from service.bodies.queries import AuditQuery, audit_query, cursor, nothing, user_query
 from service.bodies.strict import ID, Reader, T
 from service.bodies.writes import patch, role, user
@@ -11,6 +12,7 @@ __all__ = [
     "T",
     "audit_query",
     "cursor",
+    "in_words",
     "nothing",
     "patch",
     "role",
