@@ -92,13 +92,13 @@ def _read(file: Path, form: str, known_roles: Mapping[str, int]) -> _Batch:
     """Read and check a whole file. Raises Fault when it cannot be read."""
     batch = _Batch("standard input" if str(file) == "-" else str(file))
     try:
-        with _opened(file) as stream, _progress("Checking", _size(stream)) as bar:
-            seen = 0
-            for count, line in enumerate(files.people(stream, form, known_roles), 1):
-                batch.add(line)
-                if bar.length and count % _STEP == 0:
-                    bar.update(stream.tell() - seen)
-                    seen = stream.tell()
+        with _opened(file) as stream:
+            size = _size(stream)
+            with _progress("Checking", size) as bar:
+                for count, line in enumerate(files.people(stream, form, known_roles), 1):
+                    batch.add(line)
+                    if size and count % _STEP == 0:
+                        bar.update(stream.tell() - bar.pos)
     except OSError as error:
         raise errors.Fault(f"{batch.name} cannot be read: {error.strerror}.") from error
     return batch
@@ -124,8 +124,8 @@ def _size(stream: BinaryIO) -> int | None:
 
 @contextmanager
 def _progress(label: str, length: int | None) -> Iterator[Any]:
-    """Show a progress bar where somebody looks at it."""
-    hidden = not sys.stderr.isatty()
-    bar: Any = click.progressbar(length=length, label=label, file=sys.stderr, hidden=hidden)
+    """Show a progress bar where somebody looks at it, and it is known how far there is to go."""
+    hidden = length is None or not sys.stderr.isatty()
+    bar: Any = click.progressbar(length=length or 1, label=label, file=sys.stderr, hidden=hidden)
     with bar:
         yield bar
