@@ -47,7 +47,8 @@ BOB = ("bob", "", "", (), False)
         HEAD.replace(b"\n", b"\r\n")
         + b"\r\n\r\nada, Ada Lovelace , ada@example.org , editor  viewer,TRUE\r\n,,,,\r\n"
         b"bob,,,,No\r\n\r\n",
-        b"disabled,Roles,EMAIL,name,Username\n1,editor viewer,ada@example.org,Ada Lovelace,ada\n,,,,bob",
+        HEAD.replace(b"email,roles", b"ROLES,Email")
+        + b"ada,Ada Lovelace,editor viewer,ada@example.org,1\nbob,,,,",
         HEAD + b'ada, "Ada Lovelace",ada@example.org,editor viewer editor,true\n"bob",,"",,',
     ],
     ids=["plain", "semicolons", "byte order mark", "CRLF, blanks", "other order", "quotes"],
