@@ -1,17 +1,22 @@
 """The audit: who changed what, of whom, from where. A table that is only appended to."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from service import inserts
 from service.db import Database, Row, Transaction
 
 Action = Literal[
     "user_create", "user_update", "user_delete", "user_sign_out", "role_create", "role_delete"
 ]
 
-_COLUMNS = "id, at, actor_id, actor, action, target_id, target, detail, client, request_id"
+_APPENDED = (
+    "at", "actor_id", "actor", "action", "target_id", "target", "detail", "client", "request_id",
+)  # fmt: skip
+_COLUMNS = ", ".join(("id", *_APPENDED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +42,23 @@ async def record(
     detail: dict[str, Any] | None = None,
 ) -> None:
     """Append what was done to `target` (id and name), in the transaction of the change itself."""
-    await tx.execute(
-        "INSERT INTO audit (at, actor_id, actor, action, target_id, target, detail, client,"
-        " request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            now(),
-            by.id,
-            by.name,
-            action,
-            *target,
-            json.dumps(detail or {}),
-            by.client,
-            by.request_id,
-        ),
-    )
+    await record_all(tx, by, action, [(target, detail or {})])
+
+
+async def record_all(
+    tx: Transaction,
+    by: Actor,
+    action: Action,
+    targets: Sequence[tuple[tuple[int | None, str], dict[str, Any]]],
+) -> None:
+    """Append one thing that was done to several, each with its detail."""
+    at = now()
+    rows = [
+        (at, by.id, by.name, action, *target, json.dumps(detail), by.client, by.request_id)
+        for target, detail in targets
+    ]
+    for statement, values in inserts.many("audit", _APPENDED, rows):
+        await tx.execute(statement, values)
 
 
 async def page(
@@ -78,6 +86,16 @@ async def page(
         (*given.values(), limit),
     )
     return [_entry(row) for row in rows]
+
+
+async def last_id(db: Database, username: str) -> int | None:
+    """Read the id of the last user of a name that entries speak of; None if none does."""
+    row = await db.fetch_one(
+        "SELECT target_id FROM audit WHERE target = ? AND action LIKE 'user\\_%' ESCAPE '\\'"
+        " ORDER BY id DESC LIMIT 1",
+        (username,),
+    )
+    return int(row["target_id"]) if row else None
 
 
 def _entry(row: Row) -> dict[str, Any]:

@@ -11,11 +11,13 @@ from typing import Any
 
 import aiosqlite
 
+from service import folding
 from service.errors import DatabaseUnavailable, Fault
 
 Row = dict[str, Any]
 _BUSY_TIMEOUT_SECONDS = 5
 _READ_SECONDS = 5
+_READER_CACHE_KIB = 65536  # at most: a hundred thousand users and their indexes
 
 
 class Conflict(Exception):
@@ -113,6 +115,7 @@ async def connect(path: Path) -> AsyncIterator[Database]:
     """Open an existing database file. Raises Fault when it cannot be opened."""
     async with _open(path) as writer, _open(path) as reader:
         await reader.execute_fetchall("PRAGMA query_only = ON")
+        await reader.execute_fetchall(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
         yield Database(path, reader, writer)
 
 
@@ -136,6 +139,7 @@ def connect_blocking(path: Path) -> sqlite3.Connection:
         )
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.create_function("fold", 1, folding.fold, deterministic=True)
     except sqlite3.Error as error:
         raise Fault(f"The database {path} cannot be opened: {error}.") from error
     return connection

@@ -10,6 +10,8 @@ from tests.conftest import ROOT
 LAYERS = {
     "service": 0,
     "accept": 0,
+    "folding": 0,
+    "inserts": 0,
     "logs": 0,
     "peers": 0,
     "strict_form": 0,
