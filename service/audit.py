@@ -42,23 +42,25 @@ async def record(
     detail: dict[str, Any] | None = None,
 ) -> None:
     """Append what was done to `target` (id and name), in the transaction of the change itself."""
-    await record_all(tx, by, action, [(target, detail or {})])
+    await record_all(tx, by, action, [(*target, written(detail or {}))])
 
 
 async def record_all(
     tx: Transaction,
     by: Actor,
     action: Action,
-    targets: Sequence[tuple[tuple[int | None, str], dict[str, Any]]],
+    targets: Sequence[tuple[int | None, str, str]],
 ) -> None:
-    """Append one thing that was done to several, each with its detail."""
-    at = now()
-    rows = [
-        (at, by.id, by.name, action, *target, json.dumps(detail), by.client, by.request_id)
-        for target, detail in targets
-    ]
+    """Append one thing that was done to several: id, name and detail, `written`, of each."""
+    before, after = (now(), by.id, by.name, action), (by.client, by.request_id)
+    rows = [(*before, *target, *after) for target in targets]
     for statement, values in inserts.many("audit", _APPENDED, rows):
         await tx.execute(statement, values)
+
+
+def written(detail: dict[str, Any]) -> str:
+    """Return a detail as it is kept."""
+    return json.dumps(detail)
 
 
 async def page(

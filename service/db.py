@@ -17,7 +17,7 @@ from service.errors import DatabaseUnavailable, Fault
 Row = dict[str, Any]
 _BUSY_TIMEOUT_SECONDS = 5
 _READ_SECONDS = 5
-_READER_CACHE_KIB = 65536  # at most: a hundred thousand users and their indexes
+_CACHE_KIB = 65536  # at most: a hundred thousand users and their indexes
 
 
 class Conflict(Exception):
@@ -115,7 +115,6 @@ async def connect(path: Path) -> AsyncIterator[Database]:
     """Open an existing database file. Raises Fault when it cannot be opened."""
     async with _open(path) as writer, _open(path) as reader:
         await reader.execute_fetchall("PRAGMA query_only = ON")
-        await reader.execute_fetchall(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
         yield Database(path, reader, writer)
 
 
@@ -185,6 +184,7 @@ async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         opened = await connection
         await opened.execute_fetchall("PRAGMA foreign_keys = ON")
         await opened.execute_fetchall("PRAGMA synchronous = FULL")
+        await opened.execute_fetchall(f"PRAGMA cache_size = -{_CACHE_KIB}")
         await opened.execute_fetchall("SELECT count(*) FROM sqlite_master")
     except sqlite3.Error as error:
         await connection.close()

@@ -201,7 +201,6 @@ def test_a_name_that_is_taken_meanwhile_is_named(
 
     @contextlib.asynccontextmanager
     async def after_another(database: db.Database) -> Any:
-        monkeypatch.undo()
         with closing(sqlite3.connect(folder / "data" / "latchkey.db")) as opened, opened:
             opened.execute(
                 "INSERT INTO users (username, created_at, updated_at) VALUES ('new-00001', '', '')"
@@ -209,10 +208,8 @@ def test_a_name_that_is_taken_meanwhile_is_named(
         async with database.transaction() as tx:
             yield tx
 
-    monkeypatch.chdir(folder)
-    with monkeypatch.context() as patched:
-        patched.setattr("service.cli.run.writing", after_another)
-        code, printed, said = run(*CREATE, "people.jsonl")
+    monkeypatch.setattr("service.cli.run.writing", after_another)
+    code, printed, said = run(*CREATE, "people.jsonl")
     assert (code, printed) == (1, "")
     assert "  line 2: username: new-00001 exists already\n" in said
     assert counted(folder)["audit"] == before["audit"]

@@ -12,6 +12,9 @@ from service.cli.create import create
 from service.db import Database, Transaction
 
 _PAGE = 200
+Changed = tuple[users.User, bool]
+"""A user as it is now, and whether that is a change."""
+
 _username = click.argument("username")
 
 
@@ -96,7 +99,7 @@ def rename(username: str, to: str, json_form: bool) -> None:
 def enable(username: str, json_form: bool) -> None:
     """Let a disabled user sign in again."""
     sentences = ("Enabled.", "The user is enabled already.")
-    _update(username, {"disabled": False}, sentences, json_form=json_form)
+    _set_disabled(username, sentences, disabled=False, json_form=json_form)
 
 
 @user.command()
@@ -105,7 +108,7 @@ def enable(username: str, json_form: bool) -> None:
 def disable(username: str, json_form: bool) -> None:
     """Keep a user from signing in, and end all of the user's sessions."""
     sentences = ("Disabled.", "The user is disabled already.")
-    _update(username, {"disabled": True}, sentences, json_form=json_form)
+    _set_disabled(username, sentences, disabled=True, json_form=json_form)
 
 
 @user.command("sign-out")
@@ -145,16 +148,29 @@ def delete(username: str, yes: bool, json_form: bool) -> None:
 def _update(
     username: str, wanted: dict[str, Any], sentences: tuple[str, str], *, json_form: bool
 ) -> None:
-    """Change a user, and say the first of the sentences if that was a change."""
-
-    async def action(tx: Transaction) -> tuple[users.User, bool]:
+    async def action(tx: Transaction) -> Changed:
         changes = facts.checked(bodies.patch, wanted, await users.role_ids(tx))
         before = await users.get(tx, username)
         after = await users.update(tx, run.operator(), before, changes)
         return after, after["version"] != before["version"]
 
-    after, changed = run.write(action)
-    done = {"action": "user_update", "changed": changed, **facts.of(after)}
+    _done(run.write(action), sentences, json_form=json_form)
+
+
+def _set_disabled(
+    username: str, sentences: tuple[str, str], *, disabled: bool, json_form: bool
+) -> None:
+    async def action(tx: Transaction) -> Changed:
+        changed = await users.set_disabled(tx, run.operator(), username, disabled=disabled)
+        return await users.get(tx, username), changed
+
+    _done(run.write(action), sentences, json_form=json_form)
+
+
+def _done(after: Changed, sentences: tuple[str, str], *, json_form: bool) -> None:
+    """Say the first of the sentences if there was a change, or the second."""
+    user, changed = after
+    done = {"action": "user_update", "changed": changed, **facts.of(user)}
     output.done(sentences[0 if changed else 1], **done, json_form=json_form)
 
 

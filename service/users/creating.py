@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from service import audit, inserts
@@ -87,7 +88,7 @@ async def create_all(
         for statement, values in inserts.many("user_roles", ("user_id", "role_id"), held):
             await tx.execute(statement, values)
         entries = [
-            ((made[newcomer.username], newcomer.username), {"roles": list(newcomer.roles)})
+            (made[newcomer.username], newcomer.username, _detail(newcomer.roles))
             for newcomer in some
         ]
         await audit.record_all(tx, by, "user_create", entries)
@@ -110,3 +111,8 @@ async def _insert(tx: Transaction, newcomers: Sequence[Newcomer]) -> dict[str, i
     except Conflict:
         raise UsernameTaken from None
     return ids
+
+
+@lru_cache(maxsize=1024)
+def _detail(roles: tuple[str, ...]) -> str:
+    return audit.written({"roles": roles})

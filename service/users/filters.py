@@ -61,7 +61,7 @@ def _begins(text: str, sort: str) -> Filter:
     """Look at the beginning of the user name alone: the index for searching has nothing shorter."""
     values = (text, text + "\x7f")
     select = "SELECT id FROM users WHERE username >= ? AND username < ?", values
-    name = "u.username" if sort == "username" else "+u.username"
+    name = "u.username" if sort == "username" else "(u.username || '')"
     condition = f"{name} >= ? AND {name} < ?", values
     return Filter(condition, select, select, is_in_index=sort in _WITH_USERNAME)
 

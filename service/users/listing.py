@@ -96,7 +96,7 @@ async def _count(db: Database, select: Sql, most: int) -> int:
     """Count the rows of a select, as far as `most`."""
     sql, values = select
     row = await db.fetch_one(
-        f"SELECT count(*) AS n FROM (SELECT 1 FROM ({sql}) LIMIT ?)",  # noqa: S608  # constants
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM ({sql}) h LIMIT ?) c",  # noqa: S608  # constants
         (*values, most),
     )
     return int(row["n"]) if row else 0
