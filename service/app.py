@@ -30,15 +30,19 @@ from service.tokens import Tokens
 from service.views import Asset, Views, as_asset
 
 
-def create_app(config: Config) -> web.Application:
-    """Return the application. Its database is opened when it starts up, and closed when it ends."""
+def create_app(config: Config, metrics: Metrics | None = None) -> web.Application:
+    """Return the application. Its database is opened when it starts up, and closed when it ends.
+
+    One of several processes counts in `metrics` that it shares with the others.
+    """
     app = web.Application(client_max_size=middleware.BODY_BYTES)
     app[context.CONFIG] = config
     app[context.KEY_WATCH] = KeyWatch(config)
     app[context.TOKENS] = Tokens(config, keys.load(config))
-    app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
+    app[context.METRICS] = metrics or Metrics(bypass_enabled=config.bypass_auth)
+    app[context.LIFE] = context.Life()
     app[context.VIEWS] = Views()
-    app.cleanup_ctx.extend((_database, _revocation, _key_watch))
+    app.cleanup_ctx.extend((_database, _revocation, _key_watch, _figures))
     leaves = [pages, account, exchange, forward, revocations, wellknown, ops, docs, admin]
     if config.bypass_auth:
         leaves.append(bypass)
@@ -82,6 +86,14 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
     watch = app[context.KEY_WATCH]
     async with _beside(watch.run(app[context.TOKENS].use, app[context.METRICS].keys_file)):
         yield
+
+
+async def _figures(app: web.Application) -> AsyncIterator[None]:
+    """Leave what was counted for the other processes, once a second and at the end."""
+    metrics = app[context.METRICS]
+    async with _beside(metrics.keep_publishing()):
+        yield
+    metrics.publish()
 
 
 @contextlib.asynccontextmanager

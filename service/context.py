@@ -1,6 +1,7 @@
 """What travels with the application and with a request: typed keys, and who a route is open to."""
 
 import itertools
+import os
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,6 +34,19 @@ PASSES = web.AppKey("passes", Passes)
 VIEWS = web.AppKey("views", Views)
 DESCRIPTION = web.AppKey("description", Asset)
 
+
+@dataclass(slots=True)
+class Life:
+    """How far a server has come on its way out."""
+
+    stopping: bool = False
+    """It was told to stop, and is not to be sent anybody any more."""
+    closing: bool = False
+    """Nobody new is let in; every answer is the last one on its connection."""
+
+
+LIFE = web.AppKey("life", Life)
+
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -55,6 +69,14 @@ _CALL = web.RequestKey("call", Call)
 # An id tells requests apart, and protects nothing: eight digits of the process, then a number.
 _process = f"{random.getrandbits(32):08x}"
 _count = itertools.count()
+
+
+def _name_process() -> None:
+    global _process  # noqa: PLW0603  # a process has one name
+    _process = f"{random.getrandbits(32):08x}"
+
+
+os.register_at_fork(after_in_child=_name_process)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _H = TypeVar("_H", bound=Handler)

@@ -25,6 +25,7 @@ PRODUCTION = {"PUBLIC_URL": "https://auth.example.org", "JWT_SECRET_KEY": STRONG
 EXAMPLE = (ROOT / ".env.example").read_text()
 
 DURATION = "must be a duration such as 90s, 15m, 6h or 7d, at most 365d"
+WORKERS = "must be a number from 1 to 128; one for each core is enough"
 PORT = "must be a port number from 1 to 65535"
 HOST = "must be an IP address or a host name to listen on, such as 127.0.0.1"
 ADDRESS = "must be an address such as https://auth.example.org, without path or user name"
@@ -93,6 +94,12 @@ BAD = [
     ("HOST", "http://localhost", HOST),
     ("HOST", "a..b", HOST),
     ("HOST", "a" * 64, HOST),
+    ("WORKERS", "0", WORKERS),
+    ("WORKERS", "-1", WORKERS),
+    ("WORKERS", "129", WORKERS),
+    ("WORKERS", "1.5", WORKERS),
+    ("WORKERS", "auto", WORKERS),
+    ("WORKERS", "\u0662", WORKERS),  # an Arabic digit, which int() takes
     ("PORT", "0", PORT),
     ("PORT", "65536", PORT),
     ("PORT", "-1", PORT),
@@ -195,8 +202,8 @@ def test_the_table_of_bad_settings_leaves_none_out() -> None:
 
 def test_every_fault_is_named_at_once_and_once(read: Read) -> None:
     bad = {name: value for name, value, _ in reversed(BAD)}
-    named = [fault.split()[0] for fault in faults(read, {**bad, "JWT_SECRT": "x", "WORKERS": "2"})]
-    assert sorted(named) == sorted([*NAMES, "JWT_SECRT", "WORKERS"])
+    named = [fault.split()[0] for fault in faults(read, {**bad, "JWT_SECRT": "x", "CAS_URL": "x"})]
+    assert sorted(named) == sorted([*NAMES, "JWT_SECRT", "CAS_URL"])
 
 
 def test_without_settings_only_what_has_no_safe_default_is_missing(read: Read) -> None:
@@ -229,6 +236,7 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
         ("PUBLIC_URL", "HTTPS://Auth.Example.org:443/", "https://auth.example.org"),
         ("HOST", "::", "::"),
         ("PORT", "65535", 65535),
+        ("WORKERS", "128", 128),
         ("JWT_KEYS_FILE", " /run/keys.json ", Path("/run/keys.json")),
         ("JWT_EXPIRES_IN", "365d", 365 * 86400),
         ("JWT_AUDIENCE", " https://api.example.org ", "https://api.example.org"),
@@ -543,7 +551,6 @@ def test_a_secret_file_of_a_later_version_is_refused(read: Read) -> None:
 @pytest.mark.parametrize(
     ("name", "default"),
     [
-        ("WORKERS", "1"),
         ("PROVISION_USERS", "False"),
         ("PASSWORD_AUTH", "false"),
         ("PASSKEY_AUTH", "false"),

@@ -20,6 +20,8 @@ LAYERS = {
     "views": 0,
     "wellformed": 0,
     "errors": 1,
+    "board": 0,
+    "door": 0,
     "metrics": 1,
     "cookies": 2,
     "jws": 2,
@@ -47,9 +49,11 @@ LAYERS = {
     "login": 10,
     "middleware": 10,
     "app": 11,
-    "server": 12,
-    "cli": 13,
-    "__main__": 14,
+    "connection": 12,
+    "server": 13,
+    "workers": 14,
+    "cli": 15,
+    "__main__": 16,
 }
 """A file imports only files of lower numbers."""
 

@@ -34,6 +34,7 @@ class Config:
     public_url: str
     host: str
     port: int
+    workers: int
     database: Database
     jwt_secret_key: str | None = field(repr=False)
     jwt_secret_key_previous: str | None = field(repr=False)

@@ -21,6 +21,7 @@ _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _YEAR = 365 * 86400
+_MAX_WORKERS = 128
 
 
 def boolean(text: str) -> bool:
@@ -44,6 +45,13 @@ def port(text: str) -> int:
     """A TCP port."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ValueError("must be a port number from 1 to 65535")
+    return int(text)
+
+
+def workers(text: str) -> int:
+    """A number of processes."""
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= _MAX_WORKERS:
+        raise ValueError(f"must be a number from 1 to {_MAX_WORKERS}; one for each core is enough")
     return int(text)
 
 

@@ -33,6 +33,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("HOST", parse.host, "127.0.0.1", "the address to listen on"),
     Setting("PORT", parse.port, "8080", "the port to listen on"),
+    Setting("WORKERS", parse.workers, "1", "processes that share the port"),
     Setting(
         "DATABASE_URL",
         parse.database,
@@ -115,7 +116,6 @@ NAMES = tuple(setting.name for setting in SETTINGS)
 SECRETS = frozenset(setting.name for setting in SETTINGS if setting.secret)
 
 NOT_YET: dict[str, str | None] = {
-    "WORKERS": "1",
     "PROVISION_USERS": "false",
     "CAS_URL": None,
     "CAS_SERVICE_URL": None,
