@@ -9,7 +9,8 @@ import struct
 import zlib
 
 _HALF = 1 << 20  # of address space; memory is what is written
-_HEADER = struct.Struct("<QII")  # which writing it is, how long, and the check sum of both and all
+_HEADER = struct.Struct("<QII")  # which writing it is, how long, and the check sum of all
+_START = struct.Struct("<QI")
 
 
 class Board:
@@ -53,4 +54,5 @@ class Board:
 
 
 def _header(turn: int, text: bytes) -> bytes:
-    return _HEADER.pack(turn, len(text), zlib.crc32(text, turn & 0xFFFFFFFF))
+    start = _START.pack(turn, len(text))
+    return _HEADER.pack(turn, len(text), zlib.crc32(text, zlib.crc32(start)))
