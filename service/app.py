@@ -11,10 +11,12 @@ from aiohttp import web
 from service import changes, context, db, keys, middleware, openapi, schema
 from service.config import Config
 from service.endpoints import account, admin, docs, exchange, ops, pages, revocations, wellknown
+from service.keys import KeyRing
 from service.keywatch import KeyWatch
 from service.login import bypass
 from service.metrics import Metrics
 from service.revocation import Revocation
+from service.sealed import Seals
 from service.tokens import Tokens
 from service.views import Asset, Views, as_asset
 
@@ -24,7 +26,10 @@ def create_app(config: Config) -> web.Application:
     app = web.Application(client_max_size=middleware.BODY_BYTES)
     app[context.CONFIG] = config
     app[context.KEY_WATCH] = KeyWatch(config)
-    app[context.TOKENS] = Tokens(config, keys.load(config))
+    ring = keys.load(config)
+    app[context.TOKENS] = Tokens(config, ring)
+    app[context.SEALS] = Seals(ring)
+    app[context.PROVIDERS] = {}
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation, _key_watch))
@@ -68,7 +73,12 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
         yield
         return
     watch = app[context.KEY_WATCH]
-    async with _beside(watch.run(app[context.TOKENS].use, app[context.METRICS].keys_file)):
+
+    def use(ring: KeyRing) -> None:
+        app[context.TOKENS].use(ring)
+        app[context.SEALS].use(ring)
+
+    async with _beside(watch.run(use, app[context.METRICS].keys_file)):
         yield
 
 

@@ -18,7 +18,9 @@ from service.config import Config
 from service.db import Database, Transaction
 from service.keywatch import KeyWatch
 from service.metrics import Metrics
+from service.providers import Providers
 from service.revocation import Revocation
+from service.sealed import Seals
 from service.tokens import Claims, Tokens
 from service.views import Asset, Views
 
@@ -26,6 +28,8 @@ CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
 TOKENS = web.AppKey("tokens", Tokens)
 REVOCATION = web.AppKey("revocation", Revocation)
+SEALS = web.AppKey("seals", Seals)
+PROVIDERS = web.AppKey("providers", Providers)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
 VIEWS = web.AppKey("views", Views)
@@ -55,6 +59,7 @@ _count = itertools.count()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _H = TypeVar("_H", bound=Handler)
 _PUBLIC = "latchkey_public"
+_COOKIELESS = "latchkey_cookieless"
 _NEEDS = "latchkey_needs"
 
 
@@ -67,6 +72,17 @@ def public(handler: _H) -> _H:
 def is_public(handler: object) -> bool:
     """Tell whether a handler carries the mark of `public`."""
     return getattr(handler, _PUBLIC, False)
+
+
+def cookieless(handler: _H) -> _H:
+    """Let other sites ask: a handler that never looks at our cookie cannot be misled by it."""
+    setattr(handler, _COOKIELESS, True)
+    return handler
+
+
+def is_cookieless(handler: object) -> bool:
+    """Tell whether a handler carries the mark of `cookieless`."""
+    return getattr(handler, _COOKIELESS, False)
 
 
 def needs(role: str) -> Callable[[_H], _H]:

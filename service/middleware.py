@@ -32,7 +32,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
     handler: context.Handler = route.handler
     is_closed = not context.is_public(handler)
     role = context.needed_role(handler)
-    is_safe = route.method in _SAFE_METHODS
+    is_safe = route.method in _SAFE_METHODS or context.is_cookieless(handler)
 
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -98,7 +98,7 @@ def from_http(error: web.HTTPException) -> errors.Problem:
 
 def stamp(config: Config) -> Stamp:
     """Return what puts on an answer the headers that every answer carries."""
-    forms = " ".join(("'self'", *sorted(config.allowed_redirects)))
+    forms = " ".join(("'self'", *sorted(config.form_origins)))
     always = CIMultiDict(
         {
             "Server": "latchkey",

@@ -2,10 +2,12 @@
 
 import re
 from typing import Any
+from urllib.parse import urljoin
 
 from aiohttp import web
 
-from service import context, cookies, errors, urls
+from service import accept, context, cookies, errors, logs, provider_sessions, returns, urls
+from service.provider_sessions import ProviderSession
 from service.tokens import Claims
 
 _BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE | re.DOTALL)
@@ -15,20 +17,43 @@ _NEXT = ("next", "rd")
 def sign_in(request: web.Request, user: dict[str, Any], *, amr: str) -> web.Response:
     """Begin a session for `user`: answer with the cookie, and lead on to `next`.
 
-    After a navigation that came from another site the answer is a page that moves on by itself: a
-    browser would not send the fresh `SameSite=Strict` cookie along a 302 (RFC 6265bis 5.6.7.1).
-    Every way in ends here. Raises TokenTooLarge.
+    Every way in ends here, or in `sign_in_from`. Raises TokenTooLarge.
+    """
+    token, claims = request.app[context.TOKENS].issue(user, amr=amr)
+    return _land(
+        request,
+        token,
+        claims,
+        location=next_address(request),
+        by_page=came_from_another_site(request),
+    )
+
+
+async def sign_in_from(
+    request: web.Request, user: dict[str, Any], came: ProviderSession, *, amr: str, location: str
+) -> web.Response:
+    """Begin a session for `user` that a session at a provider opened, and lead on to `location`.
+
+    Raises TokenTooLarge, DatabaseUnavailable.
     """
     app = request.app
     token, claims = app[context.TOKENS].issue(user, amr=amr)
-    app[context.METRICS].signed_in(amr)
-    context.log(request, "sign_in", user=user["username"], method=amr, sid=claims["sid"])
-    headers = {"Set-Cookie": _cookie(request, token, claims["exp"] - claims["iat"])}
-    location = next_address(request)
-    if came_from_another_site(request) and app[context.CONFIG].cookie_samesite == "Strict":
-        page = app[context.VIEWS].render("landing.html", location=location)
-        return web.Response(text=page, content_type="text/html", headers=headers)
-    return web.Response(status=302, headers={**headers, "Location": location})
+    async with app[context.DATABASE].transaction() as tx:
+        await provider_sessions.opened(tx, came, claims)
+    # Older browsers, and all on plain http, do not say that another site led here.
+    says_nothing = "Sec-Fetch-Site" not in request.headers and accept.prefers_html(
+        ", ".join(request.headers.getall("Accept", ()))
+    )
+    response = _land(
+        request,
+        token,
+        claims,
+        location=location,
+        by_page=says_nothing or came_from_another_site(request),
+    )
+    lines, secure = request.headers.getall("Cookie", ()), app[context.CONFIG].cookie_secure
+    response.headers.add("Set-Cookie", returns.note(app[context.SEALS], lines, secure=secure))
+    return response
 
 
 async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Response:
@@ -38,7 +63,9 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
     goes on, and the cookie stays.
     """
     claims = await identify_if_any(request)
+    location = next_address(request)
     if claims is not None:
+        came_from = await _provider_session(request, claims)
         feed = request.app[context.REVOCATION]
         if everywhere:
             await feed.sign_out_user(context.actor(request, claims), claims["id"])
@@ -46,10 +73,15 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
             await feed.sign_out_session(claims)
         scope = "everywhere" if everywhere else "session"
         context.log(request, "sign_out", user=claims["username"], sid=claims["sid"], scope=scope)
-    headers = {"Location": next_address(request)}
+        if came_from is not None:
+            location = await _by_way_of(request, came_from, location)
+    response = _move_on(request, location, by_page=not _is_form_target(request, location))
     if request.method != "GET" or _sends_cookie(request):
-        headers["Set-Cookie"] = _cookie(request, "", 0)
-    return web.Response(status=302, headers=headers)
+        response.headers.add("Set-Cookie", _cookie(request, "", 0))
+    if any(returns.NAME in line for line in request.headers.getall("Cookie", ())):
+        secure = request.app[context.CONFIG].cookie_secure
+        response.headers.add("Set-Cookie", returns.forget(secure=secure))
+    return response
 
 
 async def identify(request: web.Request) -> Claims:
@@ -125,6 +157,59 @@ def is_prefetch(request: web.Request) -> bool:
     """Tell whether a browser only guesses that a person will come."""
     purposes = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
     return any("prefetch" in purpose.lower() for purpose in purposes)
+
+
+def _land(
+    request: web.Request, token: str, claims: Claims, *, location: str, by_page: bool
+) -> web.Response:
+    """Answer with the cookie of a new session.
+
+    With `by_page`, under `SameSite=Strict`, by a page that moves on by itself: after a navigation
+    from another site a browser would not send the fresh cookie along a 302 (RFC 6265bis 5.6.7.1).
+    """
+    app = request.app
+    amr = claims["amr"][0]
+    app[context.METRICS].signed_in(amr)
+    context.log(request, "sign_in", user=claims["username"], method=amr, sid=claims["sid"])
+    is_strict = app[context.CONFIG].cookie_samesite == "Strict"
+    response = _move_on(request, location, by_page=by_page and is_strict)
+    response.headers.add("Set-Cookie", _cookie(request, token, claims["exp"] - claims["iat"]))
+    return response
+
+
+def _move_on(request: web.Request, location: str, *, by_page: bool) -> web.Response:
+    if not by_page:
+        return web.Response(status=302, headers={"Location": location})
+    page = request.app[context.VIEWS].render("landing.html", location=location)
+    return web.Response(text=page, content_type="text/html")
+
+
+async def _provider_session(request: web.Request, claims: Claims) -> ProviderSession | None:
+    """Return the session at a provider that opened this one, if providers are on."""
+    if not request.app[context.PROVIDERS]:
+        return None
+    return await provider_sessions.behind(request.app[context.DATABASE], claims["sid"])
+
+
+async def _by_way_of(request: web.Request, came_from: ProviderSession, location: str) -> str:
+    """Return where signing out at the provider begins, or `location` where one cannot."""
+    provider = request.app[context.PROVIDERS].get(came_from.provider)
+    if provider is None:
+        return location
+    back = urljoin(request.app[context.CONFIG].public_url, location)
+    try:
+        return await provider.leave(came_from, back) or location
+    except errors.Problem as problem:
+        context.log(request, "provider_not_left", level=logs.WARNING, code=problem.code)
+        return location
+
+
+def _is_form_target(request: web.Request, location: str) -> bool:
+    """Tell whether our policy lets a form lead there by a redirect; a link may lead anywhere."""
+    if request.method != "POST" or location.startswith("/"):
+        return True
+    config = request.app[context.CONFIG]
+    return urls.origin_of(location) in {config.public_url, *config.form_origins}
 
 
 def _sends_cookie(request: web.Request) -> bool:

@@ -79,6 +79,11 @@ def _ascii(value: str) -> str:
     return quote(value, safe="/?#[]@!$&'()*+,;=:%~|^`{}\"<>-._", encoding="utf-8")
 
 
+def origin_of(address: str) -> str | None:
+    """The origin of an absolute address, or None if it has none."""
+    return _split_origin(address)[0]
+
+
 def host_of(origin_text: str) -> str:
     """The host of an origin, without brackets and port."""
     return urlsplit(origin_text).hostname or ""

@@ -33,6 +33,8 @@ NETWORKS = "must be networks such as 10.0.0.0/8 or ::1/128, separated by commas"
 SQLITE = "must be sqlite:///data/latchkey.db (four slashes: an absolute path)"
 POSTGRESQL = "must be sqlite:///path for now; PostgreSQL comes in a later version"
 COOKIE = "must be a cookie name: letters, digits and -_. , at most 64 characters"
+CAS = "must be an address such as https://cas.example.org/cas, without a query"
+RULES = "must be rules such as manage_documents=staff; manage_users=cn=it,dc=example"
 AUDIENCE = "must be a name or an address of at most 255 printable characters"
 BOOLEAN = "must be true or false"
 ALGORITHM = "must be HS256 or EdDSA or ES256 or RS256"
@@ -151,6 +153,20 @@ BAD = [
         "10.0.0.1,proxy",
         f"{NETWORKS} ('proxy' does not appear to be an IPv4 or IPv6 network)",
     ),
+    ("PROVISION_USERS", "maybe", BOOLEAN),
+    ("CAS_URL", "cas.example.org", CAS),
+    ("CAS_URL", "https://cas.example.org/cas?x=1", CAS),
+    ("CAS_URL", "https://ada@cas.example.org/cas", CAS),
+    ("CAS_URL", "https://cas.example.org//evil.example", CAS),
+    ("CAS_URL", "http://cas.example.org/cas", "must begin with https:// in production"),
+    ("CAS_SERVICE_URL", "https://auth.example.org/auth/cas", ADDRESS),
+    ("CAS_VERSION", "1.0", "must be 3.0 or 2.0"),
+    ("CAS_RENEW", "always", BOOLEAN),
+    ("CAS_TRUST_USERNAMES", "some", BOOLEAN),
+    ("CAS_ROLES_ATTRIBUTE", "two\nlines", AUDIENCE),
+    ("CAS_ROLES", "staff", RULES),
+    ("CAS_ROLES", "Manage Users=staff", RULES),
+    ("CAS_ROLES", "manage_users=", RULES),
     ("LOG_LEVEL", "loud", "must be debug or info or warning or error"),
     ("LOG_FORMAT", "xml", "must be text or json"),
 ]
@@ -653,3 +669,38 @@ def test_a_line_that_is_commented_out_shows_the_default(read: Read, setting: Set
 def test_the_example_with_a_fresh_key_loads(read: Read) -> None:
     fresh = re.sub(r"^JWT_SECRET_KEY=.*$", f"JWT_SECRET_KEY={STRONG}", EXAMPLE, flags=re.MULTILINE)
     assert read({}, fresh) == replace(read({}, EXAMPLE), jwt_secret_key=STRONG)
+
+
+def test_the_settings_of_cas_as_they_are_read(read: Read) -> None:
+    plain = read(PRODUCTION)
+    assert (plain.cas_url, plain.cas_service_url) == (None, plain.public_url)
+    found = read(
+        {
+            **PRODUCTION,
+            "CAS_URL": "https://CAS.example.org:443/cas/",
+            "CAS_SERVICE_URL": "https://login.example.org/",
+            "CAS_ROLES_ATTRIBUTE": "memberOf",
+            "CAS_ROLES": " manage_users = cn=it,dc=example ;manage_documents=staff;",
+        }
+    )
+    assert found.cas_url == "https://cas.example.org/cas"
+    assert found.cas_service_url == "https://login.example.org"
+    assert list(map(str, found.cas_roles)) == [
+        "manage_users=cn=it,dc=example",
+        "manage_documents=staff",
+    ]
+    assert found.form_origins == {"https://cas.example.org"}
+
+
+def test_settings_of_cas_that_do_not_fit_together(read: Read) -> None:
+    rules = {"CAS_ROLES": "manage_users=staff"}
+    (fault,) = faults(read, {**PRODUCTION, **rules})
+    assert fault.startswith("CAS_ROLES_ATTRIBUTE is missing")
+    (fault,) = faults(read, {**PRODUCTION, "CAS_ROLES_ATTRIBUTE": "memberOf"})
+    assert fault.startswith("CAS_ROLES is missing")
+    url = {"CAS_URL": "https://cas.example.org", "CAS_SERVICE_URL": "http://auth.example.org"}
+    assert faults(read, {**PRODUCTION, **url}) == [
+        "CAS_SERVICE_URL must begin with https:// in production"
+    ]
+    found = read({"ENVIRONMENT": "test", "JWT_SECRET_KEY": STRONG, "CAS_URL": "http://localhost:1"})
+    assert found.cas_url == "http://localhost:1"

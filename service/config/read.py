@@ -8,7 +8,7 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
-from service.config import strength
+from service.config import providers, strength
 from service.config.model import Config, Database, KeySettings
 from service.config.table import NAMES, NOT_YET, PREFIXES, SECRETS, SETTINGS
 from service.errors import Fault
@@ -182,6 +182,7 @@ def _check_together(parsed: dict[str, Any], values: Values, faults: dict[str, st
         parsed["LOG_FORMAT"] = "json" if production else "text"
     if parsed["PUBLIC_URL"] is None and not production:
         parsed["PUBLIC_URL"] = f"http://localhost:{parsed['PORT']}"
+    providers.complete(parsed)
     for name, fault in _unsafe(parsed, values, production=production):
         faults.setdefault(name, fault)
 
@@ -190,6 +191,7 @@ def _unsafe(
     parsed: dict[str, Any], values: Values, *, production: bool
 ) -> Iterable[tuple[str, str]]:
     yield from _unfit_keys(parsed, values, production=production)
+    yield from providers.unfit(parsed, production=production)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
         yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
     if not production:

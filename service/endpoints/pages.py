@@ -43,10 +43,20 @@ async def _ways_in(request: web.Request, *, location: str) -> web.Response:
     return _page(
         request,
         "login.html",
+        providers=_providers(request, location),
         demo_users=await _demo_users(request, location),
         bypass=request.app[context.CONFIG].bypass_auth,
         claims=await session.identify_if_any(request),
     )
+
+
+def _providers(request: web.Request, location: str) -> list[dict[str, str]]:
+    """Return label and link of the providers that one can sign in at."""
+    query = urlencode({"next": location})
+    return [
+        {"label": provider.label, "link": f"{provider.start}?{query}"}
+        for provider in request.app[context.PROVIDERS].values()
+    ]
 
 
 async def _demo_users(request: web.Request, location: str) -> list[dict[str, str]]:

@@ -7,6 +7,14 @@ strangers: it is constant, and never repeats what the client sent.
 from collections.abc import Mapping
 
 from service.errors.problem import CONTENT_TYPE, Fault, Problem, as_json
+from service.errors.providers import (
+    AnswerRefused,
+    AttemptUnknown,
+    CookieNotKept,
+    IdentityUnknown,
+    ProviderAnswerInvalid,
+    ProviderUnavailable,
+)
 from service.errors.refused import (
     BadRequest,
     BodyTimeout,
@@ -18,6 +26,8 @@ from service.errors.refused import (
     ExpectationFailed,
     Forbidden,
     HostRefused,
+    IdentityNotFound,
+    IdentityTaken,
     JsonInvalid,
     LastManager,
     MethodNotAllowed,
@@ -68,6 +78,8 @@ __all__ = [
     "BY_STATUS",
     "CONTENT_TYPE",
     "AlgorithmInvalid",
+    "AnswerRefused",
+    "AttemptUnknown",
     "AudienceInvalid",
     "AuthorizationAmbiguous",
     "BadRequest",
@@ -76,6 +88,7 @@ __all__ = [
     "BypassRefused",
     "ContentTypeUnsupported",
     "CookieAmbiguous",
+    "CookieNotKept",
     "CredentialsMissing",
     "CrossSite",
     "DatabaseUnavailable",
@@ -85,6 +98,9 @@ __all__ = [
     "FeedStale",
     "Forbidden",
     "HostRefused",
+    "IdentityNotFound",
+    "IdentityTaken",
+    "IdentityUnknown",
     "IssuerInvalid",
     "JsonInvalid",
     "LastManager",
@@ -93,6 +109,8 @@ __all__ = [
     "PreconditionFailed",
     "PrefetchRefused",
     "Problem",
+    "ProviderAnswerInvalid",
+    "ProviderUnavailable",
     "RoleMissing",
     "RoleNotFound",
     "RoleTaken",

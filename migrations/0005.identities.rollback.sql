@@ -1,0 +1,3 @@
+DROP TABLE provider_sessions;
+
+DROP TABLE identities;
