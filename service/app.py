@@ -13,7 +13,7 @@ from service.config import Config
 from service.endpoints import account, admin, docs, exchange, ops, pages, revocations, wellknown
 from service.keys import KeyRing
 from service.keywatch import KeyWatch
-from service.login import bypass
+from service.login import bypass, oidc
 from service.metrics import Metrics
 from service.revocation import Revocation
 from service.sealed import Seals
@@ -29,14 +29,16 @@ def create_app(config: Config) -> web.Application:
     ring = keys.load(config)
     app[context.TOKENS] = Tokens(config, ring)
     app[context.SEALS] = Seals(ring)
-    app[context.PROVIDERS] = {}
+    app[context.PROVIDERS] = oidc.ways_in(app)
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation, _key_watch))
+    if config.openid:
+        app.cleanup_ctx.append(oidc.connect)
     leaves = [pages, account, exchange, revocations, wellknown, ops, docs, admin]
     if config.bypass_auth:
         leaves.append(bypass)
-    routes = [route for leaf in leaves for route in leaf.ROUTES]
+    routes = [route for leaf in leaves for route in leaf.ROUTES] + oidc.routes(config)
     app.add_routes([middleware.before(route) for route in routes])
     app[context.DESCRIPTION] = _description(config, routes)
     return app

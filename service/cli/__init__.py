@@ -9,6 +9,7 @@ import click
 from service import __version__, errors
 from service.cli.checks import config_group, healthcheck
 from service.cli.database import migrate, prepare, seed
+from service.cli.idp import idp
 from service.cli.keys import key
 from service.cli.roles import role
 from service.cli.serve import serve
@@ -25,7 +26,19 @@ def cli() -> None:
     """
 
 
-for command in (serve, prepare, migrate, seed, user, role, token, key, config_group, healthcheck):
+for command in (
+    serve,
+    prepare,
+    migrate,
+    seed,
+    user,
+    role,
+    token,
+    key,
+    config_group,
+    healthcheck,
+    idp,
+):
     cli.add_command(command)
 
 

@@ -38,6 +38,26 @@ class RoleRule(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdProvider:
+    """A provider, and what we are to it. Without a secret we are a public client.
+
+    `start` is the path of the way in; the provider leads back to `callback`, each to its own.
+    """
+
+    name: str
+    label: str
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(repr=False)
+    scopes: tuple[str, ...]
+    username_claim: str
+    roles_claim: str | None
+    roles: tuple[RoleRule, ...]
+    start: str
+    callback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of the contract that this version has. Durations are whole seconds."""
 
@@ -68,6 +88,7 @@ class Config:
     cas_trust_usernames: bool
     cas_roles_attribute: str | None
     cas_roles: tuple[RoleRule, ...]
+    openid: tuple[OpenIdProvider, ...]
     log_level: str
     log_format: Literal["text", "json"]
 

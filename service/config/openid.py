@@ -1,13 +1,13 @@
 """The settings of OpenID providers: one set for each, by the provider's name."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from service import urls
+from service import peers, urls
 from service.config import parse
-from service.config.model import RoleRule
+from service.config.model import OpenIdProvider
+from service.config.setting import Setting
 
 PLAIN = "oidc"
 """The name of the provider whose settings have no name in them: OIDC_ISSUER and so on."""
@@ -17,31 +17,6 @@ _RESERVED = frozenset({PLAIN, "callback", "logout", "cas", "bypass"})
 _CLAIM = re.compile(r"[!-~]{1,255}")
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,255}")
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,1024}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenIdProvider:
-    """A provider and what we are to it. Without a secret we are a public client."""
-
-    name: str
-    label: str
-    issuer: str
-    client_id: str
-    client_secret: str | None = field(repr=False)
-    scopes: tuple[str, ...]
-    username_claim: str
-    roles_claim: str | None
-    roles: tuple[RoleRule, ...]
-
-    @property
-    def start(self) -> str:
-        """The path of the way in; the path to come back to is `callback` below it."""
-        return "/auth/oidc" if self.name == PLAIN else f"/auth/oidc/{self.name}"
-
-    @property
-    def callback(self) -> str:
-        """The path that the provider leads back to, each provider to its own."""
-        return f"{self.start}/callback"
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -93,74 +68,118 @@ def claim(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A setting that each provider has: the end of its name, and what it is."""
+def _settings(provider: str) -> tuple[Setting, ...]:
+    """Return the settings of a provider."""
 
-    suffix: str
-    parse: Callable[[str], Any]
-    default: str | None
-    meaning: str
-    secret: bool = False
+    def setting(
+        suffix: str, parser: Callable[[str], Any], default: str | None, meaning: str
+    ) -> Setting:
+        secret = suffix == "CLIENT_SECRET"
+        return Setting(_full(provider, suffix), parser, default, meaning, secret=secret)
+
+    return (
+        setting("ISSUER", issuer, None, "the provider, letter for letter as it calls itself"),
+        setting("CLIENT_ID", client_id, None, "what the provider calls us"),
+        setting("CLIENT_SECRET", str, None, "the secret that the provider gave us, if any"),
+        setting("SCOPES", scopes, "openid profile email", "what the provider is asked to tell"),
+        setting("USERNAME_CLAIM", claim, "preferred_username", "the claim that names a new user"),
+        setting("NAME", label, None, "what people call the provider"),
+        setting("ROLES_CLAIM", claim, None, "the claim that tells roles; unset, none are told"),
+        setting(
+            "ROLES",
+            parse.role_rules,
+            "",
+            "which role a value of that claim gives: role=value; role=value",
+        ),
+    )
 
 
-PARTS = (
-    Part("ISSUER", issuer, None, "the provider, letter for letter as its discovery document says"),
-    Part("CLIENT_ID", client_id, None, "what the provider calls us"),
-    Part("CLIENT_SECRET", str, None, "the secret that the provider gave us", secret=True),
-    Part("SCOPES", scopes, "openid profile email", "what the provider is asked to tell"),
-    Part("USERNAME_CLAIM", claim, "preferred_username", "the claim that names a new user"),
-    Part("NAME", label, None, "what the button says"),
-    Part("ROLES_CLAIM", claim, None, "the claim that tells roles; unset, the provider tells none"),
-    Part("ROLES", parse.role_rules, "", "which role a value of the claim gives: role=value; …"),
-)
-
-
-def full(provider: str, suffix: str) -> str:
-    """Return the name of a provider's setting."""
+def _full(provider: str, suffix: str) -> str:
     return f"OIDC_{suffix}" if provider == PLAIN else f"OIDC_{provider.upper()}_{suffix}"
 
 
-def providers(
-    parsed: Mapping[str, Any], configured: Iterable[str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each provider that is on, with its values by suffix; `configured` are all names."""
-    for name in configured:
-        values = {part.suffix: parsed[full(name, part.suffix)] for part in PARTS}
-        if name != PLAIN or values["ISSUER"] is not None or values["CLIENT_ID"] is not None:
-            yield name, values
+SETTINGS = (
+    Setting(PROVIDERS, names, "", "more OpenID providers, by names: google,campus"),
+    *_settings(PLAIN),
+)
 
 
-def unfit(
-    parsed: Mapping[str, Any], configured: Iterable[str], *, production: bool
-) -> Iterator[tuple[str, str]]:
-    """Yield the settings that do not fit, each with what is wrong."""
-    for name, values in providers(parsed, configured):
+def of_named(text: str) -> tuple[Setting, ...]:
+    """Return the settings of the providers that OIDC_PROVIDERS names; none if it cannot be read."""
+    try:
+        return tuple(setting for name in names(text) for setting in _settings(name))
+    except ValueError:
+        return ()
+
+
+def unfit(parsed: Mapping[str, Any], *, production: bool) -> Iterator[tuple[str, str]]:
+    """Yield the settings that do not fit together, each with what is wrong."""
+    for name in _on(parsed):
+        value = _values(parsed, name)
         for suffix in ("ISSUER", "CLIENT_ID"):
-            if values[suffix] is None:
-                yield full(name, suffix), "is missing: the provider needs it"
-        address = values["ISSUER"] or ""
-        if production and address.startswith("http://") and not urls.is_loopback(address):
-            yield full(name, "ISSUER"), "must begin with https:// in production"
-        if values["ROLES_CLAIM"] is not None and not values["ROLES"]:
-            yield full(name, "ROLES"), "is missing: which role each value of the claim gives"
-        if values["ROLES"] and values["ROLES_CLAIM"] is None:
-            yield full(name, "ROLES_CLAIM"), "is missing: the claim that the rules speak of"
+            if value[suffix] is None:
+                yield _full(name, suffix), f"is missing: the provider {name} needs it"
+        address = value["ISSUER"] or ""
+        if production and not address.startswith("https://") and not _is_loopback(address):
+            yield _full(name, "ISSUER"), "must begin with https:// in production"
+        if value["ROLES_CLAIM"] is not None and not value["ROLES"]:
+            yield _full(name, "ROLES"), "is missing: which role each value of the claim gives"
+        if value["ROLES"] and value["ROLES_CLAIM"] is None:
+            yield _full(name, "ROLES_CLAIM"), "is missing: the claim that the rules speak of"
 
 
-def complete(parsed: Mapping[str, Any], configured: Iterable[str]) -> tuple[OpenIdProvider, ...]:
-    """Return the providers that are on. Only for settings that fit."""
-    return tuple(
-        OpenIdProvider(
-            name=name,
-            label=values["NAME"] or ("OpenID Connect" if name == PLAIN else name.capitalize()),
-            issuer=values["ISSUER"],
-            client_id=values["CLIENT_ID"],
-            client_secret=values["CLIENT_SECRET"],
-            scopes=values["SCOPES"],
-            username_claim=values["USERNAME_CLAIM"],
-            roles_claim=values["ROLES_CLAIM"],
-            roles=values["ROLES"],
-        )
-        for name, values in providers(parsed, configured)
+def take(parsed: dict[str, Any]) -> tuple[OpenIdProvider, ...]:
+    """Take the settings of providers out of `parsed`; return the providers. Only if they fit."""
+    found = tuple(_provider(name, _values(parsed, name)) for name in _on(parsed))
+    for name in [name for name in parsed if name.startswith("OIDC_")]:
+        del parsed[name]
+    return found
+
+
+def shown(provider: OpenIdProvider) -> Iterator[tuple[str, object]]:
+    """Yield the settings of a provider, its secret left out."""
+    yield _full(provider.name, "ISSUER"), provider.issuer
+    yield _full(provider.name, "CLIENT_ID"), provider.client_id
+    yield _full(provider.name, "CLIENT_SECRET"), "(set)" if provider.client_secret else None
+    yield _full(provider.name, "SCOPES"), " ".join(provider.scopes)
+    yield _full(provider.name, "USERNAME_CLAIM"), provider.username_claim
+    yield _full(provider.name, "NAME"), provider.label
+    yield _full(provider.name, "ROLES_CLAIM"), provider.roles_claim
+    yield _full(provider.name, "ROLES"), "; ".join(map(str, provider.roles)) or None
+
+
+def _on(parsed: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the providers that are on."""
+    named: tuple[str, ...] = parsed[PROVIDERS]
+    has_plain = any(parsed[_full(PLAIN, suffix)] is not None for suffix in ("ISSUER", "CLIENT_ID"))
+    return (PLAIN, *named) if has_plain else named
+
+
+def _values(parsed: Mapping[str, Any], provider: str) -> dict[str, Any]:
+    prefix = _full(provider, "")
+    return {
+        setting.name.removeprefix(prefix): parsed[setting.name] for setting in _settings(provider)
+    }
+
+
+def _provider(name: str, value: Mapping[str, Any]) -> OpenIdProvider:
+    start = "/auth/oidc" if name == PLAIN else f"/auth/oidc/{name}"
+    return OpenIdProvider(
+        name=name,
+        label=value["NAME"] or ("OpenID Connect" if name == PLAIN else name.capitalize()),
+        issuer=value["ISSUER"],
+        client_id=value["CLIENT_ID"],
+        client_secret=value["CLIENT_SECRET"],
+        scopes=value["SCOPES"],
+        username_claim=value["USERNAME_CLAIM"],
+        roles_claim=value["ROLES_CLAIM"],
+        roles=value["ROLES"],
+        start=start,
+        callback=f"{start}/callback",
     )
+
+
+def _is_loopback(address: str) -> bool:
+    host = urls.host_of(address)
+    known = peers.address(host)
+    return host == "localhost" or (known is not None and known.is_loopback)

@@ -8,9 +8,10 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
-from service.config import providers, strength
+from service.config import openid, providers, strength
 from service.config.model import Config, Database, KeySettings
-from service.config.table import NAMES, NOT_YET, PREFIXES, SECRETS, SETTINGS
+from service.config.setting import Setting
+from service.config.table import NOT_YET, PREFIXES, known
 from service.errors import Fault
 
 Values = dict[str, str]
@@ -37,8 +38,12 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     _check_together(parsed, values, faults)
     if faults:
         raise Fault(_message(faults))
-    database = parsed.pop("DATABASE_URL")
-    return Config(database=database, **{name.lower(): value for name, value in parsed.items()})
+    database, openid_providers = parsed.pop("DATABASE_URL"), openid.take(parsed)
+    return Config(
+        database=database,
+        openid=openid_providers,
+        **{name.lower(): value for name, value in parsed.items()},
+    )
 
 
 def load_database(
@@ -79,30 +84,38 @@ def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".
     return word if word in {"development", "test"} else "production"
 
 
+def inherited(**settings: str) -> dict[str, str]:
+    """Return the environment of a process of ours that gets these settings, whatever .env says."""
+    return {**os.environ, **settings}
+
+
 def _gather(environ: Mapping[str, str], dotenv: Path, faults: dict[str, str]) -> Values:
     """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers."""
     from_file = _read_dotenv(dotenv, faults)
     from_environ = {name: value for name, value in environ.items() if value}
-    _name_strangers(from_file, from_environ, faults)
+    settings = known({**from_file, **from_environ})
+    _name_strangers(settings, from_file, from_environ, faults)
     merged: Values = {}
-    for name in NAMES:
-        spellings = {name, name + _FILE} if name in SECRETS else {name}
+    for setting in settings:
+        name = setting.name
+        spellings = {name, name + _FILE} if setting.secret else {name}
         source = from_file if spellings.isdisjoint(from_environ) else from_environ
-        value = _value(name, source, faults)
+        value = _value(setting, source, faults)
         if value is not None:
             merged[name] = value
     return merged
 
 
-def _value(name: str, source: Mapping[str, str], faults: dict[str, str]) -> str | None:
+def _value(setting: Setting, source: Mapping[str, str], faults: dict[str, str]) -> str | None:
+    name = setting.name
     plain = source.get(name)
-    path = source.get(name + _FILE) if name in SECRETS else None
+    path = source.get(name + _FILE) if setting.secret else None
     if plain is not None and path is not None:
         faults[name] = f"is given twice, as {name} and as {name}{_FILE}: keep one"
         return plain
     if path is not None:
         return _read_secret(name + _FILE, Path(path), faults)
-    return plain if plain is None or name in SECRETS else plain.strip() or None
+    return plain if plain is None or setting.secret else plain.strip() or None
 
 
 def _read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
@@ -141,20 +154,23 @@ def _read_dotenv(path: Path, faults: dict[str, str]) -> Values:
     return {name: value for name, value in values.items() if value}
 
 
-def _name_strangers(from_file: Values, from_environ: Values, faults: dict[str, str]) -> None:
-    known = {*NAMES, *NOT_YET}
-    known |= {name + _FILE for name in (*SECRETS, "OIDC_CLIENT_SECRET")}
+def _name_strangers(
+    settings: Iterable[Setting], from_file: Values, from_environ: Values, faults: dict[str, str]
+) -> None:
+    names = {setting.name for setting in settings}
+    secrets = {setting.name + _FILE for setting in settings if setting.secret}
+    spellings = {*names, *secrets, *NOT_YET}
     for name, value in {**from_file, **from_environ}.items():
         premature = name.removesuffix(_FILE) if name.removesuffix(_FILE) in NOT_YET else name
         if premature in NOT_YET and value.strip().lower() != NOT_YET[premature]:
             faults[name] = "does not exist yet in this version: remove it"
-        if name in known:
+        if name in spellings:
             continue
         plain = name.removesuffix(_FILE)
-        if plain in NAMES:
+        if plain in names:
             faults[name] = f"is not a setting; did you mean {plain}? Only secrets come from files"
             continue
-        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+        near = difflib.get_close_matches(name, sorted(spellings), n=1, cutoff=0.8)
         if name.startswith(PREFIXES) or (near and name in from_file):
             hint = f"; did you mean {near[0]}?" if near else ""
             faults[name] = f"is not a setting{hint}"
@@ -163,7 +179,7 @@ def _name_strangers(from_file: Values, from_environ: Values, faults: dict[str, s
 def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:
     """Return a value for every setting; a bad one has its fault noted, and its default here."""
     parsed: dict[str, Any] = {}
-    for setting in SETTINGS:
+    for setting in known(values):
         text = values.get(setting.name, setting.default)
         try:
             parsed[setting.name] = None if text is None else setting.parse(text)
@@ -192,6 +208,7 @@ def _unsafe(
 ) -> Iterable[tuple[str, str]]:
     yield from _unfit_keys(parsed, values, production=production)
     yield from providers.unfit(parsed, production=production)
+    yield from openid.unfit(parsed, production=production)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
         yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
     if not production:

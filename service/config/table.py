@@ -1,22 +1,9 @@
 """The table of settings: name, field, default and meaning. Documentation and checks read it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
-from service.config import parse
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One line of the table. `default` is text, parsed like any other value; None means unset."""
-
-    name: str
-    parse: Callable[[str], Any]
-    default: str | None
-    meaning: str
-    secret: bool = False
-
+from service.config import openid, parse
+from service.config.setting import Setting
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -95,7 +82,7 @@ SETTINGS: tuple[Setting, ...] = (
         "PROVISION_USERS",
         parse.boolean,
         "false",
-        "create unknown people at their first sign-in by CAS",
+        "create unknown people at their first sign-in at a provider",
     ),
     Setting("CAS_URL", parse.address, None, "the CAS server, which switches CAS sign-in on"),
     Setting(
@@ -124,6 +111,7 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "which role a value of CAS_ROLES_ATTRIBUTE gives: role=value; role=value",
     ),
+    *openid.SETTINGS,
     Setting(
         "LOG_LEVEL",
         parse.choice("debug", "info", "warning", "error"),
@@ -141,14 +129,15 @@ SETTINGS: tuple[Setting, ...] = (
 NAMES = tuple(setting.name for setting in SETTINGS)
 SECRETS = frozenset(setting.name for setting in SETTINGS if setting.secret)
 
+
+def known(source: Mapping[str, str]) -> tuple[Setting, ...]:
+    """Return every setting that there is, those of the providers that `source` names included."""
+    return (*SETTINGS, *openid.of_named(source.get(openid.PROVIDERS, "")))
+
+
 NOT_YET: dict[str, str | None] = {
     "WORKERS": "1",
     "COOKIE_DOMAIN": None,
-    "OIDC_ISSUER": None,
-    "OIDC_CLIENT_ID": None,
-    "OIDC_CLIENT_SECRET": None,
-    "OIDC_SCOPES": "openid profile email",
-    "OIDC_USERNAME_CLAIM": "preferred_username",
     "PASSWORD_AUTH": "false",
     "PASSKEY_AUTH": "false",
 }

@@ -12,8 +12,10 @@ from service.errors.providers import (
     AttemptUnknown,
     CookieNotKept,
     IdentityUnknown,
+    LogoutTokenInvalid,
     ProviderAnswerInvalid,
     ProviderUnavailable,
+    ProviderUnknown,
 )
 from service.errors.refused import (
     BadRequest,
@@ -104,6 +106,7 @@ __all__ = [
     "IssuerInvalid",
     "JsonInvalid",
     "LastManager",
+    "LogoutTokenInvalid",
     "MethodNotAllowed",
     "NotFound",
     "PreconditionFailed",
@@ -111,6 +114,7 @@ __all__ = [
     "Problem",
     "ProviderAnswerInvalid",
     "ProviderUnavailable",
+    "ProviderUnknown",
     "RoleMissing",
     "RoleNotFound",
     "RoleTaken",

@@ -61,3 +61,17 @@ class ProviderUnavailable(Problem):
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "5"})
+
+
+class ProviderUnknown(Problem):
+    status = 404
+    code = "provider_unknown"
+    title = "There is no such provider"
+    detail = "No provider of this name is switched on here. The page /auth/login shows the ways in."
+
+
+class LogoutTokenInvalid(Problem):
+    status = 400
+    code = "logout_token_invalid"
+    title = "Not a good logout token"
+    detail = "The logout token is not for us, not signed well, too old, or was used already."

@@ -10,8 +10,9 @@ from service.openid.id_token import LEEWAY, require_subject
 from service.openid.rejected import Rejected
 
 TYPES = frozenset({"jwt", "logout+jwt"})
-MAX_AGE = 300
-"""Seconds for which a logout token is good, and its `jti` has to be remembered."""
+_MAX_AGE = 300
+REMEMBERED = _MAX_AGE + 2 * LEEWAY
+"""Seconds for which a logout token may be good, and its `jti` has to be remembered."""
 _EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _MAX_ID = 255
 
@@ -49,7 +50,7 @@ def check(claims: dict[str, Any], *, issuer: str, client_id: str, now: int) -> L
         raise Rejected(error.claim.partition(",")[0]) from None
     except (JoseError, ValueError, TypeError, OverflowError):
         raise Rejected("claims") from None
-    if claims["iat"] < now - MAX_AGE:
+    if claims["iat"] < now - _MAX_AGE:
         raise Rejected("iat")
     jti, sid = claims["jti"], claims.get("sid")
     if not 1 <= len(jti) <= _MAX_ID:

@@ -40,12 +40,15 @@ async def come_back(
     leaf: str,
     name: str,
     ask: Callable[[Facts], Awaitable[Arrival | None]],
+    *,
+    start: str | None = None,
 ) -> web.Response:
     """Finish the attempt `name`: `ask` the provider who came, once, and sign that user in.
 
-    `ask` gets what the attempt remembers; None is for nobody, who is led to the sign-in page. The
-    attempt is over, however it ends. Raises AttemptUnknown, what `ask` raises, IdentityUnknown,
-    UserUnknown, UsernameTaken, UsernameInvalid, TokenTooLarge.
+    `start` is the path where one begins again, `/auth/<leaf>` if it is not given. `ask` gets what
+    the attempt remembers; None is for nobody, who is led to the sign-in page. The attempt is over,
+    however it ends. Raises AttemptUnknown, what `ask` raises, IdentityUnknown, UserUnknown,
+    UsernameTaken, UsernameInvalid, TokenTooLarge.
     """
     location = "/"
     try:
@@ -58,7 +61,7 @@ async def come_back(
             else await _sign_in(request, arrival, location)
         )
     except errors.Problem as problem:
-        problem.links = attempt.ways_on(f"/auth/{leaf}", location)
+        problem.links = attempt.ways_on(start or f"/auth/{leaf}", location)
         if not isinstance(problem, errors.AttemptUnknown):
             problem.headers["Set-Cookie"] = attempt.forget(request, leaf, name)
         raise
