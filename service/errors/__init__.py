@@ -12,8 +12,10 @@ from service.errors.providers import (
     AttemptUnknown,
     CookieNotKept,
     IdentityUnknown,
+    LogoutRequestInvalid,
     ProviderAnswerInvalid,
     ProviderUnavailable,
+    TicketInvalid,
 )
 from service.errors.refused import (
     BadRequest,
@@ -104,6 +106,7 @@ __all__ = [
     "IssuerInvalid",
     "JsonInvalid",
     "LastManager",
+    "LogoutRequestInvalid",
     "MethodNotAllowed",
     "NotFound",
     "PreconditionFailed",
@@ -115,6 +118,7 @@ __all__ = [
     "RoleNotFound",
     "RoleTaken",
     "SinceInvalid",
+    "TicketInvalid",
     "TokenExpired",
     "TokenInvalid",
     "TokenRevoked",
