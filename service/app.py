@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from service import changes, context, db, keys, middleware, openapi, schema
+from service import changes, context, db, keys, middleware, openapi, outbound, schema
 from service.config import Config
 from service.endpoints import account, admin, docs, exchange, ops, pages, revocations, wellknown
 from service.keys import KeyRing
 from service.keywatch import KeyWatch
-from service.login import bypass, oidc
+from service.login import bypass, cas, oidc, sso
 from service.metrics import Metrics
+from service.providers import Providers
 from service.revocation import Revocation
 from service.sealed import Seals
 from service.tokens import Tokens
@@ -29,19 +30,26 @@ def create_app(config: Config) -> web.Application:
     ring = keys.load(config)
     app[context.TOKENS] = Tokens(config, ring)
     app[context.SEALS] = Seals(ring)
-    app[context.PROVIDERS] = oidc.ways_in(app)
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation, _key_watch))
-    if config.openid:
-        app.cleanup_ctx.append(oidc.connect)
+    app[context.PROVIDERS] = _providers(app, config)
+    if app[context.PROVIDERS]:
+        app.cleanup_ctx.append(_outbound)
     leaves = [pages, account, exchange, revocations, wellknown, ops, docs, admin]
     if config.bypass_auth:
         leaves.append(bypass)
+    if config.cas_url is not None:
+        leaves.append(cas)
     routes = [route for leaf in leaves for route in leaf.ROUTES] + oidc.routes(config)
     app.add_routes([middleware.before(route) for route in routes])
     app[context.DESCRIPTION] = _description(config, routes)
     return app
+
+
+def _providers(app: web.Application, config: Config) -> Providers:
+    on = [cas.provider(config)] if config.cas_url is not None else []
+    return {provider.name: provider for provider in (*on, *oidc.providers(app, config))}
 
 
 def _description(config: Config, routes: list[web.RouteDef]) -> Asset:
@@ -81,6 +89,12 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
         app[context.SEALS].use(ring)
 
     async with _beside(watch.run(use, app[context.METRICS].keys_file)):
+        yield
+
+
+async def _outbound(app: web.Application) -> AsyncIterator[None]:
+    async with outbound.opened() as app[sso.OUTBOUND]:
+        oidc.prepare(app)
         yield
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from service import config
 from service.config import NAMES, SECRETS, Config, parse, strength
-from service.config.table import NOT_YET, SETTINGS, Setting
+from service.config.setting import Setting
+from service.config.table import NOT_YET, SETTINGS
 from service.errors import Fault
 from tests.conftest import ROOT, STRONG
 

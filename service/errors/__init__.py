@@ -12,10 +12,12 @@ from service.errors.providers import (
     AttemptUnknown,
     CookieNotKept,
     IdentityUnknown,
+    LogoutRequestInvalid,
     LogoutTokenInvalid,
     ProviderAnswerInvalid,
     ProviderUnavailable,
     ProviderUnknown,
+    TicketInvalid,
 )
 from service.errors.refused import (
     BadRequest,
@@ -106,6 +108,7 @@ __all__ = [
     "IssuerInvalid",
     "JsonInvalid",
     "LastManager",
+    "LogoutRequestInvalid",
     "LogoutTokenInvalid",
     "MethodNotAllowed",
     "NotFound",
@@ -119,6 +122,7 @@ __all__ = [
     "RoleNotFound",
     "RoleTaken",
     "SinceInvalid",
+    "TicketInvalid",
     "TokenExpired",
     "TokenInvalid",
     "TokenRevoked",

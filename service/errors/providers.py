@@ -31,6 +31,20 @@ class CookieNotKept(Problem):
     )
 
 
+class TicketInvalid(Problem):
+    status = 400
+    code = "ticket_invalid"
+    title = "Not a ticket of the CAS server"
+    detail = "Nobody was asked about it. Begin again."
+
+
+class LogoutRequestInvalid(Problem):
+    status = 400
+    code = "logout_request_invalid"
+    title = "Not a logout request"
+    detail = "Send the field `logoutRequest` once, with the XML of the CAS protocol, in UTF-8."
+
+
 class AnswerRefused(Unauthenticated):
     code = "sign_in_refused"
     title = "The provider did not sign you in"

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from service.config import OpenIdProvider
@@ -25,16 +24,8 @@ _T = TypeVar("_T")
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A provider's answer to one request of ours."""
-
-    status: int
-    body: bytes = field(repr=False)
-
-
-Send = Callable[[str, str, Mapping[str, str], str | None], Awaitable[Answer]]
-"""Method, address, headers and body of a request that is sent once; raises ProviderUnavailable."""
+Send = Callable[[str, str, Mapping[str, str], str | None], Awaitable[tuple[int, bytes]]]
+"""From method, address, headers and body to status and body; it sends once."""
 
 
 class Kept(Generic[_T]):
@@ -104,7 +95,7 @@ class Provider:
             verifier=verifier,
         )
         answer = await self._send("POST", about.token_endpoint, request.headers, request.body)
-        return token.read(answer.status, answer.body)
+        return token.read(*answer)
 
     async def identify(self, tokens: token.Tokens, nonce: str) -> dict[str, Any]:
         """Return the claims of an ID token that is good. Raises Rejected."""
@@ -128,10 +119,10 @@ class Provider:
         if address is None:
             return {}
         headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
-        answer = await self._send("GET", address, headers, None)
-        if answer.status != 200:
+        status, body = await self._send("GET", address, headers, None)
+        if status != 200:
             raise Unusable("user_info")
-        claims = metadata.read_object(answer.body, "user_info")
+        claims = metadata.read_object(body, "user_info")
         if claims.get("sub") != subject:
             raise Rejected("user_info_sub")
         return claims
@@ -170,7 +161,7 @@ class Provider:
         return KeySet(await self._document((await self.metadata()).jwks_uri, "jwks"))
 
     async def _document(self, address: str, reason: str) -> bytes:
-        answer = await self._send("GET", address, {"Accept": "application/json"}, None)
-        if answer.status != 200:
+        status, body = await self._send("GET", address, {"Accept": "application/json"}, None)
+        if status != 200:
             raise Unusable(reason)
-        return answer.body
+        return body

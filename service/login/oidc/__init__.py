@@ -1,16 +1,15 @@
 """The ways in through OpenID providers, and the ways out: `/auth/oidc`."""
 
-from collections.abc import AsyncIterator
 from functools import partial
 
 from aiohttp import web
 
-from service import context, outgoing
+from service import context
 from service.config import Config, openid
+from service.login import sso
 from service.login.oidc import clients, signing_in, signing_out
 from service.openid.provider import Provider
 from service.providers import Provider as WayIn
-from service.providers import Providers
 
 
 def routes(config: Config) -> list[web.RouteDef]:
@@ -32,25 +31,19 @@ def routes(config: Config) -> list[web.RouteDef]:
     return found
 
 
-def ways_in(app: web.Application) -> Providers:
-    """Return what the pages need to know of the providers."""
-    return {
-        settings.name: WayIn(
-            name=settings.name,
-            label=settings.label,
-            start=settings.start,
-            leave=partial(signing_out.leave, app),
-        )
-        for settings in app[context.CONFIG].openid
+def providers(app: web.Application, config: Config) -> list[WayIn]:
+    """Return what the pages need to know of the providers that are on."""
+    leave = partial(signing_out.leave, app)
+    return [
+        WayIn(name=settings.name, label=settings.label, start=settings.start, leave=leave)
+        for settings in config.openid
+    ]
+
+
+def prepare(app: web.Application) -> None:
+    """Know the providers that are on; none is asked before somebody comes."""
+    send = app[sso.OUTBOUND].send
+    app[clients.CLIENTS] = {
+        settings.name: Provider(settings, send) for settings in app[context.CONFIG].openid
     }
-
-
-async def connect(app: web.Application) -> AsyncIterator[None]:
-    """Open the connections to providers; none is asked before somebody comes."""
-    async with outgoing.connect() as client:
-        app[clients.CLIENTS] = {
-            settings.name: Provider(settings, client.send)
-            for settings in app[context.CONFIG].openid
-        }
-        app[clients.REPLAYS] = clients.Replays()
-        yield
+    app[clients.REPLAYS] = clients.Replays()

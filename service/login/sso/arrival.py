@@ -50,6 +50,8 @@ async def come_back(
     however it ends. Raises AttemptUnknown, what `ask` raises, IdentityUnknown, UserUnknown,
     UsernameTaken, UsernameInvalid, TokenTooLarge.
     """
+    if session.is_prefetch(request):
+        raise errors.PrefetchRefused
     location = "/"
     try:
         facts = attempt.facts_of(request, leaf, name)

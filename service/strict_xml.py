@@ -1,0 +1,55 @@
+"""One strict reader of XML: UTF-8, no DOCTYPE, and so no entities; nothing outside is fetched."""
+
+import re
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import XMLParser
+
+_DECLARATION = re.compile(r"\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"']*)", re.ASCII)
+_BLANKS = " \t\r\n"
+
+
+def loads(data: bytes) -> Element:
+    """Parse a document; comments stay in it, so that nobody reads over them. Raises ValueError."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("not in UTF-8") from None
+    declared = _DECLARATION.match(text)
+    if declared and declared[1].lower() not in {"utf-8", "us-ascii"}:
+        raise ValueError("declared in another encoding")
+    target = TreeBuilder(insert_comments=True, insert_pis=True)
+    parser = XMLParser(target=target, forbid_dtd=True)
+    try:
+        parser.feed(text)
+        root: Element = parser.close()
+    except (ParseError, DefusedXmlException) as error:
+        raise ValueError(type(error).__name__) from None
+    return root
+
+
+def children(element: Element) -> list[Element]:
+    """Return the elements inside an element that holds nothing else. Raises ValueError."""
+    texts = [element.text, *(child.tail for child in element)]
+    if any(text and text.strip(_BLANKS) for text in texts):
+        raise ValueError("text where elements belong")
+    return [child for child in element if isinstance(child.tag, str)]
+
+
+def only(element: Element, tag: str) -> Element:
+    """Return the one child of that name. Raises ValueError."""
+    found = [child for child in children(element) if child.tag == tag]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} of one element")
+    return found[0]
+
+
+def text_of(element: Element) -> str:
+    """Return the text of an element that holds nothing else, not even a comment.
+
+    Blanks around it are taken off. Raises ValueError.
+    """
+    if len(element):
+        raise ValueError("elements where text belongs")
+    return (element.text or "").strip(_BLANKS)
