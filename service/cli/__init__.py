@@ -9,6 +9,7 @@ import click
 from service import __version__, errors
 from service.cli.checks import config_group, healthcheck
 from service.cli.database import migrate, prepare, seed
+from service.cli.identities import link, unlink
 from service.cli.keys import key
 from service.cli.roles import role
 from service.cli.serve import serve
@@ -27,6 +28,8 @@ def cli() -> None:
 
 for command in (serve, prepare, migrate, seed, user, role, token, key, config_group, healthcheck):
     cli.add_command(command)
+for command in (link, unlink):
+    user.add_command(command)
 
 
 def main() -> None:
