@@ -31,9 +31,9 @@ class Outbound:
             async with asyncio.timeout(_SECONDS), self._places:
                 return await self._get(address, accept)
         except TimeoutError:
-            raise _unavailable("no answer in time") from None
+            raise errors.ProviderUnavailable from ConnectionError("no answer in time")
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise _unavailable(type(error).__name__) from None
+            raise errors.ProviderUnavailable from ConnectionError(type(error).__name__)
 
     async def _get(self, address: str, accept: str) -> bytes:
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "latchkey"}
@@ -41,12 +41,12 @@ class Outbound:
             URL(address, encoded=True), headers=headers, allow_redirects=False
         ) as response:
             if response.status != 200:
-                raise _unavailable(f"status {response.status}")
+                raise errors.ProviderUnavailable from ConnectionError(f"status {response.status}")
             body = b""
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > _BYTES:
-                    raise _unavailable("over 64 KiB")
+                    raise errors.ProviderUnavailable from ConnectionError("over 64 KiB")
             return body
 
 
@@ -71,18 +71,13 @@ async def _once(
     try:
         return await handler(request)
     except aiohttp.ClientConnectorCertificateError as error:
-        raise _unavailable(_of_certificate(error.certificate_error)) from None
+        reason = _of_certificate(error.certificate_error)
+        raise errors.ProviderUnavailable from ConnectionError(reason)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _unavailable(type(error).__name__) from None
+        raise errors.ProviderUnavailable from ConnectionError(type(error).__name__)
 
 
 def _of_certificate(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate: {error.verify_message}"
     return "certificate"
-
-
-def _unavailable(reason: str) -> errors.ProviderUnavailable:
-    unavailable = errors.ProviderUnavailable()
-    unavailable.__cause__ = ConnectionError(reason)
-    return unavailable
