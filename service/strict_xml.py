@@ -1,4 +1,4 @@
-"""One strict reader of XML 1.0: UTF-8, no DOCTYPE, and so no entities; nothing outside is fetched."""
+"""One strict reader of XML 1.0: UTF-8, no DOCTYPE, and so no entities; nothing is fetched."""
 
 import re
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
