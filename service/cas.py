@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
-from service import errors, identities, strict_xml, users
+from service import errors, strict_xml, users
 
 TICKET = re.compile(r"ST-[A-Za-z0-9._-]{1,253}", re.ASCII)
 """A service ticket (section 3.1), with the dots that servers add for their host name."""
@@ -108,7 +108,7 @@ def _known(root: Element) -> Known:
         raise ValueError("a proxy ticket")
     user = strict_xml.text_of(strict_xml.only(answer, f"{_CAS}user"))
     try:
-        identities.require_subject(user)
+        users.canonical_subject(user)
     except errors.Fault as fault:
         raise ValueError("not a subject") from fault
     if f"{_CAS}attributes" not in parts:

@@ -4,7 +4,6 @@ An identity is a provider's name and the subject: what the provider calls the ac
 letter. It is never matched with a user by a name or an e-mail address.
 """
 
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -12,28 +11,8 @@ from service import audit, provider_sessions, users
 from service.audit import Actor
 from service.config import RoleRule
 from service.db import Conflict, Database, Row, Transaction
-from service.errors import Fault, IdentityNotFound, IdentityTaken
+from service.errors import IdentityNotFound, IdentityTaken
 from service.users import User, rights
-
-MAX_SUBJECT = 255
-_PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
-
-
-def canonical_provider(provider: str) -> str:
-    """Return the one form of a provider's name. Raises Fault."""
-    if not _PROVIDER.fullmatch(provider.lower()):
-        raise Fault(
-            "A provider's name starts with a letter and has at most 32 characters from a-z, 0-9,"
-            " '_' and '-': cas, for example."
-        )
-    return provider.lower()
-
-
-def require_subject(subject: str) -> str:
-    """Return a subject as it is. Raises Fault if it could not be one."""
-    if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
-        raise Fault(f"A subject has 1 to {MAX_SUBJECT} characters, all of which can be shown.")
-    return subject
 
 
 async def by_identity(db: Database | Transaction, provider: str, subject: str) -> User | None:
@@ -59,7 +38,7 @@ async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: s
     Raises Fault (no name, no subject), RoleMissing, and IdentityTaken if it is another user's.
     """
     await rights.require_manager(tx, by)
-    provider, subject = canonical_provider(provider), require_subject(subject)
+    provider, subject = users.canonical_provider(provider), users.canonical_subject(subject)
     owner = await by_identity(tx, provider, subject)
     if owner is not None and owner["id"] == user["id"]:
         return False
@@ -80,7 +59,7 @@ async def unlink(tx: Transaction, by: Actor, user: User, provider: str, subject:
     Raises Fault (no name), RoleMissing, IdentityNotFound.
     """
     await rights.require_manager(tx, by)
-    provider = canonical_provider(provider)
+    provider = users.canonical_provider(provider)
     deleted = await tx.execute(
         "DELETE FROM identities WHERE provider = ? AND subject = ? AND user_id = ?",
         (provider, subject, user["id"]),

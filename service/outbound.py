@@ -29,7 +29,7 @@ class Outbound:
         """
         status, body = await self.send("GET", address, {"Accept": accept})
         if status != 200:
-            raise _unavailable(f"status {status}")
+            raise errors.ProviderUnavailable from ConnectionError(f"status {status}")
         return body
 
     async def send(
@@ -43,9 +43,9 @@ class Outbound:
             async with asyncio.timeout(_SECONDS), self._places:
                 return await self._send(method, address, headers, body)
         except TimeoutError:
-            raise _unavailable("no answer in time") from None
+            raise errors.ProviderUnavailable from ConnectionError("no answer in time")
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise _unavailable(type(error).__name__) from None
+            raise errors.ProviderUnavailable from ConnectionError(type(error).__name__)
 
     async def _send(
         self, method: str, address: str, headers: Mapping[str, str], body: str | None
@@ -58,12 +58,12 @@ class Outbound:
             allow_redirects=False,
         ) as response:
             if response.status >= 500 or response.status == 429:
-                raise _unavailable(f"status {response.status}")
+                raise errors.ProviderUnavailable from ConnectionError(f"status {response.status}")
             answer = b""
             async for chunk in response.content.iter_any():
                 answer += chunk
                 if len(answer) > _BYTES:
-                    raise _unavailable("over 64 KiB")
+                    raise errors.ProviderUnavailable from ConnectionError("over 64 KiB")
             return response.status, answer
 
 
@@ -88,18 +88,13 @@ async def _once(
     try:
         return await handler(request)
     except aiohttp.ClientConnectorCertificateError as error:
-        raise _unavailable(_of_certificate(error.certificate_error)) from None
+        reason = _of_certificate(error.certificate_error)
+        raise errors.ProviderUnavailable from ConnectionError(reason)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _unavailable(type(error).__name__) from None
+        raise errors.ProviderUnavailable from ConnectionError(type(error).__name__)
 
 
 def _of_certificate(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate: {error.verify_message}"
     return "certificate"
-
-
-def _unavailable(reason: str) -> errors.ProviderUnavailable:
-    unavailable = errors.ProviderUnavailable()
-    unavailable.__cause__ = ConnectionError(reason)
-    return unavailable

@@ -1,5 +1,6 @@
 """Sealed values: what a browser keeps for us for a while, and can neither read nor change."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from service import jws
 from service.keys import KeyRing
 
 _LABEL = b"latchkey sealed value: "
+_TEXT = re.compile(r"[A-Za-z0-9_-]{1,8192}", re.ASCII)
 
 
 class Seals:
@@ -41,6 +43,8 @@ class Seals:
 
     def open(self, purpose: str, text: str, *, seconds: int) -> Any | None:
         """Return what was sealed at most `seconds` ago for this purpose; None for all else."""
+        if not _TEXT.fullmatch(text):  # the library reads over what is not of its alphabet
+            return None
         padded = text + "=" * (-len(text) % 4)
         try:
             data = self._fernet(purpose).decrypt_at_time(padded, seconds, self.now())

@@ -47,7 +47,7 @@ def main() -> None:
     server.serve_forever()
 
 
-class _Quiet(WSGIRequestHandler):
+class _Quiet(WSGIRequestHandler):  # type: ignore[misc]  # without types
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
 

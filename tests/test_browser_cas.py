@@ -91,3 +91,132 @@ def test_from_a_deep_link_through_the_form_back_to_the_deep_link(world: World) -
     (jwt,) = [each for each in page.context.cookies(OUR_URL) if each["name"] == "jwt"]
     assert (jwt["sameSite"], jwt["secure"], jwt["httpOnly"]) == ("Strict", True, True)
     assert names(page.context) == ["jwt", "latchkey_returns"]
+
+
+def test_signing_out_signs_out_at_the_provider_too(world: World) -> None:
+    page = world.newcomer()
+    set_out(page)
+    fill_in(page, "user")
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+    page.goto(OUR_URL)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(re.compile(f"{world.cas}/logout|{OUR_URL}/$"))
+    assert [name for name in names(page.context) if name == "jwt"] == []
+    set_out(page)
+    page.wait_for_selector("input[name=password]")  # the CAS server does not know us any more
+    assert page.url.startswith(f"{world.cas}/login")
+
+
+def test_single_logout_at_the_provider_ends_the_session_here(world: World) -> None:
+    page = world.newcomer()
+    set_out(page)
+    fill_in(page, "manager")
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+    token = cookie_of(page)
+    assert ask(world.server.port, "/auth/me", headers=bearer(token)).status == 200
+    page.goto(f"{world.cas}/logout")
+    within(1, lambda: ask(world.server.port, "/auth/me", headers=bearer(token)).status == 401)
+    assert ask(world.server.port, "/auth/me", headers=bearer(token)).code == "token_revoked"
+    page.goto(f"{OUR_URL}/auth/me")
+    assert "was ended" in page.inner_text("main")
+
+
+def test_who_is_known_there_already_is_asked_nothing(world: World) -> None:
+    page = world.newcomer()
+    set_out(page)
+    fill_in(page, "user")
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+    page.context.clear_cookies(name="jwt")
+    set_out(page, "/api/")
+    page.wait_for_url(f"{OUR_URL}/api/")
+    assert '"version":"1.0"' in page.content()
+
+
+def test_two_tabs_at_once_each_end_on_their_own_page(world: World) -> None:
+    one = world.newcomer()
+    two = one.context.new_page()
+    set_out(one, "/auth/me")
+    set_out(two, "/api/")
+    fill_in(one, "contributor")
+    one.wait_for_url(f"{OUR_URL}/auth/me")
+    two.reload()  # signed in there by now: the CAS server goes on by itself
+    two.wait_for_url(f"{OUR_URL}/api/")
+    assert '"version":"1.0"' in two.content()
+    assert '"username":"contributor"' in one.content()
+
+
+def test_a_callback_is_good_once(world: World) -> None:
+    page = world.newcomer()
+    callbacks: list[str] = []
+    page.on(
+        "request",
+        lambda request: callbacks.append(request.url) if "ticket=" in request.url else None,
+    )
+    set_out(page)
+    kept = [each for each in page.context.cookies() if each["name"].startswith("latchkey_cas")]
+    fill_in(page, "user")
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+    (callback,) = callbacks
+    page.goto(callback)
+    assert "was not begun here" in page.inner_text("main")
+    page.context.add_cookies([to_set(each) for each in kept])
+    page.goto(callback)
+    assert "sign_in_refused" in page.inner_text("main")
+    assert "INVALID_TICKET" in world.server.log(until="code=sign_in_refused")
+    assert "ST-" not in world.server.log()
+
+
+def test_a_disabled_user_is_refused_though_the_provider_knows_them(world: World) -> None:
+    page = world.newcomer()
+    assert world.server.cli("user", "disable", "contributor").returncode == 0
+    try:
+        set_out(page)
+        fill_in(page, "contributor")
+        page.wait_for_selector("h1:text('Nobody of that name may sign in')")
+        assert "jwt" not in names(page.context)
+        assert "user_unknown" in page.inner_text("main")
+    finally:
+        assert world.server.cli("user", "enable", "contributor").returncode == 0
+    page.get_by_role("link", name="Try again").click()
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+
+
+def test_somebody_new_is_refused_and_with_provisioning_created(world: World, start: Start) -> None:
+    page = world.newcomer()
+    set_out(page)
+    fill_in(page, "Newcomer")
+    page.wait_for_selector("h1:text('Nobody here has this account')")
+    assert page.locator("dd code").all_inner_texts()[:2] == ["cas", "newcomer"]
+    assert "jwt" not in names(page.context)
+    linked = world.server.cli("user", "link", "user", "cas", "newcomer")
+    assert linked.returncode == 0, linked.stderr
+    page.get_by_role("link", name="Try again").click()
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+    assert '"username":"user"' in page.content()
+    assert world.server.cli("user", "unlink", "user", "cas", "newcomer").returncode == 0
+    page.reload()
+    assert "was ended" in page.inner_text("main")
+
+
+def test_with_provisioning_somebody_new_is_created(provisioning: World) -> None:
+    page = provisioning.newcomer()
+    set_out(page)
+    fill_in(page, "Newcomer")
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+    assert '"username":"newcomer"' in page.content()
+
+
+def test_a_browser_that_keeps_no_session_is_told_why(world: World) -> None:
+    page = world.newcomer()
+    set_out(page)
+    fill_in(page, "user")
+    for _ in range(2):
+        page.wait_for_url(f"{OUR_URL}/auth/me")
+        page.context.clear_cookies(name="jwt")
+        page.goto(f"{OUR_URL}/auth/cas?next=/auth/me")
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+    page.context.clear_cookies(name="jwt")
+    page.goto(f"{OUR_URL}/auth/cas?next=/auth/me")
+    assert page.url == f"{OUR_URL}/auth/cas?next=/auth/me"
+    assert "does not keep the session" in page.inner_text("main")
+    assert "Safari" in page.inner_text("main")

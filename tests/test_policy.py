@@ -10,6 +10,8 @@ from tests.conftest import Server, Settings
 OPEN = {
     ("GET", "/"),
     ("GET", "/auth/bypass"),
+    ("GET", "/auth/cas"),
+    ("POST", "/auth/cas"),
     ("GET", "/auth/login"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
@@ -34,12 +36,17 @@ MANAGERS = {
     ("PATCH", "/api/v1/users/{id}"),
     ("DELETE", "/api/v1/users/{id}"),
     ("POST", "/api/v1/users/{id}/sign-out"),
+    ("GET", "/api/v1/users/{id}/identities"),
+    ("POST", "/api/v1/users/{id}/identities"),
+    ("DELETE", "/api/v1/users/{id}/identities"),
     ("GET", "/api/v1/roles"),
     ("POST", "/api/v1/roles"),
     ("DELETE", "/api/v1/roles/{id}"),
     ("GET", "/api/v1/audit"),
 }
-NO_HEAD = {"/auth/bypass", "/auth/logout"}
+NO_HEAD = {"/auth/bypass", "/auth/cas", "/auth/logout"}
+COOKIELESS = {("POST", "/auth/cas")}
+CAS = {"CAS_URL": "https://cas.example.org"}
 
 
 def routes(application: web.Application) -> dict[tuple[str, str], object]:
@@ -52,19 +59,24 @@ def routes(application: web.Application) -> dict[tuple[str, str], object]:
 
 
 def test_exactly_these_routes_are_open(settings: Settings) -> None:
-    found = routes(app.create_app(settings()))
+    found = routes(app.create_app(settings(**CAS)))
     assert {key for key in found if key[0] != "HEAD"} == OPEN | CLOSED | MANAGERS
     for (method, path), handler in found.items():
         shown = ("GET" if method == "HEAD" else method, path)
         assert context.is_public(handler) == (shown in OPEN), shown
         role = "manage_users" if shown in MANAGERS else None
         assert context.needed_role(handler) == role, shown
+        assert context.is_cookieless(handler) == (shown in COOKIELESS), shown
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:
-    found = routes(app.create_app(settings()))
+    found = routes(app.create_app(settings(**CAS)))
     with_head = {path for method, path in found if method == "HEAD"}
     assert with_head == {path for method, path in found if method == "GET"} - NO_HEAD
+
+
+def test_without_cas_its_routes_do_not_exist(settings: Settings) -> None:
+    assert not any(path == "/auth/cas" for _, path in routes(app.create_app(settings())))
 
 
 def test_without_bypass_its_route_does_not_exist(settings: Settings) -> None:

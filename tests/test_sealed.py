@@ -66,7 +66,8 @@ def test_anything_else_is_nothing(text: str) -> None:
         other = "A" if good[place] != "A" else "B"
         bad = good[:place] + other + good[place:][1:]
         assert seals.open("x", bad, seconds=60) is None
-    assert seals.open("x", good[1:], seconds=60) is None
+    for bad in (good[1:], f'"{good}"', f"{good} ", f"{good}=", f"{good[:9]}.{good[9:]}"):
+        assert seals.open("x", bad, seconds=60) is None
 
 
 def test_the_sub_key_is_not_the_key() -> None:

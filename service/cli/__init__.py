@@ -9,6 +9,7 @@ import click
 from service import __version__, errors
 from service.cli.checks import config_group, healthcheck
 from service.cli.database import migrate, prepare, seed
+from service.cli.identities import link, unlink
 from service.cli.idp import idp
 from service.cli.keys import key
 from service.cli.roles import role
@@ -40,6 +41,8 @@ for command in (
     idp,
 ):
     cli.add_command(command)
+for command in (link, unlink):
+    user.add_command(command)
 
 
 def main() -> None:

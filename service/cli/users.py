@@ -2,9 +2,9 @@
 
 import click
 
-from service import users
+from service import identities, users
 from service.cli import output, run
-from service.db import Database, Transaction
+from service.db import Database, Row, Transaction
 
 _PAGE = 200
 _username = click.argument("username")
@@ -27,9 +27,17 @@ def list_users(json_form: bool) -> None:
 @_username
 @output.as_json
 def show(username: str, json_form: bool) -> None:
-    """Show one user."""
-    found = run.read(lambda database: users.get(database, username))
-    output.show_one(_facts(found), json_form=json_form)
+    """Show one user, and the accounts at providers that sign the user in."""
+
+    async def action(database: Database) -> tuple[users.User, list[Row]]:
+        user = await users.get(database, username)
+        return user, await identities.of_user(database, user["id"])
+
+    found, linked = run.read(action)
+    accounts = [{"provider": row["provider"], "subject": row["subject"]} for row in linked]
+    words = [f"{row['provider']}:{row['subject']}" for row in linked]
+    facts = {**_facts(found), "identities": accounts if json_form else words}
+    output.show_one(facts, json_form=json_form)
 
 
 @user.command()

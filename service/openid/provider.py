@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
+from service import errors
 from service.config import OpenIdProvider
 from service.openid import id_token, keyset, logout_token, metadata, signed, token
 from service.openid.keyset import KeySet
@@ -34,13 +35,13 @@ class Kept(Generic[_T]):
     def __init__(self, fetch: Callable[[], Awaitable[_T]], clock: Clock) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._running: asyncio.Task[_T] | None = None
+        self._running: asyncio.Task[_T | Exception] | None = None
         self._value: _T | None = None
-        self._failure: Exception | None = None
+        self._failure: errors.ProviderUnavailable | Unusable | None = None
         self._fetched_at = self._asked_at = float("-inf")
 
     async def get(self, max_age: float, *, pause: float = PAUSE) -> _T:
-        """Return the value, at most `max_age` seconds old. Raises what `fetch` raises.
+        """Return the value, at most `max_age` seconds old. Raises ProviderUnavailable, Unusable.
 
         For `pause` seconds after a fetch that failed, it fails without another.
         """
@@ -49,27 +50,39 @@ class Kept(Generic[_T]):
             return self._value
         if self._running is None:
             if self._failure is not None and now - self._asked_at < pause:
-                raise self._failure.with_traceback(None)
+                raise _again(self._failure)
             self._running = asyncio.create_task(self._renew())
-        return await asyncio.shield(self._running)
+        outcome = await asyncio.shield(self._running)
+        if isinstance(outcome, Exception):
+            raise _again(outcome)
+        return outcome
 
-    async def _renew(self) -> _T:
+    async def _renew(self) -> _T | Exception:
         self._asked_at = self._clock()
         try:
             value = await self._fetch()
-        except Exception as error:
+        except (errors.ProviderUnavailable, Unusable) as error:
             self._failure = error
-            raise
+            return error
         finally:
             self._running = None
         self._value, self._failure, self._fetched_at = value, None, self._asked_at
         return value
 
 
+def _again(error: Exception) -> Exception:
+    """Return an error like one that several wait for: each of them answers with its own."""
+    if isinstance(error, Unusable):
+        return Unusable(error.reason)
+    unavailable = errors.ProviderUnavailable()
+    unavailable.__cause__ = error.__cause__
+    return unavailable
+
+
 class Provider:
     """Asks one provider, and believes only what can be checked.
 
-    Its methods raise what `send` raises, and Unusable.
+    Its methods raise ProviderUnavailable, and Unusable.
     """
 
     def __init__(self, settings: OpenIdProvider, send: Send, clock: Clock = time.time) -> None:

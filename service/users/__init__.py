@@ -7,7 +7,13 @@ audit, in the same transaction. The command line and the HTTP side come through 
 """
 
 from service.users.listing import SORTS, Query, page
-from service.users.names import MANAGE_USERS, canonical, canonical_role
+from service.users.names import (
+    MANAGE_USERS,
+    canonical,
+    canonical_provider,
+    canonical_role,
+    canonical_subject,
+)
 from service.users.reading import (
     User,
     by_id,
@@ -29,7 +35,9 @@ __all__ = [
     "by_id",
     "by_username",
     "canonical",
+    "canonical_provider",
     "canonical_role",
+    "canonical_subject",
     "create",
     "create_role",
     "delete",
