@@ -1,12 +1,10 @@
 """An OpenID provider that nobody here wrote: the package oidc-provider, in a node of its own."""
 
-import asyncio
 import contextlib
 import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from service import db, identities, users
 from tests.conftest import ROOT, Server, Start, free_port
-from tests.people import BY
 from tests.sso import (
     OUR_NAME,
     OUR_URL,
@@ -130,16 +126,8 @@ def real_provider(
 
 def link(server: Server, username: str, subject: str, provider: str = "oidc") -> None:
     """Let an account at a provider sign a user in."""
-
-    async def write() -> None:
-        path = server.folder / "data" / "latchkey.db"
-        async with db.connect(path) as database, database.transaction() as tx:
-            user = await users.get(tx, username)
-            await identities.link(tx, BY, user, provider, subject)
-
-    # A thread of its own: where a browser runs, this one has an event loop already.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(write())).result()
+    done = server.cli("user", "link", username, provider, subject)
+    assert done.returncode == 0, done.stderr
 
 
 @dataclass(frozen=True)

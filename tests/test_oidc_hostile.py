@@ -1,6 +1,5 @@
 """Hostile callbacks: each with its refusal, no session, no needless question, nothing secret."""
 
-import asyncio
 import base64
 import hmac
 import json
@@ -12,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
-from service import db, identities, users
+from tests import openid
 from tests.client import BROWSER, Answer, ask
 from tests.conftest import Server, Start
 from tests.evil import (
@@ -28,7 +27,6 @@ from tests.evil import (
     unsigned,
 )
 from tests.issuer import Signer, compact
-from tests.people import BY
 
 RSA, EC, TWICE_A, TWICE_B = key("rsa"), key("ec", "ES256"), key("twice"), key("twice")
 STRANGER = key("rsa")
@@ -61,7 +59,7 @@ def site(start: Start) -> Iterator[Site]:
             OIDC_OTHER_CLIENT_ID=CLIENT_ID,
         )
         for provider in ("oidc", "other"):
-            asyncio.run(link(server, "user", provider, "subject-of-user"))
+            openid.link(server, "user", "subject-of-user", provider)
         attempt = begin(server.port)
         evil.answers(RSA.sign(evil.claims(attempt)))
         assert attempt.come_back(attempt.good()).status == 302
@@ -75,13 +73,6 @@ def quiet(site: Site) -> None:
     for evil in (site.evil, site.other):
         evil.replies.clear()
         evil.paths()
-
-
-async def link(server: Server, username: str, provider: str, subject: str) -> None:
-    path = server.folder / "data" / "latchkey.db"
-    async with db.connect(path) as database, database.transaction() as tx:
-        user = await users.get(tx, username)
-        await identities.link(tx, BY, user, provider, subject)
 
 
 def sign(evil: Evil, attempt: Attempt, signer: Signer = RSA, **changes: Any) -> str:

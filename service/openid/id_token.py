@@ -61,6 +61,8 @@ def check(claims: dict[str, Any], header: Header, expected: Expected) -> None:
         raise Rejected(error.claim.partition(",")[0]) from None
     except (JoseError, ValueError, TypeError, OverflowError):
         raise Rejected("claims") from None
+    if claims.get("azp", expected.client_id) != expected.client_id:
+        raise Rejected("azp")  # the library overlooks an empty one
     if claims["iat"] < expected.now - _MAX_AGE:
         raise Rejected("iat")
     require_subject(claims["sub"])
