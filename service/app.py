@@ -10,11 +10,22 @@ from aiohttp import web
 
 from service import changes, context, db, keys, middleware, openapi, outbound, schema
 from service.config import Config
-from service.endpoints import account, admin, docs, exchange, ops, pages, revocations, wellknown
+from service.endpoints import (
+    account,
+    admin,
+    docs,
+    exchange,
+    forward,
+    ops,
+    pages,
+    revocations,
+    wellknown,
+)
 from service.keys import KeyRing
 from service.keywatch import KeyWatch
 from service.login import bypass, cas, oidc, sso
 from service.metrics import Metrics
+from service.passes import Passes
 from service.providers import Providers
 from service.revocation import Revocation
 from service.sealed import Seals
@@ -36,7 +47,7 @@ def create_app(config: Config) -> web.Application:
     app[context.PROVIDERS] = _providers(app, config)
     if app[context.PROVIDERS]:
         app.cleanup_ctx.append(_outbound)
-    leaves = [pages, account, exchange, revocations, wellknown, ops, docs, admin]
+    leaves = [pages, account, exchange, forward, revocations, wellknown, ops, docs, admin]
     if config.bypass_auth:
         leaves.append(bypass)
     if config.cas_url is not None:
@@ -62,6 +73,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     schema.require_current(path)
     async with db.connect(path) as database:
         app[context.DATABASE] = database
+        app[context.PASSES] = Passes(database, app[context.TOKENS])
         yield
 
 

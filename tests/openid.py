@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from tests.conftest import ROOT, Server, Start, free_port
 from tests.sso import (
@@ -144,14 +144,16 @@ class World:
 
 
 @contextlib.contextmanager
-def real_world(folder: Path, start: Start, **settings: str) -> Iterator[World]:
+def real_world(
+    playwright: Playwright, folder: Path, start: Start, **settings: str
+) -> Iterator[World]:
     """Run Latchkey and the provider, over https on two sites; the demo users are linked."""
     install(folder)
     authority, port = make_authority(folder), free_port()
     with (
         tls_in_front(authority, port) as our_port,
         real_provider(folder, authority, our_port) as provider,
-        browser(our_port) as chromium,
+        browser(playwright, our_port) as chromium,
     ):
         server = start(
             PORT=str(port),

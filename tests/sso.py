@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright
 
 from tests.conftest import ROOT, clean_environ, free_port
 
@@ -283,14 +283,13 @@ def real_cas(folder: Path, authority: Authority, our_port: int) -> Iterator[str]
 
 
 @contextlib.contextmanager
-def browser(our_port: int) -> Iterator[Browser]:
+def browser(playwright: Playwright, our_port: int) -> Iterator[Browser]:
     """Yield a Chromium for which our name leads to a port of this machine."""
     rules = f"MAP {OUR_NAME}:443 127.0.0.1:{our_port}"
     arguments = [f"--host-resolver-rules={rules}", "--ignore-certificate-errors"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield running
-        running.close()
+    running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    yield running
+    running.close()
 
 
 def visitor(running: Browser) -> BrowserContext:

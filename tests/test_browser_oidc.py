@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Playwright
 
 from tests import openid, sso
 from tests.client import ask, cookie
@@ -15,8 +16,10 @@ pytestmark = sso.needs_browser
 
 
 @pytest.fixture(scope="module")
-def world(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with openid.real_world(tmp_path_factory.mktemp("provider"), start) as made:
+def world(
+    playwright: Playwright, start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    with openid.real_world(playwright, tmp_path_factory.mktemp("provider"), start) as made:
         yield made
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Playwright
 
 from tests import openid, sso
 from tests.conftest import Start
@@ -13,9 +14,11 @@ pytestmark = sso.needs_browser
 
 
 @pytest.fixture(scope="module")
-def world(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(
+    playwright: Playwright, start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("provider")
-    with openid.real_world(folder, start, PROVISION_USERS="true") as made:
+    with openid.real_world(playwright, folder, start, PROVISION_USERS="true") as made:
         yield made
 
 

@@ -33,6 +33,13 @@ ADDRESSES = "must be addresses such as https://app.example.org, separated by com
 NETWORKS = "must be networks such as 10.0.0.0/8 or ::1/128, separated by commas"
 SQLITE = "must be sqlite:///data/latchkey.db (four slashes: an absolute path)"
 POSTGRESQL = "must be sqlite:///path for now; PostgreSQL comes in a later version"
+SUFFIX = (
+    "must be a domain of your own: {} is a public suffix, under which anybody can register a name,"
+    " and browsers refuse cookies for it"
+)
+NO_ADDRESS = "must be a domain such as example.org: cookies know no domain of addresses"
+DOMAIN = "must be a domain such as example.org, in the form that the DNS has it"
+OUTSIDE = "must contain the host of PUBLIC_URL, auth.example.org: a browser refuses it"
 COOKIE = "must be a cookie name: letters, digits and -_. , at most 64 characters"
 CAS = "must be an address such as https://cas.example.org/cas, without a query"
 RULES = "must be rules such as manage_documents=staff; manage_users=cn=it,dc=example"
@@ -138,6 +145,23 @@ BAD = [
     ("COOKIE_NAME", "a=b", COOKIE),
     ("COOKIE_NAME", "na\u00efve", COOKIE),
     ("COOKIE_NAME", "a" * 65, COOKIE),
+    ("COOKIE_DOMAIN", "com", SUFFIX.format("com")),
+    ("COOKIE_DOMAIN", ".Co.UK", SUFFIX.format("co.uk")),
+    ("COOKIE_DOMAIN", "github.io", SUFFIX.format("github.io")),
+    ("COOKIE_DOMAIN", "localhost", SUFFIX.format("localhost")),
+    ("COOKIE_DOMAIN", "10.0.0.1", NO_ADDRESS),
+    ("COOKIE_DOMAIN", "0x7f.1", NO_ADDRESS),
+    ("COOKIE_DOMAIN", "[::1]", DOMAIN),
+    ("COOKIE_DOMAIN", "https://example.org", DOMAIN),
+    ("COOKIE_DOMAIN", "example.org:443", DOMAIN),
+    ("COOKIE_DOMAIN", "example..org", DOMAIN),
+    ("COOKIE_DOMAIN", "example.org.", DOMAIN),
+    ("COOKIE_DOMAIN", "example.org; Path=/x", DOMAIN),
+    ("COOKIE_DOMAIN", "b\u00fccher.example", DOMAIN),
+    ("COOKIE_DOMAIN", "a" * 64 + ".org", DOMAIN),
+    ("COOKIE_DOMAIN", "other.org", OUTSIDE),
+    ("COOKIE_DOMAIN", "xample.org", OUTSIDE),
+    ("COOKIE_DOMAIN", "app.example.org", OUTSIDE),
     ("COOKIE_SAMESITE", "Loose", "must be Strict or Lax"),
     (
         "COOKIE_SAMESITE",
@@ -231,6 +255,7 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
             {"https://a.example.org", "http://b.example.org:8000"},
         ),
         ("COOKIE_NAME", "__Host-jwt", "__Host-jwt"),
+        ("COOKIE_DOMAIN", ".Sub.Localhost.TEST", "sub.localhost.test"),
         ("COOKIE_SAMESITE", "lax", "Lax"),
         ("COOKIE_SECURE", "off", False),
         ("BYPASS_AUTH", "Yes", True),
@@ -241,7 +266,21 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
     ],
 )
 def test_a_good_setting_is_read(read: Read, name: str, text: str, value: object) -> None:
-    assert getattr(read({**DEVELOPMENT, name: text}), name.lower()) == value
+    under = {"PUBLIC_URL": "http://auth.sub.localhost.test"} if name == "COOKIE_DOMAIN" else {}
+    assert getattr(read({**DEVELOPMENT, **under, name: text}), name.lower()) == value
+
+
+@pytest.mark.parametrize("host", ["example.org", "auth.example.org", "a.b.example.org"])
+def test_the_domain_of_the_cookie_contains_our_host(read: Read, host: str) -> None:
+    environ = {**PRODUCTION, "PUBLIC_URL": f"https://{host}", "COOKIE_DOMAIN": "example.org"}
+    assert read(environ).cookie_domain == "example.org"
+
+
+def test_a_cookie_for_one_host_has_no_domain(read: Read) -> None:
+    environ = {**PRODUCTION, "COOKIE_DOMAIN": "example.org", "COOKIE_NAME": "__Host-jwt"}
+    assert faults(read, environ) == [
+        "COOKIE_DOMAIN cannot go with a COOKIE_NAME that begins with __Host-: unset one"
+    ]
 
 
 @pytest.mark.parametrize("name", ["EdDSA", "ES256", "RS256"])

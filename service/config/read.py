@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dotenv.parser import parse_stream
-
-from service.config import openid, providers, strength
+from service import urls
+from service.config import files, openid, providers, strength
 from service.config.model import Config, Database, KeySettings
 from service.config.setting import Setting
 from service.config.table import NOT_YET, PREFIXES, known
@@ -19,7 +18,6 @@ _NO_KEYS_FILE = (
     "is missing: name the file of the private keys, such as data/keys.json, and make the first key"
     " with: python -m service key generate"
 )
-_MAX_SECRET_FILE = 65536
 _FILE = "_FILE"
 _BYPASS_IN_PRODUCTION = (
     "signs anybody in without a password: it must be false in production (on your own machine, set"
@@ -91,7 +89,7 @@ def inherited(**settings: str) -> dict[str, str]:
 
 def _gather(environ: Mapping[str, str], dotenv: Path, faults: dict[str, str]) -> Values:
     """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers."""
-    from_file = _read_dotenv(dotenv, faults)
+    from_file = files.read_dotenv(dotenv, faults)
     from_environ = {name: value for name, value in environ.items() if value}
     settings = known({**from_file, **from_environ})
     _name_strangers(settings, from_file, from_environ, faults)
@@ -114,44 +112,8 @@ def _value(setting: Setting, source: Mapping[str, str], faults: dict[str, str]) 
         faults[name] = f"is given twice, as {name} and as {name}{_FILE}: keep one"
         return plain
     if path is not None:
-        return _read_secret(name + _FILE, Path(path), faults)
+        return files.read_secret(name + _FILE, Path(path), faults)
     return plain if plain is None or setting.secret else plain.strip() or None
-
-
-def _read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
-    """Return a secret's file without the line end at its end."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_SECRET_FILE + 1)
-        text = data.decode("utf-8")
-    except (OSError, ValueError) as error:
-        faults[name] = f"must be the path of a readable text file ({type(error).__name__})"
-        return None
-    if len(data) > _MAX_SECRET_FILE:
-        faults[name] = f"names a file of more than {_MAX_SECRET_FILE} bytes"
-        return None
-    text = text.removesuffix("\n").removesuffix("\r")
-    if not text:
-        faults[name] = "names an empty file"
-    return text or None
-
-
-def _read_dotenv(path: Path, faults: dict[str, str]) -> Values:
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(encoding="utf-8") as stream:
-            bindings = list(parse_stream(stream))
-    except (OSError, ValueError) as error:
-        faults[str(path)] = f"cannot be read ({type(error).__name__})"
-        return {}
-    for binding in bindings:
-        if binding.error or (binding.key is not None and binding.value is None):
-            text = binding.original.string
-            blank = len(text[: len(text) - len(text.lstrip())].splitlines())
-            faults[f"{path}, line {binding.original.line + blank}"] = "is not NAME=value"
-    values = {binding.key: binding.value for binding in bindings if binding.key}
-    return {name: value for name, value in values.items() if value}
 
 
 def _name_strangers(
@@ -209,6 +171,7 @@ def _unsafe(
     yield from _unfit_keys(parsed, values, production=production)
     yield from providers.unfit(parsed, production=production)
     yield from openid.unfit(parsed, production=production)
+    yield from _unfit_domain(parsed)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
         yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
     if not production:
@@ -221,6 +184,17 @@ def _unsafe(
         yield "BYPASS_AUTH", _BYPASS_IN_PRODUCTION
     if not parsed["COOKIE_SECURE"]:
         yield "COOKIE_SECURE", "must be true in production"
+
+
+def _unfit_domain(parsed: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    domain, public_url = parsed["COOKIE_DOMAIN"], parsed["PUBLIC_URL"]
+    if domain is None or public_url is None:
+        return
+    host = urls.host_of(public_url)
+    if host != domain and not host.endswith(f".{domain}"):
+        yield "COOKIE_DOMAIN", f"must contain the host of PUBLIC_URL, {host}: a browser refuses it"
+    if parsed["COOKIE_NAME"].lower().startswith("__host-"):
+        yield "COOKIE_DOMAIN", "cannot go with a COOKIE_NAME that begins with __Host-: unset one"
 
 
 def _unfit_keys(
