@@ -29,6 +29,16 @@ pytest_plugins = ("tests.keyfiles", "tests.verifiers")
 REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
 """Set where a skipped test is a failure, as in CI."""
 
+PROVIDERS = {
+    "CAS_URL": "https://cas.example.org",
+    "OIDC_ISSUER": "https://id.example.org",
+    "OIDC_CLIENT_ID": "latchkey",
+    "OIDC_PROVIDERS": "campus",
+    "OIDC_CAMPUS_ISSUER": "https://campus.example.org",
+    "OIDC_CAMPUS_CLIENT_ID": "latchkey",
+}
+"""Settings that switch every kind of provider on."""
+
 Settings = Callable[..., Config]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from service import app, config, errors
-from tests.conftest import ROOT, Server, Settings, clean_environ
+from tests.conftest import PROVIDERS, ROOT, Server, Settings, clean_environ
 
 HTTP = (ROOT / "docs" / "http.md").read_text()
 README = (ROOT / "README.md").read_text()
@@ -40,7 +40,7 @@ def test_every_code_has_its_line_and_a_code_of_its_own() -> None:
 def test_every_route_has_its_line(settings: Settings) -> None:
     found = {
         (route.method.replace("*", "GET"), route.resource.canonical)
-        for route in app.create_app(settings(CAS_URL="https://cas.example.org")).router.routes()
+        for route in app.create_app(settings(**PROVIDERS)).router.routes()
         if route.resource is not None and route.method != "HEAD"
     }
     table = "\n".join(line for line in HTTP.splitlines() if line.startswith("| `"))

@@ -13,7 +13,7 @@ from referencing.jsonschema import DRAFT202012
 
 from service import __version__, app, openapi
 from tests.client import BROWSER, Answer, ask, bearer, cookie, send, sign_in
-from tests.conftest import Server, Settings, Start, unreachable
+from tests.conftest import PROVIDERS, Server, Settings, Start, unreachable
 from tests.test_docs import problems
 
 # Until the users API and its pages are merged: delete then, with the lines that use it.
@@ -66,7 +66,7 @@ def router(settings: Settings, **changes: str) -> set[Operation]:
 
 def everything(settings: Settings) -> set[Operation]:
     """Return the routes that there are with everything switched on."""
-    return router(settings, CAS_URL="https://cas.example.org") | NOT_YET
+    return router(settings, **PROVIDERS) | NOT_YET
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,18 @@ from aiohttp import web
 
 from service import app, context
 from tests.client import ask, bearer, sign_in
-from tests.conftest import Server, Settings
+from tests.conftest import PROVIDERS, Server, Settings
 
 OPEN = {
     ("GET", "/"),
     ("GET", "/auth/bypass"),
     ("GET", "/auth/cas"),
     ("POST", "/auth/cas"),
+    ("GET", "/auth/oidc"),
+    ("GET", "/auth/oidc/callback"),
+    ("POST", "/auth/oidc/logout"),
+    ("GET", "/auth/oidc/{provider}"),
+    ("GET", "/auth/oidc/{provider}/callback"),
     ("GET", "/auth/login"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
@@ -50,9 +55,9 @@ MANAGERS = {
     ("DELETE", "/api/v1/roles/{id}"),
     ("GET", "/api/v1/audit"),
 }
-NO_HEAD = {"/auth/bypass", "/auth/cas", "/auth/logout"}
-COOKIELESS = {("POST", "/auth/cas")}
-CAS = {"CAS_URL": "https://cas.example.org"}
+OPENID = {path for _, path in OPEN if path.startswith("/auth/oidc")}
+NO_HEAD = {"/auth/bypass", "/auth/cas", "/auth/logout", *OPENID}
+COOKIELESS = {("POST", "/auth/cas"), ("POST", "/auth/oidc/logout")}
 
 
 def routes(application: web.Application) -> dict[tuple[str, str], object]:
@@ -65,7 +70,7 @@ def routes(application: web.Application) -> dict[tuple[str, str], object]:
 
 
 def test_exactly_these_routes_are_open(settings: Settings) -> None:
-    found = routes(app.create_app(settings(**CAS)))
+    found = routes(app.create_app(settings(**PROVIDERS)))
     assert {key for key in found if key[0] != "HEAD"} == OPEN | CLOSED | MANAGERS
     for (method, path), handler in found.items():
         shown = ("GET" if method == "HEAD" else method, path)
@@ -76,13 +81,31 @@ def test_exactly_these_routes_are_open(settings: Settings) -> None:
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:
-    found = routes(app.create_app(settings(**CAS)))
+    found = routes(app.create_app(settings(**PROVIDERS)))
     with_head = {path for method, path in found if method == "HEAD"}
     assert with_head == {path for method, path in found if method == "GET"} - NO_HEAD
 
 
 def test_without_cas_its_routes_do_not_exist(settings: Settings) -> None:
     assert not any(path == "/auth/cas" for _, path in routes(app.create_app(settings())))
+
+
+@pytest.mark.parametrize(
+    ("on", "there"),
+    [
+        ((), set()),
+        (("OIDC_ISSUER", "OIDC_CLIENT_ID"), {"", "/callback", "/logout"}),
+        (
+            ("OIDC_PROVIDERS", "OIDC_CAMPUS_ISSUER", "OIDC_CAMPUS_CLIENT_ID"),
+            {"", "/logout", "/{provider}", "/{provider}/callback"},
+        ),
+    ],
+)
+def test_the_routes_of_openid_are_those_of_the_providers_that_are_on(
+    settings: Settings, on: tuple[str, ...], there: set[str]
+) -> None:
+    found = routes(app.create_app(settings(**{name: PROVIDERS[name] for name in on})))
+    assert {path for _, path in found} & OPENID == {f"/auth/oidc{path}" for path in there}
 
 
 def test_without_bypass_its_route_does_not_exist(settings: Settings) -> None:

@@ -29,8 +29,9 @@ def check(json_form: bool) -> None:
         for name in config.NAMES
         if name not in _HIDDEN and not name.startswith("OIDC_")
     ]
-    for provider in settings.openid:
-        rows += [{"setting": name, "value": value} for name, value in config.openid.shown(provider)]
+    rows += [
+        {"setting": name, "value": value} for name, value in config.openid.shown(settings.openid)
+    ]
     for name in _HIDDEN:
         given = getattr(settings, name.lower()) is not None
         rows.append({"setting": name, "value": "(set)" if given else None})

@@ -1,7 +1,7 @@
 """The settings of OpenID providers: one set for each, by the provider's name."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from service import peers, urls
@@ -99,8 +99,8 @@ def _full(provider: str, suffix: str) -> str:
 
 
 SETTINGS = (
-    Setting(PROVIDERS, names, "", "more OpenID providers, by names: google,campus"),
     *_settings(PLAIN),
+    Setting(PROVIDERS, names, "", "more OpenID providers, by names: google,campus"),
 )
 
 
@@ -136,16 +136,24 @@ def take(parsed: dict[str, Any]) -> tuple[OpenIdProvider, ...]:
     return found
 
 
-def shown(provider: OpenIdProvider) -> Iterator[tuple[str, object]]:
-    """Yield the settings of a provider, its secret left out."""
-    yield _full(provider.name, "ISSUER"), provider.issuer
-    yield _full(provider.name, "CLIENT_ID"), provider.client_id
-    yield _full(provider.name, "CLIENT_SECRET"), "(set)" if provider.client_secret else None
-    yield _full(provider.name, "SCOPES"), " ".join(provider.scopes)
-    yield _full(provider.name, "USERNAME_CLAIM"), provider.username_claim
-    yield _full(provider.name, "NAME"), provider.label
-    yield _full(provider.name, "ROLES_CLAIM"), provider.roles_claim
-    yield _full(provider.name, "ROLES"), "; ".join(map(str, provider.roles)) or None
+def shown(providers: Iterable[OpenIdProvider]) -> Iterator[tuple[str, object]]:
+    """Yield the settings of providers, their secrets left out, whether the plain one is on or not."""
+    found = {provider.name: provider for provider in providers}
+    for name in dict.fromkeys((PLAIN, *found)):
+        provider = found.get(name)
+        for setting in _settings(name):
+            suffix = setting.name.removeprefix(_full(name, ""))
+            yield setting.name, None if provider is None else _shown(provider, suffix)
+    yield PROVIDERS, ", ".join(name for name in found if name != PLAIN) or None
+
+
+def _shown(provider: OpenIdProvider, suffix: str) -> object:
+    if suffix == "CLIENT_SECRET":
+        return "(set)" if provider.client_secret else None
+    value: object = getattr(provider, {"NAME": "label"}.get(suffix, suffix.lower()))
+    if isinstance(value, tuple):
+        return ("; " if suffix == "ROLES" else " ").join(map(str, value)) or None
+    return value
 
 
 def _on(parsed: Mapping[str, Any]) -> tuple[str, ...]:
