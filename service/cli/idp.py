@@ -50,11 +50,17 @@ def idp(port: int, client_secret: str | None, *, beside: bool) -> None:
     )
     people = _people()
     app = create_app(settings, (*people, _STRANGER))
-    _announce(settings, beside=beside)
+    ended: list[int] = []
     if beside:
         run.write(lambda tx: _link(tx, people))
-        app.cleanup_ctx.append(lambda _: _beside(service, settings))
-    web.run_app(app, host=_HOST, port=port, print=None, access_log=None, handle_signals=True)
+        app.cleanup_ctx.append(lambda _: _beside(service, settings, ended))
+    _announce(settings, beside=beside)
+    try:
+        web.run_app(app, host=_HOST, port=port, print=None, access_log=None)
+    except OSError as error:
+        raise Fault(f"Port {port} of {_HOST} cannot be listened on: {error.strerror}.") from error
+    if ended:
+        raise Fault("The service has ended by itself, and the fake provider with it.")
 
 
 def _people() -> tuple[Person, ...]:
@@ -96,25 +102,26 @@ def _wiring(settings: Settings) -> dict[str, str]:
     }
 
 
-async def _beside(service: Config, settings: Settings) -> AsyncIterator[None]:
-    """Run the service as a process of its own, as long as the provider; if it ends, end too."""
+async def _beside(service: Config, settings: Settings, ended: list[int]) -> AsyncIterator[None]:
+    """Run the service as a process of its own, as long as the provider.
+
+    If it ends by itself, note how in `ended`, and end too.
+    """
     wiring = {**_wiring(settings), "PORT": str(service.port), "PUBLIC_URL": service.public_url}
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "service", "serve", env=config.inherited(**wiring)
     )
-    watch = asyncio.create_task(_end_with(server))
+
+    async def end_with_it() -> None:
+        ended.append(await server.wait())
+        signal.raise_signal(signal.SIGTERM)
+
+    watch = asyncio.create_task(end_with_it())
+    yield
+    watch.cancel()
+    with contextlib.suppress(ProcessLookupError):
+        server.terminate()
     try:
-        yield
-    finally:
-        watch.cancel()
-        with contextlib.suppress(ProcessLookupError):
-            server.terminate()
-        try:
-            await asyncio.wait_for(server.wait(), _SECONDS)
-        except TimeoutError:
-            server.kill()
-
-
-async def _end_with(server: asyncio.subprocess.Process) -> None:
-    await server.wait()
-    signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(server.wait(), _SECONDS)
+    except TimeoutError:
+        server.kill()

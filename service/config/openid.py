@@ -137,7 +137,7 @@ def take(parsed: dict[str, Any]) -> tuple[OpenIdProvider, ...]:
 
 
 def shown(providers: Iterable[OpenIdProvider]) -> Iterator[tuple[str, object]]:
-    """Yield the settings of providers, their secrets left out, whether the plain one is on or not."""
+    """Yield the settings of providers without their secrets; the plain one's in any case."""
     found = {provider.name: provider for provider in providers}
     for name in dict.fromkeys((PLAIN, *found)):
         provider = found.get(name)

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,20 @@ from service.idp.people import Session
 ALGORITHM = "ES256"
 
 
-@dataclass(frozen=True, slots=True)
 class Response:
-    """What the library answers."""
+    """What the library answers; it changes `location` afterwards."""
 
-    status: int
-    body: Any
-    headers: list[tuple[str, str]]
+    def __init__(self, status: int, body: Any, headers: Iterable[tuple[str, str]]) -> None:
+        self.status, self.body, self.headers = status, body, dict(headers)
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads."""
+        return self.headers.get("Location")
+
+    @location.setter
+    def location(self, address: str) -> None:
+        self.headers["Location"] = address
 
 
 class Request(OAuth2Request):

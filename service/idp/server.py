@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from service import logs
+from service import logs, urls
 from service.idp import cas, openid
 from service.idp.models import Client, Request, Response
 from service.idp.people import COOKIE, SESSIONS, Person, Session, Sessions
@@ -78,7 +78,7 @@ async def log_in(request: web.Request) -> web.Response:
     cookie = request.app[SESSIONS].begin(str(form.get("username")))
     if cookie is None:
         raise web.HTTPBadRequest
-    response = _redirect(_own_path(str(form.get("continue", "/"))))
+    response = _redirect(urls.safe_next([str(form.get("continue", ""))], ()))
     response.set_cookie(COOKIE, cookie, httponly=True, samesite="Lax")
     return response
 
@@ -195,7 +195,7 @@ async def _read(request: web.Request) -> Request:
 
 
 def _answer(response: Response) -> web.Response:
-    headers = dict(response.headers)
+    headers = response.headers
     if isinstance(response.body, dict):
         headers.pop("Content-Type", None)
         return web.json_response(response.body, status=response.status, headers=headers)
@@ -206,10 +206,6 @@ def _service(request: web.Request) -> str:
     """Return the service that a request names, if it is ours."""
     service = request.query.get("service", "")
     return service if service.startswith(request.app[_SETTINGS].app + "/") else ""
-
-
-def _own_path(address: str) -> str:
-    return address if address.startswith("/") and not address.startswith("//") else "/"
 
 
 def _page(request: web.Request, then: str) -> web.Response:
