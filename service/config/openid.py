@@ -46,6 +46,13 @@ def client_id(text: str) -> str:
     return text
 
 
+def client_secret(text: str) -> str:
+    """A client secret, as the provider shows it."""
+    if not text.isprintable() or len(text) > 1024:
+        raise ValueError("must be the secret as the provider shows it, in one line")
+    return text
+
+
 def label(text: str) -> str:
     """What people call a provider."""
     if not text.isprintable() or len(text) > 64:
@@ -80,7 +87,9 @@ def _settings(provider: str) -> tuple[Setting, ...]:
     return (
         setting("ISSUER", issuer, None, "the provider, letter for letter as it calls itself"),
         setting("CLIENT_ID", client_id, None, "what the provider calls us"),
-        setting("CLIENT_SECRET", str, None, "the secret that the provider gave us, if any"),
+        setting(
+            "CLIENT_SECRET", client_secret, None, "the secret that the provider gave us, if any"
+        ),
         setting("SCOPES", scopes, "openid profile email", "what the provider is asked to tell"),
         setting("USERNAME_CLAIM", claim, "preferred_username", "the claim that names a new user"),
         setting("NAME", label, None, "what people call the provider"),
@@ -159,7 +168,8 @@ def _shown(provider: OpenIdProvider, suffix: str) -> object:
 def _on(parsed: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the providers that are on."""
     named: tuple[str, ...] = parsed[PROVIDERS]
-    has_plain = any(parsed[_full(PLAIN, suffix)] is not None for suffix in ("ISSUER", "CLIENT_ID"))
+    said = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
+    has_plain = any(parsed[_full(PLAIN, suffix)] is not None for suffix in said)
     return (PLAIN, *named) if has_plain else named
 
 
