@@ -56,10 +56,10 @@ async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: s
 async def unlink(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> None:
     """Let an identity sign a user in no longer, and end the sessions that it opened.
 
-    Raises Fault (no name), RoleMissing, IdentityNotFound.
+    Raises Fault (no name, no subject), RoleMissing, IdentityNotFound.
     """
     await rights.require_manager(tx, by)
-    provider = users.canonical_provider(provider)
+    provider, subject = users.canonical_provider(provider), users.canonical_subject(subject)
     deleted = await tx.execute(
         "DELETE FROM identities WHERE provider = ? AND subject = ? AND user_id = ?",
         (provider, subject, user["id"]),
