@@ -23,11 +23,11 @@ def read(lines: Iterable[str], name: str) -> str | None:
     return found
 
 
-def names(lines: Iterable[str], prefix: str) -> list[str]:
-    """Return the names that begin with `prefix`, in their order, each once."""
+def lengths(lines: Iterable[str], prefix: str) -> dict[str, int]:
+    """Return how long the cookies are whose names begin with `prefix`, in their order."""
     pairs = (pair.strip(" ") for line in lines for pair in line.split(";"))
-    found = (pair.partition("=")[0] for pair in pairs if pair.startswith(prefix) and "=" in pair)
-    return list(dict.fromkeys(found))
+    found = [pair for pair in pairs if pair.startswith(prefix) and "=" in pair]
+    return {pair.partition("=")[0]: len(pair) for pair in found}
 
 
 def write(  # the attributes that we use

@@ -56,10 +56,10 @@ async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: s
 async def unlink(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> None:
     """Let an identity sign a user in no longer, and end the sessions that it opened.
 
-    Raises Fault (no name), RoleMissing, IdentityNotFound.
+    Raises Fault (no name, no subject), RoleMissing, IdentityNotFound.
     """
     await rights.require_manager(tx, by)
-    provider = users.canonical_provider(provider)
+    provider, subject = users.canonical_provider(provider), users.canonical_subject(subject)
     deleted = await tx.execute(
         "DELETE FROM identities WHERE provider = ? AND subject = ? AND user_id = ?",
         (provider, subject, user["id"]),
@@ -87,12 +87,13 @@ async def provision(
 
 
 async def follow_roles(
-    tx: Transaction, by: Actor, user: User, rules: Collection[RoleRule], values: Collection[str]
+    tx: Transaction, by: Actor, user_id: int, rules: Collection[RoleRule], values: Collection[str]
 ) -> User:
     """Give and take the roles that `rules` speak of, as a provider's `values` say; others stay.
 
-    A role that does not exist is not given. Raises LastManager.
+    A role that does not exist is not given. Raises UserNotFound, LastManager.
     """
+    user = await users.require(tx, user_id)
     known = await users.role_ids(tx)
     ruled = {rule.role for rule in rules} & known.keys()
     wanted = {rule.role for rule in rules if rule.value in values} & known.keys()

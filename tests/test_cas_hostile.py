@@ -335,6 +335,9 @@ def test_a_provider_that_is_not_there_leaves_all_else_as_it_is(start: Start) -> 
     server, answer = refused_by(start, f"http://localhost:{free_port()}")
     assert_refused(server, answer, 503, UNAVAILABLE)
     assert answer["Retry-After"] == "5"
+    page = back(server, begin(server, "?next=/auth/me"), **cas.PAGE)
+    assert 'href="/auth/cas?next=%2Fauth%2Fme">Try again</a>' in page.text
+    assert 'href="/auth/login?next=%2Fauth%2Fme">Other ways to sign in</a>' in page.text
     token = ask(server.port, "/auth/bypass?token=admin").token
     assert ask(server.port, "/auth/me", headers=bearer(token)).status == 200
     assert ask(server.port, "/readyz").status == 200

@@ -207,7 +207,7 @@ RULES = (
 async def follow(database: Database, username: str, *values: str) -> list[str]:
     async with database.transaction() as tx:
         user = await users.get(tx, username)
-        now = await identities.follow_roles(tx, BY, user, RULES, values)
+        now = await identities.follow_roles(tx, BY, user["id"], RULES, values)
     return sorted(role["role"] for role in now["roles"])
 
 

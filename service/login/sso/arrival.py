@@ -58,7 +58,7 @@ async def come_back(
         location = str(facts["next"])
         arrival = await ask(facts)
         response = (
-            web.Response(status=302, headers={"Location": _login(location)})
+            web.Response(status=302, headers={"Location": attempt.sign_in_page(location)})
             if arrival is None
             else await _sign_in(request, arrival, location)
         )
@@ -122,7 +122,9 @@ async def _with_roles(request: web.Request, arrival: Arrival, user: User) -> Use
         async with request.app[context.DATABASE].transaction() as tx:
             by = _actor(request, arrival)
             values = arrival.values or ()
-            updated = await identities.follow_roles(tx, by, user, arrival.rules, values)
+            updated = await identities.follow_roles(tx, by, user["id"], arrival.rules, values)
+    except errors.UserNotFound:
+        raise errors.UserUnknown from None
     except errors.LastManager:
         context.log(request, "roles_kept", level=logs.WARNING, user=user["username"])
         return user
@@ -135,10 +137,6 @@ def _actor(request: web.Request, arrival: Arrival) -> Actor:
     """Return the provider as the audit names it."""
     name = f"provider:{arrival.session.provider}"
     return Actor(name, client=context.client_name(request), request_id=context.call(request).id)
-
-
-def _login(location: str) -> str:
-    return attempt.ways_on("", location)["Other ways to sign in"]
 
 
 _TAKEN = (

@@ -6,7 +6,7 @@ began it can finish it, once.
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ from service import context, cookies, errors, returns, session
 SECONDS = 600
 _ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 _AT_MOST = 5
+_LENGTH = 3800
 _RETURNS = 3
 
 Facts = dict[str, Any]
@@ -37,13 +38,14 @@ async def begin(
     """
     if session.is_prefetch(request):
         raise errors.PrefetchRefused
-    await _break_circles(request)
+    location = session.next_address(request)
+    await _break_circles(request, location)
     app, lines = request.app, request.headers.getall("Cookie", ())
-    kept = {**facts, "next": session.next_address(request)}
+    kept = {**facts, "next": location}
     sealed = app[context.SEALS].seal(_purpose(leaf, attempt), kept)
     response = web.Response(status=302, headers={"Location": to})
     response.headers.add("Set-Cookie", _cookie(request, leaf, attempt, sealed))
-    for old in _names(leaf, lines)[: 1 - _AT_MOST]:
+    for old in _to_forget(leaf, lines, len(sealed)):
         response.headers.add("Set-Cookie", _cookie(request, leaf, old, ""))
     return response
 
@@ -71,24 +73,39 @@ def forget(request: web.Request, leaf: str, attempt: str) -> str:
 
 def ways_on(start: str, location: str) -> dict[str, str]:
     """Return the links of a page about an attempt that failed, by their texts."""
-    query = urlencode({"next": location})
-    return {"Try again": f"{start}?{query}", "Other ways to sign in": f"/auth/login?{query}"}
+    again = f"{start}?{urlencode({'next': location})}"
+    return {"Try again": again, "Other ways to sign in": sign_in_page(location)}
 
 
-async def _break_circles(request: web.Request) -> None:
+def sign_in_page(location: str) -> str:
+    """Return where the ways in are shown, and lead to `location` then."""
+    return f"/auth/login?{urlencode({'next': location})}"
+
+
+async def _break_circles(request: web.Request, location: str) -> None:
     """Refuse a browser that comes back for the third time without the session it was given."""
     lines = request.headers.getall("Cookie", ())
     if len(returns.times(request.app[context.SEALS], lines)) < _RETURNS:
         return
     if await session.identify_if_any(request) is None:
-        raise errors.CookieNotKept
+        problem = errors.CookieNotKept()
+        problem.links = {"Other ways to sign in": sign_in_page(location)}
+        raise problem
 
 
-def _names(leaf: str, lines: tuple[str, ...] | list[str]) -> list[str]:
-    """Return the attempts that a browser remembers; browsers send the oldest first."""
+def _to_forget(leaf: str, lines: Iterable[str], fresh_length: int) -> list[str]:
+    """Return the attempts for which there is no room any more beside a fresh one.
+
+    Browsers send the oldest first. All have to fit into one line, and the session beside them.
+    """
     prefix = _prefix(leaf)
-    names = [name.removeprefix(prefix) for name in cookies.names(lines, prefix)]
-    return [name for name in names if _ID.fullmatch(name)]
+    forgotten, count, length = [], 1, fresh_length
+    for name, each in reversed(cookies.lengths(lines, prefix).items()):
+        count, length = count + 1, length + each
+        attempt = name.removeprefix(prefix)
+        if (count > _AT_MOST or length > _LENGTH) and _ID.fullmatch(attempt):
+            forgotten.append(attempt)
+    return forgotten
 
 
 def _prefix(leaf: str) -> str:
