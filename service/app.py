@@ -54,7 +54,7 @@ def create_app(config: Config) -> web.Application:
         leaves.append(cas)
     routes = [route for leaf in leaves for route in leaf.ROUTES] + oidc.routes(config)
     app.add_routes([middleware.before(route) for route in routes])
-    app[context.DESCRIPTION] = _description(config, routes)
+    app[context.DESCRIPTION] = _description(app)
     return app
 
 
@@ -63,8 +63,10 @@ def _providers(app: web.Application, config: Config) -> Providers:
     return {provider.name: provider for provider in (*on, *oidc.providers(app, config))}
 
 
-def _description(config: Config, routes: list[web.RouteDef]) -> Asset:
-    document = openapi.describe(config, {(route.method, route.path) for route in routes})
+def _description(app: web.Application) -> Asset:
+    resources = ((route.method, route.resource) for route in app.router.routes())
+    routes = {(method, resource.canonical) for method, resource in resources if resource}
+    document = openapi.describe(app[context.CONFIG], routes)
     return as_asset(orjson.dumps(document), "application/json")
 
 

@@ -11,6 +11,9 @@ from service.login.oidc import clients, signing_in, signing_out
 from service.openid.provider import Provider
 from service.providers import Provider as WayIn
 
+# Not `logout`, which is another route's, with another method.
+_NAMED = "/auth/oidc/{provider:(?!logout$)[^/]+}"
+
 
 def routes(config: Config) -> list[web.RouteDef]:
     """Return the routes for the providers that are on: none, if none is."""
@@ -25,7 +28,7 @@ def routes(config: Config) -> list[web.RouteDef]:
         found.append(web.get("/auth/oidc/callback", signing_in.callback, allow_head=False))
     if names - {openid.PLAIN}:
         found += [
-            web.get("/auth/oidc/{provider}", signing_in.start, allow_head=False),
+            web.get(_NAMED, signing_in.start, allow_head=False),
             web.get("/auth/oidc/{provider}/callback", signing_in.callback, allow_head=False),
         ]
     return found
