@@ -3,6 +3,7 @@
 import re
 
 from service.errors import Fault, UsernameInvalid
+from service.folding import fold
 
 MANAGE_USERS = "manage_users"
 """The role of those who may change users, and give every role."""
@@ -45,3 +46,8 @@ def canonical_subject(subject: str) -> str:
     if not 1 <= len(subject) <= _MAX_SUBJECT or not subject.isprintable():
         raise Fault(f"A subject has 1 to {_MAX_SUBJECT} characters, all of which can be shown.")
     return subject
+
+
+def searched(username: str, name: str, email: str) -> str:
+    """Return the text of a user in which `q` of a list is looked for; no `q` has a line end."""
+    return fold(f"{username}\n{name}\n{email}")
