@@ -31,3 +31,14 @@ CREATE INDEX provider_sessions_by_subject ON provider_sessions (provider, subjec
 CREATE INDEX provider_sessions_by_user ON provider_sessions (user_id);
 
 CREATE INDEX provider_sessions_by_until ON provider_sessions (until);
+
+-- Logout tokens of OpenID providers that were taken, by their `jti`, for as long as they could be
+-- said again.
+CREATE TABLE logout_tokens (
+    provider TEXT NOT NULL,
+    jti TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (provider, jti)
+);
+
+CREATE INDEX logout_tokens_by_until ON logout_tokens (until);

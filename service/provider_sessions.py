@@ -61,16 +61,21 @@ async def end(
 ) -> int:
     """End the sessions that a session at a provider opened, or all of a subject there.
 
-    Given both, both have to fit. Return how many that were.
+    Given both, both have to fit; but a session whose handle the provider never told could be the
+    one, and ends with its subject. Return how many that were.
     """
-    given = {"handle": handle, "subject": subject}
-    wanted = {column: value for column, value in given.items() if value is not None}
-    if not wanted:
+    if handle is None and subject is None:
         return 0
-    conditions = " AND ".join(f"{column} = ?" for column in ("provider", *wanted))
+    conditions, parameters = ["provider = ?"], [provider]
+    if handle is not None:
+        conditions.append("handle = ?" if subject is None else "(handle = ? OR handle IS NULL)")
+        parameters.append(handle)
+    if subject is not None:
+        conditions.append("subject = ?")
+        parameters.append(subject)
     rows = await tx.fetch_all(
-        f"SELECT sid, until FROM provider_sessions WHERE {conditions}",  # noqa: S608  # constants
-        (provider, *wanted.values()),
+        "SELECT sid, until FROM provider_sessions WHERE " + " AND ".join(conditions),  # noqa: S608  # constants
+        parameters,
     )
     for row in rows:
         await changes.session_ended(tx, row["sid"], row["until"])

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from service import audit, changes, errors, identities, provider_sessions, users
+from service import audit, changes, errors, identities, logouts, provider_sessions, users
 from service.audit import Actor
 from service.config import RoleRule
 from service.db import Database
@@ -181,6 +181,32 @@ async def test_a_provider_ends_what_it_opened_and_nothing_else(database: Databas
     assert await end("cas", subject="eve") == ["s4"]
     assert await provider_sessions.known(database, "cas", "h2")
     assert not await provider_sessions.known(database, "cas", "h1")
+
+
+async def test_a_session_without_a_handle_ends_with_its_subject(database: Database) -> None:
+    user = await users.get(database, "user")
+    await open_session(database, "s1", user, subject="ada", handle="h1")
+    await open_session(database, "s2", user, subject="ada")
+    await open_session(database, "s3", user, subject="eve")
+    async with database.transaction() as tx:
+        assert await provider_sessions.end(tx, "cas", handle="h2") == 0
+        assert await provider_sessions.end(tx, "cas", handle="h2", subject="ada") == 1
+    assert [row["sid"] for row in await changes.live(database, 0)] == ["s2"]
+
+
+async def test_a_logout_token_is_new_once_until_it_is_pruned(database: Database) -> None:
+    async def is_new(provider: str, jti: str) -> bool:
+        async with database.transaction() as tx:
+            return await logouts.is_new(tx, provider, jti, 1000)
+
+    said = [await is_new(*words) for words in (("a", "1"), ("a", "1"), ("b", "1"), ("a", "2"))]
+    assert said == [True, False, True, True]
+    assert not await logouts.has_dead(database, 999)
+    assert await logouts.has_dead(database, 1000)
+    async with database.transaction() as tx:
+        assert await logouts.prune(tx, 999) == 0
+        assert await logouts.prune(tx, 1000) == 3
+    assert await is_new("a", "1")
 
 
 async def test_where_sessions_came_from_is_pruned(database: Database) -> None:

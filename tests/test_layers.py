@@ -41,6 +41,7 @@ LAYERS = {
     "forwarding": 5,
     "identities": 5,
     "identity_headers": 5,
+    "logouts": 4,
     "provider_sessions": 4,
     "providers": 5,
     "returns": 5,

@@ -11,7 +11,7 @@ import pytest
 
 from tests import openid
 from tests.client import BROWSER, Answer, ask, bearer, cookie
-from tests.conftest import Server, Start
+from tests.conftest import Server, Start, unreachable
 from tests.evil import (
     ACCESS_TOKEN,
     CLIENT_ID,
@@ -463,6 +463,39 @@ def test_a_logout_token_counts_once(server: Server, evil: Evil) -> None:
     token = session_of(sign_in(server, evil))
     assert say(server, f"logout_token={text}").code == "logout_token_invalid"
     assert is_in(server, token)
+
+
+def test_a_logout_token_counts_once_in_all_processes_together(
+    start: Start, server: Server, evil: Evil
+) -> None:
+    beside = start(beside=server)
+    text = f"logout_token={evil.logout_token()}"
+    assert say(server, text).status == 200
+    token = session_of(sign_in(server, evil))
+    answer = say(beside, text)
+    assert answer.code == "logout_token_invalid"
+    assert "reason=jti_used" in beside.log(until=answer["X-Request-ID"])
+    assert is_in(server, token)
+
+
+def test_a_sign_out_that_could_not_be_written_down_can_be_said_again(
+    server: Server, evil: Evil
+) -> None:
+    token = session_of(sign_in(server, evil, sid="again"))
+    text = "logout_token=" + evil.logout_token(sid="again")
+    with unreachable(server.folder / "data" / "latchkey.db"):
+        answer = say(server, text)
+        assert (answer.status, answer.code) == (503, "database_unavailable")
+    assert say(server, text).status == 200
+    assert not is_in(server, token)
+
+
+def test_a_session_of_which_the_id_token_said_no_sid_ends_by_its_subject(
+    server: Server, evil: Evil
+) -> None:
+    unnamed, named = (session_of(sign_in(server, evil, sid=sid)) for sid in (None, "another"))
+    assert say(server, "logout_token=" + evil.logout_token(sid="unheard of")).status == 200
+    assert (is_in(server, unnamed), is_in(server, named)) == (False, True)
 
 
 def test_a_sign_out_is_said_in_a_form_and_the_cookie_counts_for_nothing(

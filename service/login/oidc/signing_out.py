@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 from authlib.common.urls import add_params_to_uri
 
-from service import context, errors, provider_sessions
+from service import context, errors, logouts, provider_sessions
 from service.login.oidc import clients
 from service.openid import Rejected, logout_token, signed
 from service.openid.logout_token import Logout
@@ -45,24 +45,25 @@ async def by_provider(request: web.Request) -> web.Response:
     token = await _token(request)
     provider = _sender(request, token)
     try:
-        logout = await provider.signed_out(token)
-        _check_new(request, provider, logout)
+        ended = await _end(request, provider.settings.name, await provider.signed_out(token))
     except Rejected as rejected:
         clients.refusal(request, provider, rejected)
         raise errors.LogoutTokenInvalid from None
-    name = provider.settings.name
-    async with request.app[context.DATABASE].transaction() as tx:
-        ended = await provider_sessions.end(tx, name, handle=logout.sid, subject=logout.subject)
     await request.app[context.REVOCATION].catch_up_with_own()
-    context.log(request, "provider_sign_out", provider=name, sessions=ended)
+    context.log(request, "provider_sign_out", provider=provider.settings.name, sessions=ended)
     return web.Response()
 
 
-def _check_new(request: web.Request, provider: Provider, logout: Logout) -> None:
-    """Check that a logout token was not used already; it is remembered while it is good."""
-    used = f"jti {provider.settings.name} {logout.jti}"
-    if not request.app[clients.REPLAYS].is_new(used, logout_token.REMEMBERED):
-        raise Rejected("jti_used")
+async def _end(request: web.Request, provider: str, logout: Logout) -> int:
+    """End what a logout token says, unless it was used already; return how many sessions it were.
+
+    What could not be written down can be said again. Raises Rejected, DatabaseUnavailable.
+    """
+    until = request.app[context.TOKENS].now() + logout_token.REMEMBERED
+    async with request.app[context.DATABASE].transaction() as tx:
+        if not await logouts.is_new(tx, provider, logout.jti, until):
+            raise Rejected("jti_used")
+        return await provider_sessions.end(tx, provider, handle=logout.sid, subject=logout.subject)
 
 
 async def _token(request: web.Request) -> str:
