@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from service import audit, bodies, context, errors, strict_form, users
+from service import audit, bodies, context, errors, identities, strict_form, users
 from service.endpoints.admin import exchange
 from service.endpoints.admin.pages import faults, frame
 
@@ -114,7 +114,8 @@ async def _show(
     said: faults.Faults = faults.NONE,
     **values: object,
 ) -> web.Response:
-    roles = sorted(await users.role_ids(request.app[context.DATABASE]))
+    database = request.app[context.DATABASE]
+    roles = sorted(await users.role_ids(database))
     return frame.show(
         request,
         "user.html",
@@ -125,6 +126,7 @@ async def _show(
             "typed": typed,
             "version": version,
             "roles": roles,
+            "identities": await identities.of_user(database, user["id"]),
             "is_self": user["id"] == context.identity(request)["id"],
             "meanwhile": {},
             "changed": None,
