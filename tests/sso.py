@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from playwright.sync_api import Browser, BrowserContext, Playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from tests.conftest import ROOT, clean_environ, free_port
 
@@ -280,6 +280,13 @@ def real_cas(folder: Path, authority: Authority, our_port: int) -> Iterator[str]
             process.terminate()
             process.wait(10)
             process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """Yield what starts browsers, in this file's tests."""
+    with sync_playwright() as running:
+        yield running
 
 
 @contextlib.contextmanager

@@ -26,8 +26,13 @@ def done(folder: Path, *words: str) -> str:
 
 def test_accounts_are_linked_shown_and_unlinked(folder: Path) -> None:
     assert done(folder, "user", "link", "user", "CAS", "Ada L.") == "Linked.\n"
-    again = done(folder, "user", "link", "user", "cas", "Ada L.", "--json")
-    assert json.loads(again) == {"changed": False}
+    again = json.loads(done(folder, "user", "link", "user", "CAS", "Ada L.", "--json"))
+    assert (again["action"], again["changed"], again["username"]) == (
+        "identity_link",
+        False,
+        "user",
+    )
+    assert (again["provider"], again["subject"]) == ("cas", "Ada L.")
     done(folder, "user", "link", "user", "google", "1234/5=6")
     shown = json.loads(done(folder, "user", "show", "user", "--json"))
     assert shown["identities"] == [
@@ -37,6 +42,12 @@ def test_accounts_are_linked_shown_and_unlinked(folder: Path) -> None:
     assert "cas:Ada L., google:1234/5=6" in done(folder, "user", "show", "user")
     assert done(folder, "user", "unlink", "user", "cas", "Ada L.") == "Unlinked.\n"
     assert "cas" not in done(folder, "user", "show", "user")
+    gone = json.loads(done(folder, "user", "unlink", "user", "Google", "1234/5=6", "--json"))
+    assert (gone["action"], gone["changed"], gone["provider"]) == (
+        "identity_unlink",
+        True,
+        "google",
+    )
 
 
 WRONG = {

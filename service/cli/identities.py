@@ -1,9 +1,11 @@
 """`user link|unlink`: which accounts at providers sign a user in."""
 
+from typing import Any
+
 import click
 
 from service import identities, users
-from service.cli import output, run
+from service.cli import facts, output, run
 from service.db import Transaction
 
 _account = click.argument("provider")
@@ -22,16 +24,14 @@ def link(username: str, provider: str, subject: str, json_form: bool) -> None:
     identity_unknown has seen it.
     """
 
-    async def action(tx: Transaction) -> bool:
+    async def action(tx: Transaction) -> tuple[users.User, bool]:
         user = await users.get(tx, username)
-        return await identities.link(tx, run.operator(), user, provider, subject)
+        return user, await identities.link(tx, run.operator(), user, provider, subject)
 
-    changed = run.write(action)
-    output.done(
-        "Linked." if changed else "It is linked with that user already.",
-        changed=changed,
-        json_form=json_form,
-    )
+    user, changed = run.write(action)
+    sentence = "Linked." if changed else "It is linked with that user already."
+    done = {"action": "identity_link", "changed": changed, **_facts(user, provider, subject)}
+    output.done(sentence, **done, json_form=json_form)
 
 
 @click.command()
@@ -42,9 +42,16 @@ def link(username: str, provider: str, subject: str, json_form: bool) -> None:
 def unlink(username: str, provider: str, subject: str, json_form: bool) -> None:
     """Let an account sign a user in no longer, and end the sessions that it opened."""
 
-    async def action(tx: Transaction) -> None:
+    async def action(tx: Transaction) -> users.User:
         user = await users.get(tx, username)
         await identities.unlink(tx, run.operator(), user, provider, subject)
+        return user
 
-    run.write(action)
-    output.done("Unlinked.", changed=True, json_form=json_form)
+    user = run.write(action)
+    done = {"action": "identity_unlink", "changed": True, **_facts(user, provider, subject)}
+    output.done("Unlinked.", **done, json_form=json_form)
+
+
+def _facts(user: users.User, provider: str, subject: str) -> dict[str, Any]:
+    account = {"provider": users.canonical_provider(provider), "subject": subject}
+    return {**facts.of(user), **account}
