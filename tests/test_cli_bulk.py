@@ -47,9 +47,9 @@ def counted(folder: Path) -> dict[str, int]:
 
 @contextlib.contextmanager
 def started(folder: Path, *words: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a command in a process of its own."""
+    """Start a command in a process of its own, which hears SIGINT though this one may not."""
     with subprocess.Popen(
-        [sys.executable, "-m", "service", *words],
+        ["env", "--default-signal=INT", sys.executable, "-m", "service", *words],
         cwd=folder,
         env=clean_environ(**settings),
         stdout=subprocess.PIPE,
