@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from service import changes, errors, logs, users
+from service import changes, errors, logouts, logs, provider_sessions, users
 from service.audit import Actor
 from service.db import Database, Row
 from service.tokens import Claims
@@ -138,6 +138,7 @@ class Revocation:
         """End the session of a token, for every process. Raises DatabaseUnavailable."""
         async with self._database.transaction() as tx:
             await changes.session_ended(tx, claims["sid"], claims["exp"])
+            await provider_sessions.forget(tx, claims["sid"])
         self._end_session(claims["sid"], claims["exp"])
 
     async def sign_out_user(self, by: Actor, user_id: int) -> None:
@@ -227,9 +228,10 @@ class Revocation:
         now = int(self._clock())
         self._sessions = {sid: until for sid, until in self._sessions.items() if until > now}
         self._users = {key: user for key, user in self._users.items() if user.until > now}
-        if await changes.has_dead(self._database, now):
-            async with self._database.transaction() as tx:
-                await changes.prune(tx, now)
+        for table in (changes, provider_sessions, logouts):
+            if await table.has_dead(self._database, now):
+                async with self._database.transaction() as tx:
+                    await table.prune(tx, now)
 
 
 async def _in_time(asked: Awaitable[_T]) -> _T:

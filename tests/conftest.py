@@ -24,10 +24,20 @@ ROOT = Path(__file__).parent.parent
 SECRET = str(dotenv_values(ROOT / ".env.test")["JWT_SECRET_KEY"])
 STRONG = "5f1d8c0b7a3e49d26b80c1f7e2a9d3548e6f0b1c7d2a3948f5e6d7c8b9a0f1e2"
 
-pytest_plugins = ("tests.commands", "tests.keyfiles", "tests.verifiers")
+pytest_plugins = ("tests.commands", "tests.fake", "tests.keyfiles", "tests.sso", "tests.verifiers")
 
 REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
 """Set where a skipped test is a failure, as in CI."""
+
+PROVIDERS = {
+    "CAS_URL": "https://cas.example.org",
+    "OIDC_ISSUER": "https://id.example.org",
+    "OIDC_CLIENT_ID": "latchkey",
+    "OIDC_PROVIDERS": "campus",
+    "OIDC_CAMPUS_ISSUER": "https://campus.example.org",
+    "OIDC_CAMPUS_CLIENT_ID": "latchkey",
+}
+"""Settings that switch every kind of provider on."""
 
 Settings = Callable[..., Config]
 

@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 import pytest
@@ -235,6 +235,31 @@ def test_the_audit_is_readable(admin: Admin, ada: int) -> None:
     older = admin.page(newest.links["Older"])
     assert older.links["Newest"] == f"{AUDIT}?limit=1"
     assert "changed the user" in older.text
+
+
+def test_the_accounts_of_a_user_are_shown_and_what_was_done_to_them(admin: Admin, ada: int) -> None:
+    facts = admin.page(f"/admin/users/{ada}").text
+    assert "Accounts none" in facts
+    where = f"/api/v1/users/{ada}/identities"
+    for provider, subject in (("cas", EVIL[0]), ("google", "1159")):
+        account = {"provider": provider, "subject": subject}
+        assert admin.api(where, "POST", account).status == 201
+    assert admin.api(f"{where}?provider=google&subject=1159", "DELETE").status == 204
+    assert f"Accounts cas: {EVIL[0]}" in admin.page(f"/admin/users/{ada}").text
+    said = admin.page(f"{AUDIT}?user={ada}").text
+    assert "admin unlinked the account 1159 at google from ada" in said
+    assert "admin linked the account 1159 at google with ada" in said
+    assert f"admin linked the account {EVIL[0]} at cas with ada" in said
+    newest = admin.page(f"{AUDIT}?action=identity_unlink&limit=1").text
+    assert "unlinked the account" in newest
+
+
+def test_every_action_of_the_audit_has_words(admin: Admin) -> None:
+    answer = admin(AUDIT)
+    assert answer.status == 200
+    options = re.findall(r'<option value="(\w+)">([^<]*)</option>', answer.text)
+    assert [action for action, _ in options] == list(get_args(audit.Action))
+    assert all(words and words != action for action, words in options)
 
 
 def test_what_was_done_is_logged_and_what_was_refused_is_too(admin: Admin, ada: int) -> None:

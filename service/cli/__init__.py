@@ -10,6 +10,8 @@ from service.cli import output
 from service.cli.audit import audit_group
 from service.cli.checks import config_group, healthcheck
 from service.cli.database import migrate, prepare, seed
+from service.cli.identities import link, unlink
+from service.cli.idp import idp
 from service.cli.keys import key
 from service.cli.roles import role
 from service.cli.serve import serve
@@ -32,9 +34,11 @@ def cli() -> None:
 
 for command in (
     *(serve, prepare, migrate, seed, user, role, audit_group, token, key, config_group),
-    healthcheck,
+    *(healthcheck, idp),
 ):
     cli.add_command(command)
+for command in (link, unlink):
+    user.add_command(command)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
-from service.config.model import Config, Database, KeySettings
-from service.config.read import environment, load, load_database, load_keys
+from service.config import openid
+from service.config.model import Config, Database, KeySettings, OpenIdProvider, RoleRule
+from service.config.read import environment, inherited, load, load_database, load_keys
 from service.config.table import NAMES, SECRETS
 
 __all__ = [
@@ -10,8 +11,12 @@ __all__ = [
     "Config",
     "Database",
     "KeySettings",
+    "OpenIdProvider",
+    "RoleRule",
     "environment",
+    "inherited",
     "load",
     "load_database",
     "load_keys",
+    "openid",
 ]

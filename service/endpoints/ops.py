@@ -4,18 +4,18 @@ import asyncio
 
 from aiohttp import web
 
-from service import context, errors, metrics
+from service import context, errors, marks, metrics
 
 _READY_SECONDS = 2
 
 
-@context.public
+@marks.public
 async def alive(_request: web.Request) -> web.Response:
     """GET /healthz: the process answers."""
     return context.json_response({"status": "ok"})
 
 
-@context.public
+@marks.public
 async def ready(request: web.Request) -> web.Response:
     """GET /readyz: sign-ins would work; 503 if not. Tokens may still be verified, from memory.
 
@@ -47,7 +47,7 @@ def _status(*, stopping: bool, is_well: bool) -> str:
     return "ok" if is_well else "degraded"
 
 
-@context.public
+@marks.public
 async def figures(request: web.Request) -> web.Response:
     """GET /metrics: for Prometheus."""
     return web.Response(
