@@ -44,7 +44,8 @@ class Outbound:
                 return await self._send(method, address, headers, body)
         except TimeoutError:
             raise errors.ProviderUnavailable from ConnectionError("no answer in time")
-        except (aiohttp.ClientError, ConnectionError) as error:
+        # UnicodeError: a host that has no form in the DNS, such as a..b
+        except (aiohttp.ClientError, ConnectionError, UnicodeError) as error:
             raise errors.ProviderUnavailable from ConnectionError(type(error).__name__)
 
     async def _send(

@@ -559,6 +559,19 @@ def test_a_description_that_is_no_good_is_not_used(
         assert f"reason={why}" in server.log(until=answer["X-Request-ID"])
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example.org", "no-such-host.invalid"])
+def test_an_endpoint_whose_host_nobody_can_look_up_is_a_provider_that_is_down(
+    start: Start, host: str
+) -> None:
+    with running(RSA) as provider:
+        provider.documents["token_endpoint"] = f"http://{host}/token"
+        server = start(**settings_for(provider))
+        attempt = begin(server.port)
+        answer = attempt.come_back(attempt.good())
+        assert (answer.status, answer.code) == (503, "provider_unavailable")
+        assert "Traceback" not in server.log(until=answer["X-Request-ID"])
+
+
 def test_a_slow_provider_holds_nobody_else_up(
     server: Server, evil: Evil, capsys: pytest.CaptureFixture[str]
 ) -> None:
