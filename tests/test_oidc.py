@@ -1,5 +1,6 @@
 """Sign-in by OpenID Connect over HTTP, against a provider that says what a test wants it to."""
 
+import json
 import sqlite3
 import threading
 import time
@@ -258,6 +259,32 @@ def test_an_address_that_nobody_has_checked_is_not_taken(generous: Server, evil:
         assert f"e{number}@x.org" not in generous.cli("user", "show", f"e{number}").stdout
 
 
+ODD_FACTS: dict[str, dict[str, str]] = {
+    "a-name-of-lines": {"name": "Ada\r\nRemote-User: admin"},
+    "a-zero": {"name": "Ada\0"},
+    "half-a-character": {"name": "Ada \ud800"},
+    "a-name-without-end": {"name": "A" * 5000},
+    "two-addresses": {"email": "ada@x.org, admin@x.org"},
+    "an-address-with-a-name": {"email": "Admin <ada@x.org>"},
+    "no-address": {"email": "ada"},
+    "an-address-of-lines": {"email": "ada@x.org\r\nBcc: b@x.org"},
+}
+
+
+@pytest.mark.parametrize("nick", ODD_FACTS)
+def test_what_nobody_can_be_called_here_is_left_out(
+    generous: Server, evil: Evil, nick: str
+) -> None:
+    claims: dict[str, Any] = {"nick": nick, "email_verified": True, "access": {"groups": []}}
+    answer = sign_in(generous, evil, sub=nick, **claims, **ODD_FACTS[nick])
+    if nick == "half-a-character":  # no JSON that can be read
+        assert answer.code == "provider_answer_invalid"
+        return
+    assert me(generous, answer)["username"] == nick
+    shown = json.loads(generous.cli("user", "show", nick, "--json").stdout)
+    assert (shown["name"], shown["email"]) == (None, None)
+
+
 def test_a_taken_name_is_not_taken_over(generous: Server, evil: Evil) -> None:
     answer = sign_in(generous, evil, sub="new", nick="ADMIN", access={"groups": []})
     assert (answer.status, answer.code) == (409, "username_taken")
@@ -364,6 +391,20 @@ def test_a_provider_ends_one_session_by_its_sid(server: Server, evil: Evil) -> N
     answer = say(server, "logout_token=" + evil.logout_token(sid="one"))
     assert (answer.status, answer["Cache-Control"], answer.body) == (200, "no-store", b"")
     assert (is_in(server, first), is_in(server, second)) == (False, True)
+
+
+@pytest.mark.parametrize("sid", ["a\0b", "\u202e", "line\nend", "s" * 256])
+def test_a_sid_that_cannot_be_kept_is_as_if_there_were_none(
+    server: Server, evil: Evil, sid: str
+) -> None:
+    token = session_of(sign_in(server, evil, sid=sid))
+    for name in ("sid", "jti"):
+        changes: dict[str, Any] = {"sid": "a", name: sid}
+        answer = say(server, "logout_token=" + evil.logout_token(**changes))
+        assert answer.code == "logout_token_invalid"
+    assert is_in(server, token)
+    assert say(server, "logout_token=" + evil.logout_token(sid="unheard of")).status == 200
+    assert not is_in(server, token)
 
 
 def test_a_provider_ends_all_sessions_of_a_subject(server: Server, evil: Evil) -> None:
