@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
 
-from tests import openid
+from tests import cas, openid, sso
 from tests.client import BROWSER, Answer, ask, bearer, cookie
 from tests.conftest import Server, Start, unreachable
 from tests.evil import (
@@ -27,6 +27,7 @@ from tests.evil import (
     running,
 )
 from tests.issuer import compact
+from tests.keyfiles import within
 
 RSA, EC = key("rsa"), key("ec", "ES256")
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
@@ -642,3 +643,41 @@ def test_a_slow_provider_holds_nobody_else_up(
             f"\ngave the provider up after {time.monotonic() - began:.1f} s;"
             f" meanwhile two other requests took at most {slowest * 1000:.0f} ms"
         )
+
+
+def test_a_provider_that_hangs_leaves_another_its_places(start: Start) -> None:
+    asked = 25
+    with running(RSA) as hanging, sso.scripted(lambda _: cas.success("user")) as other:
+        server = start(**settings_for(hanging), CAS_URL=other.url, CAS_TRUST_USERNAMES="true")
+        attempts = [begin(server.port) for _ in range(asked)]
+        hanging.delay = 12
+        answers: list[Answer] = []
+        waiting = [
+            threading.Thread(target=lambda a=attempt: answers.append(a.come_back(a.good())))
+            for attempt in attempts
+        ]
+        for thread in waiting:
+            thread.start()
+        within(9, lambda: sum(each.path == "/token" for each in hanging.asked) == 20)
+        assert cas.jwt(cas.sign_in(server)) is not None
+        assert answers == []
+        for thread in waiting:
+            thread.join()
+        assert [answer.code for answer in answers] == ["provider_unavailable"] * asked
+
+
+def test_a_browser_in_circles_is_led_out_no_fourth_time(server: Server, evil: Evil) -> None:
+    returns = ""
+    for _ in range(3):
+        attempt = begin(server.port, Cookie=returns)
+        evil.answers(RSA.sign(evil.claims(attempt)))
+        ((name, value),) = attempt.cookies.items()
+        answer = attempt.come_back(attempt.good(), Cookie=f"{name}={value}; {returns}")
+        assert answer.status == 302
+        kept = [line for line in answer.all("Set-Cookie") if line.startswith("latchkey_returns=")]
+        returns = kept[0].partition(";")[0]
+    evil.paths()
+    page = ask(server.port, "/auth/oidc", headers={**BROWSER, "Cookie": returns})
+    assert (page.status, "Location" in dict(page.headers)) == (400, False)
+    assert "does not keep the session" in page.text
+    assert evil.paths() == []
