@@ -1,9 +1,11 @@
-"""Asking providers over HTTP: few at once, each answer within bounds, nothing asked twice."""
+"""Asking providers over HTTP: each few at once, each answer within bounds, nothing asked twice."""
 
 import asyncio
 import ssl
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -20,7 +22,8 @@ class Outbound:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        # One provider that hangs takes no place from another.
+        self._places: dict[str, asyncio.Semaphore] = defaultdict(_places)
 
     async def get(self, address: str, *, accept: str) -> bytes:
         """Return the body of a 200, of at most 64 KiB, within ten seconds.
@@ -40,11 +43,12 @@ class Outbound:
         Raises ProviderUnavailable, for 5xx and 429 as well.
         """
         try:
-            async with asyncio.timeout(_SECONDS), self._places:
+            async with asyncio.timeout(_SECONDS), self._places[urlsplit(address).netloc]:
                 return await self._send(method, address, headers, body)
         except TimeoutError:
             raise errors.ProviderUnavailable from ConnectionError("no answer in time")
-        except (aiohttp.ClientError, ConnectionError) as error:
+        # UnicodeError: a host that has no form in the DNS, such as a..b
+        except (aiohttp.ClientError, ConnectionError, UnicodeError) as error:
             raise errors.ProviderUnavailable from ConnectionError(type(error).__name__)
 
     async def _send(
@@ -71,7 +75,7 @@ class Outbound:
 async def opened() -> AsyncIterator[Outbound]:
     """Be ready to ask, for as long as the block lasts. Nobody is asked yet."""
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True),
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
@@ -79,6 +83,10 @@ async def opened() -> AsyncIterator[Outbound]:
         middlewares=(_once,),
     ) as session:
         yield Outbound(session)
+
+
+def _places() -> asyncio.Semaphore:
+    return asyncio.Semaphore(_AT_ONCE)
 
 
 async def _once(

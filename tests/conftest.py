@@ -164,15 +164,15 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "data" / "latchkey.db"
 
 
-@pytest.fixture(scope="session")
-def start(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
-    """Yield what starts a server: in a folder of its own, or `beside` another on its database."""
+@contextlib.contextmanager
+def starting(folders: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
+    """Yield what starts servers, and end them at the end."""
     running: list[Server] = []
 
     def start_server(*, beside: Server | None = None, **changes: str) -> Server:
         environ = {"PORT": str(free_port()), **changes}
         if beside is None:
-            folder = tmp_path_factory.mktemp("server")
+            folder = folders.mktemp("server")
             shutil.copy(ROOT / ".env.test", folder / ".env")
             (folder / "data").mkdir()
             shutil.copy(seeded, folder / "data" / seeded.name)
@@ -200,16 +200,33 @@ def start(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[St
         assert server.process.wait(20) == 0, server.log()
 
 
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
+    """Yield what starts a server: in a folder of its own, or `beside` another on its database.
+
+    It runs until the file's last test: a hundred that wait for nothing are a load of their own.
+    """
+    with starting(tmp_path_factory, seeded) as start_server:
+        yield start_server
+
+
 @pytest.fixture(scope="session")
-def server(start: Start) -> Server:
+def start_for_all(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
+    """Yield what starts a server that runs until the last test of all."""
+    with starting(tmp_path_factory, seeded) as start_server:
+        yield start_server
+
+
+@pytest.fixture(scope="session")
+def server(start_for_all: Start) -> Server:
     """Return a server that all tests share: they change nothing in it that another would see."""
-    return start()
+    return start_for_all()
 
 
 @pytest.fixture(scope="session")
-def production(start: Start) -> Server:
+def production(start_for_all: Start) -> Server:
     """Return a server in production, as far as that goes without TLS in front."""
-    return start(
+    return start_for_all(
         ENVIRONMENT="production",
         BYPASS_AUTH="false",
         PUBLIC_URL="https://auth.example.org",

@@ -126,6 +126,16 @@ def test_what_is_missing_is_named(
     assert all(" is missing: " in fault for fault in found)
 
 
+def test_two_names_are_not_the_same_client_of_one_provider(tmp_path: Path) -> None:
+    twice = {**PLAIN, "OIDC_PROVIDERS": "campus", "OIDC_CAMPUS_ISSUER": PLAIN["OIDC_ISSUER"]}
+    (fault,) = faults(tmp_path, {**BASE, **twice, "OIDC_CAMPUS_CLIENT_ID": PLAIN["OIDC_CLIENT_ID"]})
+    assert fault == (
+        "OIDC_CAMPUS_CLIENT_ID must differ from OIDC_CLIENT_ID: both are the same client of one"
+        " provider, whose logout tokens could not be told apart"
+    )
+    assert read(tmp_path, {**BASE, **twice, "OIDC_CAMPUS_CLIENT_ID": "another"})
+
+
 def test_a_provider_that_nobody_named_is_a_stranger(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, {**BASE, "OIDC_GOOGLE_ISSUER": "https://accounts.google.com"})
     assert fault.startswith("OIDC_GOOGLE_ISSUER is not a setting")

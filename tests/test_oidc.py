@@ -1,5 +1,6 @@
 """Sign-in by OpenID Connect over HTTP, against a provider that says what a test wants it to."""
 
+import json
 import sqlite3
 import threading
 import time
@@ -9,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
 
-from tests import openid
+from tests import cas, openid, sso
 from tests.client import BROWSER, Answer, ask, bearer, cookie
 from tests.conftest import Server, Start, unreachable
 from tests.evil import (
@@ -26,6 +27,7 @@ from tests.evil import (
     running,
 )
 from tests.issuer import compact
+from tests.keyfiles import within
 
 RSA, EC = key("rsa"), key("ec", "ES256")
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
@@ -258,6 +260,32 @@ def test_an_address_that_nobody_has_checked_is_not_taken(generous: Server, evil:
         assert f"e{number}@x.org" not in generous.cli("user", "show", f"e{number}").stdout
 
 
+ODD_FACTS: dict[str, dict[str, str]] = {
+    "a-name-of-lines": {"name": "Ada\r\nRemote-User: admin"},
+    "a-zero": {"name": "Ada\0"},
+    "half-a-character": {"name": "Ada \ud800"},
+    "a-name-without-end": {"name": "A" * 5000},
+    "two-addresses": {"email": "ada@x.org, admin@x.org"},
+    "an-address-with-a-name": {"email": "Admin <ada@x.org>"},
+    "no-address": {"email": "ada"},
+    "an-address-of-lines": {"email": "ada@x.org\r\nBcc: b@x.org"},
+}
+
+
+@pytest.mark.parametrize("nick", ODD_FACTS)
+def test_what_nobody_can_be_called_here_is_left_out(
+    generous: Server, evil: Evil, nick: str
+) -> None:
+    claims: dict[str, Any] = {"nick": nick, "email_verified": True, "access": {"groups": []}}
+    answer = sign_in(generous, evil, sub=nick, **claims, **ODD_FACTS[nick])
+    if nick == "half-a-character":  # no JSON that can be read
+        assert answer.code == "provider_answer_invalid"
+        return
+    assert me(generous, answer)["username"] == nick
+    shown = json.loads(generous.cli("user", "show", nick, "--json").stdout)
+    assert (shown["name"], shown["email"]) == (None, None)
+
+
 def test_a_taken_name_is_not_taken_over(generous: Server, evil: Evil) -> None:
     answer = sign_in(generous, evil, sub="new", nick="ADMIN", access={"groups": []})
     assert (answer.status, answer.code) == (409, "username_taken")
@@ -364,6 +392,20 @@ def test_a_provider_ends_one_session_by_its_sid(server: Server, evil: Evil) -> N
     answer = say(server, "logout_token=" + evil.logout_token(sid="one"))
     assert (answer.status, answer["Cache-Control"], answer.body) == (200, "no-store", b"")
     assert (is_in(server, first), is_in(server, second)) == (False, True)
+
+
+@pytest.mark.parametrize("sid", ["a\0b", "\u202e", "line\nend", "s" * 256])
+def test_a_sid_that_cannot_be_kept_is_as_if_there_were_none(
+    server: Server, evil: Evil, sid: str
+) -> None:
+    token = session_of(sign_in(server, evil, sid=sid))
+    for name in ("sid", "jti"):
+        changes: dict[str, Any] = {"sid": "a", name: sid}
+        answer = say(server, "logout_token=" + evil.logout_token(**changes))
+        assert answer.code == "logout_token_invalid"
+    assert is_in(server, token)
+    assert say(server, "logout_token=" + evil.logout_token(sid="unheard of")).status == 200
+    assert not is_in(server, token)
 
 
 def test_a_provider_ends_all_sessions_of_a_subject(server: Server, evil: Evil) -> None:
@@ -559,6 +601,19 @@ def test_a_description_that_is_no_good_is_not_used(
         assert f"reason={why}" in server.log(until=answer["X-Request-ID"])
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example.org", "no-such-host.invalid"])
+def test_an_endpoint_whose_host_nobody_can_look_up_is_a_provider_that_is_down(
+    start: Start, host: str
+) -> None:
+    with running(RSA) as provider:
+        provider.documents["token_endpoint"] = f"http://{host}/token"
+        server = start(**settings_for(provider))
+        attempt = begin(server.port)
+        answer = attempt.come_back(attempt.good())
+        assert (answer.status, answer.code) == (503, "provider_unavailable")
+        assert "Traceback" not in server.log(until=answer["X-Request-ID"])
+
+
 def test_a_slow_provider_holds_nobody_else_up(
     server: Server, evil: Evil, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -588,3 +643,41 @@ def test_a_slow_provider_holds_nobody_else_up(
             f"\ngave the provider up after {time.monotonic() - began:.1f} s;"
             f" meanwhile two other requests took at most {slowest * 1000:.0f} ms"
         )
+
+
+def test_a_provider_that_hangs_leaves_another_its_places(start: Start) -> None:
+    asked = 25
+    with running(RSA) as hanging, sso.scripted(lambda _: cas.success("user")) as other:
+        server = start(**settings_for(hanging), CAS_URL=other.url, CAS_TRUST_USERNAMES="true")
+        attempts = [begin(server.port) for _ in range(asked)]
+        hanging.delay = 12
+        answers: list[Answer] = []
+        waiting = [
+            threading.Thread(target=lambda a=attempt: answers.append(a.come_back(a.good())))
+            for attempt in attempts
+        ]
+        for thread in waiting:
+            thread.start()
+        within(9, lambda: sum(each.path == "/token" for each in hanging.asked) == 20)
+        assert cas.jwt(cas.sign_in(server)) is not None
+        assert answers == []
+        for thread in waiting:
+            thread.join()
+        assert [answer.code for answer in answers] == ["provider_unavailable"] * asked
+
+
+def test_a_browser_in_circles_is_led_out_no_fourth_time(server: Server, evil: Evil) -> None:
+    returns = ""
+    for _ in range(3):
+        attempt = begin(server.port, Cookie=returns)
+        evil.answers(RSA.sign(evil.claims(attempt)))
+        ((name, value),) = attempt.cookies.items()
+        answer = attempt.come_back(attempt.good(), Cookie=f"{name}={value}; {returns}")
+        assert answer.status == 302
+        kept = [line for line in answer.all("Set-Cookie") if line.startswith("latchkey_returns=")]
+        returns = kept[0].partition(";")[0]
+    evil.paths()
+    page = ask(server.port, "/auth/oidc", headers={**BROWSER, "Cookie": returns})
+    assert (page.status, "Location" in dict(page.headers)) == (400, False)
+    assert "does not keep the session" in page.text
+    assert evil.paths() == []

@@ -442,7 +442,10 @@ def test_an_id_token_is_refused(site: Site, name: str) -> None:
     answer = attempt.come_back(attempt.good())
     assert_refused(site, answer, status, code, attempt)
     assert reasons(site, answer) == [why]
-    assert site.evil.paths() == asked
+    paths = site.evil.paths()
+    if why == "key_unknown" and "/jwks" in paths:  # looked up anew, once a minute
+        paths.remove("/jwks")
+    assert paths == asked
 
 
 def test_there_are_forty_and_more() -> None:

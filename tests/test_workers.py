@@ -40,9 +40,13 @@ def until(look: Callable[[], T], good: Callable[[T], bool]) -> T:
 
 
 def begun(start: Start, count: int, **settings: str) -> Server:
-    """Start a server, and wait until all its workers are there."""
+    """Start a server, and wait until all its workers answer."""
     server = start(WORKERS=str(count), **settings)
-    until(lambda: workers(server), lambda pids: len(pids) == count)
+    seen: set[str] = set()
+    until(
+        lambda: seen.add(ask(server.port, "/healthz")["X-Request-ID"][:8]),
+        lambda _: len(seen) == count,
+    )
     return server
 
 

@@ -16,6 +16,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _RESERVED = frozenset({PLAIN, "callback", "logout", "cas", "bypass"})
 _CLAIM = re.compile(r"[!-~]{1,255}")
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,255}")
+_SAME_CLIENT = (
+    "both are the same client of one provider, whose logout tokens could not be told apart"
+)
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,1024}")
 
 
@@ -135,6 +138,19 @@ def unfit(parsed: Mapping[str, Any], *, production: bool) -> Iterator[tuple[str,
             yield _full(name, "ROLES"), "is missing: which role each value of the claim gives"
         if value["ROLES"] and value["ROLES_CLAIM"] is None:
             yield _full(name, "ROLES_CLAIM"), "is missing: the claim that the rules speak of"
+    yield from _twice(parsed)
+
+
+def _twice(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the clients that an earlier provider is already."""
+    known: dict[tuple[str, str], str] = {}
+    for name in _on(parsed):
+        value, setting = _values(parsed, name), _full(name, "CLIENT_ID")
+        if value["ISSUER"] is None or value["CLIENT_ID"] is None:
+            continue
+        first = known.setdefault((value["ISSUER"], value["CLIENT_ID"]), setting)
+        if first != setting:
+            yield setting, f"must differ from {first}: {_SAME_CLIENT}"
 
 
 def take(parsed: dict[str, Any]) -> tuple[OpenIdProvider, ...]:

@@ -53,9 +53,9 @@ def check(claims: dict[str, Any], *, issuer: str, client_id: str, now: int) -> L
     if claims["iat"] < now - _MAX_AGE:
         raise Rejected("iat")
     jti, sid = claims["jti"], claims.get("sid")
-    if not 1 <= len(jti) <= _MAX_ID:
+    if not is_id(jti):
         raise Rejected("jti")
-    if sid is not None and (not isinstance(sid, str) or not 1 <= len(sid) <= _MAX_ID):
+    if sid is not None and not is_id(sid):
         raise Rejected("sid")
     subject = claims.get("sub")
     if subject is not None:
@@ -63,3 +63,8 @@ def check(claims: dict[str, Any], *, issuer: str, client_id: str, now: int) -> L
     if sid is None and subject is None:
         raise Rejected("sid")
     return Logout(int(claims["iat"]), jti, sid, subject)
+
+
+def is_id(value: object) -> bool:
+    """Tell whether this can be what a provider names a session or a token by: a text to keep."""
+    return isinstance(value, str) and 1 <= len(value) <= _MAX_ID and value.isprintable()

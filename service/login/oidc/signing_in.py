@@ -1,5 +1,6 @@
 """Signing in: `GET /auth/oidc`, out to the provider, and `GET /auth/oidc/callback`, back."""
 
+import contextlib
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
@@ -7,12 +8,12 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import context, errors, identities, logs, marks, session
+from service import bodies, context, errors, identities, logs, marks, session
 from service.config import openid
 from service.login import sso
 from service.login.oidc import clients
 from service.login.sso import attempt
-from service.openid import Rejected, authorization
+from service.openid import Rejected, authorization, logout_token
 from service.openid.metadata import Metadata
 from service.openid.provider import Provider
 from service.openid.token import Tokens
@@ -21,7 +22,6 @@ from service.provider_sessions import ProviderSession
 _LEAF = "oidc"
 _MAX_HINT = 3072
 """An ID token above this is not kept: signing out carries it in an address."""
-_MAX_HANDLE = 255
 _BUSY = frozenset({"server_error", "temporarily_unavailable"})
 _DENIED = (
     "The provider says that access was denied: you said no there, or may not use this service."
@@ -130,28 +130,35 @@ async def _completed(
 
 def _arrival(provider: Provider, tokens: Tokens, claims: dict[str, Any]) -> sso.Arrival:
     settings, sid = provider.settings, claims.get("sid")
-    username, name, email = (
-        _text(_value(claims, claim)) for claim in (settings.username_claim, "name", "email")
-    )
-    facts = {"name": name} if name else {}
-    # An address that nobody has checked could be somebody else's, and applications trust ours.
-    if email and claims.get("email_verified") is True:
-        facts["email"] = email
+    username = _value(claims, settings.username_claim)
     return sso.Arrival(
         session=ProviderSession(
             provider=settings.name,
             subject=claims["sub"],
-            handle=sid if sid and len(sid) <= _MAX_HANDLE else None,
+            handle=sid if sid and logout_token.is_id(sid) else None,
             hint=tokens.id_token if len(tokens.id_token) <= _MAX_HINT else "",
         ),
         amr=_LEAF,
-        username=username,
-        facts=facts,
+        username=username if isinstance(username, str) else "",
+        facts=_facts(claims),
         rules=settings.roles,
         values=None
         if settings.roles_claim is None
         else _texts(_value(claims, settings.roles_claim)),
     )
+
+
+def _facts(claims: dict[str, Any]) -> dict[str, Any]:
+    """Return name and e-mail address of a new user: those that the API would take as well."""
+    told = {"name": claims.get("name")}
+    # An address that nobody has checked could be somebody else's, and applications trust ours.
+    if claims.get("email_verified") is True:
+        told["email"] = claims.get("email")
+    facts: dict[str, Any] = {}
+    for name, value in told.items():
+        with contextlib.suppress(errors.ValidationError):
+            facts |= bodies.patch({name: value}, {})
+    return facts
 
 
 def _denial(
@@ -190,10 +197,6 @@ def _value(claims: Mapping[str, Any], name: str) -> Any:
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _texts(value: object) -> list[str]:
