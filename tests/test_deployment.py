@@ -1,0 +1,375 @@
+"""The files of deploy/ for images, compose, systemd and Kubernetes: what of them can run, runs."""
+
+import configparser
+import ipaddress
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from service import __version__, server, workers
+from tests import proxies
+from tests.client import ask, bearer, sign_in
+from tests.conftest import ROOT, Start
+from tests.deployment import (
+    DEPLOY,
+    STOP_SECONDS,
+    Installed,
+    compose,
+    has,
+    kubernetes,
+    load,
+    strangers,
+    unit,
+)
+
+DOCKERFILE = (DEPLOY / "docker/Dockerfile").read_text()
+PORT = 8080
+STORES = ("sqlite",)
+NEEDS_SYSTEMD = pytest.mark.skipif(not has("systemd-analyze"), reason="systemd is not installed")
+NEEDS_SETPRIV = pytest.mark.skipif(not has("setpriv"), reason="setpriv is not installed")
+
+
+def seconds(text: str) -> int:
+    """Read `20s` or `20`."""
+    return int(text.removesuffix("s"))
+
+
+# What is said in several places.
+
+
+def test_every_way_waits_for_a_server_to_stop() -> None:
+    assert workers._LAST_SECONDS == STOP_SECONDS > server.SHUTDOWN_SECONDS
+    assert seconds(unit()["TimeoutStopSec"][0]) > STOP_SECONDS
+    for name in ("latchkey-1", "latchkey-2"):
+        assert seconds(compose()["services"][name]["stop_grace_period"]) > STOP_SECONDS
+    pod = kubernetes()["Deployment"]["spec"]["template"]["spec"]
+    pause = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] > STOP_SECONDS + pause
+
+
+def test_there_is_no_setting_that_there_is_not(tmp_path: Path) -> None:
+    given = {
+        "compose": compose()["services"]["latchkey-1"]["environment"],
+        "kubernetes": kubernetes()["ConfigMap"]["data"],
+    }
+    for name, settings in given.items():
+        assert not strangers(settings), name
+        folder = tmp_path / name
+        folder.mkdir()
+        loaded = load(settings, folder)
+        assert loaded.environment == "production"
+        assert loaded.port == PORT
+    lines = (DEPLOY / "systemd/latchkey.env").read_text()
+    assert not strangers(dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", lines, re.MULTILINE)))
+
+
+# The image.
+
+
+def stages() -> list[str]:
+    """Return the stages of the Dockerfile."""
+    return re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
+
+
+def test_what_the_image_copies_is_there_and_gets_in() -> None:
+    allowed = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
+    copied = [
+        word
+        for line in re.findall(r"^COPY (?!--from)(.*)$", stages()[0], re.MULTILINE)
+        for word in line.split()[:-1]
+    ]
+    assert {name.partition("/")[0] for name in copied} == allowed
+    for name in copied:
+        assert (ROOT / name).exists(), name
+    # What the code finds beside itself, and what setup.cfg reads.
+    assert {"service", "migrations", "seeds", "setup.cfg", "pyproject.toml"} <= set(copied)
+
+
+def test_the_image_is_what_its_file_promises() -> None:
+    _, last = stages()
+    assert "RUN" not in re.findall(r"^[A-Z]+", last, re.MULTILINE)  # no compiler, no cache
+    assert re.search(r"^USER [1-9]\d+:[1-9]\d+$", last, re.MULTILINE)
+    for name, words in (("ENTRYPOINT", ["python3", "-m", "service"]), ("CMD", ["serve"])):
+        (line,) = re.findall(rf"^{name} (.*)$", last, re.MULTILINE)
+        assert json.loads(line) == words
+    (check,) = re.findall(r"^    CMD (.*)$", last, re.MULTILINE)
+    assert json.loads(check) == ["python3", "-m", "service", "healthcheck"]
+    assert f'image.version="{__version__}"' in last
+    assert f"EXPOSE {PORT}" in last
+    environ = dict(re.findall(r"([A-Z_]+)=(\S+)", last.partition("ENV ")[2].partition("\n\n")[0]))
+    assert not strangers(environ) - {"PATH", "PYTHONDONTWRITEBYTECODE"}
+
+
+def test_the_image_has_the_driver_of_postgresql_where_there_is_one() -> None:
+    (extra,) = re.findall(r"^ARG EXTRAS=\[(.*)\]$", DOCKERFILE, re.MULTILINE)
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    drivers = {name for name, text in setup["options.extras_require"].items() if "psycopg" in text}
+    assert extra in drivers or not drivers
+
+
+# Compose.
+
+
+def test_compose_agrees_with_itself() -> None:
+    document = compose()
+    services = document["services"]
+    (network,) = document["networks"]["inside"]["ipam"]["config"]
+    own = {
+        name: ipaddress.ip_address(service["networks"]["inside"]["ipv4_address"])
+        for name, service in services.items()
+        if isinstance(service["networks"], dict)
+    }
+    assert own.keys() == {"nginx", "latchkey-1", "latchkey-2"}
+    for name, address in own.items():
+        assert address in ipaddress.ip_network(network["subnet"]), name
+        assert address not in ipaddress.ip_network(network["ip_range"]), name
+    script = services["nginx"]["entrypoint"][2]
+    upstreams = set(re.findall(r"server ([\d.]+):(\d+) fail_timeout=2s;", script))
+    assert upstreams == {(str(own[f"latchkey-{number}"]), str(PORT)) for number in (1, 2)}
+    settings = services["latchkey-1"]["environment"]
+    assert settings["TRUSTED_PROXIES"] == f"{own['nginx']}/32"
+    for name, service in services.items():
+        assert set(service.get("secrets", ())) <= document["secrets"].keys(), name
+        assert set(service.get("depends_on", {})) <= services.keys(), name
+        for path in re.findall(r"^(\.\S+?):", "\n".join(service.get("volumes", ())), re.MULTILINE):
+            assert path == "./certs" or (DEPLOY / "compose" / path).exists(), path
+    build = services["latchkey-1"]["build"]
+    context = DEPLOY / "compose" / build["context"]
+    assert context.resolve() == ROOT
+    assert (context / build["dockerfile"]).exists()
+
+
+def test_compose_begins_in_order() -> None:
+    services = compose()["services"]
+    for name in ("latchkey-1", "latchkey-2"):
+        needs = {key: value["condition"] for key, value in services[name]["depends_on"].items()}
+        assert needs["migrate"] == "service_completed_successfully"
+    assert services["migrate"]["depends_on"]["postgresql"]["condition"] == "service_healthy"
+    assert services["migrate"]["command"] == ["migrate", "up"]
+    assert services["migrate"]["restart"] == "no"
+    assert services["postgresql"]["healthcheck"]["test"][1] == "pg_isready"
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[proxies.Deployment]:
+    """Yield nginx as compose.yaml configures it, not yet running."""
+    with proxies.prepared("nginx", tmp_path) as deployment:
+        yield deployment
+
+
+def test_nginx_of_compose_goes_on_while_one_of_two_is_replaced(
+    nginx: proxies.Deployment, start: Start
+) -> None:
+    command = proxies.COMMANDS["nginx"](nginx)
+    one = start(**nginx.settings, WORKERS="1")
+    other = start(beside=one, PORT=str(proxies.free_port()), PUBLIC_URL=nginx.auth)
+    # The script of the file, less its end, on the shipped configuration.
+    script, _, end = compose()["services"]["nginx"]["entrypoint"][2].rpartition(" exec ")
+    assert end.startswith("nginx")
+    written = nginx.folder / "latchkey.conf"
+    shipped = nginx.folder / "shipped.conf"
+    written.rename(shipped)
+    shipped.write_text(shipped.read_text().replace(f":{nginx.latchkey_port};", f":{PORT};"))
+    script = script.replace("/etc/nginx/latchkey.conf", str(shipped))
+    script = script.replace("/etc/nginx/conf.d/latchkey.conf", str(written))
+    for address, port in (("172.30.7.11:8080", one.port), ("172.30.7.12:8080", other.port)):
+        assert address in script
+        script = script.replace(address, f"127.0.0.1:{port}")
+    subprocess.run(["/bin/sh", "-euc", script], check=True)
+    with proxies.running(nginx, command):
+        token = nginx.sign_in()
+        for _ in range(20):
+            assert nginx.ask("/auth/me", headers=bearer(token), host=proxies.AUTH).status == 200
+        assert all(" path=/auth/me " in server.log(" path=/auth/me ") for server in (one, other))
+        one.process.terminate()
+        while one.process.poll() is None:
+            assert nginx.ask("/auth/me", headers=bearer(token), host=proxies.AUTH).status == 200
+        for _ in range(20):
+            assert nginx.ask("/auth/me", headers=bearer(token), host=proxies.AUTH).status == 200
+            assert nginx.ask("/x", headers=bearer(token)).status == 200
+        assert one.process.returncode == 0
+
+
+# systemd.
+
+
+@NEEDS_SYSTEMD
+def test_the_unit_is_sound(tmp_path: Path) -> None:
+    text = (DEPLOY / "systemd/latchkey.service").read_text()
+    path = tmp_path / "latchkey.service"
+    path.write_text(text.replace("/opt/latchkey/.venv/bin/python", sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@NEEDS_SYSTEMD
+def test_the_unit_exposes_little() -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=15",
+         str(DEPLOY / "systemd/latchkey.service")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+@NEEDS_SETPRIV
+def test_the_commands_of_the_unit_work(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    installed = Installed(tmp_path)
+    done = installed.run(*installed.command("ExecStartPre"))
+    assert done.returncode == 0, done.stderr
+    assert (installed.state / "latchkey.db").stat().st_mode & 0o777 == 0o600
+    with installed.serving() as process:
+        until_alive(installed, process)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert "Uid:\t0" not in status
+        reload = installed.command("ExecReload", MAINPID=process.pid)
+        for _ in range(3):
+            assert installed.run(*reload).returncode == 0
+        assert ask(installed.port, "/readyz").json["status"] == "ok"
+        created = installed.run(*installed.command("ExecStart")[:-1], "user", "create", "ada")
+        assert created.returncode == 0, created.stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_SECONDS) == 0, installed.log()
+
+
+def until_alive(installed: Installed, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the server answers."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None, installed.log()
+        try:
+            assert ask(installed.port, "/healthz").status == 200
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(installed.log())
+
+
+def test_the_unit_lets_the_first_process_tell_the_others() -> None:
+    assert unit()["KillMode"] == ["mixed"]
+    assert unit()["Restart"] == ["always"]  # SIGHUP is a success to systemd
+    assert unit()["ExecStart"][0].endswith("-m service serve")
+    assert unit()["ExecStartPre"][0].endswith("-m service migrate up")
+
+
+def test_the_command_beside_the_unit_has_its_settings(tmp_path: Path) -> None:
+    """The script names the folders of the unit, and hands its words on as they are."""
+    script = (DEPLOY / "systemd/latchkey").read_text()
+    assert f"cd {unit()['WorkingDirectory'][0]}\n" in script
+    assert f"--reuid {unit()['User'][0]} --regid {unit()['Group'][0]} " in script
+    (settings := tmp_path / "settings").mkdir()
+    (settings / "jwt_secret_key").write_text("secret\n")
+    said = tmp_path / "setpriv"
+    said.write_text('#!/bin/sh\nprintf "%s\\n" "$JWT_SECRET_KEY" "$LOGNAME" "$@"\n')
+    said.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", "-c", script.replace("/etc/latchkey", str(settings)), "latchkey", "a b", "*"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SUDO_USER": "alice"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    secret, person, *words = done.stdout.splitlines()
+    assert (secret, person, words[-2:]) == ("secret", "alice", ["a b", "*"])
+
+
+# Kubernetes.
+
+
+@pytest.mark.parametrize("version", ["1.27", "1.37"])
+def test_kubernetes_knows_the_objects(version: str) -> None:
+    for each in kubernetes().values():
+        kubernetes_validate.validate(each, version, strict=True)
+
+
+def test_kubernetes_agrees_with_itself() -> None:
+    objects = kubernetes()
+    spec = objects["Deployment"]["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"] == labels
+    assert objects["Service"]["spec"]["selector"] == labels
+    assert objects["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert objects["PodDisruptionBudget"]["spec"]["minAvailable"] < spec["replicas"]
+    pod = spec["template"]["spec"]
+    (migrate,), (serve,) = pod["initContainers"], pod["containers"]
+    assert migrate["args"] == ["migrate", "up"]
+    assert migrate["image"] == serve["image"] == f"latchkey:{__version__}"
+    (port,) = serve["ports"]
+    assert port["containerPort"] == PORT
+    assert objects["Service"]["spec"]["ports"][0]["targetPort"] == port["name"]
+    settings = objects["ConfigMap"]["data"]
+    (mount,) = serve["volumeMounts"]
+    for name in ("DATABASE_URL_FILE", "JWT_SECRET_KEY_FILE"):
+        assert settings[name].startswith(f"{mount['mountPath']}/"), name
+    # Replicas that lost the database stay for as long as they would answer, and no longer.
+    readiness = serve["readinessProbe"]
+    patience = readiness["periodSeconds"] * readiness["failureThreshold"]
+    assert patience == seconds(settings["REVOCATION_MAX_STALENESS"])
+
+
+def test_kubernetes_runs_it_under_the_restricted_profile() -> None:
+    pod = kubernetes()["Deployment"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert f"USER {pod['securityContext']['runAsUser']}:" in DOCKERFILE
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_kubernetes_asks_what_there_is(start: Start) -> None:
+    serve = kubernetes()["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    running = start()
+    for probe in ("livenessProbe", "readinessProbe"):
+        assert ask(running.port, serve[probe]["httpGet"]["path"]).status == 200
+
+
+# Upgrades.
+
+
+def test_a_server_goes_on_beside_a_newer_schema(start: Start) -> None:
+    """What a replica of the version before sees while the next version's migration is made."""
+    running = start()
+    token = sign_in(running.port)
+    with closing(sqlite3.connect(running.folder / "data" / "latchkey.db")) as database, database:
+        database.execute("ALTER TABLE users ADD COLUMN shoe_size INTEGER")
+        database.execute("CREATE TABLE shoes (user_id INTEGER REFERENCES users (id))")
+        database.execute(
+            "INSERT INTO _yoyo_migration (migration_hash, migration_id, applied_at_utc)"
+            " VALUES ('9999', '9999.shoes', '2030-01-01')"
+        )
+    replica = start(beside=running)
+    for port in (running.port, replica.port):
+        body = json.dumps({"username": f"ada-{port}"}).encode()
+        headers = {**bearer(token), "Content-Type": "application/json"}
+        assert ask(port, "/api/v1/users", "POST", headers=headers, body=body).status == 201
+        assert ask(port, f"/api/v1/users?q=ada-{port}", headers=bearer(token)).json
+        sign_in(port)
+    up = running.cli("migrate", "up")
+    assert (up.returncode, "up to date" in up.stdout) == (0, True)
+
+
+def test_every_yaml_of_deploy_is_read() -> None:
+    for path in (*DEPLOY.rglob("*.yaml"), *DEPLOY.rglob("*.yml")):
+        assert list(yaml.safe_load_all(path.read_text())), path
