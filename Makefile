@@ -59,6 +59,7 @@ bench: .venv/.run ## Measure against a bare aiohttp handler; a hundred thousand 
 	@$(BIN)/python -m bench.revocations
 	@$(BIN)/python -m bench.users
 	@$(BIN)/python -m bench.workers
+	@$(BIN)/python -m bench.writes
 
 clean: ## Remove what the other targets made, except .env and data/
 	@rm -rf .venv build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -72,8 +72,8 @@ def load(settings: Mapping[str, str], folder: Path) -> config.Config:
 class Installed:
     """The unit's commands, with folders of their own for settings, state and secret.
 
-    They run as systemd runs them, as far as that goes without it: by a user who is not root, without
-    new privileges or memory that can be written and executed.
+    They run as systemd runs them, as far as that goes without it: by a user who is not root,
+    without new privileges or memory that can be written and executed.
     """
 
     def __init__(self, folder: Path) -> None:

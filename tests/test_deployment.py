@@ -20,7 +20,7 @@ import yaml
 from service import __version__, server, workers
 from tests import proxies
 from tests.client import ask, bearer, sign_in
-from tests.conftest import ROOT, Start
+from tests.conftest import ROOT, Start, free_port
 from tests.deployment import (
     DEPLOY,
     STOP_SECONDS,
@@ -175,7 +175,7 @@ def test_nginx_of_compose_goes_on_while_one_of_two_is_replaced(
 ) -> None:
     command = proxies.COMMANDS["nginx"](nginx)
     one = start(**nginx.settings, WORKERS="1")
-    other = start(beside=one, PORT=str(proxies.free_port()), PUBLIC_URL=nginx.auth)
+    other = start(beside=one, PORT=str(free_port()), PUBLIC_URL=nginx.auth)
     # The script of the file, less its end, on the shipped configuration.
     script, _, end = compose()["services"]["nginx"]["entrypoint"][2].rpartition(" exec ")
     assert end.startswith("nginx")
@@ -341,7 +341,7 @@ def test_kubernetes_runs_it_under_the_restricted_profile() -> None:
 def test_kubernetes_asks_what_there_is(start: Start) -> None:
     serve = kubernetes()["Deployment"]["spec"]["template"]["spec"]["containers"][0]
     running = start()
-    for probe in ("livenessProbe", "readinessProbe"):
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert ask(running.port, serve[probe]["httpGet"]["path"]).status == 200
 
 
@@ -368,6 +368,21 @@ def test_a_server_goes_on_beside_a_newer_schema(start: Start) -> None:
         sign_in(port)
     up = running.cli("migrate", "up")
     assert (up.returncode, "up to date" in up.stdout) == (0, True)
+
+
+# The documentation.
+
+
+def test_the_figures_that_the_documentation_names_are_there(start: Start) -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text()
+    running = start()
+    sign_in(running.port)
+    ask(running.port, "/no/such/path")
+    shown = ask(running.port, "/metrics").text
+    named = set(re.findall(r"latchkey_[a-z_]+", text))
+    assert len(named) > 6
+    for name in named:
+        assert re.search(rf"^{name}(?:_count|_bucket)?[ {{]", shown, re.MULTILINE), name
 
 
 def test_every_yaml_of_deploy_is_read() -> None:
