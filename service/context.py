@@ -126,9 +126,11 @@ def client(request: web.Request) -> peers.Address | None:
 
 
 def client_name(request: web.Request) -> str | None:
-    """Return the caller's address as text, for the log."""
-    trusted = request.app[CONFIG].trusted_proxies
-    return str(client(request)) if trusted else request.remote
+    """Return the caller's address as text, for the log: the proxy's if it names none."""
+    if not request.app[CONFIG].trusted_proxies:
+        return request.remote
+    found = client(request)
+    return request.remote if found is None else str(found)
 
 
 def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: object) -> None:
