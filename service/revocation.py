@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from service import changes, errors, logs, users
 from service.audit import Actor
-from service.db import Database, Row
+from service.db import Database, Row, Version
 from service.tokens import Claims
 
 _T = TypeVar("_T")
@@ -64,7 +64,7 @@ class Revocation:
         self._sessions: dict[str, int] = {}
         self._users: dict[int, _User] = {}
         self._seq = 0
-        self._data_version: int | None = None
+        self._version: Version | None = None
         self._known_at = -float("inf")
         self._asked_at = -float("inf")
         self._pruned_at = ticks()
@@ -119,7 +119,7 @@ class Revocation:
         """Catch up for ever, several times a second; a database that is gone is waited for."""
         gone = False
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await self._database.changed(POLL_SECONDS)
             try:
                 await self.catch_up()
                 await self._prune()
@@ -168,24 +168,28 @@ class Revocation:
     async def _read(self) -> None:
         """Read what is new, a page at a time: each has its deadline, and none is read twice."""
         began = self._asked_at = self._ticks()
-        version = await _in_time(self._database.data_version())
-        if version != self._data_version:
-            await self._read_rows()
-        self._data_version = version
+        version, known = await _in_time(changes.version(self._database)), self._version
+        if version != known:
+            is_same = known is not None and known.source == version.source
+            await self._read_rows(self._seq if is_same else 0)
+        self._version = version
         self._known_at = began
 
-    async def _read_rows(self) -> None:
+    async def _read_rows(self, since: int) -> None:
+        """Read from `since` on: from the start after a restart of the database, or a failover.
+
+        Then it may have lost its last rows, and given their numbers to others.
+        """
         newest = await _in_time(changes.last_seq(self._database))
         rows_read = _PAGE
         while rows_read == _PAGE:
-            rows = await _in_time(
-                changes.live(self._database, int(self._clock()), self._seq, _PAGE)
-            )
+            rows = await _in_time(changes.live(self._database, int(self._clock()), since, _PAGE))
             for row in rows:
                 self._apply(row)
-                self._seq = row["seq"]
+                since = row["seq"]
             rows_read = len(rows)
-        self._seq = max(self._seq, newest)  # the same in every process, whatever was pruned
+            self._seq = max(self._seq, since)  # what is read is not read twice
+        self._seq = max(since, newest)  # the same in every process, whatever was pruned
 
     def _apply(self, row: Row) -> None:
         if row["kind"] == "session":

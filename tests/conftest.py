@@ -1,7 +1,6 @@
 """What tests share: settings, a database of their own, and a server started as a user starts it."""
 
-import contextlib
-import fcntl
+import functools
 import os
 import shutil
 import socket
@@ -16,9 +15,11 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from service import config, db, schema, seeds
+from service import config, db
 from service.config import Config
 from service.db import Database
+from tests.postgresql import Cluster
+from tests.stores import KINDS, Databases, Files, Store
 
 ROOT = Path(__file__).parent.parent
 SECRET = str(dotenv_values(ROOT / ".env.test")["JWT_SECRET_KEY"])
@@ -41,15 +42,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Return what makes a Config: development, bypass on, unless said otherwise."""
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """Return what makes a Config: development, bypass on, unless said otherwise.
+
+    Its database is that of the test, if the test has one.
+    """
+    url = f"sqlite:///{tmp_path}/latchkey.db"
+    if "where" in request.fixturenames:
+        url = request.getfixturevalue("where").url
 
     def make(**changes: str) -> Config:
         base = {
             "ENVIRONMENT": "test",
             "JWT_SECRET_KEY": SECRET,
             "BYPASS_AUTH": "true",
-            "DATABASE_URL": f"sqlite:///{tmp_path}/latchkey.db",
+            "DATABASE_URL": url,
         }
         return config.load({**base, **changes}, tmp_path / "no.env")
 
@@ -57,21 +64,19 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(where: config.Database) -> AsyncIterator[Database]:
     """Yield an open database with the demo users."""
-    path = tmp_path / "latchkey.db"
-    schema.up(path)
-    async with db.connect(path) as opened:
-        await seeds.apply(opened, seeds.read(seeds.DEMO))
+    async with db.connect(where) as opened:
         yield opened
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: where it answers, the folder it runs in, the environment it has."""
+    """A running server: where it answers, the folder it runs in, its database, its environment."""
 
     port: int
     folder: Path
+    database: config.Database
     environ: dict[str, str]
     process: subprocess.Popen[bytes]
 
@@ -116,23 +121,6 @@ def command(
     )
 
 
-@contextlib.contextmanager
-def unreachable(database: Path) -> Iterator[None]:
-    """Keep everybody from reading and writing a SQLite file, by holding all its read locks.
-
-    The locks are those of SQLite's wal.c: five bytes from the 123rd of the shared-memory file.
-    """
-    with Path(f"{database}-shm").open("r+b") as shared:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                fcntl.lockf(shared, fcntl.LOCK_EX | fcntl.LOCK_NB, 5, 123)
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-        yield
-
-
 def free_port() -> int:
     """Return a port that nothing listens on."""
     with socket.socket() as probe:
@@ -144,30 +132,76 @@ Start = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a database with the demo users, made as a user makes it; servers get copies."""
-    folder = tmp_path_factory.mktemp("seeded")
-    shutil.copy(ROOT / ".env.test", folder / ".env")
-    for step in (("migrate", "up"), ("seed",)):
-        done = command(folder, *step)
-        assert done.returncode == 0, done.stderr
-    return folder / "data" / "latchkey.db"
+def cluster() -> Iterator[Cluster]:
+    """Yield a server that the tests of this process share: databases come and go in it."""
+    made = Cluster()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(params=KINDS, scope="session")
+def store(request: pytest.FixtureRequest) -> Store:
+    """Return where databases come from: every test that uses it runs on both kinds."""
+    found: Store = request.getfixturevalue("files" if request.param == "sqlite" else "databases")
+    return found
+
+
+@pytest.fixture
+def where(store: Store, tmp_path: Path) -> Iterator[config.Database]:
+    """Yield a database with the demo users, for one test."""
+    made = store.seeded(tmp_path)
+    yield made
+    if isinstance(store, Databases):
+        store.drop(made)
 
 
 @pytest.fixture(scope="session")
-def start(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
-    """Yield what starts a server: in a folder of its own, or `beside` another on its database."""
-    running: list[Server] = []
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Return the store of SQLite."""
+    return Files(functools.cache(lambda: _pattern(tmp_path_factory.mktemp("seeded"))))
 
-    def start_server(*, beside: Server | None = None, **changes: str) -> Server:
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Databases:
+    """Return the store of PostgreSQL."""
+
+    @functools.cache
+    def pattern() -> Path:
+        folder = tmp_path_factory.mktemp("seeded")
+        made.empty(folder)
+        return _pattern(folder)
+
+    made = Databases(cluster, pattern)
+    return made
+
+
+def _pattern(folder: Path) -> Path:
+    """Make a database with the demo users, as a user makes it; tests and servers get copies."""
+    with (folder / ".env").open("a") as file:
+        file.write((ROOT / ".env.test").read_text())
+    for step in (("migrate", "up"), ("seed",)):
+        done = command(folder, *step)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+class Running:
+    """The servers that run, until all tests are over."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._servers: list[Server] = []
+        self._shared: dict[tuple[str, str], Server] = {}
+
+    def start(self, store: Store, *, beside: Server | None = None, **changes: str) -> Server:
+        """Start a server in a folder of its own, or `beside` another on its database."""
         environ = {"PORT": str(free_port()), **changes}
         if beside is None:
-            folder = tmp_path_factory.mktemp("server")
+            folder = self._folders.mktemp("server")
             shutil.copy(ROOT / ".env.test", folder / ".env")
-            (folder / "data").mkdir()
-            shutil.copy(seeded, folder / "data" / seeded.name)
+            database = store.seeded(folder)
         else:
-            folder = beside.folder
+            folder, database = beside.folder, beside.database
             environ = {**beside.environ, "PUBLIC_URL": beside.url, **environ}
         with (folder / f"log-{environ['PORT']}").open("wb") as log:
             process = subprocess.Popen(
@@ -177,29 +211,53 @@ def start(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[St
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        server = Server(int(environ["PORT"]), folder, environ, process)
-        running.append(server)
+        server = Server(int(environ["PORT"]), folder, database, environ, process)
+        self._servers.append(server)
         _wait(server)
         return server
 
-    yield start_server
-    alive = [server for server in running if server.process.poll() is None]
-    for server in alive:
-        server.process.terminate()
-    for server in alive:
-        assert server.process.wait(20) == 0, server.log()
+    def shared(self, store: Store, name: str, **changes: str) -> Server:
+        """Return a server that all tests share, under a name."""
+        key = (store.kind, name)
+        if key not in self._shared:
+            self._shared[key] = self.start(store, **changes)
+        return self._shared[key]
+
+    def end(self) -> None:
+        """End all that still run."""
+        alive = [server for server in self._servers if server.process.poll() is None]
+        for server in alive:
+            server.process.terminate()
+        for server in alive:
+            assert server.process.wait(20) == 0, server.log()
 
 
 @pytest.fixture(scope="session")
-def server(start: Start) -> Server:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Yield what starts servers."""
+    servers = Running(tmp_path_factory)
+    yield servers
+    servers.end()
+
+
+@pytest.fixture(scope="session")
+def start(running: Running, store: Store) -> Start:
+    """Return what starts a server: in a folder of its own, or `beside` another on its database."""
+    return functools.partial(running.start, store)
+
+
+@pytest.fixture(scope="session")
+def server(running: Running, store: Store) -> Server:
     """Return a server that all tests share: they change nothing in it that another would see."""
-    return start()
+    return running.shared(store, "server")
 
 
 @pytest.fixture(scope="session")
-def production(start: Start) -> Server:
+def production(running: Running, store: Store) -> Server:
     """Return a server in production, as far as that goes without TLS in front."""
-    return start(
+    return running.shared(
+        store,
+        "production",
         ENVIRONMENT="production",
         BYPASS_AUTH="false",
         PUBLIC_URL="https://auth.example.org",

@@ -17,9 +17,9 @@ def migrate() -> None:
 @migrate.command()
 def up() -> None:
     """Apply what is pending; create the database and its folder if need be."""
-    path = config.load_database().path
-    applied = schema.up(path)
-    click.echo(f"Applied {', '.join(applied)}." if applied else f"{path} is up to date.")
+    where = config.load_database()
+    applied = schema.up(where)
+    click.echo(f"Applied {', '.join(applied)}." if applied else f"{where} is up to date.")
 
 
 @migrate.command()
@@ -27,10 +27,10 @@ def up() -> None:
 @output.yes
 def down(steps: int, yes: bool) -> None:
     """Take the newest migrations back. Their tables and data are deleted."""
-    path = config.load_database().path
+    where = config.load_database()
     if not yes:
-        click.confirm(f"Delete what the newest {steps} migration(s) of {path} made?", abort=True)
-    names = schema.down(path, steps)
+        click.confirm(f"Delete what the newest {steps} migration(s) of {where} made?", abort=True)
+    names = schema.down(where, steps)
     click.echo(f"Took back {', '.join(names)}." if names else "There is nothing to take back.")
 
 
@@ -38,7 +38,7 @@ def down(steps: int, yes: bool) -> None:
 @output.as_json
 def status(json_form: bool) -> None:
     """Show every migration and when it was applied. Exits with 1 if one is pending."""
-    state = schema.status(config.load_database().path)
+    state = schema.status(config.load_database())
     rows = [{"migration": name, "applied_at": applied_at} for name, applied_at in state]
     output.show(rows, json_form=json_form)
     if any(applied_at is None for _, applied_at in state):
@@ -67,9 +67,9 @@ def seed(file: Path | None) -> None:
 def prepare() -> None:
     """Do what `serve` needs done first: migrate, and in development seed the demo users."""
     settings = config.load()
-    applied = schema.up(settings.database.path)
+    applied = schema.up(settings.database)
     if applied:
-        click.echo(f"Made the database {settings.database.path}.")
+        click.echo(f"Made the database {settings.database}.")
     if settings.environment == "development":
         demo = seeds.read(seeds.DEMO)
         created = run.read(lambda database: seeds.apply(database, demo))

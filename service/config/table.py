@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from service.config import parse
+from service.config import address, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PORT", parse.port, "8080", "the port to listen on"),
     Setting(
         "DATABASE_URL",
-        parse.database,
+        address.database,
         "sqlite:///data/latchkey.db",
-        "the user database; four slashes for an absolute path",
+        "the user database: sqlite:///path, or postgresql://user:password@host:5432/name",
         secret=True,
     ),
     Setting(

@@ -1,4 +1,4 @@
-"""The database: rows as plain dicts, transactions; the only file that imports a driver."""
+"""SQLite: one connection that reads and one that writes, on one file."""
 
 import asyncio
 import os
@@ -7,46 +7,41 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 
+from service.db import contract
+from service.db.contract import Conflict, Row, Version, checked
 from service.errors import DatabaseUnavailable, Fault
 
-Row = dict[str, Any]
-_BUSY_TIMEOUT_SECONDS = 5
-_READ_SECONDS = 5
+_BUSY_TIMEOUT_SECONDS = contract.WAIT_SECONDS
 
 
-class Conflict(Exception):
-    """A write met a constraint: the name is taken, or what it refers to is not there."""
-
-
-class Transaction:
+class Transaction(contract.Transaction):
     """The writer, for as long as one transaction lasts."""
 
+    kind = "sqlite"
+
     def __init__(self, connection: aiosqlite.Connection) -> None:
+        super().__init__()
         self._connection = connection
 
     async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return its rows."""
-        with _translated():
-            return _dicts(await self._connection.execute_fetchall(sql, parameters))
-
-    async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        """Run one statement and return its first row, or None."""
-        rows = await self.fetch_all(sql, parameters)
-        return rows[0] if rows else None
+        with self.spoilt_by_errors(), _translated():
+            return _dicts(await self._connection.execute_fetchall(sql, checked(parameters)))
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement and return how many rows it changed. Raises Conflict."""
-        with _translated():
-            async with self._connection.execute(sql, parameters) as cursor:
+        with self.spoilt_by_errors(), _translated():
+            async with self._connection.execute(sql, checked(parameters)) as cursor:
                 return cursor.rowcount
 
 
-class Database:
-    """One reader and one writer on a SQLite file. Outside a transaction all reads are committed."""
+class Database(contract.Database):
+    """One reader and one writer on a SQLite file."""
+
+    kind = "sqlite"
 
     def __init__(
         self, path: Path, reader: aiosqlite.Connection, writer: aiosqlite.Connection
@@ -62,17 +57,12 @@ class Database:
         """Read rows, within five seconds. Raises DatabaseUnavailable."""
         self._require_file()
         try:
-            async with asyncio.timeout(_READ_SECONDS):
-                return _dicts(await self._reader.execute_fetchall(sql, parameters))
+            async with asyncio.timeout(contract.WAIT_SECONDS):
+                return _dicts(await self._reader.execute_fetchall(sql, checked(parameters)))
         except (sqlite3.DatabaseError, TimeoutError) as error:
             raise DatabaseUnavailable from error
 
-    async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        """Read the first row, or None. Raises DatabaseUnavailable."""
-        rows = await self.fetch_all(sql, parameters)
-        return rows[0] if rows else None
-
-    async def data_version(self) -> int:
+    async def data_version(self, probe: str) -> Version:  # noqa: ARG002  # SQLite has its own
         """Return a number that changes when anybody else has written (SQLite's data_version).
 
         Looks at the file, too: one that was deleted or replaced is not the database any more,
@@ -80,7 +70,11 @@ class Database:
         """
         self._look_at_file()
         row = await self.fetch_one("PRAGMA data_version")
-        return int(row["data_version"]) if row else 0
+        return Version("", int(row["data_version"]) if row else 0)
+
+    async def changed(self, seconds: float) -> None:
+        """Wait: nobody says that a file has changed, and asking it costs next to nothing."""
+        await asyncio.sleep(seconds)
 
     def _look_at_file(self) -> None:
         self._is_replaced = _identity(self._path) != self._file
@@ -92,13 +86,15 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""
-        async with self._lock:
+        async with contract.in_turn(self._lock):
             self._look_at_file()
             self._require_file()
             try:
                 with _translated():
                     await self._writer.execute_fetchall("BEGIN IMMEDIATE")
-                yield Transaction(self._writer)
+                transaction = Transaction(self._writer)
+                yield transaction
+                transaction.require_unspoilt()
                 with _translated():
                     await asyncio.shield(self._writer.commit())
             except BaseException:
