@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 POLL_SECONDS = 0.2
 _FRESH_SECONDS = 1.0
 _ATTEMPT_SECONDS = 1.0
+_GONE_SECONDS = 2.0  # longer than two attempts are apart
 _PRUNE_SECONDS = 60.0
 _PAGE = 10_000
 _UNTIL_THE_FEED_SAYS = 60
@@ -67,6 +68,7 @@ class Revocation:
         self._version: Version | None = None
         self._known_at = -float("inf")
         self._asked_at = -float("inf")
+        self._failed_at = -float("inf")
         self._pruned_at = ticks()
         self._attempt: asyncio.Task[None] | None = None
 
@@ -157,9 +159,13 @@ class Revocation:
         user.until = max(user.until, until)
 
     async def _ask_again(self) -> None:
-        """Catch up before answering, once a second at most; then judge what is known by its age."""
+        """Catch up before answering, once a second at most; then judge what is known by its age.
+
+        Who follows the feed and has just failed tells the others not to wait for the same.
+        """
         under_way = self._attempt is not None and not self._attempt.done()
-        if under_way or self._ticks() - self._asked_at > _FRESH_SECONDS:
+        is_known_gone = self._ticks() - self._failed_at < _GONE_SECONDS
+        if not is_known_gone and (under_way or self._ticks() - self._asked_at > _FRESH_SECONDS):
             with contextlib.suppress(errors.DatabaseUnavailable):
                 await self.catch_up()
         if self.age > self._max_staleness:
@@ -168,18 +174,18 @@ class Revocation:
     async def _read(self) -> None:
         """Read what is new, a page at a time: each has its deadline, and none is read twice."""
         began = self._asked_at = self._ticks()
-        version, known = await _in_time(changes.version(self._database)), self._version
-        if version != known:
-            is_same = known is not None and known.source == version.source
-            await self._read_rows(self._seq if is_same else 0)
-        self._version = version
-        self._known_at = began
+        try:
+            version, before = await _in_time(changes.version(self._database)), self._version
+            if version != before:
+                is_same = before is not None and before.source == version.source
+                await self._read_rows(self._seq if is_same else 0)
+        except errors.DatabaseUnavailable:
+            self._failed_at = self._ticks()
+            raise
+        self._version, self._known_at = version, began
 
     async def _read_rows(self, since: int) -> None:
-        """Read from `since` on: from the start after a restart of the database, or a failover.
-
-        Then it may have lost its last rows, and given their numbers to others.
-        """
+        """Read what comes after `since`; all, of a server that may have lost its last rows."""
         newest = await _in_time(changes.last_seq(self._database))
         rows_read = _PAGE
         while rows_read == _PAGE:

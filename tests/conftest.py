@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dotenv import dotenv_values
@@ -216,7 +217,7 @@ class Running:
         _wait(server)
         return server
 
-    def shared(self, store: Store, name: str, **changes: str) -> Server:
+    def shared(self, store: Store, name: str, **changes: Any) -> Server:
         """Return a server that all tests share, under a name."""
         key = (store.kind, name)
         if key not in self._shared:

@@ -16,7 +16,7 @@ import pytest
 
 SUPERUSER = "latchkey"
 _QUICK = ("fsync=off", "full_page_writes=off")
-_ALWAYS = ("max_connections=60", "shared_buffers=32MB", "log_min_messages=fatal")
+_ALWAYS = ("max_connections=300", "shared_buffers=32MB", "log_min_messages=fatal")
 
 
 class Cluster:
@@ -71,7 +71,8 @@ class Cluster:
             f"unix_socket_directories={self.folder}",
             *(f"{name}={value}" for name, value in settings.items()),
         ]
-        command = [_program("postgres"), "-D", self.folder / "data", "-p", str(self.port)]
+        command: list[str | Path] = [_program("postgres"), "-D", self.folder / "data"]
+        command += ["-p", str(self.port)]
         # It ends with whoever runs the tests, even if that is killed.
         guard = ["setpriv", "--pdeathsig", "INT", "--"] if shutil.which("setpriv") else []
         with (self.folder / "log").open("ab") as log:

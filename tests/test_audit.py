@@ -6,7 +6,6 @@ from service import audit
 from service.db import Conflict, Database
 from tests.people import BY
 
-
 REPLACE = (
     "INSERT OR REPLACE INTO audit SELECT id, at, 9, 'forged', action, target_id, target,"
     " detail, client, request_id FROM audit"

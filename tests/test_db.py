@@ -139,6 +139,7 @@ async def test_transactions_wait_for_each_other(database: Database) -> None:
 async def test_a_transaction_cancelled_at_any_call_of_the_driver_is_whole_or_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
+    assert isinstance(database, sqlite.Database)
     execute: Callable[..., Awaitable[Any]] = database._writer._execute
     calls = itertools.count(1)
 

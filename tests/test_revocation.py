@@ -365,12 +365,15 @@ async def test_a_change_and_its_row_are_one_transaction(database: Database) -> N
 
 
 async def test_a_hundred_thousand_rows_are_loaded_in_order(database: Database) -> None:
+    until = int(time.time()) + 3600
     async with database.transaction() as tx:
-        await tx.execute(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
-            " INSERT INTO changes (kind, sid, until) SELECT 'session', 'sid-' || i, ? FROM n",
-            (int(time.time()) + 3600,),
-        )
+        for first in range(1, 100_000, 10_000):
+            await tx.execute(
+                "WITH RECURSIVE n(i) AS (SELECT CAST(? AS BIGINT) UNION ALL SELECT i + 1 FROM n"
+                " WHERE i < ?) INSERT INTO changes (kind, sid, until)"
+                " SELECT 'session', 'sid-' || i, ? FROM n",
+                (first, first + 9_999, until),
+            )
     feed = Revocation(database, max_staleness=60)
     await feed.catch_up()
     assert len(feed) == 100_000

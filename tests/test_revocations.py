@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from service import changes, db
+from service import db
 from service.endpoints import revocations
 from tests.client import Answer, ask, cookie, sign_in
 from tests.conftest import SECRET, Server, Start

@@ -47,7 +47,7 @@ def database(text: str) -> Database:
 def _postgresql(text: str) -> Database:
     """An address as libpq reads it, less what it would read in two ways; several hosts may be."""
     match = _POSTGRESQL.fullmatch(text)
-    if match is None or not text.isprintable() or " " in text:
+    if match is None or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError(
             f"{_SHAPE}; in user, password and name, what is not a letter, a digit or one of -._~"
             " is written as %XX"

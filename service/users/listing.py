@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from service.db import Database
+from service.db import Database, Kind
+from service.users import search
 from service.users.reading import COLUMNS, WITH_ROLES, User, fold
 
 SORTS = ("id", "username", "name", "created_at", "updated_at")
@@ -11,6 +12,7 @@ SORTS = ("id", "username", "name", "created_at", "updated_at")
 
 _FEW = 5_000
 _SHORTEST_SEARCH = 3  # characters: the index is one of trigrams
+_FIRST = {"sqlite": "CROSS JOIN", "postgresql": "JOIN"}  # SQLite is told what to begin with
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,12 @@ async def page(db: Database, query: Query) -> tuple[list[User], tuple[str | int,
 
     Few candidates are sorted; of many, the index of the order is walked until the page is full.
     """
-    hits, values = _candidates(query)
+    hits, values = _candidates(query, db.kind)
     source = "users u"
     conditions: list[str] = []
     if hits:
         few = await _are_few(db, hits, values)
-        source = f"({hits}) h CROSS JOIN users u ON u.id = h.id" if few else source
+        source = f"({hits}) h {_FIRST[db.kind]} users u ON u.id = h.id" if few else source
         conditions = [] if few else [f"+u.id IN ({hits})"]
     if query.disabled is False:
         conditions.append("u.disabled = 0")
@@ -61,14 +63,11 @@ async def page(db: Database, query: Query) -> tuple[list[User], tuple[str | int,
     return found[: query.limit], (last[query.sort] or "", last["id"])
 
 
-def _candidates(query: Query) -> tuple[str, list[Any]]:
+def _candidates(query: Query, kind: Kind) -> tuple[str, list[Any]]:
     """Return a select of the ids that the filters leave, and its values; '' when none filters."""
     parts: list[tuple[str, list[Any]]] = []
     if query.q is not None and len(query.q) >= _SHORTEST_SEARCH:
-        phrase = query.q.replace('"', '""')
-        parts.append(
-            ("SELECT rowid AS id FROM user_search WHERE user_search MATCH ?", [f'"{phrase}"'])
-        )
+        parts.append(search.containing(query.q, kind))
     elif query.q is not None:
         start = query.q.lower()
         parts.append(
@@ -90,7 +89,7 @@ def _candidates(query: Query) -> tuple[str, list[Any]]:
 
 async def _are_few(db: Database, hits: str, values: list[Any]) -> bool:
     row = await db.fetch_one(
-        f"SELECT count(*) AS n FROM (SELECT 1 FROM ({hits}) LIMIT ?)",  # noqa: S608  # constants
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM ({hits}) h LIMIT ?) n",  # noqa: S608  # constants
         (*values, _FEW + 1),
     )
     return row is not None and row["n"] <= _FEW
