@@ -20,6 +20,11 @@ async def me(_request: web.Request) -> web.Response:
     return web.Response(body=_ME, content_type="application/json")
 
 
+async def verify(_request: web.Request) -> web.Response:
+    """GET /auth/verify."""
+    return web.Response(body=b"ok", headers={"X-Auth-User": "admin", "X-Auth-Roles": "a,b,c"})
+
+
 async def token(_request: web.Request) -> web.Response:
     """GET /auth/token."""
     return web.Response(body=_TOKEN, content_type="application/json")
@@ -31,6 +36,7 @@ def main() -> None:
     app.router.add_get("/auth/bypass", sign_in)
     app.router.add_get("/auth/me", me)
     app.router.add_get("/auth/token", token)
+    app.router.add_get("/auth/verify", verify)
     web.run_app(
         app,
         host="127.0.0.1",

@@ -1,4 +1,4 @@
-"""Measure sign-in, /auth/me and /auth/token against a bare aiohttp handler, in one run.
+"""Measure the hot paths against a bare aiohttp handler, in one run.
 
 Machines are noisy: both servers are up at once, the rounds take turns, and what counts is the
 median of the ratios within a round: of the rates, and of the processor time that a request takes,
@@ -32,9 +32,10 @@ class Server:
     port: int
     pid: int
 
-    def ask(self, path: str, cookie: str, seconds: float, status: int) -> "Measured":
+    def ask(self, case: "Case", cookie: str, seconds: float) -> "Measured":
         """Load one address for some seconds."""
-        headers = {} if status == 302 else {"Cookie": cookie}
+        path, status = case.path, case.status
+        headers = {} if status == 302 else {"Cookie": cookie, **case.headers}
         before = processor_seconds(self.pid)
         url = f"http://127.0.0.1:{self.port}{path}"
         rate = load.requests_per_second(url, headers, seconds, status)
@@ -57,6 +58,7 @@ class Case:
     path: str
     status: int
     floor: float
+    headers: dict[str, str] = field(default_factory=dict)
     bare: list[Measured] = field(default_factory=list)
     ours: list[Measured] = field(default_factory=list)
 
@@ -75,6 +77,14 @@ CASES = (
     Case("sign-in", "/auth/bypass?token=admin", 302, 0.20),
     Case("/auth/me", "/auth/me", 200, 0.50),
     Case("/auth/token", "/auth/token", 200, 0.16),
+    Case("/auth/verify", "/auth/verify", 200, 0.60),
+    Case(
+        "by a proxy",
+        "/auth/verify?proxy=nginx&role=manage_users",
+        200,
+        0.60,
+        {"X-Original-Method": "GET", "X-Original-URL": "http://localhost/app?a=1"},
+    ),
 )
 
 
@@ -83,28 +93,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=1, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--only", default="", help="measure the cases whose name has this in it")
+    parser.add_argument("--algorithm", default="HS256", help="how our tokens are signed")
     options = parser.parse_args()
+    cases = [case for case in CASES if options.only in case.name]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with bare(folder) as floor, latchkey(folder) as ours:
+        with bare(folder) as floor, latchkey(folder, options.algorithm) as ours:
             cookie = sign_in(ours.port)
             for number in range(-1, options.rounds):
-                for case in CASES:
-                    asked = case.path, cookie, options.seconds, case.status
-                    pair = floor.ask(*asked), ours.ask(*asked)
+                for case in cases:
+                    pair = (
+                        floor.ask(case, cookie, options.seconds),
+                        ours.ask(case, cookie, options.seconds),
+                    )
                     if number >= 0:  # the round before the first only warms up
                         case.bare.append(pair[0])
                         case.ours.append(pair[1])
-    show(options)
+    show(options, cases)
 
 
-def show(options: argparse.Namespace) -> None:
+def show(options: argparse.Namespace, cases: list[Case]) -> None:
     """Print medians and ratios."""
     print(f"{load.generator()}, {load.CONNECTIONS} connections, {options.rounds} rounds", end=" ")
     print(f"of {options.seconds:g} s; ratios are medians of the rounds' ratios\n")
     print(f"{'':12} {'bare req/s':>11} {'ours req/s':>11} {'ratio':>7} {'floor':>7}", end="")
     print(f" {'bare µs':>9} {'ours µs':>9} {'ratio':>7}")
-    for case in CASES:
+    for case in cases:
         rates = (statistics.median(m.rate for m in found) for found in (case.bare, case.ours))
         busy = (statistics.median(m.busy for m in found) for found in (case.bare, case.ours))
         print(f"{case.name:12} {next(rates):11,.0f} {next(rates):11,.0f}", end=" ")
@@ -128,19 +143,26 @@ def bare(folder: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def latchkey(folder: Path) -> Iterator[Server]:
+def latchkey(folder: Path, algorithm: str = "HS256") -> Iterator[Server]:
     """Run Latchkey on a database of its own, its log in a file."""
     environ = {
         "ENVIRONMENT": "development",
         "BYPASS_AUTH": "true",
         "JWT_SECRET_KEY": os.urandom(64).hex(),
+        "JWT_ALGORITHM": algorithm,
+        "JWT_KEYS_FILE": str(folder / "keys.json"),
+        "TRUSTED_PROXIES": "127.0.0.1",
         "PYTHONPATH": str(ROOT),
     }
     service = [sys.executable, "-m", "service"]
-    subprocess.run(
-        [*service, "prepare"], cwd=folder, env={**os.environ, **environ}, check=True,
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    for step in (["key", "generate"], ["prepare"]):
+        subprocess.run(
+            [*service, *step],
+            cwd=folder,
+            env={**os.environ, **environ},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
     with process([*service, "serve"], folder, environ) as server:
         yield server
 

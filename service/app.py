@@ -10,10 +10,21 @@ from aiohttp import web
 
 from service import changes, context, db, keys, middleware, openapi, schema
 from service.config import Config
-from service.endpoints import account, admin, docs, exchange, ops, pages, revocations, wellknown
+from service.endpoints import (
+    account,
+    admin,
+    docs,
+    exchange,
+    forward,
+    ops,
+    pages,
+    revocations,
+    wellknown,
+)
 from service.keywatch import KeyWatch
 from service.login import bypass
 from service.metrics import Metrics
+from service.passes import Passes
 from service.revocation import Revocation
 from service.tokens import Tokens
 from service.views import Asset, Views, as_asset
@@ -28,7 +39,7 @@ def create_app(config: Config) -> web.Application:
     app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
     app[context.VIEWS] = Views()
     app.cleanup_ctx.extend((_database, _revocation, _key_watch))
-    leaves = [pages, account, exchange, revocations, wellknown, ops, docs, admin]
+    leaves = [pages, account, exchange, forward, revocations, wellknown, ops, docs, admin]
     if config.bypass_auth:
         leaves.append(bypass)
     routes = [route for leaf in leaves for route in leaf.ROUTES]
@@ -47,6 +58,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     schema.require_current(where)
     async with db.connect(where) as database:
         app[context.DATABASE] = database
+        app[context.PASSES] = Passes(database, app[context.TOKENS])
         yield
 
 

@@ -18,6 +18,7 @@ from service.config import Config
 from service.db import Database, Transaction
 from service.keywatch import KeyWatch
 from service.metrics import Metrics
+from service.passes import Passes
 from service.revocation import Revocation
 from service.tokens import Claims, Tokens
 from service.views import Asset, Views
@@ -28,6 +29,7 @@ TOKENS = web.AppKey("tokens", Tokens)
 REVOCATION = web.AppKey("revocation", Revocation)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
+PASSES = web.AppKey("passes", Passes)
 VIEWS = web.AppKey("views", Views)
 DESCRIPTION = web.AppKey("description", Asset)
 
@@ -56,6 +58,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _H = TypeVar("_H", bound=Handler)
 _PUBLIC = "latchkey_public"
 _NEEDS = "latchkey_needs"
+_REFUSES = "latchkey_refuses"
+_CHECKS = "latchkey_checks"
+_ANY_METHOD = "latchkey_any_method"
+
+Check = Callable[[web.Request], object]
+"""Raises a Problem if a request is not one that a route answers, whoever sends it."""
+
+Refusal = Callable[[web.Request, errors.Problem, web.Response], bool]
+"""Says in an answer, which has status and challenge, what stands against a request.
+
+It returns whether that is all; if not, the problem itself follows as the body.
+"""
 
 
 def public(handler: _H) -> _H:
@@ -82,6 +96,47 @@ def needs(role: str) -> Callable[[_H], _H]:
 def needed_role(handler: object) -> str | None:
     """Return the role that a handler's mark `needs` names."""
     return getattr(handler, _NEEDS, None)
+
+
+def checking(check: Check) -> Callable[[_H], _H]:
+    """Let a route look at a request before anybody asks who calls."""
+
+    def mark(handler: _H) -> _H:
+        setattr(handler, _CHECKS, check)
+        return handler
+
+    return mark
+
+
+def first_check(handler: object) -> Check | None:
+    """Return what a handler's mark `checking` names."""
+    return getattr(handler, _CHECKS, None)
+
+
+def refusing(say: Refusal) -> Callable[[_H], _H]:
+    """Let a route have a say in how it refuses; the others answer with a problem or a page."""
+
+    def mark(handler: _H) -> _H:
+        setattr(handler, _REFUSES, say)
+        return handler
+
+    return mark
+
+
+def refusal(handler: object) -> Refusal | None:
+    """Return what a handler's mark `refusing` names."""
+    return getattr(handler, _REFUSES, None)
+
+
+def as_any_method(handler: _H) -> _H:
+    """Answer every method as GET is answered: nothing changes, and a body is not read."""
+    setattr(handler, _ANY_METHOD, True)
+    return handler
+
+
+def is_any_method(handler: object) -> bool:
+    """Tell whether a handler carries the mark of `as_any_method`."""
+    return getattr(handler, _ANY_METHOD, False)
 
 
 def actor(request: web.Request, claims: Claims | None = None) -> Actor:

@@ -32,36 +32,42 @@ def before(route: web.RouteDef) -> web.RouteDef:
     handler: context.Handler = route.handler
     is_closed = not context.is_public(handler)
     role = context.needed_role(handler)
-    is_safe = route.method in _SAFE_METHODS
+    check = context.first_check(handler)
+    say = context.refusal(handler)
+    is_any_method = context.is_any_method(handler)
+    is_safe = is_any_method or route.method in _SAFE_METHODS
 
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
         call = context.begin(request)
         try:
+            if check is not None:
+                check(request)
             if is_closed:
                 call.claims = await session.identify(request)
             if role is not None:
                 session.require_role(context.identity(request), role)
             if not is_safe:
                 _check_same_site(request)
-            if request.can_read_body:
+            if request.can_read_body and not is_any_method:
                 await _read_body(request)
             return await handler(request)
         except errors.Problem as problem:
-            return refuse(request, problem)
+            return refuse(request, problem, say)
         except web.HTTPException as error:
-            return refuse(request, from_http(error))
+            return refuse(request, from_http(error), say)
         except Exception as error:  # noqa: BLE001  # whatever it was, the client gets an answer
             logs.unexpected(error, id=call.id)
-            return refuse(request, errors.Problem())
+            return refuse(request, errors.Problem(), say)
 
     return web.RouteDef(route.method, route.path, answer, route.kwargs)
 
 
-def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
-    """Answer with a problem, count it and log it."""
-    app = request.app
-    app[context.METRICS].refused(problem.code)
+def refuse(
+    request: web.Request, problem: errors.Problem, say: context.Refusal | None = None
+) -> web.Response:
+    """Answer with a problem, count it and log it; the route may have a `say` in the answer."""
+    request.app[context.METRICS].refused(problem.code)
     if problem.status != 404:
         level = logs.ERROR if problem.status >= 500 else logs.INFO
         reason = None if problem.__cause__ is None else repr(problem.__cause__)
@@ -71,9 +77,16 @@ def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
     response = web.Response(status=problem.status, headers=problem.headers)
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
+    if say is None or not say(request, problem, response):
+        _explain(request, problem, response)
+    return response
+
+
+def _explain(request: web.Request, problem: errors.Problem, response: web.Response) -> None:
+    """Say what happened: in JSON to programs, as a page to people."""
     if accept.prefers_html(", ".join(request.headers.getall("Accept", ()))):
         response.body = (
-            app[context.VIEWS]
+            request.app[context.VIEWS]
             .render(
                 "error.html",
                 problem=problem,
@@ -86,7 +99,6 @@ def refuse(request: web.Request, problem: errors.Problem) -> web.Response:
     else:
         response.body = errors.as_json(problem)
         response.headers["Content-Type"] = errors.CONTENT_TYPE
-    return response
 
 
 def from_http(error: web.HTTPException) -> errors.Problem:

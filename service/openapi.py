@@ -1,6 +1,7 @@
 """The description of the HTTP interface (OpenAPI 3.1), as one configuration serves it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ _NOT_OPERATIONS = frozenset({"parameters"})
 Document = dict[str, Any]
 
 
-def describe(config: Config, routes: Collection[tuple[str, str]]) -> Document:
+def describe(config: Config, routes: AbstractSet[tuple[str, str]]) -> Document:
     """Return the description of `routes`, pairs of method and path, and of what they refer to."""
     document: Document = yaml.load(_FILE.read_bytes(), Loader=yaml.CSafeLoader)
     del document["x-shared"]
@@ -26,7 +27,7 @@ def describe(config: Config, routes: Collection[tuple[str, str]]) -> Document:
         path: {
             name: value
             for name, value in item.items()
-            if name in _NOT_OPERATIONS or (name.upper(), path) in routes
+            if name in _NOT_OPERATIONS or routes & {(name.upper(), path), ("*", path)}
         }
         for path, item in document["paths"].items()
     }

@@ -26,6 +26,12 @@ def is_within(caller: Address | None, networks: Iterable[Network]) -> bool:
     return caller is not None and any(caller in network for network in networks)
 
 
+@lru_cache(maxsize=4096)
+def is_trusted(peer: str | None, trusted: tuple[Network, ...]) -> bool:
+    """Tell whether the peer of a connection is one of the proxies that we trust."""
+    return is_within(address(peer), trusted)
+
+
 def is_forwarded(header_names: Iterable[str]) -> bool:
     """Tell whether a proxy left its mark: `Forwarded`, `X-Forwarded-*`, `X-Real-IP` or `Via`."""
     return any(

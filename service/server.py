@@ -10,13 +10,15 @@ from time import perf_counter
 from typing import Any, cast
 
 import uvloop
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.helpers import rfc822_formatted_time
 
 from service import context, errors, logs, middleware
 from service.app import create_app
 from service.config import Config
 from service.errors import Fault
 from service.metrics import Metrics
+from service.repeated import Repeated, written
 
 _BACKLOG = 1024
 _KEEPALIVE_SECONDS = 75
@@ -63,11 +65,36 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; what aiohttp raised itself (404, 405, 417) is made ours first."""
-        # The first test is the quick one: all answers of ours are of that very class.
-        if type(resp) is not web.Response and isinstance(resp, web.HTTPException):
-            resp = middleware.refuse(cast("web.Request", request), middleware.from_http(resp))
+        # The first test is the quick one: nearly all answers of ours are of that very class.
+        if type(resp) is not web.Response:
+            if isinstance(resp, Repeated):
+                if _stays_open(request):
+                    return self._repeat(request, resp)
+                resp = resp.ordinary()
+            elif isinstance(resp, web.HTTPException):
+                resp = middleware.refuse(cast("web.Request", request), middleware.from_http(resp))
         self._stamp(request, resp)
         return await super().finish_response(request, resp, start_time)
+
+    def _repeat(self, request: web.BaseRequest, resp: Repeated) -> tuple[Repeated, bool]:
+        """Send an answer that has been written before; only its id and its date are new."""
+        block = resp.block
+        if block is None:
+            block = resp.block = self._block(request, resp)
+        own = f"X-Request-ID: {context.call(request).id}\r\nDate: {rfc822_formatted_time()}\r\n\r\n"
+        transport = self.transport
+        is_gone = transport is None or transport.is_closing()
+        if transport is not None and not is_gone:
+            transport.write(block + own.encode("ascii"))
+        self.log_access(request, resp, None)
+        return resp, is_gone
+
+    def _block(self, request: web.BaseRequest, resp: Repeated) -> bytes:
+        once = resp.ordinary()
+        self._stamp(request, once)
+        del once.headers["X-Request-ID"]
+        once.headers["Content-Length"] = "0"
+        return written(once.status, once.reason or "OK", once.headers)
 
     def log_access(
         self,
@@ -96,6 +123,13 @@ class Connection(web.RequestHandler):
             else context.client_name(cast("web.Request", request)),
             id=call.id,
         )
+
+
+def _stays_open(request: web.BaseRequest) -> bool:
+    """Tell whether an answer can go out as it was written, with nothing about the connection."""
+    return (
+        request.keep_alive and request.version == HttpVersion11 and "Upgrade" not in request.headers
+    )
 
 
 def _problem(status: int) -> web.Response:

@@ -1,9 +1,11 @@
 """The session: the cookie that carries the token, from sign-in to sign-out."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from service import context, cookies, errors, urls
 from service.tokens import Claims
@@ -23,12 +25,13 @@ def sign_in(request: web.Request, user: dict[str, Any], *, amr: str) -> web.Resp
     token, claims = app[context.TOKENS].issue(user, amr=amr)
     app[context.METRICS].signed_in(amr)
     context.log(request, "sign_in", user=user["username"], method=amr, sid=claims["sid"])
-    headers = {"Set-Cookie": _cookie(request, token, claims["exp"] - claims["iat"])}
+    headers = _set_cookie(request, token, claims["exp"] - claims["iat"])
     location = next_address(request)
     if came_from_another_site(request) and app[context.CONFIG].cookie_samesite == "Strict":
         page = app[context.VIEWS].render("landing.html", location=location)
         return web.Response(text=page, content_type="text/html", headers=headers)
-    return web.Response(status=302, headers={**headers, "Location": location})
+    headers["Location"] = location
+    return web.Response(status=302, headers=headers)
 
 
 async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Response:
@@ -46,9 +49,9 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
             await feed.sign_out_session(claims)
         scope = "everywhere" if everywhere else "session"
         context.log(request, "sign_out", user=claims["username"], sid=claims["sid"], scope=scope)
-    headers = {"Location": next_address(request)}
-    if request.method != "GET" or _sends_cookie(request):
-        headers["Set-Cookie"] = _cookie(request, "", 0)
+    clears = request.method != "GET" or _sends_cookie(request)
+    headers = _set_cookie(request, "", 0) if clears else CIMultiDict()
+    headers["Location"] = next_address(request)
     return web.Response(status=302, headers=headers)
 
 
@@ -100,7 +103,11 @@ def bearer_token(request: web.Request) -> str | None:
 
 def next_address(request: web.Request) -> str:
     """Return where to go after this, from `next` or `rd`: an allowed address, or `/`."""
-    values = [value for name in _NEXT for value in request.query.getall(name, ())]
+    return safe_next(request, [v for name in _NEXT for v in request.query.getall(name, ())])
+
+
+def safe_next(request: web.Request, values: Sequence[str]) -> str:
+    """Return the one address in `values` if a sign-in may lead there, else `/`."""
     config = request.app[context.CONFIG]
     return urls.safe_next(values, {config.public_url, *config.allowed_redirects})
 
@@ -108,6 +115,15 @@ def next_address(request: web.Request) -> str:
 def came_from_another_site(request: web.Request) -> bool:
     """Tell whether a browser says that a page of another site led here (Fetch Metadata)."""
     return request.headers.get("Sec-Fetch-Site", "").lower() == "cross-site"
+
+
+def withholds_cookie(request: web.Request) -> bool:
+    """Tell whether a browser may keep our cookie back, since a page of another site led here."""
+    return (
+        came_from_another_site(request)
+        and request.app[context.CONFIG].cookie_samesite == "Strict"
+        and not _sends_cookie(request)
+    )
 
 
 def has_foreign_origin(request: web.Request) -> bool:
@@ -132,11 +148,25 @@ def _sends_cookie(request: web.Request) -> bool:
     return any(prefix in line for line in request.headers.getall("Cookie", ()))
 
 
-def _cookie(request: web.Request, value: str, max_age: int) -> str:
+def _set_cookie(request: web.Request, value: str, max_age: int) -> CIMultiDict[str]:
+    """Return the headers that set the cookie, or clear it with `max_age` 0.
+
+    A cookie of this host alone, from before COOKIE_DOMAIN was set, would be sent beside the one for
+    the domain, and two are refused: whoever sends a cookie has that one cleared.
+    """
+    domain = request.app[context.CONFIG].cookie_domain
+    headers = CIMultiDict({"Set-Cookie": _cookie(request, value, max_age, domain)})
+    if domain is not None and _sends_cookie(request):
+        headers.add("Set-Cookie", _cookie(request, "", 0, None))
+    return headers
+
+
+def _cookie(request: web.Request, value: str, max_age: int, domain: str | None) -> str:
     """Write a `Set-Cookie` value: the same attributes to set and to clear (RFC 6265 4.1)."""
     config = request.app[context.CONFIG]
     secure = "; Secure" if config.cookie_secure else ""
+    of_domain = f"; Domain={domain}" if domain else ""
     return (
         f"{config.cookie_name}={value}; HttpOnly{secure}; SameSite={config.cookie_samesite}"
-        f"; Path=/; Max-Age={max_age}"
+        f"; Path=/{of_domain}; Max-Age={max_age}"
     )

@@ -4,7 +4,6 @@ No I/O and no globals. The signature is PyJWT's; what stands around it is read s
 because two readers of one token must never see two different tokens (RFC 8725 section 3).
 """
 
-import re
 import secrets
 import time
 from collections import OrderedDict
@@ -14,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from service import errors, jws
+from service import errors, jws, wellformed
 from service.config import Config
 from service.keys import Key, KeyRing
 
@@ -25,8 +24,6 @@ REMEMBERED = 4096
 """How many verified tokens are kept, of some 2.5 KB each."""
 
 _LEEWAY = 5
-_END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z
-_OPAQUE = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 Claims = dict[str, Any]
 
@@ -48,6 +45,11 @@ class Tokens:
         """Issue and verify with these keys from now on; tokens of a key that left are no good."""
         self._in_use = _in_use(keys)
         self._verified: OrderedDict[str, Claims] = OrderedDict()
+
+    @property
+    def has_public_key(self) -> bool:
+        """Whether anybody can check what is signed here: by a key pair, not by a secret."""
+        return self._in_use.ring.signing.kid is not None
 
     def public_keys(self) -> tuple[bytes, str]:
         """Return the public set (RFC 7517), and the tag that changes when it does."""
@@ -139,7 +141,7 @@ class Tokens:
         return (signed + b"." + jws.encode(self._in_use.ring.signing.sign(signed))).decode()
 
     def _check_claims(self, claims: Claims) -> None:
-        if not _is_well_formed(claims):
+        if not wellformed.are_claims(claims):
             raise errors.TokenInvalid
         if claims.get("iss") != self._issuer:
             raise errors.IssuerInvalid
@@ -203,48 +205,3 @@ def peek(token: str) -> tuple[Claims, Claims]:
         raise errors.TokenInvalid
     header, payload, _ = token.encode("ascii").split(b".")
     return jws.members(jws.decode(header)), jws.members(jws.decode(payload))
-
-
-def _is_well_formed(claims: Claims) -> bool:
-    """Tell whether every claim that we rely on is there, and of its type."""
-    get = claims.get
-    roles = get("roles")
-    return (
-        _is_count(get("id"))
-        and get("sub") == str(claims["id"])
-        and isinstance(get("username"), str)
-        and isinstance(roles, list)
-        and all(_is_role(role) for role in roles)
-        and _is_count(get("ver"))
-        and _is_date(get("iat"))
-        and _is_date(get("exp"))
-        and _is_date(get("nbf", 0))
-        and _is_opaque(get("sid"))
-        and _is_opaque(get("jti"))
-        and _is_methods(get("amr"))
-    )
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 < value < 2**63
-
-
-def _is_date(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _END_OF_TIME
-
-
-def _is_opaque(value: object) -> bool:
-    return isinstance(value, str) and _OPAQUE.fullmatch(value) is not None
-
-
-def _is_methods(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
-
-
-def _is_role(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() == {"id", "role"}
-        and _is_count(value["id"])
-        and isinstance(value["role"], str)
-    )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +19,7 @@ _MAX_LENGTH = 2048
 HOME = "/"
 
 
+@lru_cache(maxsize=512)
 def origin(text: str) -> str | None:
     """Return `scheme://host[:port]` in one canonical form, or None if `text` is something else."""
     match = _ORIGIN.fullmatch(text)
@@ -45,6 +47,11 @@ def _host(name: str) -> str | None:
     return name
 
 
+def is_address(host: str) -> bool:
+    """Tell whether browsers read a host, in lower case, as an IP address."""
+    return host.startswith("[") or _LOOKS_NUMERIC.fullmatch(host) is not None
+
+
 def safe_next(values: Collection[str], allowed: Collection[str]) -> str:
     """Return the one address in `values` if a sign-in may lead there, else `/`.
 
@@ -60,6 +67,11 @@ def safe_next(values: Collection[str], allowed: Collection[str]) -> str:
         return HOME
     address = _ascii(value) if value.startswith("/") else _absolute(value, allowed)
     return HOME if address.startswith("//") or len(address) > _MAX_LENGTH else address
+
+
+def origin_of(address: str) -> str | None:
+    """Return the origin of an absolute http address, or None if it is not one that we read."""
+    return None if _REFUSED.search(address) else _split_origin(address)[0]
 
 
 def _absolute(value: str, allowed: Collection[str]) -> str:

@@ -47,6 +47,13 @@ OPTIONS = (
     " target_session_attrs"
 )
 SSL_MODE = "must give sslmode as disable or allow or prefer or require or verify-ca or verify-full"
+SUFFIX = (
+    "must be a domain of your own: {} is a public suffix, under which anybody can register a name,"
+    " and browsers refuse cookies for it"
+)
+NO_ADDRESS = "must be a domain such as example.org: cookies know no domain of addresses"
+DOMAIN = "must be a domain such as example.org, in the form that the DNS has it"
+OUTSIDE = "must contain the host of PUBLIC_URL, auth.example.org: a browser refuses it"
 COOKIE = "must be a cookie name: letters, digits and -_. , at most 64 characters"
 AUDIENCE = "must be a name or an address of at most 255 printable characters"
 BOOLEAN = "must be true or false"
@@ -173,6 +180,23 @@ BAD = [
     ("COOKIE_NAME", "a=b", COOKIE),
     ("COOKIE_NAME", "na\u00efve", COOKIE),
     ("COOKIE_NAME", "a" * 65, COOKIE),
+    ("COOKIE_DOMAIN", "com", SUFFIX.format("com")),
+    ("COOKIE_DOMAIN", ".Co.UK", SUFFIX.format("co.uk")),
+    ("COOKIE_DOMAIN", "github.io", SUFFIX.format("github.io")),
+    ("COOKIE_DOMAIN", "localhost", SUFFIX.format("localhost")),
+    ("COOKIE_DOMAIN", "10.0.0.1", NO_ADDRESS),
+    ("COOKIE_DOMAIN", "0x7f.1", NO_ADDRESS),
+    ("COOKIE_DOMAIN", "[::1]", DOMAIN),
+    ("COOKIE_DOMAIN", "https://example.org", DOMAIN),
+    ("COOKIE_DOMAIN", "example.org:443", DOMAIN),
+    ("COOKIE_DOMAIN", "example..org", DOMAIN),
+    ("COOKIE_DOMAIN", "example.org.", DOMAIN),
+    ("COOKIE_DOMAIN", "example.org; Path=/x", DOMAIN),
+    ("COOKIE_DOMAIN", "b\u00fccher.example", DOMAIN),
+    ("COOKIE_DOMAIN", "a" * 64 + ".org", DOMAIN),
+    ("COOKIE_DOMAIN", "other.org", OUTSIDE),
+    ("COOKIE_DOMAIN", "xample.org", OUTSIDE),
+    ("COOKIE_DOMAIN", "app.example.org", OUTSIDE),
     ("COOKIE_SAMESITE", "Loose", "must be Strict or Lax"),
     (
         "COOKIE_SAMESITE",
@@ -252,6 +276,7 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
             {"https://a.example.org", "http://b.example.org:8000"},
         ),
         ("COOKIE_NAME", "__Host-jwt", "__Host-jwt"),
+        ("COOKIE_DOMAIN", ".Sub.Localhost.TEST", "sub.localhost.test"),
         ("COOKIE_SAMESITE", "lax", "Lax"),
         ("COOKIE_SECURE", "off", False),
         ("BYPASS_AUTH", "Yes", True),
@@ -262,7 +287,21 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
     ],
 )
 def test_a_good_setting_is_read(read: Read, name: str, text: str, value: object) -> None:
-    assert getattr(read({**DEVELOPMENT, name: text}), name.lower()) == value
+    under = {"PUBLIC_URL": "http://auth.sub.localhost.test"} if name == "COOKIE_DOMAIN" else {}
+    assert getattr(read({**DEVELOPMENT, **under, name: text}), name.lower()) == value
+
+
+@pytest.mark.parametrize("host", ["example.org", "auth.example.org", "a.b.example.org"])
+def test_the_domain_of_the_cookie_contains_our_host(read: Read, host: str) -> None:
+    environ = {**PRODUCTION, "PUBLIC_URL": f"https://{host}", "COOKIE_DOMAIN": "example.org"}
+    assert read(environ).cookie_domain == "example.org"
+
+
+def test_a_cookie_for_one_host_has_no_domain(read: Read) -> None:
+    environ = {**PRODUCTION, "COOKIE_DOMAIN": "example.org", "COOKIE_NAME": "__Host-jwt"}
+    assert faults(read, environ) == [
+        "COOKIE_DOMAIN cannot go with a COOKIE_NAME that begins with __Host-: unset one"
+    ]
 
 
 @pytest.mark.parametrize("name", ["EdDSA", "ES256", "RS256"])

@@ -56,6 +56,7 @@ class Config:
     revocation_max_staleness: int
     allowed_redirects: frozenset[str]
     cookie_name: str
+    cookie_domain: str | None
     cookie_samesite: str
     cookie_secure: bool
     bypass_auth: bool

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 
+from publicsuffixlist import PublicSuffixList
+
 from service import urls
 from service.peers import Network
 
@@ -15,6 +17,7 @@ _BOOLEANS = {
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _YEAR = 365 * 86400
 
@@ -81,6 +84,23 @@ def cookie_name(text: str) -> str:
     if not _COOKIE_NAME.fullmatch(text):
         raise ValueError("must be a cookie name: letters, digits and -_. , at most 64 characters")
     return text
+
+
+def domain(text: str) -> str:
+    """A domain that is somebody's own: no address, no public suffix (RFC 6265 section 5.3)."""
+    name = text.lower().removeprefix(".")
+    if not _DOMAIN.fullmatch(name) or len(name) > 253:
+        raise ValueError("must be a domain such as example.org, in the form that the DNS has it")
+    if urls.is_address(name):
+        raise ValueError(
+            "must be a domain such as example.org: cookies know no domain of addresses"
+        )
+    if PublicSuffixList().is_public(name):
+        raise ValueError(
+            f"must be a domain of your own: {name} is a public suffix, under which anybody can"
+            " register a name, and browsers refuse cookies for it"
+        )
+    return name
 
 
 def origin(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
+from service import urls
 from service.config import strength
 from service.config.model import Config, Database, KeySettings
 from service.config.table import NAMES, NOT_YET, PREFIXES, SECRETS, SETTINGS
@@ -190,6 +191,7 @@ def _unsafe(
     parsed: dict[str, Any], values: Values, *, production: bool
 ) -> Iterable[tuple[str, str]]:
     yield from _unfit_keys(parsed, values, production=production)
+    yield from _unfit_domain(parsed)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
         yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
     if not production:
@@ -202,6 +204,17 @@ def _unsafe(
         yield "BYPASS_AUTH", _BYPASS_IN_PRODUCTION
     if not parsed["COOKIE_SECURE"]:
         yield "COOKIE_SECURE", "must be true in production"
+
+
+def _unfit_domain(parsed: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    domain, public_url = parsed["COOKIE_DOMAIN"], parsed["PUBLIC_URL"]
+    if domain is None or public_url is None:
+        return
+    host = urls.host_of(public_url)
+    if host != domain and not host.endswith(f".{domain}"):
+        yield "COOKIE_DOMAIN", f"must contain the host of PUBLIC_URL, {host}: a browser refuses it"
+    if parsed["COOKIE_NAME"].lower().startswith("__host-"):
+        yield "COOKIE_DOMAIN", "cannot go with a COOKIE_NAME that begins with __Host-: unset one"
 
 
 def _unfit_keys(

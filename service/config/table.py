@@ -76,6 +76,12 @@ SETTINGS: tuple[Setting, ...] = (
         "origins besides our own that `next` may lead to, separated by commas",
     ),
     Setting("COOKIE_NAME", parse.cookie_name, "jwt", "the name of the session cookie"),
+    Setting(
+        "COOKIE_DOMAIN",
+        parse.domain,
+        None,
+        "the domain whose hosts share the cookie; unset: the host of PUBLIC_URL alone",
+    ),
     Setting("COOKIE_SAMESITE", parse.samesite, "Strict", "Strict or Lax"),
     Setting("COOKIE_SECURE", parse.boolean, "true", "false is refused in production"),
     Setting("BYPASS_AUTH", parse.boolean, "false", "the development sign-in; never in production"),
@@ -89,7 +95,7 @@ SETTINGS: tuple[Setting, ...] = (
         "TRUSTED_PROXIES",
         parse.networks,
         "",
-        "networks whose X-Forwarded-* headers count",
+        "networks whose X-Forwarded-* and X-Original-* headers count",
     ),
     Setting(
         "LOG_LEVEL",
@@ -110,7 +116,6 @@ SECRETS = frozenset(setting.name for setting in SETTINGS if setting.secret)
 
 NOT_YET: dict[str, str | None] = {
     "WORKERS": "1",
-    "COOKIE_DOMAIN": None,
     "PROVISION_USERS": "false",
     "CAS_URL": None,
     "CAS_SERVICE_URL": None,

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import context, seeds, session
+from service import context, seeds, session, urls
 
 
 @context.public
@@ -28,8 +28,20 @@ async def home(request: web.Request) -> web.Response:
 
 @context.public
 async def login(request: web.Request) -> web.Response:
-    """GET /auth/login[?next=]: the ways in."""
-    return await _ways_in(request, location=session.next_address(request))
+    """GET /auth/login[?next=]: the ways in, or on to `next` for somebody who is signed in already.
+
+    Whoever follows a link of another site to a protected page comes here without the `Strict`
+    cookie, signed in or not. A page of ours that moves on by itself asks again, `landed=1`: now the
+    browser sends the cookie. Nobody is led on but from there, so that nothing can go in circles.
+    """
+    location = session.next_address(request)
+    if session.withholds_cookie(request):
+        again = f"/auth/login?{urlencode({'next': location, 'landed': '1'})}"
+        return _page(request, "moving.html", location=again)
+    has_landed = request.query.getall("landed", []) == ["1"] and location != urls.HOME
+    if has_landed and await session.identify_if_any(request) is not None:
+        return web.Response(status=302, headers={"Location": location})
+    return await _ways_in(request, location=location)
 
 
 @context.public

@@ -72,6 +72,15 @@ class PrefetchRefused(Forbidden):
     detail = "A sign-in is not prefetched. Open the link itself."
 
 
+class ForwardInvalid(Forbidden):
+    code = "forward_invalid"
+    title = "The proxy asks in a way that is not known here"
+    detail = (
+        "A proxy asks with `proxy` (nginx, caddy, traefik or haproxy, once), `role` (the name of a"
+        " role, repeatable) and `all=1`, and with nothing else. Mend the proxy's configuration."
+    )
+
+
 class TokenTooLarge(Forbidden):
     code = "token_too_large"
     title = "The token would be too large for a cookie"

@@ -1,0 +1,70 @@
+"""The answers that let callers pass a proxy: made once, and given for as long as they are true."""
+
+import asyncio
+from collections import OrderedDict
+
+from service import assertions, errors, identity_headers, users
+from service.db import Database
+from service.identity_headers import NOTHING
+from service.repeated import Repeated
+from service.tokens import Claims, Tokens
+
+_REMEMBERED = 10_000
+_REUSED_SECONDS = 30
+_FOR_EVER = 2**62
+_VARY = "Cookie, Authorization"
+
+_Key = tuple[int, int, str | None]
+
+
+class Passes:
+    """The memory of one process, by a user's `id` and `ver`, and the host of an application.
+
+    Another `ver` is another reading of the user: what is kept never grows old.
+    """
+
+    def __init__(self, database: Database, tokens: Tokens) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._known: OrderedDict[_Key, tuple[int, Repeated]] = OrderedDict()
+        self._making: dict[_Key, asyncio.Task[Repeated]] = {}
+
+    async def of(self, claims: Claims, host: str | None = None) -> Repeated:
+        """Return the answer for a caller whose claims are the present ones.
+
+        With an assertion for `host`, if there is one; it has half a minute left at the least. While
+        the database does not answer, name and e-mail address are left out, and asked for again.
+        """
+        key = claims["id"], claims["ver"], host
+        known = self._known.get(key)
+        if known is not None and (host is None or self._tokens.now() < known[0]):
+            return known[1]
+        making = self._making.get(key)
+        if making is None:
+            making = self._making[key] = asyncio.create_task(self._make(key, claims))
+            making.add_done_callback(lambda _: self._making.pop(key))
+        try:
+            return await asyncio.shield(making)
+        except errors.DatabaseUnavailable:
+            return self._answer(claims, host, None)
+
+    async def _make(self, key: _Key, claims: Claims) -> Repeated:
+        user_id, _, host = key
+        until = _FOR_EVER if host is None else self._tokens.now() + _REUSED_SECONDS
+        answer = self._answer(claims, host, await users.by_id(self._database, user_id))
+        self._known[key] = until, answer
+        self._known.move_to_end(key)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return answer
+
+    def _answer(self, claims: Claims, host: str | None, user: users.User | None) -> Repeated:
+        name, email = (None, None) if user is None else (user["name"], user["email"])
+        assertion = None if host is None else assertions.issue(self._tokens, claims, host)
+        return Repeated(
+            {
+                **identity_headers.of(claims, name, email),
+                "X-Latchkey-Assertion": assertion or NOTHING,
+                "Vary": _VARY,
+            }
+        )
