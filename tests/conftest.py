@@ -159,7 +159,7 @@ def where(store: Store, tmp_path: Path) -> Iterator[config.Database]:
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Return the store of SQLite."""
-    return Files(functools.cache(lambda: _pattern(tmp_path_factory.mktemp("seeded"))))
+    return Files(functools.cache(lambda: seeded_pattern(tmp_path_factory.mktemp("seeded"))))
 
 
 @pytest.fixture(scope="session")
@@ -170,13 +170,13 @@ def databases(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Dat
     def pattern() -> Path:
         folder = tmp_path_factory.mktemp("seeded")
         made.empty(folder)
-        return _pattern(folder)
+        return seeded_pattern(folder)
 
     made = Databases(cluster, pattern)
     return made
 
 
-def _pattern(folder: Path) -> Path:
+def seeded_pattern(folder: Path) -> Path:
     """Make a database with the demo users, as a user makes it; tests and servers get copies."""
     with (folder / ".env").open("a") as file:
         file.write((ROOT / ".env.test").read_text())

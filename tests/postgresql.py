@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class Cluster:
         """Make the cluster and start it. Without `durable` a power cut may cost everything."""
         self.folder = Path(tempfile.mkdtemp(prefix="latchkey-pg-"))
         self.port = port or 5432
+        self.also: int | None = None  # the port of a standby, for addresses that name both
         self._over_tcp = port is not None
         self._settings = (*_ALWAYS, *(() if durable else _QUICK))
         self._owner = _owner()
@@ -40,13 +42,16 @@ class Cluster:
             raise
 
     def _make(self) -> None:
+        self._run(
+            *("initdb", "--pgdata", self.folder / "data", "--no-sync"),
+            *("--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8"),
+            # An order that is not that of bytes: what depends on the order is found out.
+            *("--locale", "C.UTF-8", "--locale-provider", "icu", "--icu-locale", "en"),
+        )
+
+    def _run(self, name: str, *arguments: str | Path) -> None:
         done = subprocess.run(
-            [
-                *(_program("initdb"), "--pgdata", self.folder / "data", "--no-sync"),
-                *("--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8"),
-                # An order that is not that of bytes: what depends on the order is found out.
-                *("--locale", "C.UTF-8", "--locale-provider", "icu", "--icu-locale", "en"),
-            ],
+            [_program(name), *arguments],
             capture_output=True,
             text=True,
             cwd=self.folder,
@@ -63,7 +68,7 @@ class Cluster:
         return None if self._owner is None else pwd.getpwnam(self._owner).pw_gid
 
     def start(self, **settings: str) -> None:
-        """Start the server, and wait until it lets somebody in."""
+        """Start the server, and wait until it lets somebody in. It ends with this thread."""
         listen = "127.0.0.1" if self._over_tcp else ""
         given = [
             *self._settings,
@@ -73,7 +78,7 @@ class Cluster:
         ]
         command: list[str | Path] = [_program("postgres"), "-D", self.folder / "data"]
         command += ["-p", str(self.port)]
-        # It ends with whoever runs the tests, even if that is killed.
+        # Whoever runs the tests may be killed: then the server must not stay.
         guard = ["setpriv", "--pdeathsig", "INT", "--"] if shutil.which("setpriv") else []
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -114,6 +119,9 @@ class Cluster:
 
     def url(self, name: str) -> str:
         """Return the address of a database."""
+        if self.also:
+            hosts = f"127.0.0.1:{self.port},127.0.0.1:{self.also}"
+            return f"postgresql://{SUPERUSER}@{hosts}/{name}?target_session_attrs=read-write"
         if self._over_tcp:
             return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{name}"
         return f"postgresql://{SUPERUSER}@/{name}?host={self.folder}"
@@ -124,14 +132,38 @@ class Cluster:
             cursor = connection.execute(sql.encode(), values or None)
             return [] if cursor.description is None else cursor.fetchall()
 
-    def processes(self) -> list[int]:
-        """Return the ids of the server's processes, its own first."""
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Stop every process of the server: what is connected stays so, and nobody answers."""
         assert self._process is not None
-        pids = [self._process.pid]
-        with contextlib.suppress(OSError):
-            tasks = Path(f"/proc/{pids[0]}/task/{pids[0]}/children")
-            pids += [int(pid) for pid in tasks.read_text().split()]
-        return pids
+        leader = self._process.pid
+        os.kill(leader, signal.SIGSTOP)  # first, so that it has no more children
+        children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
+        pids = [leader, *map(int, children)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def standby(self, port: int) -> "Cluster":
+        """Return a server that follows this one, and waits to take its place."""
+        follower = Cluster.__new__(Cluster)
+        follower.__dict__.update(self.__dict__)
+        follower.folder = Path(tempfile.mkdtemp(prefix="latchkey-pg-"))
+        follower.port = port
+        if self._owner:
+            shutil.chown(follower.folder, self._owner)
+        follower._run(
+            *("pg_basebackup", "--pgdata", follower.folder / "data", "--write-recovery-conf"),
+            *("--checkpoint=fast", "--dbname", self.url("postgres")),
+        )
+        follower.start()
+        self.also = port
+        return follower
 
 
 def _owner() -> str | None:

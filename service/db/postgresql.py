@@ -18,7 +18,7 @@ from service.errors import DatabaseUnavailable, Fault
 
 _READERS = 4
 
-BEGIN = f"BEGIN READ WRITE; SELECT pg_advisory_xact_lock({WRITERS})".encode()
+BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS})".encode()
 
 
 class Transaction(contract.Transaction):
