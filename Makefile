@@ -50,9 +50,10 @@ fix: .venv/.check ## Format, and mend what the linter can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/.run ## Measure against a bare aiohttp handler, in one run
+bench: .venv/.run ## Measure against a bare aiohttp handler; a hundred thousand users
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python -m bench.revocations
+	@$(BIN)/python -m bench.users
 
 clean: ## Remove what the other targets made, except .env and data/
 	@rm -rf .venv build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

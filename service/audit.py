@@ -1,17 +1,22 @@
 """The audit: who changed what, of whom, from where. A table that is only appended to."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from service import inserts
 from service.db import Database, Row, Transaction
 
 Action = Literal[
     "user_create", "user_update", "user_delete", "user_sign_out", "role_create", "role_delete"
 ]
 
-_COLUMNS = "id, at, actor_id, actor, action, target_id, target, detail, client, request_id"
+_APPENDED = (
+    "at", "actor_id", "actor", "action", "target_id", "target", "detail", "client", "request_id",
+)  # fmt: skip
+_COLUMNS = ", ".join(("id", *_APPENDED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +42,25 @@ async def record(
     detail: dict[str, Any] | None = None,
 ) -> None:
     """Append what was done to `target` (id and name), in the transaction of the change itself."""
-    await tx.execute(
-        "INSERT INTO audit (at, actor_id, actor, action, target_id, target, detail, client,"
-        " request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            now(),
-            by.id,
-            by.name,
-            action,
-            *target,
-            json.dumps(detail or {}),
-            by.client,
-            by.request_id,
-        ),
-    )
+    await record_all(tx, by, action, [(*target, written(detail or {}))])
+
+
+async def record_all(
+    tx: Transaction,
+    by: Actor,
+    action: Action,
+    targets: Sequence[tuple[int | None, str, str]],
+) -> None:
+    """Append one thing that was done to several: id, name and detail, `written`, of each."""
+    before, after = (now(), by.id, by.name, action), (by.client, by.request_id)
+    rows = [(*before, *target, *after) for target in targets]
+    for statement, values in inserts.many("audit", _APPENDED, rows):
+        await tx.execute(statement, values)
+
+
+def written(detail: dict[str, Any]) -> str:
+    """Return a detail as it is kept."""
+    return json.dumps(detail)
 
 
 async def page(
@@ -78,6 +88,16 @@ async def page(
         (*given.values(), limit),
     )
     return [_entry(row) for row in rows]
+
+
+async def last_id(db: Database, username: str) -> int | None:
+    """Read the id of the last user of a name that entries speak of; None if none does."""
+    row = await db.fetch_one(
+        "SELECT target_id FROM audit WHERE target = ? AND action LIKE 'user\\_%' ESCAPE '\\'"
+        " ORDER BY id DESC LIMIT 1",
+        (username,),
+    )
+    return int(row["target_id"]) if row else None
 
 
 def _entry(row: Row) -> dict[str, Any]:

@@ -41,12 +41,14 @@ class Call:
     """What is known of one request: its id, when it came, and on closed routes who calls.
 
     `id` stands in the answer's `X-Request-ID` and in each log line; `started` is a reading of
-    time.perf_counter(); `claims` are those of the caller's token.
+    time.perf_counter(); `claims` are those of the caller's token; `page` is what a browser is
+    shown if this is refused, such as the form with what was wrong with it, instead of a bare page.
     """
 
     id: str
     started: float
     claims: Claims | None = None
+    page: web.Response | None = None
 
 
 _CALL = web.RequestKey("call", Call)

@@ -83,22 +83,14 @@ def refuse(
 
 
 def _explain(request: web.Request, problem: errors.Problem, response: web.Response) -> None:
-    """Say what happened: in JSON to programs, as a page to people."""
-    if accept.prefers_html(", ".join(request.headers.getall("Accept", ()))):
-        response.body = (
-            request.app[context.VIEWS]
-            .render(
-                "error.html",
-                problem=problem,
-                request_id=context.call(request).id,
-                path="" if context.is_public(request.match_info.handler) else request.path,
-            )
-            .encode()
-        )
-        response.headers["Content-Type"] = CONTENT_TYPE
-    else:
+    """Say what happened: in JSON to programs, to people as the page of the call, or a bare one."""
+    if not accept.prefers_html(", ".join(request.headers.getall("Accept", ()))):
         response.body = errors.as_json(problem)
         response.headers["Content-Type"] = errors.CONTENT_TYPE
+        return
+    page = context.call(request).page or _page(request, problem)
+    response.body = page.body
+    response.headers.update(page.headers)
 
 
 def from_http(error: web.HTTPException) -> errors.Problem:
@@ -151,6 +143,16 @@ def _check_same_site(request: web.Request) -> None:
         return
     if session.has_foreign_origin(request):
         raise errors.CrossSite
+
+
+def _page(request: web.Request, problem: errors.Problem) -> web.Response:
+    text = request.app[context.VIEWS].render(
+        "error.html",
+        problem=problem,
+        request_id=context.call(request).id,
+        path="" if context.is_public(request.match_info.handler) else request.path,
+    )
+    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _read_body(request: web.Request) -> None:

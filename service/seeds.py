@@ -50,6 +50,13 @@ async def demo_users(database: Database) -> list[users.User]:
     return [user for user in known if user is not None and not user["disabled"]]
 
 
+async def are_all_users(database: Database) -> bool:
+    """Tell whether there are users, and none but the demo users."""
+    demo = {name for name, _ in read(DEMO)}
+    found, _ = await users.page(database, users.Query(limit=len(demo) + 1))
+    return bool(found) and {user["username"] for user in found} <= demo
+
+
 async def _add(tx: Transaction, name: str, roles: tuple[str, ...]) -> bool:
     if await users.by_username(tx, name) is not None:
         return False

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 SECRET = str(dotenv_values(ROOT / ".env.test")["JWT_SECRET_KEY"])
 STRONG = "5f1d8c0b7a3e49d26b80c1f7e2a9d3548e6f0b1c7d2a3948f5e6d7c8b9a0f1e2"
 
-pytest_plugins = ("tests.keyfiles", "tests.verifiers")
+pytest_plugins = ("tests.commands", "tests.keyfiles", "tests.verifiers")
 
 REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
 """Set where a skipped test is a failure, as in CI."""
@@ -140,9 +140,17 @@ def cluster() -> Iterator[Cluster]:
     made.remove()
 
 
-@pytest.fixture(params=KINDS, scope="session")
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that uses a store on both kinds, or on those that its file names in STORES."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "store" in metafunc.fixturenames and not any(mark.args[0] == "store" for mark in marks):
+        kinds = getattr(metafunc.module, "STORES", KINDS)
+        metafunc.parametrize("store", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def store(request: pytest.FixtureRequest) -> Store:
-    """Return where databases come from: every test that uses it runs on both kinds."""
+    """Return where databases come from."""
     found: Store = request.getfixturevalue("files" if request.param == "sqlite" else "databases")
     return found
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import itertools
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import pytest
 from service import db
 from service.config import Database, load_database
 from service.db import pgconnect, sqlite
-from tests.postgresql import Cluster
+from tests.postgresql import SUPERUSER, Cluster
 
 KINDS = ("sqlite", "postgresql")
 ON_SQLITE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
@@ -30,6 +31,29 @@ Fill = Callable[[Path], None]
 def database_at(url: str) -> Database:
     """Return a database by its address."""
     return load_database({"DATABASE_URL": url}, Path("no.env"))
+
+
+def run_sql(where: Database, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """Run a statement, past all of ours, and return its rows. Its placeholders are `?`."""
+    if where.path is None:
+        with psycopg.connect(where.url) as server:
+            cursor = server.execute(sql.replace("?", "%s").encode(), values or None)
+            return [] if cursor.description is None else cursor.fetchall()
+    with contextlib.closing(sqlite3.connect(where.path)) as connection, connection:
+        return connection.execute(sql, values).fetchall()
+
+
+@contextlib.contextmanager
+def writing(where: Database) -> Iterator[Callable[[], None]]:
+    """Hold the lock of writers; yield what lets it go."""
+    if where.path is None:
+        with psycopg.connect(where.url) as server:
+            server.execute(f"SELECT pg_advisory_xact_lock({db.WRITERS})".encode())
+            yield server.rollback
+    else:
+        with contextlib.closing(sqlite3.connect(where.path, check_same_thread=False)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield other.rollback
 
 
 class Store(Protocol):
@@ -78,6 +102,14 @@ class Databases:
     def seeded(self, folder: Path) -> Database:
         """Copy the pattern."""
         return self._make(folder, database_at_env(self.pattern()).url.split("/")[3].split("?")[0])
+
+    def as_a_stranger(self, database: Database) -> Database:
+        """Return it as somebody sees it who may create tables in it, and no extension."""
+        with contextlib.suppress(psycopg.errors.DuplicateObject):
+            self.cluster.run("CREATE ROLE stranger LOGIN")
+        name = database.shown.rpartition("/")[2]
+        self.cluster.run("GRANT CREATE ON SCHEMA public TO stranger", database=name)
+        return database_at(database.url.replace(SUPERUSER, "stranger", 1))
 
     def drop(self, database: Database) -> None:
         """Delete a database, whoever uses it."""

@@ -76,9 +76,10 @@ def faults(answer: Answer) -> dict[str, str]:
 # --- What it does.
 
 
-def test_the_versions(api: Api) -> None:
-    user = sign_in(api.server.port, "user")
-    assert api("/api/", token=user).json == [{"version": "1.0", "url": "/api/v1/"}]
+def test_the_versions_are_told_to_everybody(api: Api) -> None:
+    for headers in ({}, bearer(sign_in(api.server.port, "user")), {"Cookie": "jwt=bad"}):
+        answer = ask(api.server.port, "/api/", headers=headers)
+        assert answer.json == [{"version": "1.0", "url": "/api/v1/"}]
 
 
 def test_a_user_is_created_read_changed_and_deleted(api: Api) -> None:

@@ -12,6 +12,8 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tests.conftest import Server
 
+STORES = ("sqlite",)  # no store has a part in this
+
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )

@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import io
 import json
-import os
 import re
 import socket
 import sqlite3
@@ -15,83 +13,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import click
 import pytest
 
 from service import __version__, config, db, keys, tokens
-from service.cli import cli, main
+from service.cli import cli
 from service.config import Database
 from service.db import sqlite
-from tests.conftest import ROOT, SECRET, STRONG, Server, clean_environ, command, free_port
-from tests.stores import ON_SQLITE, Store
+from tests.commands import Run, done, message, refused
+from tests.conftest import SECRET, STRONG, Server, clean_environ, command, free_port
+from tests.stores import ON_SQLITE
 
 ADMIN = {"id": 1, "username": "admin", "roles": [], "version": 1}
 MIGRATE = "Run: python -m service migrate up\n"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Path:
-    """Return a folder with settings and nothing else."""
-    with (tmp_path / ".env").open("a") as file:  # it may name a database already
-        file.write((ROOT / ".env.test").read_text())
-    return tmp_path
-
-
-@pytest.fixture
-def folder(empty: Path, where: Database) -> Path:  # noqa: ARG001  # it is named in the settings
-    """Return a folder with settings and a database with the demo users."""
-    return empty
-
-
-@pytest.fixture
-def unmade(empty: Path, store: Store) -> tuple[Path, str]:
-    """Return a folder with settings and a database without tables, and how that is called."""
-    where = store.empty(empty)
-    return empty, "data/latchkey.db" if where.path else str(where)
-
-
-@pytest.fixture
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return what runs a command in this process: its exit code, its output and its errors."""
-    monkeypatch.chdir(folder)
-
-    def run_main(*words: str, stdin: str = "", **settings: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(os, "environ", clean_environ(**settings))
-        monkeypatch.setattr(sys, "argv", ["service", *words])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run_main
-
-
-def done(folder: Path, *arguments: str, stdin: str = "", **settings: str) -> str:
-    """Start a command that succeeds; return what it prints."""
-    ended = command(folder, *arguments, stdin=stdin, **settings)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout
-
-
-def refused(folder: Path, *arguments: str, stdin: str = "", **settings: str) -> str:
-    """Start a command that fails and prints nothing; return its message."""
-    ended = command(folder, *arguments, stdin=stdin, **settings)
-    assert (ended.returncode, ended.stdout) == (1, ""), ended.stderr
-    return message(ended)
-
-
-def message(ended: CompletedProcess[str]) -> str:
-    """Return what a command says on standard error, which is never a traceback."""
-    assert "Traceback" not in ended.stderr
-    assert "Exception ignored" not in ended.stderr
-    assert ended.stderr.strip()
-    return ended.stderr
 
 
 def verbs(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
@@ -136,6 +72,20 @@ def answering(answer: bytes) -> Iterator[int]:
 # --- Help and usage.
 
 
+NO_JSON = {("serve",), ("prepare",)}
+"""One never ends, the other is what `make run` does first."""
+
+
+@pytest.mark.parametrize("verb", sorted(verbs(cli)), ids=" ".join)
+def test_every_verb_can_speak_json(verb: tuple[str, ...]) -> None:
+    found: click.Command = cli
+    for word in verb:
+        assert isinstance(found, click.Group)
+        found = found.commands[word]
+    options = {option for parameter in found.params for option in parameter.opts}
+    assert ("--json" in options) == (not isinstance(found, click.Group) and verb not in NO_JSON)
+
+
 @pytest.mark.parametrize("verb", [(), *verbs(cli)], ids=" ".join)
 def test_every_verb_has_help(run: Run, verb: tuple[str, ...]) -> None:
     code, printed, said = run(*verb, "--help")
@@ -161,7 +111,14 @@ WRONG = {
     ("token", "inspect", "a.b"): (1, "That is not a JWT: three parts of base64url"),
     ("user", "show", "b b"): (1, "A user name starts with a letter or a digit"),
     ("user", "create", "ADMIN"): (1, "The user admin exists already."),
-    ("user", "create", "bob", "--role", "x"): (1, "There is no role 'x'. `role list` shows them"),
+    ("user", "create", "bob", "--role", "x"): (1, "role 'x': There is no such role."),
+    ("user", "create"): (2, "Name a user, or a file of users with --file."),
+    ("user", "update", "user"): (2, "Say what to change"),
+    ("user", "list", "--sort", "email"): (1, "sort: has to be one of id, -id, username"),
+    ("audit", "list", "--user", "nobody"): (
+        1,
+        "There is no user nobody, and the audit knows of none.",
+    ),
     ("user", "delete", "nobody"): (1, "There is no user nobody."),
     ("role", "create", "No Role"): (1, "A role name starts with a letter or a digit"),
     ("role", "grant", "admin", "\udcff"): (1, "There is no role"),

@@ -69,12 +69,18 @@ def test_a_rotation_from_the_first_key_to_the_retired_one(run: Run, tmp_path: Pa
 def test_programs_get_json(run: Run) -> None:
     first, second = (json.loads(good(run("generate", "--json"))) for _ in range(2))
     assert first.keys() == {
-        *("kid", "algorithm", "state"),
+        *("action", "changed", "kid", "algorithm", "state"),
         *("published_at", "signing_at", "verifying_at", "retired_at"),
     }
     assert [first["state"], second["state"]] == ["signing", "published"]
     rotated = json.loads(good(run("rotate", "--force", "--json")))
     assert (rotated["kid"], rotated["state"]) == (second["kid"], "signing")
+    assert [each["action"] for each in (first, rotated)] == ["key_generate", "key_rotate"]
+    retired = json.loads(good(run("retire", first["kid"], "--force", "--yes", "--json")))
+    assert (retired["action"], retired["changed"], retired["state"]) == (
+        *("key_retire", True),
+        "retired",
+    )
 
 
 def test_retiring_asks_first_and_only_when_it_may_be(run: Run) -> None:

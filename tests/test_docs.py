@@ -6,9 +6,11 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
+import click
 import pytest
 
 from service import app, config, errors
+from service.cli import cli
 from tests.conftest import ROOT, Server, Settings, clean_environ
 
 HTTP = (ROOT / "docs" / "http.md").read_text()
@@ -45,6 +47,20 @@ def test_every_route_has_its_line(settings: Settings) -> None:
     }
     table = "\n".join(line for line in HTTP.splitlines() if line.startswith("| `"))
     assert set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\[ ]*)", table)) == found
+
+
+def test_every_command_for_users_has_its_line_with_its_options() -> None:
+    text = (ROOT / "docs" / "users.md").read_text()
+    table = "\n".join(line for line in text.splitlines() if line.startswith("| `"))
+    for group in ("user", "role", "audit"):
+        found = cli.commands[group]
+        assert isinstance(found, click.Group)
+        for name, verb in found.commands.items():
+            lines = re.findall(rf"`{group} {name}\b([^`]*)`", table)
+            assert lines, name
+            options = {option for each in verb.params for option in each.opts + each.secondary_opts}
+            told = set(re.findall(r"--[a-z-]+", "".join(lines)))
+            assert told == {opt for opt in options if opt.startswith("--")} - {"--json"}, name
 
 
 def test_links_lead_to_files() -> None:

@@ -36,6 +36,11 @@ checks.content_type_conformance.enabled = false
 include-path-regex = "^/api/v1/(users|audit)"
 # What no schema can say: which roles there are, what a cursor or an entity tag of ours is.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "304", "404", "409", "412", "422"]
+
+[[operations]]
+include-path-regex = "^/admin"
+# The same; and a form that has done what it says leads on.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "303", "404", "409", "412", "422"]
 """
 
 

@@ -10,8 +10,11 @@ from tests.conftest import ROOT
 LAYERS = {
     "service": 0,
     "accept": 0,
+    "folding": 0,
+    "inserts": 0,
     "logs": 0,
     "peers": 0,
+    "strict_form": 0,
     "strict_json": 0,
     "urls": 0,
     "views": 0,

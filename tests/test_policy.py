@@ -15,6 +15,7 @@ OPEN = {
     ("POST", "/auth/logout"),
     ("GET", "/auth/revocations"),
     ("GET", "/static/{name}"),
+    ("GET", "/api/"),
     ("GET", "/docs"),
     ("GET", "/docs/{name}"),
     ("GET", "/openapi.json"),
@@ -28,7 +29,6 @@ OPEN = {
 CLOSED = {
     ("GET", "/auth/me"),
     ("GET", "/auth/token"),
-    ("GET", "/api/"),
     ("*", "/auth/verify"),
     ("*", "/oauth2/auth"),
 }
@@ -44,6 +44,19 @@ MANAGERS = {
     ("POST", "/api/v1/roles"),
     ("DELETE", "/api/v1/roles/{id}"),
     ("GET", "/api/v1/audit"),
+    ("GET", "/admin"),
+    ("GET", "/admin/users/new"),
+    ("POST", "/admin/users/new"),
+    ("GET", "/admin/users/{id}"),
+    ("POST", "/admin/users/{id}"),
+    ("GET", "/admin/users/{id}/delete"),
+    ("POST", "/admin/users/{id}/delete"),
+    ("POST", "/admin/users/{id}/sign-out"),
+    ("GET", "/admin/roles"),
+    ("POST", "/admin/roles"),
+    ("GET", "/admin/roles/{id}/delete"),
+    ("POST", "/admin/roles/{id}/delete"),
+    ("GET", "/admin/audit"),
 }
 NO_HEAD = {"/auth/bypass", "/auth/logout"}
 

@@ -1,17 +1,13 @@
 """The migrations: made, taken back, repeated, and never half done."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from service import db, schema
@@ -19,7 +15,7 @@ from service.config import Database
 from service.db import pgblocking, sqlite
 from service.errors import Fault
 from tests.conftest import ROOT
-from tests.stores import KINDS, Databases, Store, database_at
+from tests.stores import KINDS, Databases, Store, database_at, run_sql, writing
 
 NAMES = sorted(
     path.stem
@@ -84,21 +80,12 @@ def at(path: Path) -> Database:
     return database_at(f"sqlite:///{path}")
 
 
-def ask(where: Database, sql: str) -> list[tuple[Any, ...]]:
-    """Read from a database, past all of ours."""
-    if where.path is None:
-        with psycopg.connect(where.url) as server:
-            return server.execute(sql.encode()).fetchall()
-    with closing(sqlite3.connect(where.path)) as connection:
-        return connection.execute(sql).fetchall()
-
-
 def tables(where: Database) -> set[object]:
     """Return the tables of a database that are not the migrations' own."""
     sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
     if where.path is None:
         sql = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-    names = {name for (name,) in ask(where, sql)}
+    names = {name for (name,) in run_sql(where, sql)}
     return {name for name in names if not str(name).startswith(("_yoyo", "yoyo", "sqlite"))}
 
 
@@ -107,30 +94,18 @@ def pending(where: Database) -> list[str]:
     return [name for name, applied_at in schema.status(where) if applied_at is None]
 
 
-@contextmanager
-def writing(where: Database) -> Iterator[Callable[[], None]]:
-    """Hold the lock of writers; yield what lets it go."""
-    if where.path is None:
-        with psycopg.connect(where.url) as server:
-            server.execute(f"SELECT pg_advisory_xact_lock({db.WRITERS})".encode())
-            yield server.rollback
-    else:
-        with closing(sqlite3.connect(where.path, check_same_thread=False)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            yield other.rollback
-
-
 NO_TABLE = r"could not be migrated: .*(no such table: nowhere|\"nowhere\" does not exist).*\.$"
 
 
 def test_every_migration_is_there_for_both_databases_and_can_be_taken_back() -> None:
-    files = {
-        kind: sorted(path.name for path in (schema.DIRECTORY / kind).iterdir()) for kind in KINDS
-    }
-    assert files["sqlite"] == files["postgresql"]
-    assert files["sqlite"] == sorted(
-        f"{name}{ending}" for name in NAMES for ending in (".sql", ".rollback.sql")
-    )
+    for kind in KINDS:
+        files = {path.name for path in (schema.DIRECTORY / kind).glob("0*")}
+        programs = {name for name in NAMES if f"{name}.py" in files}  # their way back is in them
+        assert files == {f"{name}.py" for name in programs} | {
+            f"{name}{ending}"
+            for name in set(NAMES) - programs
+            for ending in (".sql", ".rollback.sql")
+        }
 
 
 def test_up_makes_the_tables_down_takes_them_back_and_status_tells(where: Database) -> None:
@@ -156,9 +131,9 @@ def test_status_tells_when_each_was_applied(where: Database) -> None:
 
 def test_up_twice_changes_nothing(where: Database) -> None:
     schema.up(where)
-    before = ask(where, "SELECT * FROM _yoyo_migration")
+    before = run_sql(where, "SELECT * FROM _yoyo_migration")
     assert schema.up(where) == []
-    assert ask(where, "SELECT * FROM _yoyo_migration") == before
+    assert run_sql(where, "SELECT * FROM _yoyo_migration") == before
 
 
 @pytest.mark.usefixtures("no_umask")
@@ -201,7 +176,7 @@ def test_five_processes_at_once_migrate_once(where: Database) -> None:
         process.stdin.flush()
     errors = [process.communicate(timeout=30)[1] for process in processes]
     assert errors == [""] * 5
-    assert ask(where, APPLIED) == [(name,) for name in NAMES]
+    assert run_sql(where, APPLIED) == [(name,) for name in NAMES]
 
 
 def test_up_waits_for_another_who_is_writing_to_the_new_file(where: Database) -> None:
@@ -231,11 +206,11 @@ def test_what_another_did_in_between_is_not_done_again(where: Database) -> None:
         pending = slow.to_apply(schema._migrations(where))
         schema.up(where)
         slow.apply_migrations(pending)
-        assert ask(where, APPLIED) == [(name,) for name in NAMES]
+        assert run_sql(where, APPLIED) == [(name,) for name in NAMES]
         applied = slow.to_rollback(schema._migrations(where))
         schema.down(where)
         slow.rollback_migrations(applied)
-        assert ask(where, "SELECT migration_id FROM _yoyo_migration") == []
+        assert run_sql(where, "SELECT migration_id FROM _yoyo_migration") == []
 
 
 def test_a_migration_that_fails_in_the_middle_leaves_nothing_and_can_be_repeated(

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import latchkey_verifier
@@ -49,9 +50,10 @@ class InPython:
 
 @dataclass(frozen=True)
 class Node:
-    """A running node with the driver."""
+    """A running node with the driver, and the folder that has jose."""
 
     process: subprocess.Popen[str]
+    folder: Path
 
     def call(self, command: str, **arguments: Any) -> Any:
         """Send a command, and return its answer."""
@@ -105,7 +107,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        yield Node(process)
+        yield Node(process, folder)
         process.kill()
 
 

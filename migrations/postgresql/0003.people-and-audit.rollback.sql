@@ -2,12 +2,6 @@ DROP TABLE audit;
 
 DROP FUNCTION audit_stays_as_it_is;
 
-DROP INDEX user_search;
-
-DROP FUNCTION search_text;
-
-DROP FUNCTION search_fold;
-
 DROP INDEX users_disabled;
 
 DROP INDEX users_by_updated_at;

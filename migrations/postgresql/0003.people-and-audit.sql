@@ -1,4 +1,4 @@
--- What people are called, how lists of them are sorted and searched, and who changed what.
+-- What people are called, how lists of them are sorted, and who changed what.
 -- `name` and `email` are '' for nobody said.
 
 ALTER TABLE users ADD COLUMN name TEXT COLLATE "C" NOT NULL DEFAULT '';
@@ -12,24 +12,6 @@ CREATE INDEX users_by_created_at ON users (created_at, id);
 CREATE INDEX users_by_updated_at ON users (updated_at, id);
 
 CREATE INDEX users_disabled ON users (id) WHERE disabled = 1;
-
--- A trusted extension: the owner of a database may create it, if the server has it (contrib).
-CREATE EXTENSION IF NOT EXISTS pg_trgm;
-
--- A text as it is searched: in lower case by the rules of Unicode, whatever the database's own are.
-CREATE FUNCTION search_fold(said TEXT) RETURNS TEXT
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT translate(lower(said COLLATE "und-x-icu"), 'ς', 'σ') COLLATE "C"
-$$;
-
-CREATE FUNCTION search_text(username TEXT, name TEXT, email TEXT) RETURNS TEXT
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT translate(
-        lower((username || chr(10) || name || chr(10) || email) COLLATE "und-x-icu"), 'ς', 'σ'
-    ) COLLATE "C"
-$$;
-
-CREATE INDEX user_search ON users USING gin (search_text(username, name, email) gin_trgm_ops);
 
 -- Who (`actor_id` is NULL for the command line) did what to whom, from where. A row is appended in
 -- the transaction of the change that it tells of, and stays as it is.

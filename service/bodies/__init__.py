@@ -1,8 +1,10 @@
-"""What callers may say: bodies and queries, read strictly, with every fault named at once."""
+"""What callers may say: bodies, forms and queries, read strictly, every fault named at once."""
 
+from service.bodies.faults import in_words
+from service.bodies.forms import form
 from service.bodies.queries import AuditQuery, audit_query, cursor, nothing, user_query
 from service.bodies.strict import ID, Reader, T
-from service.bodies.writes import patch, role, user
+from service.bodies.writes import edited, patch, role, seen, user
 
 __all__ = [
     "ID",
@@ -11,9 +13,13 @@ __all__ = [
     "T",
     "audit_query",
     "cursor",
+    "edited",
+    "form",
+    "in_words",
     "nothing",
     "patch",
     "role",
+    "seen",
     "user",
     "user_query",
 ]

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from service import errors, users
-from service.bodies.strict import Strict, printable, read
+from service.bodies.strict import ID, Strict, printable, read
 
 
 def _username(text: str) -> str:
@@ -53,6 +53,12 @@ def _or_none(value: object) -> object:
     return None if value == "" else value
 
 
+def _version(text: str) -> str:
+    if not ID.fullmatch(text):
+        raise ValueError("has to be the version that the page had")
+    return text
+
+
 _Username = Annotated[str, AfterValidator(_username)]
 _Name = Annotated[
     Annotated[
@@ -83,6 +89,14 @@ class _Patch(Strict):
     roles: _Roles = Field(default_factory=list)
 
 
+class _Seen(Strict):
+    version: Annotated[str, AfterValidator(_version)]
+
+
+class _Edited(_User, _Seen):
+    pass
+
+
 class _Role(Strict):
     role: Annotated[str, AfterValidator(_new_role)]
 
@@ -98,6 +112,17 @@ def user(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:
 def patch(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:
     """Return the facts that are to change (RFC 7396). Raises ValidationError."""
     return read(_Patch, value, known_roles).model_dump(exclude_unset=True)
+
+
+def edited(value: object, known_roles: Mapping[str, int]) -> tuple[dict[str, Any], int]:
+    """Return all facts of a user as `user` does, and the version that they were changed from."""
+    facts = read(_Edited, value, known_roles).model_dump()
+    return facts, int(facts.pop("version"))
+
+
+def seen(value: object) -> int:
+    """Return the version of a user that was seen, where nothing else is said."""
+    return int(read(_Seen, value).version)
 
 
 def role(value: object) -> str:

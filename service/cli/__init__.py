@@ -7,6 +7,8 @@ import sys
 import click
 
 from service import __version__, errors
+from service.cli import output
+from service.cli.audit import audit_group
 from service.cli.checks import config_group, healthcheck
 from service.cli.database import migrate, prepare, seed
 from service.cli.keys import key
@@ -22,10 +24,17 @@ def cli() -> None:
     """Latchkey: sign in once, carry the same signed JWT as a cookie and as a bearer token.
 
     Settings come from the environment and from .env in the working directory.
+
+    It exits with 0 when all went well, also when there was nothing to change; with 1, and one
+    message on standard error, when something could not be done; with 2 when the command line is
+    not one that can be read.
     """
 
 
-for command in (serve, prepare, migrate, seed, user, role, token, key, config_group, healthcheck):
+for command in (
+    *(serve, prepare, migrate, seed, user, role, audit_group, token, key, config_group),
+    healthcheck,
+):
     cli.add_command(command)
 
 
@@ -45,7 +54,7 @@ def main() -> None:
         click.echo(str(error), err=True)
         sys.exit(1)
     except errors.Problem as problem:
-        click.echo(problem.detail, err=True)
+        click.echo(output.problem(problem), err=True)
         sys.exit(1)
     except OSError as error:
         # What is buffered for standard output would fail once more at exit.

@@ -39,7 +39,8 @@ def check(json_form: bool) -> None:
 
 
 @click.command()
-def healthcheck() -> None:
+@output.as_json
+def healthcheck(json_form: bool) -> None:
     """Ask the server of these settings whether it is alive, for container health checks."""
     settings = config.load()
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
@@ -53,7 +54,7 @@ def healthcheck() -> None:
         connection.close()
     if status != 200:
         raise Fault(f"The server at {host}, port {settings.port} answered {status}.")
-    click.echo("The server is alive.")
+    output.done("The server is alive.", alive=True, json_form=json_form)
 
 
 def _shown(value: object) -> object:

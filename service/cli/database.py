@@ -15,23 +15,28 @@ def migrate() -> None:
 
 
 @migrate.command()
-def up() -> None:
+@output.as_json
+def up(json_form: bool) -> None:
     """Apply what is pending; create the database and its folder if need be."""
     where = config.load_database()
-    applied = schema.up(where)
-    click.echo(f"Applied {', '.join(applied)}." if applied else f"{where} is up to date.")
+    names = schema.up(where)
+    sentence = f"Applied {', '.join(names)}." if names else f"{where} is up to date."
+    _done("migrate_up", sentence, json_form=json_form, migrations=names)
 
 
 @migrate.command()
 @click.option("--steps", default=1, show_default=True, type=click.IntRange(1), help="How many.")
 @output.yes
-def down(steps: int, yes: bool) -> None:
+@output.as_json
+def down(steps: int, yes: bool, json_form: bool) -> None:
     """Take the newest migrations back. Their tables and data are deleted."""
     where = config.load_database()
     if not yes:
-        click.confirm(f"Delete what the newest {steps} migration(s) of {where} made?", abort=True)
+        question = f"Delete what the newest {steps} migration(s) of {where} made?"
+        click.confirm(question, abort=True, err=json_form)
     names = schema.down(where, steps)
-    click.echo(f"Took back {', '.join(names)}." if names else "There is nothing to take back.")
+    sentence = f"Took back {', '.join(names)}." if names else "There is nothing to take back."
+    _done("migrate_down", sentence, json_form=json_form, migrations=names)
 
 
 @migrate.command()
@@ -47,7 +52,8 @@ def status(json_form: bool) -> None:
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
-def seed(file: Path | None) -> None:
+@output.as_json
+def seed(file: Path | None, json_form: bool) -> None:
     """Create the users of FILE that are missing (the demo users, if no FILE is named).
 
     FILE is JSON: {"users": [{"username": "ada", "roles": ["editor"]}]}. Seeding twice changes
@@ -60,7 +66,8 @@ def seed(file: Path | None) -> None:
         )
     seed = seeds.read(file or seeds.DEMO)
     created = run.read(lambda database: seeds.apply(database, seed))
-    click.echo(f"Created {', '.join(created)}." if created else "Nothing to do: they all exist.")
+    sentence = f"Created {', '.join(created)}." if created else "Nothing to do: they all exist."
+    _done("seed", sentence, json_form=json_form, users=created)
 
 
 @click.command()
@@ -75,3 +82,8 @@ def prepare() -> None:
         created = run.read(lambda database: seeds.apply(database, demo))
         if created:
             click.echo(f"Created the demo users {', '.join(created)}.")
+
+
+def _done(action: str, sentence: str, *, json_form: bool, **names: list[str]) -> None:
+    changed = any(names.values())
+    output.done(sentence, action=action, changed=changed, **names, json_form=json_form)

@@ -1,6 +1,7 @@
 """`key generate|rotate|list|retire`."""
 
 import time
+from typing import Any
 
 import click
 
@@ -41,7 +42,8 @@ def generate(algorithm: str | None, json_form: bool) -> None:
         then = "signing"
     else:
         then = f"it signs where JWT_ALGORITHM is {wanted}"
-    output.done(f"Made the {wanted} key {made.kid}: {then}.", **_facts(made), json_form=json_form)
+    sentence = f"Made the {wanted} key {made.kid}: {then}."
+    output.done(sentence, **_did("key_generate"), **_facts(made), json_form=json_form)
 
 
 @key.command()
@@ -63,7 +65,7 @@ def rotate(force: bool, json_form: bool) -> None:
     verifying = [f" The key {each.kid} only verifies now." for each in changed
                  if each.state == VERIFYING]  # fmt: skip
     sentence = f"The key {signing.kid} signs now.{''.join(verifying)}"
-    output.done(sentence, **_facts(signing), json_form=json_form)
+    output.done(sentence, **_did("key_rotate"), **_facts(signing), json_form=json_form)
 
 
 @key.command("list")
@@ -79,7 +81,8 @@ def list_keys(json_form: bool) -> None:
 @click.argument("kid")
 @_force
 @output.yes
-def retire(kid: str, force: bool, yes: bool) -> None:
+@output.as_json
+def retire(kid: str, force: bool, yes: bool, json_form: bool) -> None:
     """Take the key KID out of use for good; its private part is deleted."""
     settings = config.load_keys()
 
@@ -95,14 +98,20 @@ def retire(kid: str, force: bool, yes: bool) -> None:
 
     if not yes:
         take(file.read(settings.path))
-        click.confirm(f"Retire the key {kid} and delete its private part?", abort=True)
-    file.change(settings.path, take)
-    click.echo(f"Retired the key {kid}.")
+        question = f"Retire the key {kid} and delete its private part?"
+        click.confirm(question, abort=True, err=json_form)
+    retired = next(each for each in file.change(settings.path, take) if each.kid == kid)
+    sentence = f"Retired the key {kid}."
+    output.done(sentence, **_did("key_retire"), **_facts(retired), json_form=json_form)
 
 
 def _signs_here(settings: KeySettings) -> str | None:
     """Return JWT_ALGORITHM if keys of the file sign with it."""
     return settings.algorithm if settings.algorithm in ALGORITHMS else None
+
+
+def _did(action: str) -> dict[str, Any]:
+    return {"action": action, "changed": True}
 
 
 def _facts(entry: Entry) -> dict[str, str | None]:

@@ -1,17 +1,21 @@
 """What commands print: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import click
 from tabulate import tabulate
 
+from service.errors import Problem
+
 as_json = click.option("--json", "json_form", is_flag=True, help="Print JSON, for programs.")
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
+Rows = Sequence[Mapping[str, Any]]
 
-def show(rows: Sequence[Mapping[str, Any]], *, json_form: bool, empty: str = "Nothing.") -> None:
+
+def show(rows: Rows, *, json_form: bool, empty: str = "Nothing.") -> None:
     """Print rows: a table with their keys as headers, or a JSON list."""
     if json_form:
         click.echo(json.dumps(rows, indent=2))
@@ -23,6 +27,15 @@ def show(rows: Sequence[Mapping[str, Any]], *, json_form: bool, empty: str = "No
         click.echo(empty)
 
 
+async def show_pages(pages: AsyncIterator[Rows], *, json_form: bool, empty: str) -> None:
+    """Print rows as they come, however many: as `show` does, a row of JSON on each line."""
+    write = _JsonList() if json_form else _Table(empty)
+    async for rows in pages:
+        if rows:
+            click.echo("\n".join(write.lines(rows)))
+    click.echo(write.end(), nl=bool(write.end()))
+
+
 def show_one(row: Mapping[str, Any], *, json_form: bool) -> None:
     """Print one thing: a line for each of its facts, or a JSON object."""
     if json_form:
@@ -32,11 +45,66 @@ def show_one(row: Mapping[str, Any], *, json_form: bool) -> None:
 
 
 def done(sentence: str, **facts: Any) -> None:
-    """Say what was done. With `json_form=True` among the facts, say it in JSON."""
+    """Say what was done. With `json_form=True` among the facts, say them in JSON instead.
+
+    What changes something says `action`, a word of the audit where it has one, and `changed`.
+    """
     if facts.pop("json_form", False):
         click.echo(json.dumps(facts))
     else:
         click.echo(sentence)
+
+
+def problem(refusal: Problem) -> str:
+    """Return what a command says instead of a problem that HTTP would answer with."""
+    faults = [f"{error['attribute']}: {error['message']}" for error in refusal.errors]
+    return "\n".join(faults) or refusal.detail
+
+
+class _JsonList:
+    """A JSON array, a member on each line."""
+
+    def __init__(self) -> None:
+        self._is_empty = True
+
+    def lines(self, rows: Rows) -> list[str]:
+        """Return the lines of more rows."""
+        begins = [("[" if self._is_empty else ",") for _ in rows[:1]] + [","] * (len(rows) - 1)
+        self._is_empty = False
+        return [f"{begin}{json.dumps(row)}" for begin, row in zip(begins, rows, strict=True)]
+
+    def end(self) -> str:
+        """Return the last line."""
+        return "[]" if self._is_empty else "]"
+
+
+class _Table:
+    """A table whose columns are as wide as what has come so far."""
+
+    def __init__(self, empty: str) -> None:
+        self._empty = empty
+        self._widths: list[int] = []
+
+    def lines(self, rows: Rows) -> list[str]:
+        """Return the lines of more rows; before the first, those of the head."""
+        shown = [_in_words(row) for row in rows]
+        texts = [[str(value) for value in row.values()] for row in shown]
+        names = list(shown[0])
+        is_first, before = not self._widths, self._widths or [len(name) for name in names]
+        self._widths = [
+            max(width, *(len(text) for text in column))
+            for width, column in zip(before, zip(*texts, strict=True), strict=True)
+        ]
+        head = [names, ["-" * width for width in self._widths]] if is_first else []
+        return [self._line(cells) for cells in (*head, *texts)]
+
+    def _line(self, cells: list[str]) -> str:
+        pairs = zip(cells, self._widths, strict=True)
+        return "  ".join(cell.ljust(width) for cell, width in pairs).rstrip()
+
+    def end(self) -> str:
+        """Return the last line."""
+        return "" if self._widths else self._empty
 
 
 def _in_words(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import click
 
-from service import users
+from service import bodies, users
 from service.cli import output, run
 
 _username = click.argument("username")
@@ -23,36 +23,51 @@ def list_roles(json_form: bool) -> None:
 
 @role.command()
 @_role
-def create(role: str) -> None:
+@output.as_json
+def create(role: str, json_form: bool) -> None:
     """Create a role."""
-    run.write(lambda tx: users.create_role(tx, run.operator(), role))
-    click.echo("Created.")
+    name = bodies.role({"role": role})
+    created = run.write(lambda tx: users.create_role(tx, run.operator(), name))
+    done = {"action": "role_create", "changed": True, **created}
+    output.done("Created.", **done, json_form=json_form)
 
 
 @role.command()
 @_role
 @output.yes
-def delete(role: str, yes: bool) -> None:
+@output.as_json
+def delete(role: str, yes: bool, json_form: bool) -> None:
     """Delete a role, and take it from everybody who has it."""
     if not yes:
-        click.confirm(f"Delete the role {role}, and take it from everybody?", abort=True)
+        question = f"Delete the role {role}, and take it from everybody?"
+        click.confirm(question, abort=True, err=json_form)
     run.write(lambda tx: users.delete_role(tx, run.operator(), role))
-    click.echo("Deleted.")
+    done = {"action": "role_delete", "changed": True, "role": role}
+    output.done("Deleted.", **done, json_form=json_form)
 
 
 @role.command()
 @_username
 @_role
-def grant(username: str, role: str) -> None:
+@output.as_json
+def grant(username: str, role: str, json_form: bool) -> None:
     """Give USERNAME the role ROLE."""
     changed = run.write(lambda tx: users.grant(tx, run.operator(), username, role))
-    click.echo("Granted." if changed else "The user has that role already.")
+    sentence = "Granted." if changed else "The user has that role already."
+    _done("role_grant", sentence, username, role, changed=changed, json_form=json_form)
 
 
 @role.command()
 @_username
 @_role
-def revoke(username: str, role: str) -> None:
+@output.as_json
+def revoke(username: str, role: str, json_form: bool) -> None:
     """Take the role ROLE from USERNAME."""
     changed = run.write(lambda tx: users.revoke(tx, run.operator(), username, role))
-    click.echo("Revoked." if changed else "The user does not have that role.")
+    sentence = "Revoked." if changed else "The user does not have that role."
+    _done("role_revoke", sentence, username, role, changed=changed, json_form=json_form)
+
+
+def _done(action: str, sentence: str, username: str, role: str, **told: bool) -> None:
+    name = users.canonical(username)
+    output.done(sentence, action=action, username=name, role=role, **told)

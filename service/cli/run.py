@@ -3,7 +3,9 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from service import config, db, errors, schema
@@ -30,18 +32,33 @@ def read(action: Callable[[Database], Awaitable[T]]) -> T:
         async with db.connect(where) as database:
             return await action(database)
 
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         return asyncio.run(main())
     except errors.DatabaseUnavailable as error:
         why = db.reason(error.__cause__ or error)
         raise errors.Fault(f"The database {where} does not answer: {why}.") from error
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+
+
+@asynccontextmanager
+async def writing(database: Database) -> AsyncIterator[Transaction]:
+    """Write in one transaction. When all is written, Ctrl-C comes too late and is not heard.
+
+    Otherwise "nothing was changed" would be said of what is just being committed.
+    """
+    async with database.transaction() as tx:
+        yield tx
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        await asyncio.sleep(0)  # what was heard before counts
 
 
 def write(action: Callable[[Transaction], Awaitable[T]]) -> T:
     """Run `action` in one transaction. Raises Fault."""
 
     async def main(database: Database) -> T:
-        async with database.transaction() as tx:
+        async with writing(database) as tx:
             return await action(tx)
 
     return read(main)

@@ -30,7 +30,8 @@ def token() -> None:
 @token.command()
 @click.argument("username")
 @click.option("--expires-in", type=_Duration(), help="Such as 15m; at most JWT_EXPIRES_IN.")
-def issue(username: str, expires_in: int | None) -> None:
+@output.as_json
+def issue(username: str, expires_in: int | None, json_form: bool) -> None:
     """Print a bearer token for USERNAME."""
     settings = config.load()
     if expires_in is not None and expires_in > settings.jwt_expires_in:
@@ -39,7 +40,10 @@ def issue(username: str, expires_in: int | None) -> None:
     if user["disabled"]:
         raise Fault(f"The user {user['username']} is disabled: user enable {user['username']}")
     issuer = tokens.Tokens(settings, keys.load(settings))
-    click.echo(issuer.issue(user, amr="cli", expires_in=expires_in)[0])
+    issued, claims = issuer.issue(user, amr="cli", expires_in=expires_in)
+    lasts = claims["exp"] - claims["iat"]
+    facts = {"token": issued, "token_type": "Bearer", "expires_in": lasts}
+    output.done(issued, **facts, json_form=json_form)
 
 
 @token.command()

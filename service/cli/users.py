@@ -1,12 +1,20 @@
-"""`user list|show|create|rename|enable|disable|sign-out|delete`."""
+"""`user list|show|update|rename|enable|disable|sign-out|delete`; `user create` has its own file."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
 import click
 
-from service import users
-from service.cli import output, run
+from service import bodies, users
+from service.cli import facts, output, run
+from service.cli.create import create
 from service.db import Database, Transaction
 
 _PAGE = 200
+Changed = tuple[users.User, bool]
+"""A user as it is now, and whether that is a change."""
+
 _username = click.argument("username")
 
 
@@ -15,12 +23,30 @@ def user() -> None:
     """Show and change users."""
 
 
+user.add_command(create)
+
+
 @user.command("list")
+@click.option("--q", help="In user name, name or e-mail address; under three characters, at the"
+              " start of the user name.")  # fmt: skip
+@click.option("--role", help="Who has this role.")
+@click.option("--disabled/--enabled", default=None, help="Who may not, or may, sign in.")
+@click.option("--sort", help=f"{', '.join(users.SORTS)}; with - before it, backwards.")
+@click.option("--limit", type=click.IntRange(1), help="So many at most.")
 @output.as_json
-def list_users(json_form: bool) -> None:
-    """List all users."""
-    rows = run.read(_everybody)
-    output.show([_facts(row) for row in rows], json_form=json_form, empty="There are no users yet.")
+def list_users(limit: int | None, json_form: bool, **asked: Any) -> None:
+    """List all users, or those who are asked for."""
+    if asked["disabled"] is not None:
+        asked["disabled"] = "true" if asked["disabled"] else "false"
+    given = {name: value for name, value in asked.items() if value is not None}
+    query = bodies.user_query(given)
+
+    async def action(database: Database) -> None:
+        empty = "There are no such users." if given else "There are no users yet."
+        pages = _pages(database, query, limit)
+        await output.show_pages(pages, json_form=json_form, empty=empty)
+
+    run.read(action)
 
 
 @user.command()
@@ -29,102 +55,133 @@ def list_users(json_form: bool) -> None:
 def show(username: str, json_form: bool) -> None:
     """Show one user."""
     found = run.read(lambda database: users.get(database, username))
-    output.show_one(_facts(found), json_form=json_form)
+    output.show_one(facts.of(found), json_form=json_form)
 
 
 @user.command()
 @_username
-@click.option("--role", "roles", multiple=True, help="A role to give at once; repeatable.")
+@click.option("--username", "to", help="Another user name.")
+@click.option("--name", help="What people call the user; '' for nothing.")
+@click.option("--email", help="'' for none.")
+@click.option("--role", "roles", multiple=True, help="The roles, all of them anew; repeatable.")
+@click.option("--no-roles", is_flag=True, help="Take all roles away.")
+@click.option("--disabled/--enabled", default=None, help="Whether the user may sign in.")
 @output.as_json
-def create(username: str, roles: tuple[str, ...], json_form: bool) -> None:
-    """Create a user."""
-
-    async def action(tx: Transaction) -> users.User:
-        return await users.create(tx, run.operator(), username, roles)
-
-    created = _facts(run.write(action))
-    output.done(f"Created {created['username']}.", **created, json_form=json_form)
+def update(username: str, json_form: bool, no_roles: bool, **asked: Any) -> None:
+    """Change a user: what is not named stays as it is."""
+    roles = asked.pop("roles")
+    if roles and no_roles:
+        raise click.UsageError("--role and --no-roles contradict each other.")
+    given = {
+        "username": asked.pop("to"),
+        **asked,
+        "roles": list(roles) or ([] if no_roles else None),
+    }
+    wanted = {name: value for name, value in given.items() if value is not None}
+    if not wanted:
+        raise click.UsageError("Say what to change: --name, --email, --role …")
+    _update(username, wanted, ("Updated.", "The user is like that already."), json_form=json_form)
 
 
 @user.command()
 @_username
 @click.argument("to", metavar="NEW_NAME")
-def rename(username: str, to: str) -> None:
+@output.as_json
+def rename(username: str, to: str, json_form: bool) -> None:
     """Give a user another name, which signs nobody out."""
-
-    async def action(tx: Transaction) -> bool:
-        user = await users.get(tx, username)
-        renamed = await users.update(tx, run.operator(), user, {"username": to})
-        return bool(renamed["version"] != user["version"])
-
-    changed = run.write(action)
-    click.echo("Renamed." if changed else "That is the user's name already.")
+    sentences = ("Renamed.", "That is the user's name already.")
+    _update(username, {"username": to}, sentences, json_form=json_form)
 
 
 @user.command()
 @_username
-def enable(username: str) -> None:
+@output.as_json
+def enable(username: str, json_form: bool) -> None:
     """Let a disabled user sign in again."""
-    changed = run.write(lambda tx: users.set_disabled(tx, run.operator(), username, disabled=False))
-    click.echo("Enabled." if changed else "The user is enabled already.")
+    sentences = ("Enabled.", "The user is enabled already.")
+    _set_disabled(username, sentences, disabled=False, json_form=json_form)
 
 
 @user.command()
 @_username
-def disable(username: str) -> None:
+@output.as_json
+def disable(username: str, json_form: bool) -> None:
     """Keep a user from signing in, and end all of the user's sessions."""
-    changed = run.write(lambda tx: users.set_disabled(tx, run.operator(), username, disabled=True))
-    click.echo("Disabled." if changed else "The user is disabled already.")
+    sentences = ("Disabled.", "The user is disabled already.")
+    _set_disabled(username, sentences, disabled=True, json_form=json_form)
 
 
 @user.command("sign-out")
 @_username
-def sign_out(username: str) -> None:
+@output.as_json
+def sign_out(username: str, json_form: bool) -> None:
     """End all sessions of a user, within a second and everywhere."""
 
-    async def action(tx: Transaction) -> None:
-        await users.sign_out(tx, run.operator(), (await users.get(tx, username))["id"])
+    async def action(tx: Transaction) -> users.User:
+        found = await users.get(tx, username)
+        await users.sign_out(tx, run.operator(), found["id"])
+        return await users.require(tx, found["id"])
 
-    run.write(action)
-    click.echo("Signed out everywhere.")
+    done = {"action": "user_sign_out", "changed": True, **facts.of(run.write(action))}
+    output.done("Signed out everywhere.", **done, json_form=json_form)
 
 
 @user.command()
 @_username
 @output.yes
-def delete(username: str, yes: bool) -> None:
+@output.as_json
+def delete(username: str, yes: bool, json_form: bool) -> None:
     """Delete a user for good, and end all of the user's sessions."""
     if not yes:
         found = run.read(lambda database: users.get(database, username))
-        click.confirm(f"Delete the user {found['username']} for good?", abort=True)
+        click.confirm(f"Delete the user {found['username']} for good?", abort=True, err=json_form)
 
-    async def action(tx: Transaction) -> None:
-        await users.delete(tx, run.operator(), await users.get(tx, username))
+    async def action(tx: Transaction) -> users.User:
+        found = await users.get(tx, username)
+        await users.delete(tx, run.operator(), found)
+        return found
 
-    run.write(action)
-    click.echo("Deleted.")
-
-
-async def _everybody(database: Database) -> list[users.User]:
-    found, after = await users.page(database, users.Query(limit=_PAGE))
-    while after is not None:
-        more, after = await users.page(database, users.Query(limit=_PAGE, after=after))
-        found += more
-    return found
+    done = {"action": "user_delete", "changed": True, **facts.of(run.write(action))}
+    output.done("Deleted.", **done, json_form=json_form)
 
 
-def _facts(row: users.User) -> dict[str, object]:
-    return {name: row[name] for name in _COLUMNS}
+def _update(
+    username: str, wanted: dict[str, Any], sentences: tuple[str, str], *, json_form: bool
+) -> None:
+    async def action(tx: Transaction) -> Changed:
+        changes = facts.checked(bodies.patch, wanted, await users.role_ids(tx))
+        before = await users.get(tx, username)
+        after = await users.update(tx, run.operator(), before, changes)
+        return after, after["version"] != before["version"]
+
+    _done(run.write(action), sentences, json_form=json_form)
 
 
-_COLUMNS = (
-    "id",
-    "username",
-    "name",
-    "email",
-    "roles",
-    "disabled",
-    "version",
-    "created_at",
-    "updated_at",
-)
+def _set_disabled(
+    username: str, sentences: tuple[str, str], *, disabled: bool, json_form: bool
+) -> None:
+    async def action(tx: Transaction) -> Changed:
+        changed = await users.set_disabled(tx, run.operator(), username, disabled=disabled)
+        return await users.get(tx, username), changed
+
+    _done(run.write(action), sentences, json_form=json_form)
+
+
+def _done(after: Changed, sentences: tuple[str, str], *, json_form: bool) -> None:
+    """Say the first of the sentences if there was a change, or the second."""
+    user, changed = after
+    done = {"action": "user_update", "changed": changed, **facts.of(user)}
+    output.done(sentences[0 if changed else 1], **done, json_form=json_form)
+
+
+async def _pages(
+    database: Database, query: users.Query, limit: int | None
+) -> AsyncIterator[list[dict[str, Any]]]:
+    after, left = None, limit
+    while left != 0:
+        size = _PAGE if left is None else min(left, _PAGE)
+        found, after = await users.page(database, replace(query, limit=size, after=after))
+        yield [facts.of(row) for row in found]
+        if after is None:
+            return
+        left = None if left is None else left - len(found)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import aiosqlite
 
+from service import folding
 from service.db import contract
 from service.db.contract import Conflict, Row, Version, checked
 from service.errors import DatabaseUnavailable, Fault
 
 _BUSY_TIMEOUT_SECONDS = contract.WAIT_SECONDS
+_CACHE_KIB = 65536  # at most: a hundred thousand users and their indexes
 
 
 class Transaction(contract.Transaction):
@@ -132,6 +134,7 @@ def connect_blocking(path: Path) -> sqlite3.Connection:
         )
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.create_function("fold", 1, folding.fold, deterministic=True)
     except sqlite3.Error as error:
         raise Fault(f"The database {path} cannot be opened: {error}.") from error
     return connection
@@ -177,6 +180,7 @@ async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         opened = await connection
         await opened.execute_fetchall("PRAGMA foreign_keys = ON")
         await opened.execute_fetchall("PRAGMA synchronous = FULL")
+        await opened.execute_fetchall(f"PRAGMA cache_size = -{_CACHE_KIB}")
         await opened.execute_fetchall("SELECT count(*) FROM sqlite_master")
     except sqlite3.Error as error:
         await connection.close()

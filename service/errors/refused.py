@@ -193,6 +193,13 @@ class JsonInvalid(Problem):
     )
 
 
+class FormInvalid(Problem):
+    status = 400
+    code = "form_invalid"
+    title = "The body is not a form"
+    detail = "Send the fields as browsers do: name=value&name=value, percent-encoded UTF-8."
+
+
 class ValidationError(Problem):
     status = 422
     code = "validation_error"

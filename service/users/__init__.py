@@ -6,6 +6,7 @@ Whatever changes a user counts its `version` up, announces it in the feed and is
 audit, in the same transaction. The command line and the HTTP side come through the same functions.
 """
 
+from service.users.creating import Newcomer, create, create_all, prepare
 from service.users.listing import SORTS, Query, page
 from service.users.names import MANAGE_USERS, canonical, canonical_role
 from service.users.reading import (
@@ -17,13 +18,15 @@ from service.users.reading import (
     role_by_id,
     role_ids,
     roles,
+    taken,
 )
 from service.users.role import create_role, delete_role
-from service.users.writing import create, delete, grant, revoke, set_disabled, sign_out, update
+from service.users.writing import delete, grant, revoke, set_disabled, sign_out, update
 
 __all__ = [
     "MANAGE_USERS",
     "SORTS",
+    "Newcomer",
     "Query",
     "User",
     "by_id",
@@ -31,12 +34,14 @@ __all__ = [
     "canonical",
     "canonical_role",
     "create",
+    "create_all",
     "create_role",
     "delete",
     "delete_role",
     "get",
     "grant",
     "page",
+    "prepare",
     "require",
     "revoke",
     "role_by_id",
@@ -44,5 +49,6 @@ __all__ = [
     "roles",
     "set_disabled",
     "sign_out",
+    "taken",
     "update",
 ]

@@ -3,6 +3,7 @@
 import re
 
 from service.errors import Fault, UsernameInvalid
+from service.folding import fold
 
 MANAGE_USERS = "manage_users"
 """The role of those who may change users, and give every role."""
@@ -26,3 +27,8 @@ def canonical_role(role: str) -> str:
             " 0-9, '.', '_', ':' and '-'."
         )
     return role
+
+
+def searched(username: str, name: str, email: str) -> str:
+    """Return the text of a user in which `q` of a list is looked for; no `q` has a line end."""
+    return fold(f"{username}\n{name}\n{email}")

@@ -1,5 +1,6 @@
 """Reading users and roles, one at a time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from service.db import Database, Row, Transaction
@@ -7,6 +8,7 @@ from service.errors import RoleNotFound, UserNotFound
 from service.users.names import ROLE, canonical
 
 User = dict[str, Any]
+_NAMES = 500  # how many a statement asks for
 
 COLUMNS = "u.id, u.username, u.name, u.email, u.disabled, u.version, u.created_at, u.updated_at"
 WITH_ROLES = "LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id"
@@ -74,10 +76,28 @@ async def role_by_name(db: Database | Transaction, role: str) -> Row:
     if ROLE.fullmatch(role):
         row = await db.fetch_one("SELECT id, role FROM roles WHERE role = ?", (role,))
     if row is None:
-        raise RoleNotFound(
-            f"There is no role {role!a}. `role list` shows them, `role create` makes one."
-        )
+        raise no_role(role)
     return row
+
+
+def no_role(role: str) -> RoleNotFound:
+    """Return the error that says which role there is not."""
+    return RoleNotFound(
+        f"There is no role {role!a}. `role list` shows them, `role create` makes one."
+    )
+
+
+async def taken(db: Database | Transaction, names: Sequence[str]) -> set[str]:
+    """Return those of `names`, all canonical, that users have."""
+    found: set[str] = set()
+    for start in range(0, len(names), _NAMES):
+        some = names[start : start + _NAMES]
+        rows = await db.fetch_all(
+            f"SELECT username FROM users WHERE username IN ({', '.join('?' * len(some))})",  # noqa: S608  # only marks
+            some,
+        )
+        found |= {row["username"] for row in rows}
+    return found
 
 
 def fold(rows: list[Row]) -> list[User]:

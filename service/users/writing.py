@@ -1,7 +1,7 @@
-"""Changing users: each change counts up, is announced and recorded, or does not happen."""
+"""Changing users: each change counts up, is announced and recorded, or does not happen at all."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from service import audit, changes
@@ -9,36 +9,10 @@ from service.audit import Actor
 from service.db import Conflict, Transaction
 from service.errors import UsernameTaken
 from service.users import rights
-from service.users.names import canonical
+from service.users.names import canonical, searched
 from service.users.reading import User, by_id, get, require, role_by_name
 
 _TEXTS = ("name", "email")
-
-
-async def create(
-    tx: Transaction, by: Actor, username: str, roles: Sequence[str] = (), **facts: Any
-) -> User:
-    """Create a user with existing roles; `facts` may be `name`, `email` and `disabled`.
-
-    Return the user. Raises UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing.
-    """
-    await rights.require_manager(tx, by)
-    name, now = canonical(username), audit.now()
-    texts = [facts.get(column) or "" for column in _TEXTS]
-    try:
-        await tx.execute(
-            "INSERT INTO users (username, name, email, disabled, created_at, updated_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (name, *texts, int(facts.get("disabled", False)), now, now),
-        )
-    except Conflict:
-        raise UsernameTaken(f"The user {name} exists already.") from None
-    created = await get(tx, name)
-    for role in dict.fromkeys(roles):
-        await _hold(tx, created["id"], role, held=True)
-    created = await require(tx, created["id"])
-    await audit.record(tx, by, "user_create", (created["id"], name), {"roles": _names(created)})
-    return created
 
 
 async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any]) -> User:
@@ -144,6 +118,9 @@ def _held(user: User, key: str) -> Any:
 async def _set_columns(tx: Transaction, user: User, values: Mapping[str, Any]) -> None:
     if not values:
         return
+    if values.keys() - {"disabled"}:
+        username, name, email = ({**user, **values}[key] or "" for key in ("username", *_TEXTS))
+        values = {**values, "search": searched(username, name, email)}
     columns = ", ".join(f"{column} = ?" for column in values)  # of _columns
     try:
         await tx.execute(

@@ -1,5 +1,5 @@
-"""The REST API for users, roles and the audit: `/api/`, `/api/v1/…`."""
+"""Users, roles and the audit: as a REST API, `/api/v1/…`, and as pages for people, `/admin…`."""
 
-from service.endpoints.admin import audit, roles, users
+from service.endpoints.admin import audit, pages, roles, users
 
-ROUTES = (*users.ROUTES, *roles.ROUTES, *audit.ROUTES)
+ROUTES = (*users.ROUTES, *roles.ROUTES, *audit.ROUTES, *pages.ROUTES)

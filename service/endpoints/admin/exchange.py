@@ -1,4 +1,4 @@
-"""How the API reads requests and writes answers: JSON bodies, ids, entity tags, pages."""
+"""How requests are read and answers written: JSON bodies, forms, ids, entity tags, pages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,15 +6,17 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import bodies, context, errors, strict_json
+from service import bodies, context, errors, strict_form, strict_json
 
 _JSON = frozenset({"application/json", "application/merge-patch+json"})
+_FORM = "application/x-www-form-urlencoded"
+_UTF_8 = frozenset({"utf-8", "utf8"})
 
 
 async def body(request: web.Request) -> Any:
     """Return the JSON value that was sent. Raises ContentTypeUnsupported, JsonInvalid."""
     charset = (request.charset or "utf-8").lower()
-    if request.content_type not in _JSON or charset not in {"utf-8", "utf8"}:
+    if request.content_type not in _JSON or charset not in _UTF_8:
         raise errors.ContentTypeUnsupported
     try:
         return strict_json.loads(await request.read())
@@ -32,11 +34,16 @@ def identifier(request: web.Request, missing: type[errors.Problem]) -> int:
 
 def parameters(request: web.Request, read: bodies.Reader[bodies.T]) -> bodies.T:
     """Return the query, read by a function of `bodies`. Raises ValidationError."""
+    return read(query(request))
+
+
+def query(request: web.Request) -> dict[str, str | list[str]]:
+    """Return the query as it was sent: a list where a name comes more than once."""
     given: dict[str, str | list[str]] = {}
     for name in request.query:
         values = request.query.getall(name)
         given[name] = values[0] if len(values) == 1 else values
-    return read(given)
+    return given
 
 
 def etag(user: Mapping[str, Any]) -> str:
@@ -50,6 +57,18 @@ def require_match(request: web.Request, user: Mapping[str, Any]) -> None:
     tags = {tag.strip() for line in lines for tag in line.split(",")}
     if tags and not tags & {"*", etag(user)}:
         raise errors.PreconditionFailed
+
+
+async def form(request: web.Request) -> strict_form.Fields:
+    """Return the fields of a form. Raises ContentTypeUnsupported, FormInvalid."""
+    data = await request.read()
+    charset = (request.charset or "utf-8").lower()
+    if data and (request.content_type != _FORM or charset not in _UTF_8):
+        raise errors.ContentTypeUnsupported(f"Send the body as {_FORM}.")
+    try:
+        return strict_form.loads(data)
+    except ValueError:
+        raise errors.FormInvalid from None
 
 
 def page(

@@ -12,6 +12,7 @@ _SHOWN = (
 )  # fmt: skip
 
 
+@context.public
 async def versions(_request: web.Request) -> web.Response:
     """GET /api/: the versions of this API."""
     return context.json_response([{"version": "1.0", "url": "/api/v1/"}])

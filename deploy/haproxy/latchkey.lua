@@ -1,0 +1,51 @@
+-- HAProxy asks Latchkey whether a request may pass: http-request lua.latchkey proxy=haproxy&role=editor
+--
+-- Sets txn.latchkey_status to Latchkey's answer (0: none came), and txn.latchkey_sign_in to the
+-- address of the sign-in page for a person who looks at a page. At 200 the request has the identity
+-- headers, and at nothing else: deny what has not 200.
+
+local ASKED = { "cookie", "authorization", "accept", "sec-fetch-mode" }
+local TOLD = {
+    "remote-user", "remote-groups", "remote-name", "remote-email",
+    "x-auth-request-user", "x-auth-request-groups", "x-auth-request-email",
+    "x-latchkey-assertion",
+}
+
+local function question(txn)
+    local headers = {
+        ["host"] = { "latchkey" },
+        ["x-forwarded-for"] = { txn.sf:src() },
+        ["x-original-method"] = { txn.sf:method() },
+        ["x-original-url"] = { txn:get_var("txn.latchkey_site") .. txn.sf:pathq() },
+    }
+    local given = txn.http:req_get_headers()
+    for _, name in ipairs(ASKED) do
+        if given[name] ~= nil then
+            headers[name] = {}
+            for line = 0, #given[name] do
+                table.insert(headers[name], given[name][line])
+            end
+        end
+    end
+    return headers
+end
+
+local function check(txn, asked)
+    txn:set_var("txn.latchkey_status", 0)
+    local answer = core.httpclient():get{
+        url = "http://latchkey/auth/verify?" .. asked,
+        headers = question(txn),
+        dst = "abns@latchkey",
+        timeout = 10000, -- longer than that of latchkey_questions, which answers 504 then
+    }
+    if answer.status == 200 then
+        for _, name in ipairs(TOLD) do
+            txn.http:req_set_header(name, answer.headers[name][0])
+        end
+    elseif answer.status == 401 and answer.headers["location"] ~= nil then
+        txn:set_var("txn.latchkey_sign_in", answer.headers["location"][0])
+    end
+    txn:set_var("txn.latchkey_status", answer.status)
+end
+
+core.register_action("latchkey", { "http-req" }, check, 1)

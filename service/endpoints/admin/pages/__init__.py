@@ -1,0 +1,11 @@
+"""The admin pages: `/admin…`, which need no script and are quicker with one."""
+
+from service.endpoints.admin.pages import audit, deleting, listing, roles, users
+
+ROUTES = (
+    *listing.ROUTES,
+    *users.ROUTES,
+    *deleting.ROUTES,
+    *roles.ROUTES,
+    *audit.ROUTES,
+)

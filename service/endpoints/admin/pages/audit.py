@@ -1,0 +1,56 @@
+"""`/admin/audit`: who changed what, to read."""
+
+from typing import get_args
+
+from aiohttp import web
+
+from service import audit, bodies, context, errors, users
+from service.endpoints.admin.pages import faults, frame
+
+_PATH = "/admin/audit"
+_FILTERS = ("user", "action")
+
+
+@context.needs(users.MANAGE_USERS)
+async def list_entries(request: web.Request) -> web.Response:
+    """GET /admin/audit[?user=][&action=][&limit=][&cursor=]: who changed what, newest first."""
+    asked = frame.Asked({})
+    try:
+        asked = frame.asked(request, blank=_FILTERS)
+        query = bodies.audit_query(asked.given)
+    except errors.ValidationError as problem:
+        context.call(request).page = _show(request, asked, [], said=faults.of(problem))
+        raise
+    rows = await audit.page(
+        request.app[context.DATABASE],
+        limit=query.limit + 1,
+        before=query.before,
+        user=query.user,
+        action=query.action,
+    )
+    shown = rows[: query.limit]
+    more = bodies.cursor("audit", shown[-1]["id"]) if len(rows) > query.limit else None
+    return _show(request, asked, shown, more=more)
+
+
+def _show(
+    request: web.Request,
+    asked: frame.Asked,
+    entries: list[dict[str, object]],
+    *,
+    more: str | None = None,
+    said: faults.Faults = faults.NONE,
+) -> web.Response:
+    return frame.show(
+        request,
+        "audit.html",
+        faults=said,
+        asked=asked,
+        entries=entries,
+        actions=get_args(audit.Action),
+        more=None if more is None else asked.link(_PATH, cursor=more),
+        start=asked.link(_PATH, cursor=None) if asked.given.get("cursor") else None,
+    )
+
+
+ROUTES = (web.get(_PATH, list_entries),)

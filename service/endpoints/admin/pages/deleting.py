@@ -1,0 +1,87 @@
+"""`/admin/users/{id}/delete` and `/admin/roles/{id}/delete`: a question, then the deed."""
+
+from aiohttp import web
+
+from service import bodies, context, errors, users
+from service.endpoints.admin import exchange
+from service.endpoints.admin.pages import faults, frame
+
+_USER = "/admin/users/{id}/delete"
+_ROLE = "/admin/roles/{id}/delete"
+
+
+@context.needs(users.MANAGE_USERS)
+async def ask_user(request: web.Request) -> web.Response:
+    """GET /admin/users/{id}/delete: asks whether a user is to be deleted."""
+    exchange.parameters(request, bodies.nothing)
+    return await _show_user(request)
+
+
+@context.needs(users.MANAGE_USERS)
+async def delete_user(request: web.Request) -> web.Response:
+    """POST /admin/users/{id}/delete: deletes a user, if it is still the one that was shown."""
+    fields = await exchange.form(request)
+    try:
+        async with context.changing(request) as (tx, by):
+            user = await users.require(tx, _user_id(request))
+            if bodies.seen(bodies.form(fields)) != user["version"]:
+                raise errors.PreconditionFailed
+            await users.delete(tx, by, user)
+    except faults.SHOWN as problem:
+        context.call(request).page = await _show_user(request, faults.of(problem))
+        raise
+    context.log(request, "user_delete", user=user["username"], by=by.name)
+    return frame.go_on("/admin", "user-deleted")
+
+
+@context.needs(users.MANAGE_USERS)
+async def ask_role(request: web.Request) -> web.Response:
+    """GET /admin/roles/{id}/delete: asks whether a role is to be deleted."""
+    exchange.parameters(request, bodies.nothing)
+    return await _show_role(request)
+
+
+@context.needs(users.MANAGE_USERS)
+async def delete_role(request: web.Request) -> web.Response:
+    """POST /admin/roles/{id}/delete: deletes a role, and takes it from everybody who has it."""
+    fields = await exchange.form(request)
+    try:
+        bodies.nothing(bodies.form(fields))
+        async with context.changing(request) as (tx, by):
+            role = (await users.role_by_id(tx, _role_id(request)))["role"]
+            await users.delete_role(tx, by, role)
+    except faults.SHOWN as problem:
+        context.call(request).page = await _show_role(request, faults.of(problem))
+        raise
+    context.log(request, "role_delete", role=role, by=by.name)
+    return frame.go_on("/admin/roles", "role-deleted")
+
+
+async def _show_user(request: web.Request, said: faults.Faults = faults.NONE) -> web.Response:
+    user = await users.require(request.app[context.DATABASE], _user_id(request))
+    return frame.show(request, "delete_user.html", faults=said, user=user)
+
+
+async def _show_role(request: web.Request, said: faults.Faults = faults.NONE) -> web.Response:
+    database = request.app[context.DATABASE]
+    role = await users.role_by_id(database, _role_id(request))
+    holders, more = await users.page(database, users.Query(limit=5, role=role["role"]))
+    return frame.show(
+        request, "delete_role.html", faults=said, role=role, holders=holders, more=more is not None
+    )
+
+
+def _user_id(request: web.Request) -> int:
+    return exchange.identifier(request, errors.UserNotFound)
+
+
+def _role_id(request: web.Request) -> int:
+    return exchange.identifier(request, errors.RoleNotFound)
+
+
+ROUTES = (
+    web.get(_USER, ask_user),
+    web.post(_USER, delete_user),
+    web.get(_ROLE, ask_role),
+    web.post(_ROLE, delete_role),
+)

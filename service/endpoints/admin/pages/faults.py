@@ -1,0 +1,74 @@
+"""What stands against a form: a word above it, and one beside each faulty field."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from service import errors
+
+SHOWN = (
+    errors.ValidationError,
+    errors.UsernameTaken,
+    errors.RoleTaken,
+    errors.LastManager,
+    errors.PreconditionFailed,
+)
+"""The problems after which a form is shown again. After all others it is gone."""
+
+_LABELS = {
+    "username": "User name",
+    "name": "Name",
+    "email": "E-mail",
+    "disabled": "Disabled",
+    "roles": "Roles",
+    "role": "Role name",
+    "q": "Search",
+    "sort": "Sort",
+    "action": "Show",
+}
+_FIELDS = {"username_taken": "username", "role_taken": "role"}
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Sentences. `beside` has one for each faulty field, in the order of the form."""
+
+    above: tuple[str, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def first(self) -> str:
+        """The field that gets the focus, '' for none."""
+        return next(iter(self.beside), "")
+
+
+NONE = Faults()
+
+
+def of(problem: errors.Problem) -> Faults:
+    """Return what a problem says, where a person looks for it."""
+    if isinstance(problem, errors.PreconditionFailed):
+        return Faults(above=("Somebody changed this user meanwhile. Here is how it is now.",))
+    if problem.code in _FIELDS:
+        return Faults(beside={_FIELDS[problem.code]: problem.detail})
+    if not problem.errors:
+        return Faults(above=(problem.detail,))
+    said: dict[str, str] = {}
+    for error in problem.errors:
+        attribute = error["attribute"]
+        name = attribute.partition("[")[0]
+        known = name in _LABELS
+        said.setdefault(
+            name if known else attribute,
+            _sentence(_LABELS[name] if known else f"“{attribute}”", error["message"]),
+        )
+    return Faults(
+        above=tuple(text for name, text in said.items() if name not in _LABELS),
+        beside={name: said[name] for name in _LABELS if name in said},
+    )
+
+
+def _sentence(label: str, message: str) -> str:
+    """Make a sentence of what continues one: "is required", "value is not …"."""
+    if message[:1].islower():
+        message = f"{label} {message.removeprefix('value ')}"
+    return message if message.endswith(".") else f"{message}."

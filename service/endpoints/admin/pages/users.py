@@ -1,0 +1,168 @@
+"""`/admin/users/new` and `/admin/users/{id}`: the form of a user, and ending its sessions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from service import audit, bodies, context, errors, strict_form, users
+from service.endpoints.admin import exchange
+from service.endpoints.admin.pages import faults, frame
+
+_NOBODY = {"username": "", "name": "", "email": "", "disabled": False, "roles": []}
+_ONE = "/admin/users/{id}"
+
+
+@context.needs(users.MANAGE_USERS)
+async def new(request: web.Request) -> web.Response:
+    """GET /admin/users/new: an empty form."""
+    exchange.parameters(request, bodies.nothing)
+    return await _show_new(request, _NOBODY)
+
+
+@context.needs(users.MANAGE_USERS)
+async def create(request: web.Request) -> web.Response:
+    """POST /admin/users/new: creates a user."""
+    fields = await exchange.form(request)
+    try:
+        async with context.changing(request) as (tx, by):
+            facts = bodies.user(bodies.form(fields), await users.role_ids(tx))
+            created = await users.create(tx, by, **facts)
+    except faults.SHOWN as problem:
+        context.call(request).page = await _show_new(
+            request, _typed(fields), said=faults.of(problem)
+        )
+        raise
+    context.log(request, "user_create", user=created["username"], by=by.name)
+    return frame.go_on(f"/admin/users/{created['id']}", "user-created")
+
+
+@context.needs(users.MANAGE_USERS)
+async def read(request: web.Request) -> web.Response:
+    """GET /admin/users/{id}[?done=]: a user, to change."""
+    done = frame.only_done(request)
+    user = await users.require(request.app[context.DATABASE], _id(request))
+    return await _show(request, user, _as_typed(user), user["version"], done=done)
+
+
+@context.needs(users.MANAGE_USERS)
+async def update(request: web.Request) -> web.Response:
+    """POST /admin/users/{id}: changes a user, unless somebody else has meanwhile."""
+    fields, user_id = await exchange.form(request), _id(request)
+    try:
+        async with context.changing(request) as (tx, by):
+            user = await users.require(tx, user_id)
+            facts, version = bodies.edited(bodies.form(fields), await users.role_ids(tx))
+            if version != user["version"]:
+                raise errors.PreconditionFailed
+            await users.update(tx, by, user, facts)
+    except faults.SHOWN as problem:
+        context.call(request).page = await _show_again(request, user_id, fields, problem)
+        raise
+    context.log(request, "user_update", user=facts["username"], by=by.name)
+    return frame.go_on(f"/admin/users/{user_id}", "user-saved")
+
+
+@context.needs(users.MANAGE_USERS)
+async def sign_out(request: web.Request) -> web.Response:
+    """POST /admin/users/{id}/sign-out: ends all sessions of a user."""
+    bodies.nothing(bodies.form(await exchange.form(request)))
+    async with context.changing(request) as (tx, by):
+        user = await users.require(tx, _id(request))
+        await users.sign_out(tx, by, user["id"])
+    context.log(request, "user_sign_out", user=user["username"], by=by.name)
+    return frame.go_on(f"/admin/users/{user['id']}", "user-signed-out")
+
+
+async def _show_new(
+    request: web.Request, typed: Mapping[str, Any], said: faults.Faults = faults.NONE
+) -> web.Response:
+    roles = sorted(await users.role_ids(request.app[context.DATABASE]))
+    return frame.show(request, "new_user.html", faults=said, typed=typed, roles=roles, meanwhile={})
+
+
+async def _show_again(
+    request: web.Request, user_id: int, fields: strict_form.Fields, problem: errors.Problem
+) -> web.Response:
+    """Show what was typed; and if it was typed over an older version, what is saved by now."""
+    database = request.app[context.DATABASE]
+    user, typed = await users.require(database, user_id), _typed(fields)
+    if not isinstance(problem, errors.PreconditionFailed):
+        version = dict(fields).get("version", "")
+        return await _show(request, user, typed, version, said=faults.of(problem))
+    now = _as_typed(user)
+    (newest, *_) = [*await audit.page(database, limit=1, user=user_id), None]
+    return await _show(
+        request,
+        user,
+        typed,
+        user["version"],
+        meanwhile={name: now[name] for name in now if now[name] != typed[name]},
+        # A role that was deleted changes a user too, and is recorded as a change of the role.
+        changed=newest if newest and newest["at"] == user["updated_at"] else None,
+        is_stale=True,
+    )
+
+
+async def _show(
+    request: web.Request,
+    user: users.User,
+    typed: Mapping[str, Any],
+    version: object,
+    *,
+    done: str = "",
+    said: faults.Faults = faults.NONE,
+    **values: object,
+) -> web.Response:
+    roles = sorted(await users.role_ids(request.app[context.DATABASE]))
+    return frame.show(
+        request,
+        "user.html",
+        done=done,
+        faults=said,
+        **{
+            "user": user,
+            "typed": typed,
+            "version": version,
+            "roles": roles,
+            "is_self": user["id"] == context.identity(request)["id"],
+            "meanwhile": {},
+            "changed": None,
+            "is_stale": False,
+            **values,
+        },
+    )
+
+
+def _id(request: web.Request) -> int:
+    return exchange.identifier(request, errors.UserNotFound)
+
+
+def _as_typed(user: users.User) -> dict[str, Any]:
+    """Return what a form for this user shows at first."""
+    return {
+        "username": user["username"],
+        "name": user["name"] or "",
+        "email": user["email"] or "",
+        "disabled": user["disabled"],
+        "roles": sorted(role["role"] for role in user["roles"]),
+    }
+
+
+def _typed(fields: strict_form.Fields) -> dict[str, Any]:
+    """Return what a person typed, whatever it is worth."""
+    last = dict(fields)
+    return {
+        **{name: last.get(name, "") for name in ("username", "name", "email")},
+        "disabled": "disabled" in last,
+        "roles": sorted({value for name, value in fields if name == "roles"}),
+    }
+
+
+ROUTES = (
+    web.get("/admin/users/new", new),
+    web.post("/admin/users/new", create),
+    web.get(_ONE, read),
+    web.post(_ONE, update),
+    web.post(f"{_ONE}/sign-out", sign_out),
+)
