@@ -143,7 +143,7 @@ def cluster() -> Iterator[Cluster]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses a store on both kinds, or on those that its file names in STORES."""
     marks = metafunc.definition.iter_markers("parametrize")
-    if "store" in metafunc.fixturenames and not any(mark.args[0] == "store" for mark in marks):
+    if "store" in metafunc.fixturenames and not any("store" in mark.args[0] for mark in marks):
         kinds = getattr(metafunc.module, "STORES", KINDS)
         metafunc.parametrize("store", kinds, indirect=True, scope="session")
 
@@ -173,10 +173,28 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Databases:
     """Return the store of PostgreSQL."""
+    return databases_on(cluster, tmp_path_factory.mktemp("seeded"))
+
+
+@pytest.fixture(scope="session")
+def durable() -> Iterator[Cluster]:
+    """Yield a server that keeps what it acknowledged, and that the tests here may break."""
+    made = Cluster(durable=True, port=free_port())
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def durable_databases(tmp_path_factory: pytest.TempPathFactory, durable: Cluster) -> Databases:
+    """Return the store of PostgreSQL that may be broken."""
+    return databases_on(durable, tmp_path_factory.mktemp("seeded"))
+
+
+def databases_on(cluster: Cluster, folder: Path) -> Databases:
+    """Return what makes databases on a server; the pattern of them is made in a folder."""
 
     @functools.cache
     def pattern() -> Path:
-        folder = tmp_path_factory.mktemp("seeded")
         made.empty(folder)
         return seeded_pattern(folder)
 
