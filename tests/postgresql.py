@@ -184,7 +184,7 @@ def _folder() -> Path | None:
         told = subprocess.run([asked, "--bindir"], capture_output=True, text=True, check=False)
         places.append(Path(told.stdout.strip()))
     for place in places:
-        if (place / "initdb").exists() and (place / "postgres").exists():
+        if all((place / name).exists() for name in ("initdb", "postgres", "pg_basebackup")):
             return place
     return None
 

@@ -41,7 +41,7 @@ def read(where: Where, sql: str, *, needs: str) -> list[Row]:
 
 
 def _open(where: Where) -> psycopg.Connection[Row]:
-    options: Any = pgconnect.parameters(read_only=False)
+    options: Any = pgconnect.parameters(where, read_only=False)
     connection: psycopg.Connection[Row] = psycopg.connect(where.url, **options)
     return connection
 

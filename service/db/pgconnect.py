@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 Connection = AsyncConnection[Row]
 
 CONNECT_SECONDS = 3
+_ROLE = "target_session_attrs"
 _OPTIONS = {
     "statement_timeout": "4500ms",  # before ours, which costs the connection
     "idle_in_transaction_session_timeout": "10s",  # a stopped process keeps nobody from writing
@@ -37,10 +38,16 @@ class _Bool(Int8Dumper):
         return b"1" if obj else b"0"
 
 
-def parameters(*, read_only: bool) -> dict[str, Any]:
-    """Return what all our connections are made with, besides the address."""
+def parameters(where: Where, *, read_only: bool) -> dict[str, Any]:
+    """Return what all our connections are made with, besides the address.
+
+    A standby may be behind: unless the address says `any`, none is connected to.
+    """
     options = {**_OPTIONS, "default_transaction_read_only": "on"} if read_only else _OPTIONS
+    # libpq takes what we make read-only ourselves for a server that is not `read-write`.
+    is_told = f"{_ROLE}=any" in where.url or (_ROLE in where.url and not read_only)
     return {
+        **({} if is_told else {_ROLE: "primary"}),
         "autocommit": True,
         "row_factory": dict_row,
         "client_encoding": "UTF8",
@@ -55,7 +62,7 @@ async def connect(where: Where, *, read_only: bool = False) -> Connection:
     """Return a new connection, or raise psycopg.Error or TimeoutError."""
     async with asyncio.timeout(CONNECT_SECONDS):
         connection: Connection = await AsyncConnection.connect(
-            where.url, cursor_factory=AsyncRawCursor, **parameters(read_only=read_only)
+            where.url, cursor_factory=AsyncRawCursor, **parameters(where, read_only=read_only)
         )
     # One size for all integers: a statement is prepared once, whatever the numbers are.
     connection.adapters.register_dumper(int, Int8Dumper)

@@ -136,7 +136,7 @@ def connect_blocking(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.create_function("fold", 1, folding.fold, deterministic=True)
     except sqlite3.Error as error:
-        raise Fault(f"The database {path} cannot be opened: {error}.") from error
+        raise Fault(f"The database {path} cannot be opened: {_why(error)}.") from error
     return connection
 
 
@@ -164,7 +164,7 @@ def read_blocking(path: Path, sql: str, *, needs: str) -> list[Row]:
             tables = connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (needs,))
             return _dicts(connection.execute(sql)) if tables.fetchone() else []
     except (sqlite3.Error, OSError) as error:
-        raise Fault(f"The database {path} cannot be read: {error}.") from error
+        raise Fault(f"The database {path} cannot be read: {_why(error)}.") from error
 
 
 @asynccontextmanager
@@ -185,7 +185,7 @@ async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
     except sqlite3.Error as error:
         await connection.close()
         await asyncio.to_thread(connection._thread.join)  # noqa: SLF001  # it outlives a failed open
-        raise Fault(f"The database {path} cannot be opened: {error}.") from error
+        raise Fault(f"The database {path} cannot be opened: {_why(error)}.") from error
     opened.row_factory = sqlite3.Row
     try:
         yield opened
@@ -204,6 +204,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return facts.st_dev, facts.st_ino
+
+
+def _why(error: Exception) -> str:
+    """Say what the driver means: SQLite writes beside a file even if it is only read."""
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+        return "its folder cannot be written to"
+    return str(error)
 
 
 def _uri(path: Path, mode: str) -> str:
