@@ -29,6 +29,8 @@ LAYERS = {
     "openapi": 3,
     "schema": 3,
     "audit": 3,
+    "copying": 4,
+    "soundness": 5,
     "changes": 3,
     "keywatch": 4,
     "users": 4,

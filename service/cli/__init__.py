@@ -14,6 +14,7 @@ from service.cli.database import migrate, prepare, seed
 from service.cli.keys import key
 from service.cli.roles import role
 from service.cli.serve import serve
+from service.cli.storage import db_group
 from service.cli.tokens import token
 from service.cli.users import user
 
@@ -32,7 +33,7 @@ def cli() -> None:
 
 
 for command in (
-    *(serve, prepare, migrate, seed, user, role, audit_group, token, key, config_group),
+    *(serve, prepare, migrate, seed, db_group, user, role, audit_group, token, key, config_group),
     healthcheck,
 ):
     cli.add_command(command)

@@ -1,5 +1,6 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
+from service.config.address import database
 from service.config.model import Config, Database, KeySettings
 from service.config.read import environment, load, load_database, load_keys
 from service.config.table import NAMES, SECRETS
@@ -10,6 +11,7 @@ __all__ = [
     "Config",
     "Database",
     "KeySettings",
+    "database",
     "environment",
     "load",
     "load_database",

@@ -1,7 +1,15 @@
 """The database: rows as plain dicts, transactions; the only folder that imports a driver."""
 
 from service.db.contract import WRITERS, Conflict, Database, Kind, Row, Transaction, Version, reason
-from service.db.opening import connect, connect_blocking, create, read_blocking
+from service.db.opening import (
+    connect,
+    connect_blocking,
+    create,
+    open_blocking,
+    read_blocking,
+    save,
+    writing_blocking,
+)
 
 __all__ = [
     "WRITERS",
@@ -14,6 +22,9 @@ __all__ = [
     "connect",
     "connect_blocking",
     "create",
+    "open_blocking",
     "read_blocking",
     "reason",
+    "save",
+    "writing_blocking",
 ]

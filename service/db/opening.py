@@ -2,11 +2,12 @@
 
 import importlib
 import sys
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from service.config import Database as Where
-from service.db import contract, sqlite
+from service.db import contract, saving, sqlite
 from service.db.contract import Row
 from service.errors import Fault
 
@@ -34,12 +35,38 @@ def connect_blocking(where: Where) -> Any:
     return sqlite.connect_blocking(where.path)
 
 
+def open_blocking(where: Where) -> AbstractContextManager[Any]:
+    """Open a connection of the driver, whose errors are a Fault."""
+    if where.path is None:
+        opened: AbstractContextManager[Any] = _module("pgblocking").open_blocking(where)
+        return opened
+    return sqlite.open_blocking(where.path)
+
+
+def writing_blocking(where: Where) -> AbstractContextManager[Any]:
+    """Open a connection in one transaction, within which nobody else writes. Raises Fault."""
+    if where.path is None:
+        opened: AbstractContextManager[Any] = _module("pgblocking").writing_blocking(where)
+        return opened
+    return sqlite.writing_blocking(where.path)
+
+
 def read_blocking(where: Where, sql: str, *, needs: str) -> list[Row]:
     """Read rows before there is a loop; none if the file or the table `needs` is not there."""
     if where.path is None:
         rows: list[Row] = _module("pgblocking").read(where, sql, needs=needs)
         return rows
     return sqlite.read_blocking(where.path, sql, needs=needs)
+
+
+def save(where: Where, file: Path) -> int:
+    """Copy a database to a file while it is written to; return its size in bytes. Raises Fault."""
+    if where.path is None:
+        raise Fault(
+            f"PostgreSQL has its own program for this: pg_dump --format=custom --file={file}"
+            f" '{where}'"
+        )
+    return saving.save(where.path, file)
 
 
 def _module(name: str) -> Any:

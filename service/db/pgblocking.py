@@ -9,7 +9,7 @@ from psycopg.rows import tuple_row
 
 from service.config import Database as Where
 from service.db import pgconnect
-from service.db.contract import Row, reason
+from service.db.contract import WRITERS, Row, reason
 from service.errors import Fault
 
 LOCK_SECONDS = 30.0
@@ -29,6 +29,21 @@ def connect(where: Where) -> psycopg.Connection[Any]:
         connection.execute(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)}".encode())
         connection.execute("SET idle_in_transaction_session_timeout = 0")
     return connection
+
+
+@contextmanager
+def open_blocking(where: Where) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection as of `connect`, whose errors are a Fault."""
+    with connect(where) as connection, _fault(where, "used"):
+        yield connection
+
+
+@contextmanager
+def writing_blocking(where: Where) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection in one transaction, within which nobody else writes. Raises Fault."""
+    with open_blocking(where) as connection, connection.transaction():
+        connection.execute(f"SELECT pg_advisory_xact_lock({WRITERS})".encode())
+        yield connection
 
 
 def read(where: Where, sql: str, *, needs: str) -> list[Row]:

@@ -140,6 +140,26 @@ def connect_blocking(path: Path) -> sqlite3.Connection:
     return connection
 
 
+@contextmanager
+def open_blocking(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection of the driver, whose errors are a Fault."""
+    with closing(connect_blocking(path)) as connection:
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise Fault(f"The database {path} cannot be used: {_why(error)}.") from error
+
+
+@contextmanager
+def writing_blocking(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection in one transaction, within which nobody else writes. Raises Fault."""
+    with open_blocking(path) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            yield connection
+
+
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Switch to write-ahead mode. SQLite does not wait for a lock here: we do."""
     deadline = time.monotonic() + _BUSY_TIMEOUT_SECONDS
