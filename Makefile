@@ -15,15 +15,19 @@ PARALLEL := -n 4 --dist loadfile
 FUZZ := 1000
 SOURCES := setup.cfg pyproject.toml service/__init__.py
 
-.PHONY: help run test seed migrate check fuzz fix bench clean
+.PHONY: help run run-sso test seed migrate check fuzz fix bench clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; \
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; \
 	do printf '  make %-9s %s\n' "$$name" "$$what"; done
 
 run: .venv/.run .env ## Install, migrate, seed the demo users (in development), serve
 	@$(BIN)/python -m service prepare
 	@exec $(BIN)/python -m service serve
+
+run-sso: .venv/.run .env ## Serve beside a fake CAS and OpenID provider, for development
+	@$(BIN)/python -m service prepare
+	@exec $(BIN)/python -m service idp --serve
 
 test: .venv/.test ## Run every test that this machine can run
 	@$(BIN)/python -m pytest $(PARALLEL)
@@ -54,6 +58,7 @@ bench: .venv/.run ## Measure against a bare aiohttp handler; a hundred thousand 
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python -m bench.revocations
 	@$(BIN)/python -m bench.users
+	@$(BIN)/python -m bench.workers
 
 clean: ## Remove what the other targets made, except .env and data/
 	@rm -rf .venv build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -18,21 +18,23 @@ def generator() -> str:
 
 
 def requests_per_second(
-    url: str, headers: Mapping[str, str], seconds: float, expected: int
+    url: str, headers: Mapping[str, str], seconds: float, expected: int, *, pinned: bool = True
 ) -> float:
     """Return how many answers a second came, all with the status `expected`.
+
+    `pinned` leaves core 0 to the server.
 
     Raises RuntimeError when one had another status, or none came.
     """
     if shutil.which("wrk"):
-        return _by_wrk(url, headers, seconds)
+        return _by_wrk(url, headers, seconds, pinned=pinned)
     return asyncio.run(_by_client(url, headers, seconds, expected))
 
 
-def _by_wrk(url: str, headers: Mapping[str, str], seconds: float) -> float:
+def _by_wrk(url: str, headers: Mapping[str, str], seconds: float, *, pinned: bool) -> float:
     named = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-    pinned = ["taskset", "-c", "1"] if shutil.which("taskset") else []
-    command = [*pinned, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", *named, url]
+    on_core = ["taskset", "-c", "1"] if pinned and shutil.which("taskset") else []
+    command = [*on_core, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", *named, url]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     if rate is None or "Non-2xx" in text or "Socket errors" in text:

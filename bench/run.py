@@ -143,7 +143,9 @@ def bare(folder: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def latchkey(folder: Path, algorithm: str = "HS256") -> Iterator[Server]:
+def latchkey(
+    folder: Path, algorithm: str = "HS256", *, workers: int = 1, pinned: bool = True
+) -> Iterator[Server]:
     """Run Latchkey on a database of its own, its log in a file."""
     environ = {
         "ENVIRONMENT": "development",
@@ -152,6 +154,7 @@ def latchkey(folder: Path, algorithm: str = "HS256") -> Iterator[Server]:
         "JWT_ALGORITHM": algorithm,
         "JWT_KEYS_FILE": str(folder / "keys.json"),
         "TRUSTED_PROXIES": "127.0.0.1",
+        "WORKERS": str(workers),
         "PYTHONPATH": str(ROOT),
     }
     service = [sys.executable, "-m", "service"]
@@ -163,18 +166,20 @@ def latchkey(folder: Path, algorithm: str = "HS256") -> Iterator[Server]:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-    with process([*service, "serve"], folder, environ) as server:
+    with process([*service, "serve"], folder, environ, pinned=pinned) as server:
         yield server
 
 
 @contextlib.contextmanager
-def process(command: list[str], folder: Path, environ: dict[str, str]) -> Iterator[Server]:
-    """Run a server on core 0 until the block ends."""
+def process(
+    command: list[str], folder: Path, environ: dict[str, str], *, pinned: bool = True
+) -> Iterator[Server]:
+    """Run a server until the block ends, on core 0 if it is `pinned`."""
     port = free_port()
-    pinned = ["taskset", "-c", "0"] if shutil.which("taskset") else []
+    on_core = ["taskset", "-c", "0"] if pinned and shutil.which("taskset") else []
     with (folder / f"log-{port}").open("wb") as log:
         server = subprocess.Popen(
-            [*pinned, *command],
+            [*on_core, *command],
             cwd=folder,
             env={**os.environ, **environ, "PORT": str(port)},
             stdout=log,

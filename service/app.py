@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from service import changes, context, db, keys, middleware, openapi, schema
+from service import changes, context, db, keys, middleware, openapi, outbound, schema
 from service.config import Config
 from service.endpoints import (
     account,
@@ -21,35 +21,56 @@ from service.endpoints import (
     revocations,
     wellknown,
 )
+from service.keys import KeyRing
 from service.keywatch import KeyWatch
-from service.login import bypass
+from service.login import bypass, cas, oidc, sso
 from service.metrics import Metrics
 from service.passes import Passes
+from service.providers import Providers
 from service.revocation import Revocation
+from service.sealed import Seals
 from service.tokens import Tokens
 from service.views import Asset, Views, as_asset
 
 
-def create_app(config: Config) -> web.Application:
-    """Return the application. Its database is opened when it starts up, and closed when it ends."""
+def create_app(config: Config, metrics: Metrics | None = None) -> web.Application:
+    """Return the application. Its database is opened when it starts up, and closed when it ends.
+
+    One of several processes counts in `metrics` that it shares with the others.
+    """
     app = web.Application(client_max_size=middleware.BODY_BYTES)
     app[context.CONFIG] = config
     app[context.KEY_WATCH] = KeyWatch(config)
-    app[context.TOKENS] = Tokens(config, keys.load(config))
-    app[context.METRICS] = Metrics(bypass_enabled=config.bypass_auth)
+    ring = keys.load(config)
+    app[context.TOKENS] = Tokens(config, ring)
+    app[context.SEALS] = Seals(ring)
+    app[context.METRICS] = metrics or Metrics(bypass_enabled=config.bypass_auth)
+    app[context.LIFE] = context.Life()
     app[context.VIEWS] = Views()
-    app.cleanup_ctx.extend((_database, _revocation, _key_watch))
+    app.cleanup_ctx.extend((_database, _revocation, _key_watch, _figures))
+    app[context.PROVIDERS] = _providers(app, config)
+    if app[context.PROVIDERS]:
+        app.cleanup_ctx.append(_outbound)
     leaves = [pages, account, exchange, forward, revocations, wellknown, ops, docs, admin]
     if config.bypass_auth:
         leaves.append(bypass)
-    routes = [route for leaf in leaves for route in leaf.ROUTES]
+    if config.cas_url is not None:
+        leaves.append(cas)
+    routes = [route for leaf in leaves for route in leaf.ROUTES] + oidc.routes(config)
     app.add_routes([middleware.before(route) for route in routes])
-    app[context.DESCRIPTION] = _description(config, routes)
+    app[context.DESCRIPTION] = _description(app)
     return app
 
 
-def _description(config: Config, routes: list[web.RouteDef]) -> Asset:
-    document = openapi.describe(config, {(route.method, route.path) for route in routes})
+def _providers(app: web.Application, config: Config) -> Providers:
+    on = [cas.provider(config)] if config.cas_url is not None else []
+    return {provider.name: provider for provider in (*on, *oidc.providers(app, config))}
+
+
+def _description(app: web.Application) -> Asset:
+    resources = ((route.method, route.resource) for route in app.router.routes())
+    routes = {(method, resource.canonical) for method, resource in resources if resource}
+    document = openapi.describe(app[context.CONFIG], routes)
     return as_asset(orjson.dumps(document), "application/json")
 
 
@@ -80,8 +101,27 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
         yield
         return
     watch = app[context.KEY_WATCH]
-    async with _beside(watch.run(app[context.TOKENS].use, app[context.METRICS].keys_file)):
+
+    def use(ring: KeyRing) -> None:
+        app[context.TOKENS].use(ring)
+        app[context.SEALS].use(ring)
+
+    async with _beside(watch.run(use, app[context.METRICS].keys_file)):
         yield
+
+
+async def _outbound(app: web.Application) -> AsyncIterator[None]:
+    async with outbound.opened() as app[sso.OUTBOUND]:
+        oidc.prepare(app)
+        yield
+
+
+async def _figures(app: web.Application) -> AsyncIterator[None]:
+    """Leave what was counted for the other processes, once a second and at the end."""
+    metrics = app[context.METRICS]
+    async with _beside(metrics.keep_publishing()):
+        yield
+    metrics.publish()
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,14 @@ from service import inserts
 from service.db import Database, Row, Transaction
 
 Action = Literal[
-    "user_create", "user_update", "user_delete", "user_sign_out", "role_create", "role_delete"
+    "user_create",
+    "user_update",
+    "user_delete",
+    "user_sign_out",
+    "role_create",
+    "role_delete",
+    "identity_link",
+    "identity_unlink",
 ]
 
 _APPENDED = (
@@ -78,7 +85,7 @@ async def page(
     """
     wanted = {
         "id < ?": before,
-        "target_id = ? AND action LIKE 'user\\_%' ESCAPE '\\'": user,
+        "target_id = ? AND action NOT LIKE 'role\\_%' ESCAPE '\\'": user,
         "action = ?": action,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}

@@ -1,13 +1,13 @@
-"""What travels with the application and with a request: typed keys, and who a route is open to."""
+"""What travels with the application and with a request: typed keys, ids, answers of one form."""
 
 import itertools
+import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
 import orjson
 from aiohttp import web
@@ -19,7 +19,9 @@ from service.db import Database, Transaction
 from service.keywatch import KeyWatch
 from service.metrics import Metrics
 from service.passes import Passes
+from service.providers import Providers
 from service.revocation import Revocation
+from service.sealed import Seals
 from service.tokens import Claims, Tokens
 from service.views import Asset, Views
 
@@ -27,11 +29,26 @@ CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
 TOKENS = web.AppKey("tokens", Tokens)
 REVOCATION = web.AppKey("revocation", Revocation)
+SEALS = web.AppKey("seals", Seals)
+PROVIDERS = web.AppKey("providers", Providers)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
 PASSES = web.AppKey("passes", Passes)
 VIEWS = web.AppKey("views", Views)
 DESCRIPTION = web.AppKey("description", Asset)
+
+
+@dataclass(slots=True)
+class Life:
+    """How far a server has come on its way out."""
+
+    stopping: bool = False
+    """It was told to stop, and is not to be sent anybody any more."""
+    closing: bool = False
+    """Nobody new is let in; every answer is the last one on its connection."""
+
+
+LIFE = web.AppKey("life", Life)
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -56,89 +73,13 @@ _CALL = web.RequestKey("call", Call)
 _process = f"{random.getrandbits(32):08x}"
 _count = itertools.count()
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_H = TypeVar("_H", bound=Handler)
-_PUBLIC = "latchkey_public"
-_NEEDS = "latchkey_needs"
-_REFUSES = "latchkey_refuses"
-_CHECKS = "latchkey_checks"
-_ANY_METHOD = "latchkey_any_method"
 
-Check = Callable[[web.Request], object]
-"""Raises a Problem if a request is not one that a route answers, whoever sends it."""
-
-Refusal = Callable[[web.Request, errors.Problem, web.Response], bool]
-"""Says in an answer, which has status and challenge, what stands against a request.
-
-It returns whether that is all; if not, the problem itself follows as the body.
-"""
+def _name_process() -> None:
+    global _process  # noqa: PLW0603  # a process has one name
+    _process = f"{random.getrandbits(32):08x}"
 
 
-def public(handler: _H) -> _H:
-    """Open a route to everybody. A route without this mark needs a signed-in caller."""
-    setattr(handler, _PUBLIC, True)
-    return handler
-
-
-def is_public(handler: object) -> bool:
-    """Tell whether a handler carries the mark of `public`."""
-    return getattr(handler, _PUBLIC, False)
-
-
-def needs(role: str) -> Callable[[_H], _H]:
-    """Open a route to callers who have `role`, and to nobody else."""
-
-    def mark(handler: _H) -> _H:
-        setattr(handler, _NEEDS, role)
-        return handler
-
-    return mark
-
-
-def needed_role(handler: object) -> str | None:
-    """Return the role that a handler's mark `needs` names."""
-    return getattr(handler, _NEEDS, None)
-
-
-def checking(check: Check) -> Callable[[_H], _H]:
-    """Let a route look at a request before anybody asks who calls."""
-
-    def mark(handler: _H) -> _H:
-        setattr(handler, _CHECKS, check)
-        return handler
-
-    return mark
-
-
-def first_check(handler: object) -> Check | None:
-    """Return what a handler's mark `checking` names."""
-    return getattr(handler, _CHECKS, None)
-
-
-def refusing(say: Refusal) -> Callable[[_H], _H]:
-    """Let a route have a say in how it refuses; the others answer with a problem or a page."""
-
-    def mark(handler: _H) -> _H:
-        setattr(handler, _REFUSES, say)
-        return handler
-
-    return mark
-
-
-def refusal(handler: object) -> Refusal | None:
-    """Return what a handler's mark `refusing` names."""
-    return getattr(handler, _REFUSES, None)
-
-
-def as_any_method(handler: _H) -> _H:
-    """Answer every method as GET is answered: nothing changes, and a body is not read."""
-    setattr(handler, _ANY_METHOD, True)
-    return handler
-
-
-def is_any_method(handler: object) -> bool:
-    """Tell whether a handler carries the mark of `as_any_method`."""
-    return getattr(handler, _ANY_METHOD, False)
+os.register_at_fork(after_in_child=_name_process)
 
 
 def actor(request: web.Request, claims: Claims | None = None) -> Actor:
@@ -185,9 +126,11 @@ def client(request: web.Request) -> peers.Address | None:
 
 
 def client_name(request: web.Request) -> str | None:
-    """Return the caller's address as text, for the log."""
-    trusted = request.app[CONFIG].trusted_proxies
-    return str(client(request)) if trusted else request.remote
+    """Return the caller's address as text, for the log: the proxy's if it names none."""
+    if not request.app[CONFIG].trusted_proxies:
+        return request.remote
+    found = client(request)
+    return request.remote if found is None else str(found)
 
 
 def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: object) -> None:

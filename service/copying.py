@@ -18,6 +18,9 @@ TABLES = {
     "changes": ("seq",),
     "token_lifetimes": ("seconds",),
     "audit": ("id",),
+    "identities": ("provider", "subject"),
+    "provider_sessions": ("sid",),
+    "logout_tokens": ("provider", "jti"),
 }
 """Every table with its primary key, in an order in which no row refers to a later one."""
 

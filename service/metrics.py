@@ -1,38 +1,172 @@
-"""What Prometheus may ask: counters and gauges of one process."""
+"""What Prometheus may ask: counters and gauges, added up over the processes of one server."""
 
+import asyncio
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+import orjson
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from service import __version__
+from service.board import Board
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PUBLISH_SECONDS = 1
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
-class _Answers(Collector):
-    """Answered requests, in plain numbers: one thread counts, and the library's locks cost."""
+@dataclass
+class Figures:
+    """Plain numbers: one thread counts, and the library's locks cost."""
 
-    def __init__(self) -> None:
-        # By method, route and status: how many within each bucket, and their seconds in sum.
-        self._within: dict[tuple[str, str, int], list[int]] = {}
-        self._seconds: dict[str, float] = defaultdict(float)
+    within: dict[tuple[str, str, int], list[int]] = field(default_factory=dict)
+    """By method, route and status: how many answers within each bucket."""
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """By route: those of all answers in sum."""
+    sign_ins: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    restarts: int = 0
+    """How many workers were begun again."""
+    gauges: dict[str, float] = field(default_factory=dict)
+    """What is now. Of several processes the greatest counts."""
 
-    def add(self, method: str, route: str, status: int, seconds: float) -> None:
+    def add(self, other: "Figures") -> None:
+        """Count in what another process has counted."""
+        for key, within in other.within.items():
+            before = self.within.get(key, [0] * len(within))
+            self.within[key] = [a + b for a, b in zip(before, within, strict=True)]
+        for route, seconds in other.seconds.items():
+            self.seconds[route] += seconds
+        self.sign_ins.update(other.sign_ins)
+        self.refusals.update(other.refusals)
+        self.restarts += other.restarts
+        for name, value in other.gauges.items():
+            self.gauges[name] = max(value, self.gauges.get(name, value))
+
+    def as_text(self) -> bytes:
+        """Return all of it as a text for another process."""
+        return orjson.dumps({**vars(self), "within": list(self.within.items())})
+
+    @classmethod
+    def of_text(cls, text: bytes) -> "Figures":
+        """Return what `as_text` wrote; nothing at all for an empty text."""
+        if not text:
+            return cls()
+        found = orjson.loads(text)
+        within = {(method, route, status): n for (method, route, status), n in found["within"]}
+        return cls(
+            within,
+            defaultdict(float, found["seconds"]),
+            Counter(found["sign_ins"]),
+            Counter(found["refusals"]),
+            found["restarts"],
+            found["gauges"],
+        )
+
+
+class Metrics:
+    """What one process counts. With a `board`, what the others have counted is shown as well.
+
+    What stands at its `place` is what a process before it had counted: it goes on from there, so
+    that no counter ever falls while the server runs.
+    """
+
+    def __init__(self, *, bypass_enabled: bool, board: Board | None = None, place: int = 0) -> None:
+        self._board = board
+        self._place = place
+        self._own = Figures() if board is None else Figures.of_text(board.read(place))
+        self._own.gauges = {"bypass_enabled": bypass_enabled, "keys_file_bad": 0}
+        self._watched: dict[str, Callable[[], float]] = {}
+
+    def watch_feed(self, size: Callable[[], float], age: Callable[[], float]) -> None:
+        """Show how many live revocations are remembered, and how old that knowledge is."""
+        self._watched = {"revocations": size, "feed_age_seconds": age}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer. `route` is the pattern of the path, never the path itself."""
         key = (method, route, status)
-        within = self._within.get(key)
+        within = self._own.within.get(key)
         if within is None:
-            within = self._within[key] = [0] * (len(_BUCKETS) + 1)
+            within = self._own.within[key] = [0] * (len(_BUCKETS) + 1)
         within[bisect_left(_BUCKETS, seconds)] += 1
-        self._seconds[route] += seconds
+        self._own.seconds[route] += seconds
 
-    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+    def signed_in(self, method: str) -> None:
+        """Count one sign-in."""
+        self._own.sign_ins[method] += 1
+
+    def refused(self, code: str) -> None:
+        """Count one refusal."""
+        self._own.refusals[code] += 1
+
+    def restarted(self) -> None:
+        """Count one worker that was begun again."""
+        self._own.restarts += 1
+
+    def keys_file(self, fault: str | None) -> None:
+        """Note whether the file of keys is bad: it is if it has a fault."""
+        self._own.gauges["keys_file_bad"] = fault is not None
+
+    def publish(self) -> None:
+        """Leave for the other processes what this one has counted."""
+        if self._board is not None:
+            self._board.write(self._place, self._now().as_text())
+
+    async def keep_publishing(self) -> None:
+        """Publish once a second, for ever."""
+        while self._board is not None:
+            self.publish()
+            await asyncio.sleep(_PUBLISH_SECONDS)
+
+    def text(self) -> bytes:
+        """Return the exposition format that CONTENT_TYPE names."""
+        total = Figures()
+        total.add(self._now())
+        if self._board is not None:
+            for text in self._board.others(self._place):
+                total.add(Figures.of_text(text))
+        registry = CollectorRegistry()
+        registry.register(_Shown(total))
+        return generate_latest(registry)
+
+    def _now(self) -> Figures:
+        for name, value in self._watched.items():
+            self._own.gauges[name] = value()
+        return self._own
+
+
+class _Shown(Collector):
+    """Figures, as the library wants them."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._figures
+        yield from self._answers()
+        yield _counter("latchkey_sign_ins", "Sign-ins, by method", "method", figures.sign_ins)
+        yield _counter("latchkey_refusals", "Refused requests, by code", "code", figures.refusals)
+        yield CounterMetricFamily(
+            "latchkey_worker_restarts", "Workers that were begun again", figures.restarts
+        )
+        version = GaugeMetricFamily("latchkey_build_info", "The version", labels=["version"])
+        version.add_metric([__version__], 1)
+        yield version
+        for name, value in figures.gauges.items():
+            yield GaugeMetricFamily(f"latchkey_{name}", _GAUGES[name], value)
+
+    def _answers(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
             "latchkey_requests", "Answered requests", labels=["method", "route", "status"]
         )
@@ -42,76 +176,28 @@ class _Answers(Collector):
             labels=["route"],
         )
         by_route: dict[str, list[int]] = {}
-        for (method, route, status), within in self._within.items():
+        for (method, route, status), within in self._figures.within.items():
             requests.add_metric([method, route, str(status)], sum(within))
             before = by_route.get(route, [0] * len(within))
             by_route[route] = [a + b for a, b in zip(before, within, strict=True)]
         bounds = [*map(floatToGoString, _BUCKETS), "+Inf"]
         for route, within in by_route.items():
             buckets = list(zip(bounds, accumulate(within), strict=True))
-            times.add_metric([route], buckets, self._seconds[route])
+            times.add_metric([route], buckets, self._figures.seconds[route])
         yield requests
         yield times
 
 
-class Metrics:
-    """The figures of one application, in a registry of their own."""
+_GAUGES = {
+    "bypass_enabled": "1 if the development sign-in is on",
+    "keys_file_bad": "1 if JWT_KEYS_FILE has become bad; the keys from before are in use",
+    "revocations": "Sessions and users remembered",
+    "feed_age_seconds": "How long ago the feed was known to be complete",
+}
 
-    def __init__(self, *, bypass_enabled: bool) -> None:
-        self._registry = CollectorRegistry()
-        self._answers = _Answers()
-        self._registry.register(self._answers)
-        self._sign_ins = Counter(
-            "latchkey_sign_ins", "Sign-ins, by method", ["method"], registry=self._registry
-        )
-        self._refusals = Counter(
-            "latchkey_refusals", "Refused requests, by code", ["code"], registry=self._registry
-        )
-        Gauge(
-            "latchkey_bypass_enabled",
-            "1 if the development sign-in is on",
-            registry=self._registry,
-        ).set(bypass_enabled)
-        Gauge("latchkey_build_info", "The version", ["version"], registry=self._registry).labels(
-            __version__
-        ).set(1)
-        self._keys_file_bad = Gauge(
-            "latchkey_keys_file_bad",
-            "1 if JWT_KEYS_FILE has become bad; the keys from before are in use",
-            registry=self._registry,
-        )
-        self._signed_in: dict[str, Counter] = {}
 
-    def watch_feed(self, size: Callable[[], float], age: Callable[[], float]) -> None:
-        """Show how many live revocations are remembered, and how old that knowledge is."""
-        Gauge(
-            "latchkey_revocations", "Sessions and users remembered", registry=self._registry
-        ).set_function(size)
-        Gauge(
-            "latchkey_feed_age_seconds",
-            "How long ago the feed was known to be complete",
-            registry=self._registry,
-        ).set_function(age)
-
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answer. `route` is the pattern of the path, never the path itself."""
-        self._answers.add(method, route, status, seconds)
-
-    def signed_in(self, method: str) -> None:
-        """Count one sign-in."""
-        counter = self._signed_in.get(method)
-        if counter is None:
-            counter = self._signed_in[method] = self._sign_ins.labels(method)
-        counter.inc()
-
-    def refused(self, code: str) -> None:
-        """Count one refusal."""
-        self._refusals.labels(code).inc()
-
-    def keys_file(self, fault: str | None) -> None:
-        """Note whether the file of keys is bad: it is if it has a fault."""
-        self._keys_file_bad.set(fault is not None)
-
-    def text(self) -> bytes:
-        """Return the exposition format that CONTENT_TYPE names."""
-        return generate_latest(self._registry)
+def _counter(name: str, meaning: str, label: str, counts: Counter[str]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=[label])
+    for word, count in counts.items():
+        family.add_metric([word], count)
+    return family

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from aiohttp import web
 from multidict import CIMultiDict
 
-from service import accept, context, errors, logs, session
+from service import accept, context, errors, logs, marks, session
 from service.config import Config
 from service.views import CONTENT_TYPE
 
@@ -29,13 +29,13 @@ def before(route: web.RouteDef) -> web.RouteDef:
     Closed by default: a route without the mark `public` needs a good credential, and the role that
     its mark `needs` names.
     """
-    handler: context.Handler = route.handler
-    is_closed = not context.is_public(handler)
-    role = context.needed_role(handler)
-    check = context.first_check(handler)
-    say = context.refusal(handler)
-    is_any_method = context.is_any_method(handler)
-    is_safe = is_any_method or route.method in _SAFE_METHODS
+    handler: marks.Handler = route.handler
+    is_closed = not marks.is_public(handler)
+    role = marks.needed_role(handler)
+    check = marks.first_check(handler)
+    say = marks.refusal(handler)
+    is_any_method = marks.is_any_method(handler)
+    is_safe = is_any_method or route.method in _SAFE_METHODS or marks.is_cookieless(handler)
 
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -64,7 +64,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
 
 
 def refuse(
-    request: web.Request, problem: errors.Problem, say: context.Refusal | None = None
+    request: web.Request, problem: errors.Problem, say: marks.Refusal | None = None
 ) -> web.Response:
     """Answer with a problem, count it and log it; the route may have a `say` in the answer."""
     request.app[context.METRICS].refused(problem.code)
@@ -102,7 +102,7 @@ def from_http(error: web.HTTPException) -> errors.Problem:
 
 def stamp(config: Config) -> Stamp:
     """Return what puts on an answer the headers that every answer carries."""
-    forms = " ".join(("'self'", *sorted(config.allowed_redirects)))
+    forms = " ".join(("'self'", *sorted(config.form_origins)))
     always = CIMultiDict(
         {
             "Server": "latchkey",
@@ -150,7 +150,7 @@ def _page(request: web.Request, problem: errors.Problem) -> web.Response:
         "error.html",
         problem=problem,
         request_id=context.call(request).id,
-        path="" if context.is_public(request.match_info.handler) else request.path,
+        path="" if marks.is_public(request.match_info.handler) else request.path,
     )
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 

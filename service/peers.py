@@ -52,7 +52,9 @@ def client(
         return peer
     hop: Address | None = peer
     for text in reversed(",".join(forwarded_for).split(",")):
-        hop = address(text.strip())
+        hop = (
+            address(text.strip()) if "%" not in text else None
+        )  # a zone is a matter of one machine
         if not is_within(hop, trusted):
             return hop
     return hop

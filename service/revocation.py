@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from service import changes, errors, logs, users
+from service import changes, errors, logouts, logs, provider_sessions, users
 from service.audit import Actor
 from service.db import Database, Row, Version
+from service.stopwatch import awake_or_asleep
 from service.tokens import Claims
 
 _T = TypeVar("_T")
@@ -27,14 +28,6 @@ _GONE_SECONDS = 2.0  # longer than two attempts are apart
 _PRUNE_SECONDS = 60.0
 _PAGE = 10_000
 _UNTIL_THE_FEED_SAYS = 60
-
-
-def awake_or_asleep() -> float:
-    """Return seconds on a clock that goes on while the machine sleeps, and is never set."""
-    return time.clock_gettime(_CLOCK)
-
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass(slots=True)
@@ -140,6 +133,7 @@ class Revocation:
         """End the session of a token, for every process. Raises DatabaseUnavailable."""
         async with self._database.transaction() as tx:
             await changes.session_ended(tx, claims["sid"], claims["exp"])
+            await provider_sessions.forget(tx, claims["sid"])
         self._end_session(claims["sid"], claims["exp"])
 
     async def sign_out_user(self, by: Actor, user_id: int) -> None:
@@ -237,9 +231,10 @@ class Revocation:
         now = int(self._clock())
         self._sessions = {sid: until for sid, until in self._sessions.items() if until > now}
         self._users = {key: user for key, user in self._users.items() if user.until > now}
-        if await changes.has_dead(self._database, now):
-            async with self._database.transaction() as tx:
-                await changes.prune(tx, now)
+        for table in (changes, provider_sessions, logouts):
+            if await table.has_dead(self._database, now):
+                async with self._database.transaction() as tx:
+                    await table.prune(tx, now)
 
 
 async def _in_time(asked: Awaitable[_T]) -> _T:

@@ -26,10 +26,20 @@ ROOT = Path(__file__).parent.parent
 SECRET = str(dotenv_values(ROOT / ".env.test")["JWT_SECRET_KEY"])
 STRONG = "5f1d8c0b7a3e49d26b80c1f7e2a9d3548e6f0b1c7d2a3948f5e6d7c8b9a0f1e2"
 
-pytest_plugins = ("tests.commands", "tests.keyfiles", "tests.verifiers")
+pytest_plugins = ("tests.commands", "tests.fake", "tests.keyfiles", "tests.sso", "tests.verifiers")
 
 REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
 """Set where a skipped test is a failure, as in CI."""
+
+PROVIDERS = {
+    "CAS_URL": "https://cas.example.org",
+    "OIDC_ISSUER": "https://id.example.org",
+    "OIDC_CLIENT_ID": "latchkey",
+    "OIDC_PROVIDERS": "campus",
+    "OIDC_CAMPUS_ISSUER": "https://campus.example.org",
+    "OIDC_CAMPUS_CLIENT_ID": "latchkey",
+}
+"""Settings that switch every kind of provider on."""
 
 Settings = Callable[..., Config]
 
@@ -171,6 +181,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 @pytest.fixture(scope="session")
+def seeded(files: Files) -> Path:
+    """Return a SQLite file with the demo users, to copy."""
+    return files.pattern() / "data" / "latchkey.db"
+
+
+@pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Databases:
     """Return the store of PostgreSQL."""
     return databases_on(cluster, tmp_path_factory.mktemp("seeded"))
@@ -213,7 +229,7 @@ def seeded_pattern(folder: Path) -> Path:
 
 
 class Running:
-    """The servers that run, until all tests are over."""
+    """The servers that run until they are told to end."""
 
     def __init__(self, folders: pytest.TempPathFactory) -> None:
         self._folders = folders
@@ -261,16 +277,21 @@ class Running:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Yield what starts servers."""
+    """Yield what starts servers that run until the last test of all."""
     servers = Running(tmp_path_factory)
     yield servers
     servers.end()
 
 
-@pytest.fixture(scope="session")
-def start(running: Running, store: Store) -> Start:
-    """Return what starts a server: in a folder of its own, or `beside` another on its database."""
-    return functools.partial(running.start, store)
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory, store: Store) -> Iterator[Start]:
+    """Yield what starts a server: in a folder of its own, or `beside` another on its database.
+
+    It runs until the file's last test: a hundred that wait for nothing are a load of their own.
+    """
+    servers = Running(tmp_path_factory)
+    yield functools.partial(servers.start, store)
+    servers.end()
 
 
 @pytest.fixture(scope="session")

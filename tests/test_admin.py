@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 import pytest
@@ -237,6 +237,72 @@ def test_the_audit_is_readable(admin: Admin, ada: int) -> None:
     assert "changed the user" in older.text
 
 
+def test_the_accounts_of_a_user_are_shown_and_what_was_done_to_them(admin: Admin, ada: int) -> None:
+    facts = admin.page(f"/admin/users/{ada}").text
+    assert "Accounts none" in facts
+    where = f"/api/v1/users/{ada}/identities"
+    for provider, subject in (("cas", EVIL[0]), ("google", "1159")):
+        account = {"provider": provider, "subject": subject}
+        assert admin.api(where, "POST", account).status == 201
+    assert admin.api(f"{where}?provider=google&subject=1159", "DELETE").status == 204
+    assert f"Accounts cas: {EVIL[0]}" in admin.page(f"/admin/users/{ada}").text
+    said = admin.page(f"{AUDIT}?user={ada}").text
+    assert "admin unlinked the account 1159 at google from ada" in said
+    assert "admin linked the account 1159 at google with ada" in said
+    assert f"admin linked the account {EVIL[0]} at cas with ada" in said
+    newest = admin.page(f"{AUDIT}?action=identity_unlink&limit=1").text
+    assert "unlinked the account" in newest
+
+
+def test_accounts_are_linked_and_unlinked(admin: Admin, ada: int) -> None:
+    where = f"/admin/users/{ada}/accounts"
+    assert admin.page(f"/admin/users/{ada}").links["Accounts at providers"] == where
+    assert "No account is linked yet" in admin.page(where).text
+    account = {"provider": "CAS", "subject": "Ada L."}
+    page = admin.follow(where, account)
+    assert "The account was linked" in page.text
+    assert "cas Ada L." in page.text
+    assert admin.api(f"/api/v1/users/{ada}/identities").json[0]["subject"] == "Ada L."
+    assert "The account was linked" in admin.follow(where, account).text  # as it was already
+    page = admin.follow(f"{where}/unlink", account)
+    assert "The account was unlinked" in page.text
+    assert "No account is linked yet" in page.text
+    assert admin(f"{where}/unlink", account).status == 404
+    log = admin.server.log(until="identity_unlink")
+    assert "identity_link user=ada by=admin provider=cas" in log
+    assert "Ada L." not in log
+
+
+def test_an_account_that_cannot_be_linked_is_shown_again_with_what_is_wrong(
+    admin: Admin, ada: int
+) -> None:
+    where = f"/admin/users/{ada}/accounts"
+    taken = {"provider": "cas", "subject": "taken"}
+    other = admin.create("other")
+    try:
+        admin.follow(f"/admin/users/{other}/accounts", taken)
+        page = admin.again(where, taken, 409)
+        assert "signs somebody else in" in page.faults()["subject"]
+        assert (page.value("provider"), page.value("subject")) == ("cas", "taken")
+        page = admin.again(where, {"provider": EVIL[0], "subject": EVIL[1]}, 422)
+        assert list(page.faults()) == ["provider"]
+        assert (page.value("provider"), page.value("subject")) == (EVIL[0], EVIL[1])
+        page = admin.again(where, {"provider": "cas"}, 422)
+        assert list(page.faults()) == ["subject"]
+        assert page.focused == "subject"
+        assert admin.api(f"/api/v1/users/{ada}/identities").json == []
+    finally:
+        admin.api(f"/api/v1/users/{other}", "DELETE")
+
+
+def test_every_action_of_the_audit_has_words(admin: Admin) -> None:
+    answer = admin(AUDIT)
+    assert answer.status == 200
+    options = re.findall(r'<option value="(\w+)">([^<]*)</option>', answer.text)
+    assert [action for action, _ in options] == list(get_args(audit.Action))
+    assert all(words and words != action for action, words in options)
+
+
 def test_what_was_done_is_logged_and_what_was_refused_is_too(admin: Admin, ada: int) -> None:
     admin.follow(f"/admin/users/{ada}/sign-out", {})
     refused = admin("/admin/users/new", {"username": "ada"})
@@ -264,7 +330,7 @@ def admin_operations(admin: Admin) -> list[tuple[str, str]]:
 def test_only_who_manages_users_gets_in(admin: Admin, ada: int) -> None:
     before = admin.everything()
     found = admin_operations(admin)
-    assert len(found) == 13
+    assert len(found) == 16
     for method, path in found:
         where = path.replace("{id}", str(ada))
         fields = {"version": "1", "username": "mallory", "role": "mallory"}

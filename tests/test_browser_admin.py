@@ -24,6 +24,7 @@ PAGES = (
     "/admin?sort=x",
     "/admin/users/new",
     "/admin/users/1",
+    "/admin/users/1/accounts",
     "/admin/users/1/delete",
     "/admin/roles",
     "/admin/roles/1/delete",

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import Start
-from tests.proxies import Deployment, deployed
+from tests.proxies import Deployment, Received, deployed
 from tests.test_browser import CHROMIUM
 
 STORES = ("sqlite",)  # no store has a part in this
@@ -66,11 +66,16 @@ def sign_in_as(page: Page, username: str) -> None:
     page.click(f'a[href*="token={username}&"]')
 
 
+def reached(site: Deployment) -> list[Received]:
+    """Return what the application was asked, but for the icon, which browsers ask for anyway."""
+    return [each for each in site.application.received if each.target != "/favicon.ico"]
+
+
 def lands(page: Page, site: Deployment, username: str) -> None:
     """Assert that the application answers at the deep link, and knows who came."""
     expect(page).to_have_url(site.app + DEEP)
     assert page.inner_text("body") == username
-    (seen,) = (each for each in site.application.received if each.target != "/favicon.ico")
+    (seen,) = reached(site)
     assert (seen["Remote-User"], seen.target) == (username, DEEP)
 
 
@@ -123,4 +128,4 @@ def test_another_role_is_no_way_to_the_sign_in(page: Page, site: Deployment) -> 
     answer = page.goto(f"{site.app}/admin/x")
     assert answer is not None
     assert (answer.status, page.url) == (403, f"{site.app}/admin/x")
-    assert site.application.received == []
+    assert reached(site) == []

@@ -17,7 +17,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from service import config
 from service.config import NAMES, SECRETS, Config, parse, strength
-from service.config.table import NOT_YET, SETTINGS, Setting
+from service.config.setting import Setting
+from service.config.table import NOT_YET, SETTINGS
 from service.errors import Fault
 from tests.conftest import ROOT, STRONG
 
@@ -26,6 +27,7 @@ PRODUCTION = {"PUBLIC_URL": "https://auth.example.org", "JWT_SECRET_KEY": STRONG
 EXAMPLE = (ROOT / ".env.example").read_text()
 
 DURATION = "must be a duration such as 90s, 15m, 6h or 7d, at most 365d"
+WORKERS = "must be a number from 1 to 128; one for each core is enough"
 PORT = "must be a port number from 1 to 65535"
 HOST = "must be an IP address or a host name to listen on, such as 127.0.0.1"
 ADDRESS = "must be an address such as https://auth.example.org, without path or user name"
@@ -55,6 +57,10 @@ NO_ADDRESS = "must be a domain such as example.org: cookies know no domain of ad
 DOMAIN = "must be a domain such as example.org, in the form that the DNS has it"
 OUTSIDE = "must contain the host of PUBLIC_URL, auth.example.org: a browser refuses it"
 COOKIE = "must be a cookie name: letters, digits and -_. , at most 64 characters"
+CAS = "must be an address such as https://cas.example.org/cas, without a query"
+ISSUER = "must be an address such as https://accounts.example.org, without a query"
+CLAIM = "must be the name of a claim, such as preferred_username or groups"
+RULES = "must be rules such as manage_documents=staff; manage_users=cn=it,dc=example"
 AUDIENCE = "must be a name or an address of at most 255 printable characters"
 BOOLEAN = "must be true or false"
 ALGORITHM = "must be HS256 or EdDSA or ES256 or RS256"
@@ -108,6 +114,12 @@ BAD = [
     ("HOST", "http://localhost", HOST),
     ("HOST", "a..b", HOST),
     ("HOST", "a" * 64, HOST),
+    ("WORKERS", "0", WORKERS),
+    ("WORKERS", "-1", WORKERS),
+    ("WORKERS", "129", WORKERS),
+    ("WORKERS", "1.5", WORKERS),
+    ("WORKERS", "auto", WORKERS),
+    ("WORKERS", "\u0662", WORKERS),  # an Arabic digit, which int() takes
     ("PORT", "0", PORT),
     ("PORT", "65536", PORT),
     ("PORT", "-1", PORT),
@@ -213,6 +225,37 @@ BAD = [
         "10.0.0.1,proxy",
         f"{NETWORKS} ('proxy' does not appear to be an IPv4 or IPv6 network)",
     ),
+    ("PROVISION_USERS", "maybe", BOOLEAN),
+    ("CAS_URL", "cas.example.org", CAS),
+    ("CAS_URL", "https://cas.example.org/cas?x=1", CAS),
+    ("CAS_URL", "https://ada@cas.example.org/cas", CAS),
+    ("CAS_URL", "https://cas.example.org//evil.example", CAS),
+    ("CAS_URL", "http://cas.example.org/cas", "must begin with https:// in production"),
+    ("CAS_SERVICE_URL", "https://auth.example.org/auth/cas", ADDRESS),
+    ("CAS_VERSION", "1.0", "must be 3.0 or 2.0"),
+    ("CAS_RENEW", "always", BOOLEAN),
+    ("CAS_TRUST_USERNAMES", "some", BOOLEAN),
+    ("CAS_ROLES_ATTRIBUTE", "two\nlines", AUDIENCE),
+    ("CAS_ROLES", "staff", RULES),
+    ("CAS_ROLES", "Manage Users=staff", RULES),
+    ("CAS_ROLES", "manage_users=", RULES),
+    ("OIDC_ISSUER", "id.example.org", ISSUER),
+    ("OIDC_CLIENT_ID", "caf\u00e9", "must be what the provider calls us, at most 255 characters"),
+    (
+        "OIDC_CLIENT_SECRET",
+        "two\nlines",
+        "must be the secret as the provider shows it, in one line",
+    ),
+    ("OIDC_SCOPES", "profile", "must be scopes separated by blanks, openid among them"),
+    ("OIDC_USERNAME_CLAIM", "two words", CLAIM),
+    ("OIDC_NAME", "n" * 65, "must be a name of at most 64 characters, for the button"),
+    ("OIDC_ROLES_CLAIM", "two words", CLAIM),
+    ("OIDC_ROLES", "staff", RULES),
+    (
+        "OIDC_PROVIDERS",
+        "Google",
+        "must be names such as google,campus: a-z, 0-9 and _, each once",
+    ),
     ("LOG_LEVEL", "loud", "must be debug or info or warning or error"),
     ("LOG_FORMAT", "xml", "must be text or json"),
 ]
@@ -233,8 +276,8 @@ def test_the_table_of_bad_settings_leaves_none_out() -> None:
 
 def test_every_fault_is_named_at_once_and_once(read: Read) -> None:
     bad = {name: value for name, value, _ in reversed(BAD)}
-    named = [fault.split()[0] for fault in faults(read, {**bad, "JWT_SECRT": "x", "WORKERS": "2"})]
-    assert sorted(named) == sorted([*NAMES, "JWT_SECRT", "WORKERS"])
+    named = [fault.split()[0] for fault in faults(read, {**bad, "JWT_SECRT": "x"})]
+    assert sorted(named) == sorted([*NAMES, "JWT_SECRT"])
 
 
 def test_without_settings_only_what_has_no_safe_default_is_missing(read: Read) -> None:
@@ -267,6 +310,7 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
         ("PUBLIC_URL", "HTTPS://Auth.Example.org:443/", "https://auth.example.org"),
         ("HOST", "::", "::"),
         ("PORT", "65535", 65535),
+        ("WORKERS", "128", 128),
         ("JWT_KEYS_FILE", " /run/keys.json ", Path("/run/keys.json")),
         ("JWT_EXPIRES_IN", "365d", 365 * 86400),
         ("JWT_AUDIENCE", " https://api.example.org ", "https://api.example.org"),
@@ -507,12 +551,18 @@ def test_every_secret_can_be_given_as_a_file(tmp_path: Path, read: Read) -> None
         "DATABASE_URL": "sqlite:///users.db",
         "JWT_SECRET_KEY": STRONG,
         "JWT_SECRET_KEY_PREVIOUS": STRONG[::-1],
+        "OIDC_CLIENT_SECRET": " of the client ",
     }
     assert plain.keys() == SECRETS
     for name, value in plain.items():
         (tmp_path / name).write_text(f"{value}\n")
     from_files = {f"{name}_FILE": str(tmp_path / name) for name in plain}
-    assert read({"ENVIRONMENT": "test", **from_files}) == read({"ENVIRONMENT": "test", **plain})
+    others = {
+        "ENVIRONMENT": "test",
+        "OIDC_ISSUER": "https://id.example.org",
+        "OIDC_CLIENT_ID": "a",
+    }
+    assert read({**others, **from_files}) == read({**others, **plain})
 
 
 @pytest.mark.parametrize(
@@ -611,16 +661,9 @@ def test_a_setting_of_a_later_version_is_refused(read: Read, name: str) -> None:
     ]
 
 
-def test_a_secret_file_of_a_later_version_is_refused(read: Read) -> None:
-    assert faults(read, {**DEVELOPMENT, "OIDC_CLIENT_SECRET_FILE": "/run/secrets/oidc"}) == [
-        "OIDC_CLIENT_SECRET_FILE does not exist yet in this version: remove it"
-    ]
-
-
 @pytest.mark.parametrize(
     ("name", "default"),
     [
-        ("WORKERS", "1"),
         ("PROVISION_USERS", "False"),
         ("PASSWORD_AUTH", "false"),
         ("PASSKEY_AUTH", "false"),
@@ -769,3 +812,38 @@ def test_a_line_that_is_commented_out_shows_the_default(read: Read, setting: Set
 def test_the_example_with_a_fresh_key_loads(read: Read) -> None:
     fresh = re.sub(r"^JWT_SECRET_KEY=.*$", f"JWT_SECRET_KEY={STRONG}", EXAMPLE, flags=re.MULTILINE)
     assert read({}, fresh) == replace(read({}, EXAMPLE), jwt_secret_key=STRONG)
+
+
+def test_the_settings_of_cas_as_they_are_read(read: Read) -> None:
+    plain = read(PRODUCTION)
+    assert (plain.cas_url, plain.cas_service_url) == (None, plain.public_url)
+    found = read(
+        {
+            **PRODUCTION,
+            "CAS_URL": "https://CAS.example.org:443/cas/",
+            "CAS_SERVICE_URL": "https://login.example.org/",
+            "CAS_ROLES_ATTRIBUTE": "memberOf",
+            "CAS_ROLES": " manage_users = cn=it,dc=example ;manage_documents=staff;",
+        }
+    )
+    assert found.cas_url == "https://cas.example.org/cas"
+    assert found.cas_service_url == "https://login.example.org"
+    assert list(map(str, found.cas_roles)) == [
+        "manage_users=cn=it,dc=example",
+        "manage_documents=staff",
+    ]
+    assert found.form_origins == {"https://cas.example.org"}
+
+
+def test_settings_of_cas_that_do_not_fit_together(read: Read) -> None:
+    rules = {"CAS_ROLES": "manage_users=staff"}
+    (fault,) = faults(read, {**PRODUCTION, **rules})
+    assert fault.startswith("CAS_ROLES_ATTRIBUTE is missing")
+    (fault,) = faults(read, {**PRODUCTION, "CAS_ROLES_ATTRIBUTE": "memberOf"})
+    assert fault.startswith("CAS_ROLES is missing")
+    url = {"CAS_URL": "https://cas.example.org", "CAS_SERVICE_URL": "http://auth.example.org"}
+    assert faults(read, {**PRODUCTION, **url}) == [
+        "CAS_SERVICE_URL must begin with https:// in production"
+    ]
+    found = read({"ENVIRONMENT": "test", "JWT_SECRET_KEY": STRONG, "CAS_URL": "http://localhost:1"})
+    assert found.cas_url == "http://localhost:1"

@@ -79,3 +79,16 @@ def test_a_name_is_no_pattern() -> None:
 def test_no_neighbour_changes_what_is_read(value: str, before: list[str], after: list[str]) -> None:
     line = "; ".join([*before, f"jwt={value}", *after])
     assert cookies.read([*before, line, *after], "jwt") == value
+
+
+def test_cookies_are_measured_by_the_beginning_of_their_name() -> None:
+    lines = ["a_1=xyz; b=1;a_2=; a_3", " a_1=x; \ta_4=1"]
+    assert cookies.lengths(lines, "a_") == {"a_1": 5, "a_2": 4}
+
+
+def test_a_cookie_is_written_with_all_its_attributes() -> None:
+    facts = {"path": "/p", "max_age": 5, "samesite": "Lax"}
+    for secure, word in ((True, "; Secure"), (False, "")):
+        assert cookies.write("a", "b", secure=secure, **facts) == (  # type: ignore[arg-type]
+            f"a=b; HttpOnly{word}; SameSite=Lax; Path=/p; Max-Age=5"
+        )

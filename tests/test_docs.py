@@ -11,7 +11,7 @@ import pytest
 
 from service import app, config, errors
 from service.cli import cli
-from tests.conftest import ROOT, Server, Settings, clean_environ
+from tests.conftest import PROVIDERS, ROOT, Server, Settings, clean_environ
 
 HTTP = (ROOT / "docs" / "http.md").read_text()
 README = (ROOT / "README.md").read_text()
@@ -42,7 +42,7 @@ def test_every_code_has_its_line_and_a_code_of_its_own() -> None:
 def test_every_route_has_its_line(settings: Settings) -> None:
     found = {
         (route.method.replace("*", "GET"), route.resource.canonical)
-        for route in app.create_app(settings()).router.routes()
+        for route in app.create_app(settings(**PROVIDERS)).router.routes()
         if route.resource is not None and route.method != "HEAD"
     }
     table = "\n".join(line for line in HTTP.splitlines() if line.startswith("| `"))

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import fuzz_sessions
+from tests import evil, fuzz_sessions
 from tests.client import ask, bearer
 from tests.conftest import ROOT, Server, Start, clean_environ
 
@@ -28,6 +29,18 @@ include-path = "/auth/logout"
 checks.negative_data_rejection.enabled = false
 
 [[operations]]
+include-path = "/auth/cas"
+# What no schema can say: an attempt of this browser, the XML of a logout request.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "302", "400"]
+checks.negative_data_rejection.enabled = false
+
+[[operations]]
+include-path-regex = "^/auth/oidc"
+# The same: an attempt of this browser, a provider that is on, a signed logout token.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "302", "400", "404"]
+checks.negative_data_rejection.enabled = false
+
+[[operations]]
 include-path-regex = "^/(auth/verify|oauth2/auth)$"
 # Refusals to a named proxy have no body, and so no type of one.
 checks.content_type_conformance.enabled = false
@@ -45,12 +58,21 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "303", "404", "409",
 
 
 @pytest.fixture(scope="module")
-def fuzzed(start: Start) -> Server:
-    """Return a server where `fuzzer` may manage users; what happens in it, others do not see."""
-    server = start(LOG_LEVEL="error")
-    done = server.cli("user", "create", fuzz_sessions.USERNAME, "--role", "manage_users")
-    assert done.returncode == 0, done.stderr
-    return server
+def fuzzed(start: Start) -> Iterator[Server]:
+    """Yield a server where `fuzzer` may manage users; what happens in it, others do not see."""
+    with evil.running(evil.key("a")) as provider:
+        server = start(
+            LOG_LEVEL="error",
+            CAS_URL="http://127.0.0.1:9",
+            OIDC_ISSUER=provider.url,
+            OIDC_CLIENT_ID=evil.CLIENT_ID,
+            OIDC_PROVIDERS="campus",
+            OIDC_CAMPUS_ISSUER=provider.url,
+            OIDC_CAMPUS_CLIENT_ID="campus",
+        )
+        done = server.cli("user", "create", fuzz_sessions.USERNAME, "--role", "manage_users")
+        assert done.returncode == 0, done.stderr
+        yield server
 
 
 def fuzz(server: Server, folder: Path, configuration: str, *options: str, **environ: str) -> None:

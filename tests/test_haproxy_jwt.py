@@ -116,6 +116,19 @@ def test_what_is_no_session_of_ours_does_not_pass(site: Deployment) -> None:
     assert site.ask(headers=cookie(good)).status == 200
 
 
+@pytest.mark.parametrize("path", ["/admin%zz", "/admin/5%", "/admin%0a", "/admin%20"])
+def test_a_path_with_two_readings_is_refused(site: Deployment, path: str) -> None:
+    assert site.ask(path, headers=cookie(token(site, roles=[]))).status == 400
+    assert site.application.received == []
+
+
+@pytest.mark.parametrize("form", ["a=b;\tjwt={}", "jwt ={}", "a=b, jwt={}", "jwt= {}"])
+def test_a_session_that_would_not_be_taken_out_does_not_count(site: Deployment, form: str) -> None:
+    answer = site.ask(headers={"Cookie": form.format(token(site))})
+    assert answer.status == 401
+    assert site.application.received == []
+
+
 def test_a_person_is_led_to_the_sign_in(site: Deployment) -> None:
     target = "/wiki/S%C3%A9ance?q=a%26b&page=2"
     for headers in (NAVIGATION, BROWSER, {**NAVIGATION, **cookie("x")}):

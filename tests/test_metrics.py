@@ -34,6 +34,7 @@ def test_what_has_not_happened_is_not_counted(metrics: Metrics) -> None:
         ("latchkey_bypass_enabled", frozenset()): 0,
         ("latchkey_build_info", frozenset({("version", __version__)})): 1,
         ("latchkey_keys_file_bad", frozenset()): 0,
+        ("latchkey_worker_restarts_total", frozenset()): 0,
     }
 
 

@@ -71,6 +71,15 @@ async def fill(where: Database) -> None:
                 await users.create(tx, people.BY, f"odd-{number}", ["add_documents"], name=name)
             await users.create(tx, people.BY, "gone")
             await tx.execute("INSERT INTO token_lifetimes (seconds, until) VALUES (60, NULL)")
+            for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
+                account = (provider, "Ada", 1)
+                await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)
+                await tx.execute("INSERT INTO logout_tokens VALUES (?, ?, ?)", account)
+                await tx.execute(
+                    "INSERT INTO provider_sessions (provider, subject, user_id, sid, handle, hint,"
+                    " until) VALUES (?, ?, ?, ?, NULL, '', 1)",
+                    (*account, f"sid-{provider}"),
+                )
         async with database.transaction() as tx:
             await people.delete(tx, "gone")
             await people.rename(tx, "odd-0", "renamed")

@@ -13,7 +13,7 @@ from referencing.jsonschema import DRAFT202012
 
 from service import __version__, app, openapi
 from tests.client import BROWSER, Answer, ask, bearer, cookie, send, sign_in
-from tests.conftest import Server, Settings, Start
+from tests.conftest import PROVIDERS, Server, Settings, Start
 from tests.stores import unreachable
 from tests.test_docs import problems
 
@@ -60,22 +60,30 @@ def router(settings: Settings, **changes: str) -> set[Operation]:
     }
 
 
+def everything(settings: Settings) -> set[Operation]:
+    """Return the routes that there are with everything switched on."""
+    return router(settings, **PROVIDERS)
+
+
 @pytest.fixture(scope="module")
 def document(server: Server) -> openapi.Document:
     found: openapi.Document = ask(server.port, "/openapi.json").json
     return found
 
 
-def test_it_is_valid(document: openapi.Document) -> None:
+def test_it_is_valid(settings: Settings, document: openapi.Document) -> None:
     OpenAPIV31SpecValidator(document).validate()
+    OpenAPIV31SpecValidator(openapi.describe(settings(), everything(settings))).validate()
 
 
 def test_its_operations_are_the_routes(settings: Settings, document: openapi.Document) -> None:
     assert operations(document).keys() == router(settings)
+    described = openapi.describe(settings(), everything(settings))
+    assert operations(described).keys() == everything(settings)
 
 
 def test_each_operation_has_a_name_a_summary_and_a_known_tag(settings: Settings) -> None:
-    described = openapi.describe(settings(), router(settings))
+    described = openapi.describe(settings(), everything(settings))
     found = operations(described).values()
     names = [operation["operationId"] for operation in found]
     assert len(set(names)) == len(names)
@@ -91,7 +99,7 @@ def test_its_codes_are_ours(document: openapi.Document) -> None:
 
 def test_each_code_stands_with_its_status(settings: Settings) -> None:
     statuses = {kind.code: kind.status for kind in problems()}
-    described = openapi.describe(settings(), router(settings))
+    described = openapi.describe(settings(), everything(settings))
     for operation in operations(described).values():
         for status, response in operation["responses"].items():
             content = resolve(described, response).get("content", {})
@@ -104,7 +112,7 @@ def test_each_code_stands_with_its_status(settings: Settings) -> None:
 
 
 def test_objects_are_closed_and_descriptions_of_bodies_complete(settings: Settings) -> None:
-    described = openapi.describe(settings(), router(settings))
+    described = openapi.describe(settings(), everything(settings))
     schemas = described["components"]["schemas"]
     for name, schema in schemas.items():
         if schema.get("type") == "object":
@@ -112,7 +120,7 @@ def test_objects_are_closed_and_descriptions_of_bodies_complete(settings: Settin
 
 
 def test_examples_fit_their_schemas(settings: Settings) -> None:
-    described = openapi.describe(settings(), router(settings))
+    described = openapi.describe(settings(), everything(settings))
 
     def examples(value: Any) -> Iterator[tuple[Any, Any]]:
         if isinstance(value, dict):

@@ -10,6 +10,7 @@ from tests.test_openapi_api import ELSEWHERE
 
 LIST, NEW, ROLES, AUDIT = "/admin", "/admin/users/new", "/admin/roles", "/admin/audit"
 USER = "/admin/users/{id}"
+ACCOUNTS, UNLINK = f"{USER}/accounts", f"{USER}/accounts/unlink"
 DELETE, SIGN_OUT, DELETE_ROLE = f"{USER}/delete", f"{USER}/sign-out", f"{ROLES}/{{id}}/delete"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -54,7 +55,12 @@ def test_each_documented_answer_of_the_admin_page_comes_and_each_that_comes_is_d
     for path in (LIST, NEW, ROLES, AUDIT):
         answers(path, 200)
         answers(path, 422, query="?x=1")
-    for path, an_id in ((USER, ada), (DELETE, ada), (DELETE_ROLE, found["editor"])):
+    for path, an_id in (
+        (USER, ada),
+        (ACCOUNTS, ada),
+        (DELETE, ada),
+        (DELETE_ROLE, found["editor"]),
+    ):
         answers(path, 200, id=an_id)
         answers(path, 422, id=an_id, query="?x=1")
         answers(path, 404, id=999)
@@ -67,6 +73,12 @@ def test_each_documented_answer_of_the_admin_page_comes_and_each_that_comes_is_d
         answers(path, 412, fields, id=ada)
         answers(path, 404, fields, id=999)
     answers(SIGN_OUT, 404, {}, id=999)
+    account = {"provider": "cas", "subject": "ada"}
+    answers(ACCOUNTS, 303, account, id=ada)
+    answers(ACCOUNTS, 409, account, id=1)
+    answers(ACCOUNTS, 404, account, id=999)
+    answers(UNLINK, 303, account, id=ada)
+    answers(UNLINK, 404, account, id=ada)
     answers(DELETE_ROLE, 404, {}, id=999)
     answers(NEW, 409, {"username": "ada"})
     answers(ROLES, 409, {"role": "editor"})

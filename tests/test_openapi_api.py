@@ -7,6 +7,7 @@ from tests.conftest import Start
 from tests.test_openapi import assert_documented, operations
 
 USERS, ROLES, AUDIT = "/api/v1/users", "/api/v1/roles", "/api/v1/audit"
+IDENTITIES = f"{USERS}/{{id}}/identities"
 USER, ROLE = f"{USERS}/{{id}}", f"{ROLES}/{{id}}"
 ELSEWHERE = {"401", "408", "413", "417", "500", "503"}
 """Produced for all operations alike: tests/test_openapi.py."""
@@ -56,6 +57,16 @@ def test_each_documented_answer_of_the_api_comes_and_each_that_comes_is_document
     answers("POST", f"{USER}/sign-out", 204, id=eve)
     for method, body in (("PUT", {"username": "x"}), ("PATCH", {"name": "x"}), ("DELETE", None)):
         answers(method, USER, 412, body, id=ada, If_Match='"99"')
+    account = {"provider": "cas", "subject": "a/b c"}
+    query = "?provider=cas&subject=a/b%20c"
+    answers("POST", IDENTITIES, 201, account, id=ada)
+    answers("POST", IDENTITIES, 200, account, id=ada)
+    answers("POST", IDENTITIES, 409, account, id=eve)
+    answers("GET", IDENTITIES, 200, id=ada)
+    answers("DELETE", IDENTITIES, 404, id=eve, query=query)
+    answers("DELETE", IDENTITIES, 204, id=ada, query=query)
+    answers("DELETE", IDENTITIES, 422, id=ada, query="?provider=cas")
+    answers("GET", IDENTITIES, 422, id=ada, query="?x=1")
     answers("POST", USERS, 409, {"username": "ada"})
     answers("POST", ROLES, 409, {"role": "editor"})
     answers("PUT", USER, 409, {"username": "admin"}, id=ada)
@@ -67,7 +78,13 @@ def test_each_documented_answer_of_the_api_comes_and_each_that_comes_is_document
         if held["role"] == "manage_users"
     )
     answers("DELETE", ROLE, 409, id=manages)
-    writes = (("POST", USERS), ("POST", ROLES), ("PUT", USER), ("PATCH", USER))
+    writes = (
+        ("POST", USERS),
+        ("POST", ROLES),
+        ("PUT", USER),
+        ("PATCH", USER),
+        ("POST", IDENTITIES),
+    )
     for method, path in writes:
         answers(method, path, 400, b"{", id=ada)
         answers(method, path, 415, b"{}", id=ada, Content_Type="text/plain")
@@ -78,6 +95,9 @@ def test_each_documented_answer_of_the_api_comes_and_each_that_comes_is_document
     answers("GET", USER, 404, id=missing)
     answers("PUT", USER, 404, {"username": "x"}, id=missing)
     answers("PATCH", USER, 404, {}, id=missing)
+    answers("GET", IDENTITIES, 404, id=missing)
+    answers("POST", IDENTITIES, 404, account, id=missing)
+    answers("DELETE", IDENTITIES, 404, id=missing, query=query)
     for method, path in (("DELETE", USER), ("POST", f"{USER}/sign-out"), ("DELETE", ROLE)):
         answers(method, path, 404, id=missing)
     for method, path in operations(document):

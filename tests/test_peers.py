@@ -57,6 +57,8 @@ CLIENTS: dict[str, tuple[str, list[str], str | None]] = {
     "an empty second line": ("10.0.0.1", ["127.0.0.1", ""], None),
     "a port": ("10.0.0.1", ["203.0.113.9:4711"], None),
     "brackets": ("10.0.0.1", ["[2001:db8::9]"], None),
+    "a zone": ("10.0.0.1", ["fe80::1%eth0"], None),
+    "a zone that is a story": ("10.0.0.1", ['fe80::1%x level=error "'], None),
     "no address at all": ("", ["127.0.0.1"], None),
 }
 

@@ -334,6 +334,22 @@ def test_without_the_role_it_is_403(site: Deployment, path: str) -> None:
         "/admin;x=1/x",
         "/admin%3bx=1/x",
         "/admin%00/x",
+        "/admin%0a",
+        "/admin%09",
+        "/admin%0D/x",
+        "/admin%7f",
+        "/admin%20",
+        "/admin%20/x",
+        "/admin%2520",
+        "/public/.%09./admin",
+        "/public/..%20/admin",
+        "/public/..%c0%afadmin",
+        "/public/%C0%AE%c0%ae/admin",
+        "/public/..%e0%80%afadmin",
+        "/admin/5%",
+        "/admin/%zz",
+        "/admin/x%2",
+        "/admin%zz",
         "/public/#/../../admin/x",
     ],
 )
@@ -492,9 +508,18 @@ def test_the_request_line_names_no_other_site(site: Deployment) -> None:
     assert site.application.received == []
 
 
+@pytest.mark.parametrize("junk", [":80@evil.example.org", ':"><script>', ":evil.example.org"])
+def test_the_host_that_the_application_sees_is_no_story(site: Deployment, junk: str) -> None:
+    token = site.sign_in()
+    site.send(f"GET /x HTTP/1.1\r\nHost: {APP}{junk}\r\nCookie: jwt={token}\r\n\r\n".encode())
+    for request in site.application.received:
+        assert request["Host"].partition(":")[0] == APP
+        assert request["Host"].partition(":")[2] in {"", str(site.port)}
+
+
 @pytest.mark.parametrize(
     "path", ["/auth/verify", "/oauth2/auth", "//auth/verify", "/auth/verif%79", "/auth/./verify",
-             "/AUTH/VERIFY", "/auth/verify/", "/auth/verify?proxy=caddy"]
+             "/AUTH/VERIFY", "/auth/verify/", "/auth/verify?proxy=caddy", "/metrics"]
 )  # fmt: skip
 def test_the_proxys_question_is_not_for_clients(site: Deployment, path: str) -> None:
     story = {

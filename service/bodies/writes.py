@@ -1,7 +1,7 @@
 """What callers may say of a user or a role, be it in JSON, in a form or in a file."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -23,11 +23,16 @@ def _username(text: str) -> str:
         raise ValueError(problem.detail) from None
 
 
-def _new_role(text: str) -> str:
-    try:
-        return users.canonical_role(text)
-    except errors.Fault as fault:
-        raise ValueError(str(fault)) from None
+def _or_fault(canonical: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what says as a validator does that a text cannot be such a name."""
+
+    def check(text: str) -> str:
+        try:
+            return canonical(text)
+        except errors.Fault as fault:
+            raise ValueError(str(fault)) from None
+
+    return check
 
 
 def _known_role(value: object, info: ValidationInfo) -> str:
@@ -89,6 +94,18 @@ class _Patch(Strict):
     roles: _Roles = Field(default_factory=list)
 
 
+class Identity(NamedTuple):
+    """An account at a provider."""
+
+    provider: str
+    subject: str
+
+
+class _Identity(Strict):
+    provider: Annotated[str, AfterValidator(_or_fault(users.canonical_provider))]
+    subject: Annotated[str, AfterValidator(_or_fault(users.canonical_subject))]
+
+
 class _Seen(Strict):
     version: Annotated[str, AfterValidator(_version)]
 
@@ -98,7 +115,7 @@ class _Edited(_User, _Seen):
 
 
 class _Role(Strict):
-    role: Annotated[str, AfterValidator(_new_role)]
+    role: Annotated[str, AfterValidator(_or_fault(users.canonical_role))]
 
 
 def user(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:
@@ -128,3 +145,8 @@ def seen(value: object) -> int:
 def role(value: object) -> str:
     """Return the name of a role that is to be. Raises ValidationError."""
     return read(_Role, value, {}).role
+
+
+def identity(value: object) -> Identity:
+    """Return the account at a provider that is to be linked. Raises ValidationError."""
+    return Identity(**read(_Identity, value).model_dump())

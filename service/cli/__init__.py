@@ -1,16 +1,17 @@
 """The command line: `python -m service VERB`, on the same functions as the HTTP side."""
 
 import io
-import os
 import sys
 
 import click
 
-from service import __version__, errors
+from service import __version__
 from service.cli import output
 from service.cli.audit import audit_group
 from service.cli.checks import config_group, healthcheck
 from service.cli.database import migrate, prepare, seed
+from service.cli.identities import link, unlink
+from service.cli.idp import idp
 from service.cli.keys import key
 from service.cli.roles import role
 from service.cli.serve import serve
@@ -34,32 +35,15 @@ def cli() -> None:
 
 for command in (
     *(serve, prepare, migrate, seed, db_group, user, role, audit_group, token, key, config_group),
-    healthcheck,
+    *(healthcheck, idp),
 ):
     cli.add_command(command)
+for command in (link, unlink):
+    user.add_command(command)
 
 
 def main() -> None:
     """Run a command; what goes wrong is one message on standard error and a non-zero exit."""
     if sys.stdin is None:  # started with <&-
         sys.stdin = io.TextIOWrapper(io.BytesIO())
-    try:
-        sys.exit(cli(prog_name="python -m service", standalone_mode=False))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        click.echo("Stopped: nothing was changed.", err=True)
-        sys.exit(1)
-    except errors.Fault as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-    except errors.Problem as problem:
-        click.echo(output.problem(problem), err=True)
-        sys.exit(1)
-    except OSError as error:
-        # What is buffered for standard output would fail once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if not isinstance(error, BrokenPipeError):
-            click.echo(f"The output cannot be written: {error.strerror}.", err=True)
-        sys.exit(1)
+    sys.exit(output.exit_status(lambda: cli(prog_name="python -m service", standalone_mode=False)))

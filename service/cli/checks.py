@@ -30,7 +30,10 @@ def check(json_form: bool) -> None:
             "value": _shown(getattr(settings, name.lower(), settings.database.safe_url)),
         }
         for name in config.NAMES
-        if name not in _HIDDEN
+        if name not in _HIDDEN and not name.startswith("OIDC_")
+    ]
+    rows += [
+        {"setting": name, "value": value} for name, value in config.openid.shown(settings.openid)
     ]
     for name in _HIDDEN:
         given = getattr(settings, name.lower()) is not None

@@ -1,13 +1,14 @@
 """What commands print: tables for people, JSON for programs."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import click
 from tabulate import tabulate
 
-from service.errors import Problem
+from service.errors import Fault, Problem
 
 as_json = click.option("--json", "json_form", is_flag=True, help="Print JSON, for programs.")
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -131,3 +132,29 @@ def _word(value: Any) -> Any:
             or "-"
         )
     return value
+
+
+def exit_status(work: Callable[[], int | None]) -> int:
+    """Do something; what goes wrong is one message on standard error, and another status than 0."""
+    try:
+        return work() or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return _failed("Stopped: nothing was changed.")
+    except Fault as error:
+        return _failed(str(error))
+    except Problem as error:
+        return _failed(problem(error))
+    except OSError as error:
+        # What is buffered for standard output would fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            return 1
+        return _failed(f"The output cannot be written: {error.strerror}.")
+
+
+def _failed(why: str) -> int:
+    click.echo(why, err=True)
+    return 1

@@ -5,7 +5,8 @@ from urllib.parse import urlencode
 import click
 from aiohttp import web
 
-from service import config, context, logs, seeds, server
+from service import config, context, logs, seeds, server, workers
+from service.cli import output
 from service.config import Config
 
 
@@ -26,7 +27,14 @@ def serve() -> None:
         if settings.bypass_auth:
             await _announce_bypass(app, settings)
 
-    server.run(settings, announce)
+    if settings.workers == 1:
+        server.run(settings, announce)
+        return
+
+    def serve_one(worker: server.Worker) -> int:
+        return output.exit_status(lambda: server.run(settings, announce, worker))
+
+    raise click.exceptions.Exit(workers.Supervisor(settings, serve_one).run())
 
 
 async def _announce_bypass(app: web.Application, settings: Config) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from service import bodies, users
+from service import bodies, identities, users
 from service.cli import facts, output, run
 from service.cli.create import create
-from service.db import Database, Transaction
+from service.db import Database, Row, Transaction
 
 _PAGE = 200
 Changed = tuple[users.User, bool]
@@ -53,9 +53,17 @@ def list_users(limit: int | None, json_form: bool, **asked: Any) -> None:
 @_username
 @output.as_json
 def show(username: str, json_form: bool) -> None:
-    """Show one user."""
-    found = run.read(lambda database: users.get(database, username))
-    output.show_one(facts.of(found), json_form=json_form)
+    """Show one user, and the accounts at providers that sign the user in."""
+
+    async def action(database: Database) -> tuple[users.User, list[Row]]:
+        user = await users.get(database, username)
+        return user, await identities.of_user(database, user["id"])
+
+    found, linked = run.read(action)
+    accounts = [{"provider": row["provider"], "subject": row["subject"]} for row in linked]
+    words = [f"{row['provider']}:{row['subject']}" for row in linked]
+    row = {**facts.of(found), "identities": accounts if json_form else words}
+    output.show_one(row, json_form=json_form)
 
 
 @user.command()

@@ -1,8 +1,9 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
+from service.config import openid
 from service.config.address import database
-from service.config.model import Config, Database, KeySettings
-from service.config.read import environment, load, load_database, load_keys
+from service.config.model import Config, Database, KeySettings, OpenIdProvider, RoleRule
+from service.config.read import environment, inherited, load, load_database, load_keys
 from service.config.table import NAMES, SECRETS
 
 __all__ = [
@@ -11,9 +12,13 @@ __all__ = [
     "Config",
     "Database",
     "KeySettings",
+    "OpenIdProvider",
+    "RoleRule",
     "database",
     "environment",
+    "inherited",
     "load",
     "load_database",
     "load_keys",
+    "openid",
 ]

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from service import urls
 from service.peers import Network
 
 Environment = Literal["development", "test", "production"]
@@ -38,6 +39,36 @@ class KeySettings:
     expires_in: int
 
 
+class RoleRule(NamedTuple):
+    """Whoever has `value` in the attribute that a provider tells roles by has `role` here."""
+
+    role: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.role}={self.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdProvider:
+    """A provider, and what we are to it. Without a secret we are a public client.
+
+    `start` is the path of the way in; the provider leads back to `callback`, each to its own.
+    """
+
+    name: str
+    label: str
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(repr=False)
+    scopes: tuple[str, ...]
+    username_claim: str
+    roles_claim: str | None
+    roles: tuple[RoleRule, ...]
+    start: str
+    callback: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of the contract that this version has. Durations are whole seconds."""
@@ -46,6 +77,7 @@ class Config:
     public_url: str
     host: str
     port: int
+    workers: int
     database: Database
     jwt_secret_key: str | None = field(repr=False)
     jwt_secret_key_previous: str | None = field(repr=False)
@@ -62,6 +94,15 @@ class Config:
     bypass_auth: bool
     bypass_networks: tuple[Network, ...]
     trusted_proxies: tuple[Network, ...]
+    provision_users: bool
+    cas_url: str | None
+    cas_service_url: str
+    cas_version: str
+    cas_renew: bool
+    cas_trust_usernames: bool
+    cas_roles_attribute: str | None
+    cas_roles: tuple[RoleRule, ...]
+    openid: tuple[OpenIdProvider, ...]
     log_level: str
     log_format: Literal["text", "json"]
 
@@ -69,3 +110,9 @@ class Config:
     def production(self) -> bool:
         """Whether nothing unsafe may work."""
         return self.environment == "production"
+
+    @property
+    def form_origins(self) -> frozenset[str]:
+        """Where a form of ours may lead to besides here: signing out goes on to the provider."""
+        origins = {urls.origin_of(address) for address in (self.cas_url,) if address}
+        return self.allowed_redirects.union(filter(None, origins))

@@ -8,6 +8,7 @@ from pathlib import Path
 from publicsuffixlist import PublicSuffixList
 
 from service import urls
+from service.config.model import RoleRule
 from service.peers import Network
 
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
@@ -20,6 +21,9 @@ _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _YEAR = 365 * 86400
+_MAX_WORKERS = 128
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+_ROLE = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}")
 
 
 def boolean(text: str) -> bool:
@@ -43,6 +47,13 @@ def port(text: str) -> int:
     """A TCP port."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ValueError("must be a port number from 1 to 65535")
+    return int(text)
+
+
+def workers(text: str) -> int:
+    """A number of processes."""
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= _MAX_WORKERS:
+        raise ValueError(f"must be a number from 1 to {_MAX_WORKERS}; one for each core is enough")
     return int(text)
 
 
@@ -111,6 +122,29 @@ def origin(text: str) -> str:
             "must be an address such as https://auth.example.org, without path or user name"
         )
     return parsed
+
+
+def address(text: str) -> str:
+    """`http(s)://host[:port][/path]`, without a slash at the end."""
+    scheme, separator, rest = text.partition("://")
+    authority, slash, path = rest.partition("/")
+    base = urls.origin(f"{scheme}{separator}{authority}")
+    if base is None or not _PATH.fullmatch(slash + path):
+        raise ValueError("must be an address such as https://cas.example.org/cas, without a query")
+    return base + (slash + path).removesuffix("/")
+
+
+def role_rules(text: str) -> tuple[RoleRule, ...]:
+    """`role=value; role=value`: a value may have `=` and `,` in it, as names of LDAP do."""
+    rules = []
+    for part in filter(None, map(str.strip, text.split(";"))):
+        role, separator, value = part.partition("=")
+        if not separator or not _ROLE.fullmatch(role.strip()) or not value.strip():
+            raise ValueError(
+                "must be rules such as manage_documents=staff; manage_users=cn=it,dc=example"
+            )
+        rules.append(RoleRule(role.strip(), value.strip()))
+    return tuple(rules)
 
 
 def origins(text: str) -> frozenset[str]:

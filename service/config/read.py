@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dotenv.parser import parse_stream
-
 from service import urls
-from service.config import strength
+from service.config import files, openid, providers, strength
 from service.config.model import Config, Database, KeySettings
-from service.config.table import NAMES, NOT_YET, PREFIXES, SECRETS, SETTINGS
+from service.config.setting import Setting
+from service.config.table import NOT_YET, PREFIXES, known
 from service.errors import Fault
 
 Values = dict[str, str]
@@ -19,7 +18,6 @@ _NO_KEYS_FILE = (
     "is missing: name the file of the private keys, such as data/keys.json, and make the first key"
     " with: python -m service key generate"
 )
-_MAX_SECRET_FILE = 65536
 _FILE = "_FILE"
 _BYPASS_IN_PRODUCTION = (
     "signs anybody in without a password: it must be false in production (on your own machine, set"
@@ -38,8 +36,12 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     _check_together(parsed, values, faults)
     if faults:
         raise Fault(_message(faults))
-    database = parsed.pop("DATABASE_URL")
-    return Config(database=database, **{name.lower(): value for name, value in parsed.items()})
+    database, openid_providers = parsed.pop("DATABASE_URL"), openid.take(parsed)
+    return Config(
+        database=database,
+        openid=openid_providers,
+        **{name.lower(): value for name, value in parsed.items()},
+    )
 
 
 def load_database(
@@ -80,82 +82,57 @@ def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".
     return word if word in {"development", "test"} else "production"
 
 
+def inherited(**settings: str) -> dict[str, str]:
+    """Return the environment of a process of ours that gets these settings, whatever .env says."""
+    return {**os.environ, **settings}
+
+
 def _gather(environ: Mapping[str, str], dotenv: Path, faults: dict[str, str]) -> Values:
     """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers."""
-    from_file = _read_dotenv(dotenv, faults)
+    from_file = files.read_dotenv(dotenv, faults)
     from_environ = {name: value for name, value in environ.items() if value}
-    _name_strangers(from_file, from_environ, faults)
+    settings = known({**from_file, **from_environ})
+    _name_strangers(settings, from_file, from_environ, faults)
     merged: Values = {}
-    for name in NAMES:
-        spellings = {name, name + _FILE} if name in SECRETS else {name}
+    for setting in settings:
+        name = setting.name
+        spellings = {name, name + _FILE} if setting.secret else {name}
         source = from_file if spellings.isdisjoint(from_environ) else from_environ
-        value = _value(name, source, faults)
+        value = _value(setting, source, faults)
         if value is not None:
             merged[name] = value
     return merged
 
 
-def _value(name: str, source: Mapping[str, str], faults: dict[str, str]) -> str | None:
+def _value(setting: Setting, source: Mapping[str, str], faults: dict[str, str]) -> str | None:
+    name = setting.name
     plain = source.get(name)
-    path = source.get(name + _FILE) if name in SECRETS else None
+    path = source.get(name + _FILE) if setting.secret else None
     if plain is not None and path is not None:
         faults[name] = f"is given twice, as {name} and as {name}{_FILE}: keep one"
         return plain
     if path is not None:
-        return _read_secret(name + _FILE, Path(path), faults)
-    return plain if plain is None or name in SECRETS else plain.strip() or None
+        return files.read_secret(name + _FILE, Path(path), faults)
+    return plain if plain is None or setting.secret else plain.strip() or None
 
 
-def _read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
-    """Return a secret's file without the line end at its end."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_SECRET_FILE + 1)
-        text = data.decode("utf-8")
-    except (OSError, ValueError) as error:
-        faults[name] = f"must be the path of a readable text file ({type(error).__name__})"
-        return None
-    if len(data) > _MAX_SECRET_FILE:
-        faults[name] = f"names a file of more than {_MAX_SECRET_FILE} bytes"
-        return None
-    text = text.removesuffix("\n").removesuffix("\r")
-    if not text:
-        faults[name] = "names an empty file"
-    return text or None
-
-
-def _read_dotenv(path: Path, faults: dict[str, str]) -> Values:
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(encoding="utf-8") as stream:
-            bindings = list(parse_stream(stream))
-    except (OSError, ValueError) as error:
-        faults[str(path)] = f"cannot be read ({type(error).__name__})"
-        return {}
-    for binding in bindings:
-        if binding.error or (binding.key is not None and binding.value is None):
-            text = binding.original.string
-            blank = len(text[: len(text) - len(text.lstrip())].splitlines())
-            faults[f"{path}, line {binding.original.line + blank}"] = "is not NAME=value"
-    values = {binding.key: binding.value for binding in bindings if binding.key}
-    return {name: value for name, value in values.items() if value}
-
-
-def _name_strangers(from_file: Values, from_environ: Values, faults: dict[str, str]) -> None:
-    known = {*NAMES, *NOT_YET}
-    known |= {name + _FILE for name in (*SECRETS, "OIDC_CLIENT_SECRET")}
+def _name_strangers(
+    settings: Iterable[Setting], from_file: Values, from_environ: Values, faults: dict[str, str]
+) -> None:
+    names = {setting.name for setting in settings}
+    secrets = {setting.name + _FILE for setting in settings if setting.secret}
+    spellings = {*names, *secrets, *NOT_YET}
     for name, value in {**from_file, **from_environ}.items():
         premature = name.removesuffix(_FILE) if name.removesuffix(_FILE) in NOT_YET else name
         if premature in NOT_YET and value.strip().lower() != NOT_YET[premature]:
             faults[name] = "does not exist yet in this version: remove it"
-        if name in known:
+        if name in spellings:
             continue
         plain = name.removesuffix(_FILE)
-        if plain in NAMES:
+        if plain in names:
             faults[name] = f"is not a setting; did you mean {plain}? Only secrets come from files"
             continue
-        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+        near = difflib.get_close_matches(name, sorted(spellings), n=1, cutoff=0.8)
         if name.startswith(PREFIXES) or (near and name in from_file):
             hint = f"; did you mean {near[0]}?" if near else ""
             faults[name] = f"is not a setting{hint}"
@@ -164,7 +141,7 @@ def _name_strangers(from_file: Values, from_environ: Values, faults: dict[str, s
 def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:
     """Return a value for every setting; a bad one has its fault noted, and its default here."""
     parsed: dict[str, Any] = {}
-    for setting in SETTINGS:
+    for setting in known(values):
         text = values.get(setting.name, setting.default)
         try:
             parsed[setting.name] = None if text is None else setting.parse(text)
@@ -183,6 +160,7 @@ def _check_together(parsed: dict[str, Any], values: Values, faults: dict[str, st
         parsed["LOG_FORMAT"] = "json" if production else "text"
     if parsed["PUBLIC_URL"] is None and not production:
         parsed["PUBLIC_URL"] = f"http://localhost:{parsed['PORT']}"
+    providers.complete(parsed)
     for name, fault in _unsafe(parsed, values, production=production):
         faults.setdefault(name, fault)
 
@@ -191,6 +169,8 @@ def _unsafe(
     parsed: dict[str, Any], values: Values, *, production: bool
 ) -> Iterable[tuple[str, str]]:
     yield from _unfit_keys(parsed, values, production=production)
+    yield from providers.unfit(parsed, production=production)
+    yield from openid.unfit(parsed, production=production)
     yield from _unfit_domain(parsed)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
         yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"

@@ -1,22 +1,9 @@
 """The table of settings: name, field, default and meaning. Documentation and checks read it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
-from service.config import address, parse
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One line of the table. `default` is text, parsed like any other value; None means unset."""
-
-    name: str
-    parse: Callable[[str], Any]
-    default: str | None
-    meaning: str
-    secret: bool = False
-
+from service.config import address, openid, parse
+from service.config.setting import Setting
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -33,6 +20,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("HOST", parse.host, "127.0.0.1", "the address to listen on"),
     Setting("PORT", parse.port, "8080", "the port to listen on"),
+    Setting("WORKERS", parse.workers, "1", "processes that share the port"),
     Setting(
         "DATABASE_URL",
         address.database,
@@ -98,6 +86,40 @@ SETTINGS: tuple[Setting, ...] = (
         "networks whose X-Forwarded-* and X-Original-* headers count",
     ),
     Setting(
+        "PROVISION_USERS",
+        parse.boolean,
+        "false",
+        "create unknown people at their first sign-in at a provider",
+    ),
+    Setting("CAS_URL", parse.address, None, "the CAS server, which switches CAS sign-in on"),
+    Setting(
+        "CAS_SERVICE_URL",
+        parse.origin,
+        None,
+        "our address as the CAS server knows it; PUBLIC_URL, unless that differs",
+    ),
+    Setting("CAS_VERSION", parse.choice("3.0", "2.0"), "3.0", "the version of the CAS protocol"),
+    Setting("CAS_RENEW", parse.boolean, "false", "whether the CAS server asks everybody anew"),
+    Setting(
+        "CAS_TRUST_USERNAMES",
+        parse.boolean,
+        "false",
+        "whether the CAS name is the user name here",
+    ),
+    Setting(
+        "CAS_ROLES_ATTRIBUTE",
+        parse.audience,
+        None,
+        "the attribute that tells roles; unset, the provider tells none",
+    ),
+    Setting(
+        "CAS_ROLES",
+        parse.role_rules,
+        "",
+        "which role a value of CAS_ROLES_ATTRIBUTE gives: role=value; role=value",
+    ),
+    *openid.SETTINGS,
+    Setting(
         "LOG_LEVEL",
         parse.choice("debug", "info", "warning", "error"),
         "info",
@@ -114,16 +136,13 @@ SETTINGS: tuple[Setting, ...] = (
 NAMES = tuple(setting.name for setting in SETTINGS)
 SECRETS = frozenset(setting.name for setting in SETTINGS if setting.secret)
 
+
+def known(source: Mapping[str, str]) -> tuple[Setting, ...]:
+    """Return every setting that there is, those of the providers that `source` names included."""
+    return (*SETTINGS, *openid.of_named(source.get(openid.PROVIDERS, "")))
+
+
 NOT_YET: dict[str, str | None] = {
-    "WORKERS": "1",
-    "PROVISION_USERS": "false",
-    "CAS_URL": None,
-    "CAS_SERVICE_URL": None,
-    "OIDC_ISSUER": None,
-    "OIDC_CLIENT_ID": None,
-    "OIDC_CLIENT_SECRET": None,
-    "OIDC_SCOPES": "openid profile email",
-    "OIDC_USERNAME_CLAIM": "preferred_username",
     "PASSWORD_AUTH": "false",
     "PASSKEY_AUTH": "false",
 }

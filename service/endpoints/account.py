@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service import context, session
+from service import context, marks, session
 
 
 async def me(request: web.Request) -> web.Response:
@@ -19,14 +19,14 @@ async def me(request: web.Request) -> web.Response:
     )
 
 
-@context.public
+@marks.public
 async def sign_out(request: web.Request) -> web.Response:
     """POST /auth/logout[?next=][&everywhere=true]: signs out."""
     everywhere = request.query.getall("everywhere", [])
     return await session.sign_out(request, everywhere=everywhere == ["true"])
 
 
-@context.public
+@marks.public
 async def sign_out_by_link(request: web.Request) -> web.Response:
     """GET /auth/logout[?next=][&everywhere=true]: signs out, but not at another site's bidding."""
     if (

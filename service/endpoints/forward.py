@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from service import accept, context, errors, forwarding, logs, peers, session, urls
+from service import accept, context, errors, forwarding, logs, marks, peers, session, urls
 from service.forwarding import Original, Question
 
 _VARY = "Cookie, Authorization"
@@ -39,9 +39,9 @@ def _show_the_way_in(request: web.Request, question: Question, response: web.Res
         response.headers.popall("WWW-Authenticate")
 
 
-@context.as_any_method
-@context.checking(_question)
-@context.refusing(_refused)
+@marks.as_any_method
+@marks.checking(_question)
+@marks.refusing(_refused)
 async def verify(request: web.Request) -> web.StreamResponse:
     """Any method, /auth/verify[?proxy=][&role=R][&all=1]: 200 with identity headers, 401 or 403."""
     question = _question(request)

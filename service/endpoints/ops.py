@@ -4,23 +4,25 @@ import asyncio
 
 from aiohttp import web
 
-from service import context, errors, metrics
+from service import context, errors, marks, metrics
 
 _READY_SECONDS = 2
 
 
-@context.public
+@marks.public
 async def alive(_request: web.Request) -> web.Response:
     """GET /healthz: the process answers."""
     return context.json_response({"status": "ok"})
 
 
-@context.public
+@marks.public
 async def ready(request: web.Request) -> web.Response:
     """GET /readyz: sign-ins would work; 503 if not. Tokens may still be verified, from memory.
 
-    Bad new keys leave the old ones at work: degraded, but ready.
+    Bad new keys leave the old ones at work: degraded, but ready. A server that was told to stop is
+    not ready any more, whatever still works.
     """
+    stopping = request.app[context.LIFE].stopping
     database = "ok"
     try:
         async with asyncio.timeout(_READY_SECONDS):
@@ -30,16 +32,22 @@ async def ready(request: web.Request) -> web.Response:
     keys = request.app[context.KEY_WATCH].fault or "ok"
     return context.json_response(
         {
-            "status": "ok" if database == keys == "ok" else "degraded",
+            "status": _status(stopping=stopping, is_well=database == keys == "ok"),
             "database": database,
             "feed_age_seconds": round(request.app[context.REVOCATION].age, 1),
             "keys": keys,
         },
-        status=200 if database == "ok" else 503,
+        status=200 if database == "ok" and not stopping else 503,
     )
 
 
-@context.public
+def _status(*, stopping: bool, is_well: bool) -> str:
+    if stopping:
+        return "stopping"
+    return "ok" if is_well else "degraded"
+
+
+@marks.public
 async def figures(request: web.Request) -> web.Response:
     """GET /metrics: for Prometheus."""
     return web.Response(

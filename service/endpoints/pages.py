@@ -4,10 +4,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import context, seeds, session, urls
+from service import context, marks, seeds, session, urls
 
 
-@context.public
+@marks.public
 async def home(request: web.Request) -> web.Response:
     """GET /: who you are; signed out, the ways in."""
     claims = await session.identify_if_any(request)
@@ -26,7 +26,7 @@ async def home(request: web.Request) -> web.Response:
     )
 
 
-@context.public
+@marks.public
 async def login(request: web.Request) -> web.Response:
     """GET /auth/login[?next=]: the ways in, or on to `next` for somebody who is signed in already.
 
@@ -44,7 +44,7 @@ async def login(request: web.Request) -> web.Response:
     return await _ways_in(request, location=location)
 
 
-@context.public
+@marks.public
 async def asset(request: web.Request) -> web.Response:
     """GET /static/{name}: a file of the pages."""
     found = request.app[context.VIEWS].assets.get(request.match_info["name"])
@@ -55,10 +55,20 @@ async def _ways_in(request: web.Request, *, location: str) -> web.Response:
     return _page(
         request,
         "login.html",
+        providers=_providers(request, location),
         demo_users=await _demo_users(request, location),
         bypass=request.app[context.CONFIG].bypass_auth,
         claims=await session.identify_if_any(request),
     )
+
+
+def _providers(request: web.Request, location: str) -> list[dict[str, str]]:
+    """Return label and link of the providers that one can sign in at."""
+    query = urlencode({"next": location})
+    return [
+        {"label": provider.label, "link": f"{provider.start}?{query}"}
+        for provider in request.app[context.PROVIDERS].values()
+    ]
 
 
 async def _demo_users(request: web.Request, location: str) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service import changes, context, errors
+from service import changes, context, errors, marks
 from service.db import Row
 
 TYPE = "latchkey-revocations+jwt"
@@ -10,7 +10,7 @@ _ROWS = 10_000
 _FRESH_SECONDS = 1.0
 
 
-@context.public
+@marks.public
 async def feed(request: web.Request) -> web.Response:
     """GET /auth/revocations[?since=]: what tokens were taken back, as a signed JWT.
 

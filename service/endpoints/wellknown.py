@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from service import context, keys
+from service import context, keys, marks
 
 
-@context.public
+@marks.public
 async def public_keys(request: web.Request) -> web.Response:
     """GET /.well-known/jwks.json: the public keys, those that will sign next included."""
     body, tag = request.app[context.TOKENS].public_keys()

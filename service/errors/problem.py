@@ -22,17 +22,24 @@ class Problem(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         errors: Sequence[Mapping[str, str]] = (),
+        facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Take a detail for this occasion, and the faults, `{"attribute", "message"}` each."""
+        """Take a detail for this occasion, and the faults, `{"attribute", "message"}` each.
+
+        `facts` are for whoever has to help: further members of the answer (RFC 9457 section 3.2).
+        """
         self.detail = detail or type(self).detail
         self.headers = dict(headers or {})
         self.errors = [dict(error) for error in errors]
+        self.facts = dict(facts or {})
+        self.links: dict[str, str] = {}
         super().__init__(self.code)
 
 
 def as_json(problem: Problem) -> bytes:
     """Return the body of RFC 9457 section 3, with our `code`, and `errors` if there are several."""
     facts: dict[str, object] = {
+        **problem.facts,
         "type": f"urn:latchkey:problem:{problem.code}",
         "title": problem.title,
         "status": problem.status,

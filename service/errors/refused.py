@@ -148,6 +148,20 @@ class RoleNotFound(Problem):
     detail = "There is no role with this id. It may have been deleted."
 
 
+class IdentityNotFound(Problem):
+    status = 404
+    code = "identity_not_found"
+    title = "The user has no such identity"
+    detail = "This account at the provider is not linked with this user."
+
+
+class IdentityTaken(Problem):
+    status = 409
+    code = "identity_taken"
+    title = "The identity is another user's"
+    detail = "This account at the provider signs somebody else in. Unlink it there first."
+
+
 class UsernameTaken(Problem):
     status = 409
     code = "username_taken"

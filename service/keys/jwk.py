@@ -10,6 +10,7 @@ import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from service.keys import derive
 from service.keys.ring import Key
 
 Members = Mapping[str, Any]
@@ -71,6 +72,7 @@ def read(members: Members, kid: str) -> Key:
         algorithm=algorithm,
         sign=lambda message: library.sign(message, private),
         verify=lambda message, signature: library.verify(message, public, signature),
+        derive=derive.of(library.to_jwk(private, as_dict=True)["d"].encode()),
         public={**_public(members, algorithm), "kid": kid, "alg": algorithm, "use": "sig"},
     )
 

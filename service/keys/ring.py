@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from service.keys.derive import Derive
+
 MAX_AGE = 600
 """Seconds for which others may keep the public set: for so long a new key is not known to all."""
 
@@ -13,13 +15,14 @@ MAX_AGE = 600
 class Key:
     """A key and the only algorithm that it is used with (RFC 8725 section 3.1).
 
-    `kid` is None for a secret, which has no public part either.
+    `kid` is None for a secret, which has no public part either. `derive` makes sub-keys.
     """
 
     kid: str | None
     algorithm: str
     sign: Callable[[bytes], bytes] = field(repr=False)
     verify: Callable[[bytes, bytes], bool] = field(repr=False)
+    derive: Derive = field(repr=False)
     public: Mapping[str, str] | None = field(default=None, repr=False)
 
 

@@ -2,6 +2,7 @@
 
 import jwt
 
+from service.keys import derive
 from service.keys.ring import Key
 
 
@@ -17,4 +18,5 @@ def read(secret: str) -> Key:
         algorithm="HS256",
         sign=lambda message: algorithm.sign(message, prepared),
         verify=lambda message, signature: algorithm.verify(message, prepared, signature),
+        derive=derive.of(secret.encode()),
     )

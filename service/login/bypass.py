@@ -6,10 +6,10 @@ production. Its tokens carry `amr: ["bypass"]`, which production refuses, whatev
 
 from aiohttp import web
 
-from service import context, errors, peers, session, urls, users
+from service import context, errors, marks, peers, session, urls, users
 
 
-@context.public
+@marks.public
 async def sign_in(request: web.Request) -> web.Response:
     """GET /auth/bypass?token=<username>[&next=/path]: signs in, no password asked."""
     _check_caller(request)

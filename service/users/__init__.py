@@ -8,7 +8,13 @@ audit, in the same transaction. The command line and the HTTP side come through 
 
 from service.users.creating import Newcomer, create, create_all, prepare
 from service.users.listing import SORTS, Query, page
-from service.users.names import MANAGE_USERS, canonical, canonical_role
+from service.users.names import (
+    MANAGE_USERS,
+    canonical,
+    canonical_provider,
+    canonical_role,
+    canonical_subject,
+)
 from service.users.reading import (
     User,
     by_id,
@@ -32,7 +38,9 @@ __all__ = [
     "by_id",
     "by_username",
     "canonical",
+    "canonical_provider",
     "canonical_role",
+    "canonical_subject",
     "create",
     "create_all",
     "create_role",

@@ -9,6 +9,8 @@ MANAGE_USERS = "manage_users"
 """The role of those who may change users, and give every role."""
 
 ROLE = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}", re.ASCII)
+_PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+_MAX_SUBJECT = 255
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
 
@@ -27,6 +29,23 @@ def canonical_role(role: str) -> str:
             " 0-9, '.', '_', ':' and '-'."
         )
     return role
+
+
+def canonical_provider(provider: str) -> str:
+    """Return the one form of a provider's name: ASCII, lower case. Raises Fault."""
+    if not _PROVIDER.fullmatch(provider.lower()):
+        raise Fault(
+            "A provider's name starts with a letter and has at most 32 characters from a-z, 0-9,"
+            " '_' and '-': cas, for example."
+        )
+    return provider.lower()
+
+
+def canonical_subject(subject: str) -> str:
+    """Return what a provider calls an account, as it is. Raises Fault if it cannot be one."""
+    if not 1 <= len(subject) <= _MAX_SUBJECT or not subject.isprintable():
+        raise Fault(f"A subject has 1 to {_MAX_SUBJECT} characters, all of which can be shown.")
+    return subject
 
 
 def searched(username: str, name: str, email: str) -> str:

@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from service import audit, bodies, context, users
+from service import audit, bodies, context, marks, users
 from service.endpoints.admin import exchange
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def list_entries(request: web.Request) -> web.Response:
     """GET /api/v1/audit[?limit=][&cursor=][&user=][&action=]: who changed what, newest first."""
     query = exchange.parameters(request, bodies.audit_query)

@@ -2,18 +2,18 @@
 
 from aiohttp import web
 
-from service import bodies, context, errors, users
+from service import bodies, context, errors, marks, users
 from service.endpoints.admin import exchange
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
     """GET /api/v1/roles: all roles, with how many users have each."""
     exchange.parameters(request, bodies.nothing)
     return context.json_response(await users.roles(request.app[context.DATABASE]))
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/roles: creates a role."""
     role = bodies.role(await exchange.body(request))
@@ -25,7 +25,7 @@ async def create(request: web.Request) -> web.Response:
     return response
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def delete(request: web.Request) -> web.Response:
     """DELETE /api/v1/roles/{id}: deletes a role, and takes it from everybody who has it."""
     role_id = exchange.identifier(request, errors.RoleNotFound)

@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from service import bodies, context, errors, users
+from service import bodies, context, errors, marks, users
 from service.endpoints.admin import exchange
 
 _SHOWN = (
@@ -12,13 +12,13 @@ _SHOWN = (
 )  # fmt: skip
 
 
-@context.public
+@marks.public
 async def versions(_request: web.Request) -> web.Response:
     """GET /api/: the versions of this API."""
     return context.json_response([{"version": "1.0", "url": "/api/v1/"}])
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def list_users(request: web.Request) -> web.Response:
     """GET /api/v1/users[?limit=][&cursor=][&q=][&role=][&disabled=][&sort=]: a page of users."""
     query = exchange.parameters(request, bodies.user_query)
@@ -27,7 +27,7 @@ async def list_users(request: web.Request) -> web.Response:
     return exchange.page(request, [_shown(user) for user in found], place)
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/users: creates a user."""
     sent = await exchange.body(request)
@@ -38,7 +38,7 @@ async def create(request: web.Request) -> web.Response:
     return _answer(created, status=201, Location=f"/api/v1/users/{created['id']}")
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def read(request: web.Request) -> web.Response:
     """GET /api/v1/users/{id}: one user, with an entity tag."""
     user = await users.require(request.app[context.DATABASE], _id(request))
@@ -47,21 +47,21 @@ async def read(request: web.Request) -> web.Response:
     return _answer(user)
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def replace(request: web.Request) -> web.Response:
     """PUT /api/v1/users/{id}: every fact of a user anew; what is left out is its default."""
     sent = await exchange.body(request)
     return await _update(request, bodies.user(sent, await _known_roles(request)))
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def patch(request: web.Request) -> web.Response:
     """PATCH /api/v1/users/{id}: some facts of a user anew (RFC 7396)."""
     sent = await exchange.body(request)
     return await _update(request, bodies.patch(sent, await _known_roles(request)))
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def delete(request: web.Request) -> web.Response:
     """DELETE /api/v1/users/{id}: deletes a user, whose tokens stop working."""
     async with context.changing(request) as (tx, by):
@@ -72,7 +72,7 @@ async def delete(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def sign_out(request: web.Request) -> web.Response:
     """POST /api/v1/users/{id}/sign-out: ends all sessions of a user."""
     async with context.changing(request) as (tx, by):

@@ -4,14 +4,14 @@ from typing import get_args
 
 from aiohttp import web
 
-from service import audit, bodies, context, errors, users
+from service import audit, bodies, context, errors, marks, users
 from service.endpoints.admin.pages import faults, frame
 
 _PATH = "/admin/audit"
 _FILTERS = ("user", "action")
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def list_entries(request: web.Request) -> web.Response:
     """GET /admin/audit[?user=][&action=][&limit=][&cursor=]: who changed what, newest first."""
     asked = frame.Asked({})

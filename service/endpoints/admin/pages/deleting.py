@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service import bodies, context, errors, users
+from service import bodies, context, errors, marks, users
 from service.endpoints.admin import exchange
 from service.endpoints.admin.pages import faults, frame
 
@@ -10,14 +10,14 @@ _USER = "/admin/users/{id}/delete"
 _ROLE = "/admin/roles/{id}/delete"
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def ask_user(request: web.Request) -> web.Response:
     """GET /admin/users/{id}/delete: asks whether a user is to be deleted."""
     exchange.parameters(request, bodies.nothing)
     return await _show_user(request)
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def delete_user(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/delete: deletes a user, if it is still the one that was shown."""
     fields = await exchange.form(request)
@@ -34,14 +34,14 @@ async def delete_user(request: web.Request) -> web.Response:
     return frame.go_on("/admin", "user-deleted")
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def ask_role(request: web.Request) -> web.Response:
     """GET /admin/roles/{id}/delete: asks whether a role is to be deleted."""
     exchange.parameters(request, bodies.nothing)
     return await _show_role(request)
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def delete_role(request: web.Request) -> web.Response:
     """POST /admin/roles/{id}/delete: deletes a role, and takes it from everybody who has it."""
     fields = await exchange.form(request)

@@ -9,6 +9,7 @@ SHOWN = (
     errors.ValidationError,
     errors.UsernameTaken,
     errors.RoleTaken,
+    errors.IdentityTaken,
     errors.LastManager,
     errors.PreconditionFailed,
 )
@@ -24,8 +25,10 @@ _LABELS = {
     "q": "Search",
     "sort": "Sort",
     "action": "Show",
+    "provider": "Provider",
+    "subject": "Account",
 }
-_FIELDS = {"username_taken": "username", "role_taken": "role"}
+_FIELDS = {"username_taken": "username", "role_taken": "role", "identity_taken": "subject"}
 
 
 @dataclass(frozen=True, slots=True)

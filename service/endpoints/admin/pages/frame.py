@@ -20,6 +20,8 @@ _DONE = {
     "user-saved": "The user was saved.",
     "user-signed-out": "All sessions of this user have ended.",
     "user-deleted": "The user was deleted.",
+    "account-linked": "The account was linked.",
+    "account-unlinked": "The account was unlinked, and its sessions have ended.",
     "role-created": "The role was created.",
     "role-deleted": "The role was deleted.",
 }

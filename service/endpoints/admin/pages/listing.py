@@ -2,14 +2,14 @@
 
 from aiohttp import web
 
-from service import bodies, context, errors, seeds, users
+from service import bodies, context, errors, marks, seeds, users
 from service.endpoints.admin.pages import faults, frame
 
 _PATH = "/admin"
 _FILTERS = ("q", "role", "disabled")
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def list_users(request: web.Request) -> web.Response:
     """GET /admin[?q=][&role=][&disabled=][&sort=][&limit=][&cursor=][&done=]: a page of users."""
     asked = frame.Asked({})

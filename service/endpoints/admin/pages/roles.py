@@ -2,20 +2,20 @@
 
 from aiohttp import web
 
-from service import bodies, context, users
+from service import bodies, context, marks, users
 from service.endpoints.admin import exchange
 from service.endpoints.admin.pages import faults, frame
 
 _PATH = "/admin/roles"
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
     """GET /admin/roles[?done=]: all roles, with how many users have each."""
     return await _show(request, "", done=frame.only_done(request))
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /admin/roles: creates a role."""
     fields = await exchange.form(request)

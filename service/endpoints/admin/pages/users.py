@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from service import audit, bodies, context, errors, strict_form, users
+from service import audit, bodies, context, errors, identities, marks, strict_form, users
 from service.endpoints.admin import exchange
 from service.endpoints.admin.pages import faults, frame
 
@@ -13,14 +13,14 @@ _NOBODY = {"username": "", "name": "", "email": "", "disabled": False, "roles": 
 _ONE = "/admin/users/{id}"
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def new(request: web.Request) -> web.Response:
     """GET /admin/users/new: an empty form."""
     exchange.parameters(request, bodies.nothing)
     return await _show_new(request, _NOBODY)
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /admin/users/new: creates a user."""
     fields = await exchange.form(request)
@@ -37,7 +37,7 @@ async def create(request: web.Request) -> web.Response:
     return frame.go_on(f"/admin/users/{created['id']}", "user-created")
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def read(request: web.Request) -> web.Response:
     """GET /admin/users/{id}[?done=]: a user, to change."""
     done = frame.only_done(request)
@@ -45,7 +45,7 @@ async def read(request: web.Request) -> web.Response:
     return await _show(request, user, _as_typed(user), user["version"], done=done)
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def update(request: web.Request) -> web.Response:
     """POST /admin/users/{id}: changes a user, unless somebody else has meanwhile."""
     fields, user_id = await exchange.form(request), _id(request)
@@ -63,7 +63,7 @@ async def update(request: web.Request) -> web.Response:
     return frame.go_on(f"/admin/users/{user_id}", "user-saved")
 
 
-@context.needs(users.MANAGE_USERS)
+@marks.needs(users.MANAGE_USERS)
 async def sign_out(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/sign-out: ends all sessions of a user."""
     bodies.nothing(bodies.form(await exchange.form(request)))
@@ -114,7 +114,8 @@ async def _show(
     said: faults.Faults = faults.NONE,
     **values: object,
 ) -> web.Response:
-    roles = sorted(await users.role_ids(request.app[context.DATABASE]))
+    database = request.app[context.DATABASE]
+    roles = sorted(await users.role_ids(database))
     return frame.show(
         request,
         "user.html",
@@ -125,6 +126,7 @@ async def _show(
             "typed": typed,
             "version": version,
             "roles": roles,
+            "identities": await identities.of_user(database, user["id"]),
             "is_self": user["id"] == context.identity(request)["id"],
             "meanwhile": {},
             "changed": None,

@@ -1,0 +1,44 @@
+"""The files that settings come from: `.env`, and the secrets that NAME_FILE names."""
+
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+_MAX_SECRET_FILE = 65536
+
+
+def read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
+    """Return a secret's file without the line end at its end."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_SECRET_FILE + 1)
+        text = data.decode("utf-8")
+    except (OSError, ValueError) as error:
+        faults[name] = f"must be the path of a readable text file ({type(error).__name__})"
+        return None
+    if len(data) > _MAX_SECRET_FILE:
+        faults[name] = f"names a file of more than {_MAX_SECRET_FILE} bytes"
+        return None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        faults[name] = "names an empty file"
+    return text or None
+
+
+def read_dotenv(path: Path, faults: dict[str, str]) -> dict[str, str]:
+    """Return what the file `.env` sets; nothing, if there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8") as stream:
+            bindings = list(parse_stream(stream))
+    except (OSError, ValueError) as error:
+        faults[str(path)] = f"cannot be read ({type(error).__name__})"
+        return {}
+    for binding in bindings:
+        if binding.error or (binding.key is not None and binding.value is None):
+            text = binding.original.string
+            blank = len(text[: len(text) - len(text.lstrip())].splitlines())
+            faults[f"{path}, line {binding.original.line + blank}"] = "is not NAME=value"
+    values = {binding.key: binding.value for binding in bindings if binding.key}
+    return {name: value for name, value in values.items() if value}

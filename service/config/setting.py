@@ -1,0 +1,16 @@
+"""One line of the table of settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting. `default` is text, parsed like any other value; None means unset."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str | None
+    meaning: str
+    secret: bool = False

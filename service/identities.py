@@ -1,0 +1,108 @@
+"""Whose account it is: identities, accounts at providers, and the users whom they sign in.
+
+An identity is a provider's name and the subject: what the provider calls the account, letter for
+letter. It is never matched with a user by a name or an e-mail address.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from service import audit, provider_sessions, users
+from service.audit import Actor
+from service.config import RoleRule
+from service.db import Conflict, Database, Row, Transaction
+from service.errors import IdentityNotFound, IdentityTaken
+from service.users import User, rights
+
+
+async def by_identity(db: Database | Transaction, provider: str, subject: str) -> User | None:
+    """Read the user whom an identity signs in."""
+    row = await db.fetch_one(
+        "SELECT user_id FROM identities WHERE provider = ? AND subject = ?", (provider, subject)
+    )
+    return None if row is None else await users.by_id(db, row["user_id"])
+
+
+async def of_user(db: Database | Transaction, user_id: int) -> list[Row]:
+    """Read the identities of a user, `{"provider", "subject", "created_at"}`."""
+    return await db.fetch_all(
+        "SELECT provider, subject, created_at FROM identities WHERE user_id = ?"
+        " ORDER BY provider, subject",
+        (user_id,),
+    )
+
+
+async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> bool:
+    """Let an identity sign a user in; return whether that was a change.
+
+    Raises Fault (no name, no subject), RoleMissing, and IdentityTaken if it is another user's.
+    """
+    await rights.require_manager(tx, by)
+    provider, subject = users.canonical_provider(provider), users.canonical_subject(subject)
+    owner = await by_identity(tx, provider, subject)
+    if owner is not None and owner["id"] == user["id"]:
+        return False
+    try:
+        await tx.execute(
+            "INSERT INTO identities (provider, subject, user_id, created_at) VALUES (?, ?, ?, ?)",
+            (provider, subject, user["id"], audit.now()),
+        )
+    except Conflict:
+        raise IdentityTaken from None
+    await _record(tx, by, "identity_link", user, provider, subject)
+    return True
+
+
+async def unlink(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> None:
+    """Let an identity sign a user in no longer, and end the sessions that it opened.
+
+    Raises Fault (no name, no subject), RoleMissing, IdentityNotFound.
+    """
+    await rights.require_manager(tx, by)
+    provider, subject = users.canonical_provider(provider), users.canonical_subject(subject)
+    deleted = await tx.execute(
+        "DELETE FROM identities WHERE provider = ? AND subject = ? AND user_id = ?",
+        (provider, subject, user["id"]),
+    )
+    if not deleted:
+        raise IdentityNotFound
+    await provider_sessions.end(tx, provider, subject=subject)
+    await _record(tx, by, "identity_unlink", user, provider, subject)
+
+
+async def provision(
+    tx: Transaction, by: Actor, provider: str, subject: str, username: str, **facts: Any
+) -> User:
+    """Return the user of an identity, who is created if nobody has it.
+
+    `facts` are those of users.create. A name that somebody has is not taken over. Raises
+    UsernameTaken, UsernameInvalid.
+    """
+    owner = await by_identity(tx, provider, subject)
+    if owner is not None:
+        return owner
+    created = await users.create(tx, by, username, **facts)
+    await link(tx, by, created, provider, subject)
+    return created
+
+
+async def follow_roles(
+    tx: Transaction, by: Actor, user_id: int, rules: Collection[RoleRule], values: Collection[str]
+) -> User:
+    """Give and take the roles that `rules` speak of, as a provider's `values` say; others stay.
+
+    A role that does not exist is not given. Raises UserNotFound, LastManager.
+    """
+    user = await users.require(tx, user_id)
+    known = await users.role_ids(tx)
+    ruled = {rule.role for rule in rules} & known.keys()
+    wanted = {rule.role for rule in rules if rule.value in values} & known.keys()
+    held = {role["role"] for role in user["roles"]}
+    return await users.update(tx, by, user, {"roles": sorted((held - ruled) | wanted)})
+
+
+async def _record(
+    tx: Transaction, by: Actor, action: audit.Action, user: User, provider: str, subject: str
+) -> None:
+    detail = {"provider": provider, "subject": subject}
+    await audit.record(tx, by, action, (user["id"], user["username"]), detail)

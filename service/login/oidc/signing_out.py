@@ -1,0 +1,96 @@
+"""Signing out: at the provider when one does so here, and here when one does so there."""
+
+from urllib.parse import parse_qs
+
+from aiohttp import web
+from authlib.common.urls import add_params_to_uri
+
+from service import context, errors, logouts, marks, provider_sessions
+from service.login.oidc import clients
+from service.openid import Rejected, logout_token, signed
+from service.openid.logout_token import Logout
+from service.openid.provider import Provider
+from service.provider_sessions import ProviderSession
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+async def leave(app: web.Application, came_from: ProviderSession, _back: str) -> str | None:
+    """Return where one signs out at the provider (RP-Initiated Logout 1.0 section 2).
+
+    The provider leads back to our home page, which is registered there letter for letter. None if
+    one cannot sign out there. Raises Problem.
+    """
+    provider = app[clients.CLIENTS][came_from.provider]
+    try:
+        address = (await provider.metadata()).end_session_endpoint
+    except Rejected as rejected:
+        raise errors.ProviderAnswerInvalid(rejected.reason) from None
+    if address is None:
+        return None
+    told = {
+        "client_id": provider.settings.client_id,
+        "post_logout_redirect_uri": f"{app[context.CONFIG].public_url}/",
+    }
+    if came_from.hint:
+        told["id_token_hint"] = came_from.hint
+    where: str = add_params_to_uri(address, list(told.items()))
+    return where
+
+
+@marks.public
+@marks.cookieless
+async def by_provider(request: web.Request) -> web.Response:
+    """POST /auth/oidc/logout: a provider says that somebody has signed out there."""
+    token = await _token(request)
+    provider = _sender(request, token)
+    try:
+        ended = await _end(request, provider.settings.name, await provider.signed_out(token))
+    except Rejected as rejected:
+        clients.refusal(request, provider, rejected)
+        raise errors.LogoutTokenInvalid from None
+    await request.app[context.REVOCATION].catch_up_with_own()
+    context.log(request, "provider_sign_out", provider=provider.settings.name, sessions=ended)
+    return web.Response()
+
+
+async def _end(request: web.Request, provider: str, logout: Logout) -> int:
+    """End what a logout token says, unless it was used already; return how many sessions it were.
+
+    What could not be written down can be said again. Raises Rejected, DatabaseUnavailable.
+    """
+    until = request.app[context.TOKENS].now() + logout_token.REMEMBERED
+    async with request.app[context.DATABASE].transaction() as tx:
+        if not await logouts.is_new(tx, provider, logout.jti, until):
+            raise Rejected("jti_used")
+        return await provider_sessions.end(tx, provider, handle=logout.sid, subject=logout.subject)
+
+
+async def _token(request: web.Request) -> str:
+    """Return the one logout token in the form. Raises LogoutTokenInvalid."""
+    try:
+        form = parse_qs((await request.read()).decode("ascii"), strict_parsing=True)
+    except ValueError:
+        raise errors.LogoutTokenInvalid from None
+    tokens = form.get("logout_token", [])
+    if request.content_type != _FORM or len(tokens) != 1:
+        raise errors.LogoutTokenInvalid
+    return tokens[0]
+
+
+def _sender(request: web.Request, token: str) -> Provider:
+    """Return the provider that a token, whose signature nobody has checked, says it is of.
+
+    Raises LogoutTokenInvalid.
+    """
+    try:
+        claims = signed.unverified(token)
+    except Rejected:
+        raise errors.LogoutTokenInvalid from None
+    audience = claims.get("aud")
+    meant = audience if isinstance(audience, list) else [audience]
+    for provider in request.app[clients.CLIENTS].values():
+        settings = provider.settings
+        if claims.get("iss") == settings.issuer and settings.client_id in meant:
+            return provider
+    raise errors.LogoutTokenInvalid

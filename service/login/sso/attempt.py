@@ -1,0 +1,127 @@
+"""An attempt to sign in at a provider: what it has to remember, sealed in a cookie of its own.
+
+Each attempt has its own cookie, so that two tabs do not hurt each other; only the browser that
+began it can finish it, once.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from service import context, cookies, errors, returns, session
+
+SECONDS = 600
+_ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+_AT_MOST = 5
+_LENGTH = 3800
+_RETURNS = 3
+
+Facts = dict[str, Any]
+
+
+def fresh() -> str:
+    """Return the name of a new attempt: 128 bits that nobody can guess."""
+    return secrets.token_urlsafe(16)
+
+
+async def begin(
+    request: web.Request, leaf: str, attempt: str, facts: Mapping[str, Any], *, to: str
+) -> web.Response:
+    """Answer with a redirect to a provider, and with the cookie that remembers the attempt.
+
+    `leaf` names the way in, as in `/auth/<leaf>`. Kept are `facts`, and `next` as this request has
+    it. Raises PrefetchRefused, and CookieNotKept to a browser that goes round in circles.
+    """
+    if session.is_prefetch(request):
+        raise errors.PrefetchRefused
+    location = session.next_address(request)
+    await _break_circles(request, location)
+    app, lines = request.app, request.headers.getall("Cookie", ())
+    kept = {**facts, "next": location}
+    sealed = app[context.SEALS].seal(_purpose(leaf, attempt), kept)
+    response = web.Response(status=302, headers={"Location": to})
+    response.headers.add("Set-Cookie", _cookie(request, leaf, attempt, sealed))
+    for old in _to_forget(leaf, lines, len(sealed)):
+        response.headers.add("Set-Cookie", _cookie(request, leaf, old, ""))
+    return response
+
+
+def facts_of(request: web.Request, leaf: str, attempt: str) -> Facts:
+    """Return what this browser's attempt remembers. Raises AttemptUnknown."""
+    if not _ID.fullmatch(attempt):
+        raise errors.AttemptUnknown
+    lines = request.headers.getall("Cookie", ())
+    try:
+        sealed = cookies.read(lines, _prefix(leaf) + attempt)
+    except errors.CookieAmbiguous:
+        raise errors.AttemptUnknown from None
+    seals = request.app[context.SEALS]
+    facts = seals.open(_purpose(leaf, attempt), sealed or "", seconds=SECONDS)
+    if facts is None:
+        raise errors.AttemptUnknown
+    return dict(facts)
+
+
+def forget(request: web.Request, leaf: str, attempt: str) -> str:
+    """Return the `Set-Cookie` value that ends an attempt."""
+    return _cookie(request, leaf, attempt, "")
+
+
+def ways_on(start: str, location: str) -> dict[str, str]:
+    """Return the links of a page about an attempt that failed, by their texts."""
+    again = f"{start}?{urlencode({'next': location})}"
+    return {"Try again": again, "Other ways to sign in": sign_in_page(location)}
+
+
+def sign_in_page(location: str) -> str:
+    """Return where the ways in are shown, and lead to `location` then."""
+    return f"/auth/login?{urlencode({'next': location})}"
+
+
+async def _break_circles(request: web.Request, location: str) -> None:
+    """Refuse a browser that comes back for the third time without the session it was given."""
+    lines = request.headers.getall("Cookie", ())
+    if len(returns.times(request.app[context.SEALS], lines)) < _RETURNS:
+        return
+    if await session.identify_if_any(request) is None:
+        problem = errors.CookieNotKept()
+        problem.links = {"Other ways to sign in": sign_in_page(location)}
+        raise problem
+
+
+def _to_forget(leaf: str, lines: Iterable[str], fresh_length: int) -> list[str]:
+    """Return the attempts for which there is no room any more beside a fresh one.
+
+    Browsers send the oldest first. All have to fit into one line, and the session beside them.
+    """
+    prefix = _prefix(leaf)
+    forgotten, count, length = [], 1, fresh_length
+    for name, each in reversed(cookies.lengths(lines, prefix).items()):
+        count, length = count + 1, length + each
+        attempt = name.removeprefix(prefix)
+        if (count > _AT_MOST or length > _LENGTH) and _ID.fullmatch(attempt):
+            forgotten.append(attempt)
+    return forgotten
+
+
+def _prefix(leaf: str) -> str:
+    return f"latchkey_{leaf}_"
+
+
+def _purpose(leaf: str, attempt: str) -> str:
+    return f"attempt {leaf} {attempt}"
+
+
+def _cookie(request: web.Request, leaf: str, attempt: str, value: str) -> str:
+    return cookies.write(
+        _prefix(leaf) + attempt,
+        value,
+        path=f"/auth/{leaf}",
+        max_age=SECONDS if value else 0,
+        samesite="Lax",
+        secure=request.app[context.CONFIG].cookie_secure,
+    )

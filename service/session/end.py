@@ -1,0 +1,70 @@
+"""Ending a session, here and at the provider that it came from."""
+
+from urllib.parse import urljoin
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from service import context, errors, logs, provider_sessions, returns, urls
+from service.provider_sessions import ProviderSession
+from service.session import answer
+from service.session.identify import identify_if_any
+from service.session.request import next_address, sends_cookie
+from service.tokens import Claims
+
+
+async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Response:
+    """End the session, here and in every copy of its tokens; clear the cookie, lead on to `next`.
+
+    With `everywhere`, end all sessions of the user. Raises DatabaseUnavailable: then the session
+    goes on, and the cookie stays.
+    """
+    claims = await identify_if_any(request)
+    location = next_address(request)
+    if claims is not None:
+        came_from = await _provider_session(request, claims)
+        feed = request.app[context.REVOCATION]
+        if everywhere:
+            await feed.sign_out_user(context.actor(request, claims), claims["id"])
+        else:
+            await feed.sign_out_session(claims)
+        scope = "everywhere" if everywhere else "session"
+        context.log(request, "sign_out", user=claims["username"], sid=claims["sid"], scope=scope)
+        if came_from is not None:
+            location = await _by_way_of(request, came_from, location)
+    clears = request.method != "GET" or sends_cookie(request)
+    headers = answer.set_cookie(request, "", 0) if clears else CIMultiDict()
+    if any(returns.NAME in line for line in request.headers.getall("Cookie", ())):
+        secure = request.app[context.CONFIG].cookie_secure
+        headers.add("Set-Cookie", returns.forget(secure=secure))
+    return answer.move_on(
+        request, location, headers, by_page=not _is_form_target(request, location)
+    )
+
+
+async def _provider_session(request: web.Request, claims: Claims) -> ProviderSession | None:
+    """Return the session at a provider that opened this one, if providers are on."""
+    if not request.app[context.PROVIDERS]:
+        return None
+    return await provider_sessions.behind(request.app[context.DATABASE], claims["sid"])
+
+
+async def _by_way_of(request: web.Request, came_from: ProviderSession, location: str) -> str:
+    """Return where signing out at the provider begins, or `location` where one cannot."""
+    provider = request.app[context.PROVIDERS].get(came_from.provider)
+    if provider is None:
+        return location
+    back = urljoin(request.app[context.CONFIG].public_url, location)
+    try:
+        return await provider.leave(came_from, back) or location
+    except errors.Problem as problem:
+        context.log(request, "provider_not_left", level=logs.WARNING, code=problem.code)
+        return location
+
+
+def _is_form_target(request: web.Request, location: str) -> bool:
+    """Tell whether our policy lets a form lead there by a redirect; a link may lead anywhere."""
+    if request.method != "POST" or location.startswith("/"):
+        return True
+    config = request.app[context.CONFIG]
+    return urls.origin_of(location) in {config.public_url, *config.form_origins}

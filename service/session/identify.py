@@ -1,0 +1,56 @@
+"""Who calls: the bearer token if there is one, else the cookie."""
+
+import re
+
+from aiohttp import web
+
+from service import context, cookies, errors
+from service.tokens import Claims
+
+_BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE | re.DOTALL)
+
+
+async def identify(request: web.Request) -> Claims:
+    """Return the claims of the caller's token: the bearer token if there is one, else the cookie.
+
+    Name and roles are the user's present ones. Raises CredentialsMissing, CookieAmbiguous,
+    AuthorizationAmbiguous, and what Tokens.verify and Revocation.admit raise.
+    """
+    token = bearer_token(request)
+    if token is None:
+        name = request.app[context.CONFIG].cookie_name
+        token = cookies.read(request.headers.getall("Cookie", ()), name)
+    if token is None:
+        raise errors.CredentialsMissing
+    app = request.app
+    return await app[context.REVOCATION].admit(app[context.TOKENS].verify(token))
+
+
+def require_role(claims: Claims, role: str) -> None:
+    """Check that a caller has a role. Raises RoleMissing."""
+    if all(held["role"] != role for held in claims["roles"]):
+        raise errors.RoleMissing
+
+
+async def identify_if_any(request: web.Request) -> Claims | None:
+    """Return the caller's claims on an open page, where a bad credential means signed out."""
+    try:
+        return await identify(request)
+    except errors.Unauthenticated:
+        return None
+
+
+def bearer_token(request: web.Request) -> str | None:
+    """Return the bearer token (RFC 6750 section 2.1), or None; other schemes are not ours.
+
+    Raises AuthorizationAmbiguous when there are several headers and one is ours.
+    """
+    lines = request.headers.getall("Authorization", ())
+    if not lines:
+        return None
+    ours = [match for line in lines if (match := _BEARER.fullmatch(line.strip(" ")))]
+    if not ours:
+        return None
+    if len(lines) > 1:
+        raise errors.AuthorizationAmbiguous
+    return ours[0][1] or ""

@@ -1,0 +1,151 @@
+"""Start and end of a server: what it was asked is answered, and then it is gone."""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+
+import pytest
+
+from tests.client import bearer, sign_in
+from tests.conftest import Server, Start
+
+STORES = ("sqlite",)  # no store has a part in this
+
+ROUNDS = int(os.environ.get("LATCHKEY_STOPS", "5"))
+CLIENTS = 8
+
+
+@contextlib.contextmanager
+def connected(server: Server) -> Iterator[HTTPConnection]:
+    """Yield a connection on which one request has been answered already."""
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/healthz")
+    connection.getresponse().read()
+    yield connection
+    connection.close()
+
+
+def test_who_is_connected_hears_that_it_stops_and_nobody_new_is_let_in(start: Start) -> None:
+    server = start()
+    with connected(server) as ready, connected(server) as busy, connected(server) as idle:
+        busy.putrequest("POST", "/auth/logout")
+        busy.putheader("Content-Type", "application/json")
+        busy.putheader("Content-Length", "2")
+        busy.endheaders()
+        server.process.terminate()
+        server.log(until=" stopping")
+        time.sleep(0.2)
+        ready.request("GET", "/readyz")
+        answer = ready.getresponse()
+        assert (answer.status, answer.getheader("Connection")) == (503, "close")
+        assert b'"status":"stopping"' in answer.read()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        busy.send(b"{}")
+        answer = busy.getresponse()
+        assert (answer.status, answer.getheader("Connection")) == (302, "close")
+        answer.read()
+        assert idle.sock is not None
+        assert idle.sock.recv(1) == b""
+        assert server.process.wait(20) == 0
+
+
+def test_a_request_that_comes_too_slowly_does_not_hold_it_up(start: Start) -> None:
+    server = start()
+    with connected(server) as slow:
+        slow.putrequest("POST", "/auth/logout")
+        slow.putheader("Content-Length", "2")
+        slow.endheaders()
+        server.process.terminate()
+        assert server.process.wait(20) == 0
+    assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(
+    start: Start, number: signal.Signals, workers: str
+) -> None:
+    server = start(WORKERS=workers)
+    with connected(server) as slow:
+        slow.putrequest("POST", "/auth/logout")
+        slow.putheader("Content-Length", "2")
+        slow.endheaders()
+        server.process.send_signal(number)
+        server.log(until=" stopping")
+        server.process.send_signal(number)
+        assert server.process.wait(20) == -number
+        assert slow.sock is not None
+        assert ended(slow.sock)
+
+
+def ended(connection: socket.socket) -> bool:
+    """Tell whether the other side is gone."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@dataclass
+class Client:
+    """Asks on and on: on one connection for as long as the server keeps it, or each time anew."""
+
+    port: int
+    token: str
+    keeps: bool
+    answered: int = 0
+    lost: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Ask until nobody lets us in any more. Who was let in counts on an answer."""
+        while True:
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=15)
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                return
+            with contextlib.closing(connection):
+                self._ask_on(connection)
+
+    def _ask_on(self, connection: HTTPConnection) -> None:
+        while True:
+            try:
+                connection.request("GET", "/auth/me", headers=bearer(self.token))
+                response = connection.getresponse()
+                response.read()
+            except (OSError, HTTPException) as error:
+                self.lost.append(repr(error))
+                return
+            if response.status != 200:
+                self.lost.append(str(response.status))
+            self.answered += 1
+            if not self.keeps or response.getheader("Connection") == "close":
+                return
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_request_is_lost_when_it_stops_under_load(start: Start, workers: str) -> None:
+    answered = 0
+    server = start(WORKERS=workers)
+    for round_number in range(ROUNDS):
+        token = sign_in(server.port)
+        clients = [Client(server.port, token, number % 2 == 0) for number in range(CLIENTS)]
+        threads = [threading.Thread(target=client.run) for client in clients]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.1 + round_number / 100)
+        server.process.terminate()
+        for thread in threads:
+            thread.join(20)
+        assert server.process.wait(20) == 0
+        assert [fault for client in clients for fault in client.lost] == []
+        answered += sum(client.answered for client in clients)
+        server = start(beside=server)
+    print(f"\n{ROUNDS} stops with WORKERS={workers}, {answered} requests answered, none lost")  # noqa: T201  # a figure

@@ -1,0 +1,77 @@
+"""Sealed values: opened by every replica and after a rotation, by nobody else, for no other use."""
+
+import pytest
+
+from service import keys
+from service.keys import KeyRing, secret
+from service.keys import ring as rings
+from service.keys.jwk import generate, read
+from service.sealed import Seals
+from tests.conftest import SECRET, Settings
+
+NOW = 1_800_000_000
+VALUE = {"next": "/deep?a=1", "n": 3}
+
+
+def at(ring: KeyRing, now: float = NOW) -> Seals:
+    return Seals(ring, clock=lambda: now)
+
+
+def shared(text: str, *previous: str) -> KeyRing:
+    return rings.of(secret.read(text), *map(secret.read, previous))
+
+
+def test_what_one_sealed_every_replica_opens(settings: Settings) -> None:
+    ring = keys.load(settings())
+    text = at(ring).seal("attempt", VALUE)
+    assert at(keys.load(settings())).open("attempt", text, seconds=60) == VALUE
+    assert text.isascii()
+    assert not set(text) & set('=;," \\')
+    assert "deep" not in text
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
+def test_any_kind_of_key_seals(algorithm: str) -> None:
+    members = generate(algorithm)
+    text = at(rings.of(read(members, "a"))).seal("x", VALUE)
+    assert at(rings.of(read(members, "b"))).open("x", text, seconds=60) == VALUE
+    assert at(rings.of(read(generate(algorithm), "a"))).open("x", text, seconds=60) is None
+
+
+def test_after_a_rotation_the_old_key_opens_and_the_new_one_seals() -> None:
+    old, new = "old" * 20, "new" * 20
+    seals = at(shared(old))
+    text = seals.seal("x", VALUE)
+    seals.use(shared(new, old))
+    assert seals.open("x", text, seconds=60) == VALUE
+    assert at(shared(new)).open("x", seals.seal("x", 1), seconds=60) == 1
+    assert at(shared(new)).open("x", text, seconds=60) is None
+
+
+def test_it_ends_and_is_for_one_purpose() -> None:
+    ring = shared(SECRET)
+    text = at(ring).seal("x", VALUE)
+    assert at(ring, NOW + 60).open("x", text, seconds=60) == VALUE
+    assert at(ring, NOW + 61).open("x", text, seconds=60) is None
+    assert at(ring, NOW - 3600).open("x", text, seconds=60) is None
+    assert at(ring).open("y", text, seconds=60) is None
+
+
+@pytest.mark.parametrize("text", ["", "a", "=", "é", "\ud800", "A" * 200, "gAAAA", "\0"])
+def test_anything_else_is_nothing(text: str) -> None:
+    seals = at(shared(SECRET))
+    assert seals.open("x", text, seconds=60) is None
+    good = seals.seal("x", VALUE)
+    for place in (0, 20, len(good) // 2, -9):
+        other = "A" if good[place] != "A" else "B"
+        bad = good[:place] + other + good[place:][1:]
+        assert seals.open("x", bad, seconds=60) is None
+    for bad in (good[1:], f'"{good}"', f"{good} ", f"{good}=", f"{good[:9]}.{good[9:]}"):
+        assert seals.open("x", bad, seconds=60) is None
+
+
+def test_the_sub_key_is_not_the_key() -> None:
+    key = secret.read(SECRET)
+    assert len({key.derive(b"a"), key.derive(b"b"), SECRET.encode()[:32]}) == 3
+    assert len(key.derive(b"a")) == 32
+    assert "derive" not in repr(key)
