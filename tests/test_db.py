@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import pytest
 
 from service.db import Conflict, Database, sqlite
@@ -240,6 +241,32 @@ async def test_a_database_that_cannot_be_opened_leaves_no_thread_of_the_driver_b
                 pass
         threads = [thread.name for thread in threading.enumerate()]
         assert not [name for name in threads if "_connection_worker_thread" in name]
+
+
+@pytest.mark.usefixtures("database")
+@ON_SQLITE
+@pytest.mark.parametrize("statement", range(1, 10))
+async def test_opening_that_is_cancelled_leaves_no_thread_of_the_driver_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: int
+) -> None:
+    execute, counted = aiosqlite.Connection.execute_fetchall, itertools.count(1)
+    before = threading.enumerate()
+
+    def interrupted(connection: aiosqlite.Connection, *words: Any) -> Any:
+        if next(counted) == statement:
+            current = asyncio.current_task()
+            assert current is not None
+            current.cancel()
+        return execute(connection, *words)
+
+    monkeypatch.setattr(aiosqlite.Connection, "execute_fetchall", interrupted)
+    with pytest.raises(asyncio.CancelledError):
+        async with sqlite.connect(tmp_path / "data" / "latchkey.db"):
+            pass
+    drivers = [thread for thread in threading.enumerate() if "connection_worker" in thread.name]
+    for driver in set(drivers) - set(before):
+        driver.join(10)
+        assert not driver.is_alive()
 
 
 async def test_a_file_that_is_no_database_is_a_fault_and_is_left_alone(tmp_path: Path) -> None:

@@ -202,10 +202,13 @@ async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         await opened.execute_fetchall("PRAGMA synchronous = FULL")
         await opened.execute_fetchall(f"PRAGMA cache_size = -{_CACHE_KIB}")
         await opened.execute_fetchall("SELECT count(*) FROM sqlite_master")
-    except sqlite3.Error as error:
+    except BaseException as error:
+        # Its thread would keep the process from ending, also when Ctrl-C came in the middle.
         await connection.close()
         await asyncio.to_thread(connection._thread.join)  # noqa: SLF001  # it outlives a failed open
-        raise Fault(f"The database {path} cannot be opened: {_why(error)}.") from error
+        if isinstance(error, sqlite3.Error):
+            raise Fault(f"The database {path} cannot be opened: {_why(error)}.") from error
+        raise
     opened.row_factory = sqlite3.Row
     try:
         yield opened
