@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import run
 from service import config, db, keys, schema
+from service.config import Database as Where
 from service.db import Database
 from service.revocation import Revocation
 from service.tokens import Tokens
@@ -31,15 +32,15 @@ def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        asyncio.run(measure(folder / "data" / "latchkey.db"))
+        asyncio.run(measure(file_in(folder)))
         print(f"{'start of a server with them, to its first answer':52} {start(folder):8.2f} s")
     print(f"{'/auth/me, processor time, with them / without':52} {served():8.3f}")
 
 
-async def measure(path: Path) -> None:
+async def measure(where: Where) -> None:
     """Measure in this process: checks with and without rows, and the memory that rows take."""
-    schema.up(path)
-    async with db.connect(path) as database:
+    schema.up(where)
+    async with db.connect(where) as database:
         none = Revocation(database, max_staleness=60)
         await none.catch_up()
         await fill(database)
@@ -90,7 +91,7 @@ def served() -> float:
         run.latchkey(Path(first)) as none,
         run.latchkey(Path(second)) as many,
     ):
-        asyncio.run(fill_file(Path(second) / "data" / "latchkey.db"))
+        asyncio.run(fill_file(file_in(Path(second))))
         time.sleep(3)
         busy: dict[run.Server, list[float]] = {none: [], many: []}
         for _ in range(_ROUNDS):
@@ -101,10 +102,15 @@ def served() -> float:
         return statistics.median(with_rows / without for with_rows, without in pairs)
 
 
-async def fill_file(path: Path) -> None:
+async def fill_file(where: Where) -> None:
     """Append the rows to the database of a running server."""
-    async with db.connect(path) as database:
+    async with db.connect(where) as database:
         await fill(database)
+
+
+def file_in(folder: Path) -> Where:
+    """Return the database that a server in a folder has."""
+    return config.load_database({"DATABASE_URL": f"sqlite:///{folder}/data/latchkey.db"})
 
 
 def start(folder: Path) -> float:

@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import random
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from service import db, users
+from service import config, db, users
+from service.config import Database as Where
 from service.db import Database
 from service.users import Query
 
@@ -42,17 +42,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--lists", type=int, default=2_000, help="how many combinations; 0 for all")
+    parser.add_argument("--database", help="an empty one: the address of PostgreSQL")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        load(folder, options.users)
-        asyncio.run(ask(folder / "data" / "latchkey.db", options.lists))
+        url = options.database or f"sqlite:///{name}/latchkey.db"
+        where = config.load_database({"DATABASE_URL": url}, Path("no.env"))
+        load(Path(name), where, options.users)
+        asyncio.run(ask(where, options.lists))
 
 
-def load(folder: Path, number: int) -> None:
+def load(folder: Path, where: Where, number: int) -> None:
     """Create users from a file, while somebody else tries to write all the time."""
     environ = {**os.environ, "ENVIRONMENT": "development", "PYTHONPATH": str(ROOT),
-               "JWT_SECRET_KEY": os.urandom(64).hex()}  # fmt: skip
+               "JWT_SECRET_KEY": os.urandom(64).hex(), "DATABASE_URL": where.url}  # fmt: skip
     service = [sys.executable, "-m", "service"]
     subprocess.run([*service, "migrate", "up"], cwd=folder, env=environ, check=True)
     for role in ROLES:
@@ -62,16 +64,20 @@ def load(folder: Path, number: int) -> None:
     with path.open("w") as file:
         file.writelines(f"{json.dumps(person)}\n" for person in people(number))
     waits: list[float] = []
-    with writer_beside(folder / "data" / "latchkey.db", waits):
+    with writer_beside(where, waits):
         began, used = time.perf_counter(), os.times()
         subprocess.run([*service, "user", "create", "--file", str(path)], cwd=folder, env=environ,
                        check=True)  # fmt: skip
         seconds, now = time.perf_counter() - began, os.times()
     busy = now.children_user + now.children_system - used.children_user - used.children_system
-    size = (folder / "data" / "latchkey.db").stat().st_size / 1e6
     print(f"{number:,} users from JSON Lines: {seconds:.1f} s ({busy:.1f} s of processor time)")
     print(f"another process that wants to write waits {max(waits):.1f} s at most")
-    print(f"the database has {size:.0f} MB\n")
+    size = "SELECT pg_database_size(current_database())"
+    if where.path is not None:
+        size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    with contextlib.closing(db.connect_blocking(where)) as connection:
+        megabytes = connection.execute(size).fetchone()[0] / 1e6
+    print(f"the database has {megabytes:.0f} MB\n")
 
 
 def people(number: int) -> Iterator[dict[str, object]]:
@@ -90,15 +96,21 @@ def people(number: int) -> Iterator[dict[str, object]]:
 
 
 @contextlib.contextmanager
-def writer_beside(path: Path, waits: list[float]) -> Iterator[None]:
+def writer_beside(where: Where, waits: list[float]) -> Iterator[None]:
     """Begin and end a transaction again and again; note how long each had to wait."""
     over = threading.Event()
+    begin = ["BEGIN", f"SELECT pg_advisory_xact_lock({db.WRITERS})"]
+    patience = "SET lock_timeout = 0"
+    if where.path is not None:
+        begin, patience = ["BEGIN IMMEDIATE"], "PRAGMA busy_timeout = 600000"
 
     def write() -> None:
-        with contextlib.closing(sqlite3.connect(path, timeout=600, isolation_level=None)) as other:
+        with contextlib.closing(db.connect_blocking(where)) as other:
+            other.execute(patience)
             while not over.wait(0.01):
                 began = time.perf_counter()
-                other.execute("BEGIN IMMEDIATE")
+                for statement in begin:
+                    other.execute(statement)
                 other.execute("ROLLBACK")
                 waits.append(time.perf_counter() - began)
 
@@ -111,9 +123,9 @@ def writer_beside(path: Path, waits: list[float]) -> Iterator[None]:
         thread.join()
 
 
-async def ask(path: Path, most: int) -> None:
+async def ask(where: Where, most: int) -> None:
     """Ask for every combination of filters, orders and places, and print the slowest."""
-    async with db.connect(path) as database:
+    async with db.connect(where) as database:
         first = await places(database)
         combinations = [
             Query(50, q, role, disabled, sort, descending, first[sort][place])

@@ -75,9 +75,9 @@ def _description(app: web.Application) -> Asset:
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
-    path = app[context.CONFIG].database.path
-    schema.require_current(path)
-    async with db.connect(path) as database:
+    where = app[context.CONFIG].database
+    schema.require_current(where)
+    async with db.connect(where) as database:
         app[context.DATABASE] = database
         app[context.PASSES] = Passes(database, app[context.TOKENS])
         yield

@@ -4,13 +4,20 @@ Each function that appends runs in the transaction of the change that it announc
 seconds since 1970.
 """
 
-from service.db import Database, Row, Transaction
+from service.db import Database, Row, Transaction, Version
 
 DELETED = 2**62
 """The version that a deleted user has in the feed: above every `ver`."""
 
 _LONGEST = 365 * 86400
 _MARGIN = 60  # a token may be issued shortly after the change, from what was read before it
+ALL = 2**62
+"""More rows than there will ever be."""
+
+_NEWEST = "SELECT coalesce(max(seq), 0) AS number FROM changes"
+_IS_DEAD = "until <= ? AND seq < (SELECT max(seq) FROM changes)"
+_HAS_DEAD = f"SELECT 1 FROM changes WHERE {_IS_DEAD} LIMIT 1"  # noqa: S608  # a constant
+_PRUNE = f"DELETE FROM changes WHERE {_IS_DEAD}"  # noqa: S608  # a constant
 _SELECT = "SELECT seq, kind, sid, user_id, version, until FROM changes"
 
 
@@ -31,10 +38,10 @@ async def user_revoked(tx: Transaction, user_id: int, version: int, now: int) ->
     await _append_for_user(tx, "revoked", user_id, version, now)
 
 
-async def live(db: Database, now: int, since: int = 0, limit: int = -1) -> list[Row]:
-    """Read the rows after `since` that a live token may need, in the order of `seq`.
+async def live(db: Database, now: int, since: int = 0, limit: int = ALL) -> list[Row]:
+    """Read the first rows after `since` that a live token may need, in the order of `seq`.
 
-    `limit` is how many at most; -1 means all.
+    Whoever has seen a `seq` has missed none before it: writers come one after another.
     """
     return await db.fetch_all(
         f"{_SELECT} WHERE seq > ? AND until > ? ORDER BY seq LIMIT ?", (since, now, limit)
@@ -42,20 +49,25 @@ async def live(db: Database, now: int, since: int = 0, limit: int = -1) -> list[
 
 
 async def last_seq(db: Database) -> int:
-    """Read the highest `seq` ever used, by rows that were pruned too; 0 if none was."""
-    row = await db.fetch_one("SELECT seq FROM sqlite_sequence WHERE name = 'changes'")
-    return int(row["seq"]) if row else 0
+    """Read the highest `seq` that was used, by a row that is dead by now too; 0 if none was."""
+    row = await db.fetch_one(_NEWEST)
+    return int(row["number"]) if row else 0
+
+
+async def version(db: Database) -> Version:
+    """Return what changes when anybody has appended a row."""
+    return await db.data_version(_NEWEST)
 
 
 async def has_dead(db: Database, now: int) -> bool:
     """Tell whether there is anything to prune."""
-    return await db.fetch_one("SELECT 1 FROM changes WHERE until <= ? LIMIT 1", (now,)) is not None
+    return await db.fetch_one(_HAS_DEAD, (now,)) is not None
 
 
 async def prune(tx: Transaction, now: int) -> int:
-    """Delete what no live token can need; return how many rows that were."""
+    """Delete what no live token can need, but the newest row; return how many rows that were."""
     await tx.execute("DELETE FROM token_lifetimes WHERE until <= ?", (now,))
-    return await tx.execute("DELETE FROM changes WHERE until <= ?", (now,))
+    return await tx.execute(_PRUNE, (now,))
 
 
 async def issuing(tx: Transaction, seconds: int, now: int) -> None:

@@ -70,7 +70,7 @@ class Call:
 
 _CALL = web.RequestKey("call", Call)
 # An id tells requests apart, and protects nothing: eight digits of the process, then a number.
-_process = f"{random.getrandbits(32):08x}"
+_process = ""
 _count = itertools.count()
 
 
@@ -79,6 +79,7 @@ def _name_process() -> None:
     _process = f"{random.getrandbits(32):08x}"
 
 
+_name_process()
 os.register_at_fork(after_in_child=_name_process)
 
 

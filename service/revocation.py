@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from service import changes, errors, logouts, logs, provider_sessions, users
 from service.audit import Actor
-from service.db import Database, Row
+from service.db import Database, Row, Version
+from service.stopwatch import awake_or_asleep
 from service.tokens import Claims
 
 _T = TypeVar("_T")
@@ -23,17 +24,10 @@ _T = TypeVar("_T")
 POLL_SECONDS = 0.2
 _FRESH_SECONDS = 1.0
 _ATTEMPT_SECONDS = 1.0
+_GONE_SECONDS = 2.0  # longer than two attempts are apart
 _PRUNE_SECONDS = 60.0
 _PAGE = 10_000
 _UNTIL_THE_FEED_SAYS = 60
-
-
-def awake_or_asleep() -> float:
-    """Return seconds on a clock that goes on while the machine sleeps, and is never set."""
-    return time.clock_gettime(_CLOCK)
-
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass(slots=True)
@@ -64,9 +58,10 @@ class Revocation:
         self._sessions: dict[str, int] = {}
         self._users: dict[int, _User] = {}
         self._seq = 0
-        self._data_version: int | None = None
+        self._version: Version | None = None
         self._known_at = -float("inf")
         self._asked_at = -float("inf")
+        self._failed_at = -float("inf")
         self._pruned_at = ticks()
         self._attempt: asyncio.Task[None] | None = None
 
@@ -119,7 +114,7 @@ class Revocation:
         """Catch up for ever, several times a second; a database that is gone is waited for."""
         gone = False
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await self._database.changed(POLL_SECONDS)
             try:
                 await self.catch_up()
                 await self._prune()
@@ -158,9 +153,13 @@ class Revocation:
         user.until = max(user.until, until)
 
     async def _ask_again(self) -> None:
-        """Catch up before answering, once a second at most; then judge what is known by its age."""
+        """Catch up before answering, once a second at most; then judge what is known by its age.
+
+        Who follows the feed and has just failed tells the others not to wait for the same.
+        """
         under_way = self._attempt is not None and not self._attempt.done()
-        if under_way or self._ticks() - self._asked_at > _FRESH_SECONDS:
+        is_known_gone = self._ticks() - self._failed_at < _GONE_SECONDS
+        if not is_known_gone and (under_way or self._ticks() - self._asked_at > _FRESH_SECONDS):
             with contextlib.suppress(errors.DatabaseUnavailable):
                 await self.catch_up()
         if self.age > self._max_staleness:
@@ -169,24 +168,28 @@ class Revocation:
     async def _read(self) -> None:
         """Read what is new, a page at a time: each has its deadline, and none is read twice."""
         began = self._asked_at = self._ticks()
-        version = await _in_time(self._database.data_version())
-        if version != self._data_version:
-            await self._read_rows()
-        self._data_version = version
-        self._known_at = began
+        try:
+            version, before = await _in_time(changes.version(self._database)), self._version
+            if version != before:
+                is_same = before is not None and before.source == version.source
+                await self._read_rows(self._seq if is_same else 0)
+        except errors.DatabaseUnavailable:
+            self._failed_at = self._ticks()
+            raise
+        self._version, self._known_at = version, began
 
-    async def _read_rows(self) -> None:
+    async def _read_rows(self, since: int) -> None:
+        """Read what comes after `since`; all, of a server that may have lost its last rows."""
         newest = await _in_time(changes.last_seq(self._database))
         rows_read = _PAGE
         while rows_read == _PAGE:
-            rows = await _in_time(
-                changes.live(self._database, int(self._clock()), self._seq, _PAGE)
-            )
+            rows = await _in_time(changes.live(self._database, int(self._clock()), since, _PAGE))
             for row in rows:
                 self._apply(row)
-                self._seq = row["seq"]
+                since = row["seq"]
             rows_read = len(rows)
-        self._seq = max(self._seq, newest)  # the same in every process, whatever was pruned
+            self._seq = max(self._seq, since)  # what is read is not read twice
+        self._seq = max(since, newest)  # the same in every process, whatever was pruned
 
     def _apply(self, row: Row) -> None:
         if row["kind"] == "session":

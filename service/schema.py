@@ -1,7 +1,8 @@
 """The schema of the database: its numbered migrations, run by yoyo.
 
 Each migration and its mark are one transaction here (yoyo itself makes two, and a lock row that
-outlives a killed process), so that whoever dies in between leaves nothing half done.
+outlives a killed process), so that whoever dies in between leaves nothing half done. A migration
+has a file for each database, under the same name.
 """
 
 import socket
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from yoyo import default_migration_table, read_migrations
+from yoyo.backends.base import DatabaseBackend
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.backends.core.sqlite3 import SQLiteBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, MigrationList
 
 from service import db
+from service.config import Database
 from service.errors import Fault
 
 DIRECTORY = Path(__file__).parent.parent / "migrations"
@@ -27,15 +31,11 @@ State = list[tuple[str, str | None]]
 """Each migration's name, and when it was applied (UTC), or None if it was not."""
 
 
-class _Backend(SQLiteBackend):  # type: ignore[misc]
-    """yoyo's SQLite backend on an ordinary connection; SQLite's own write lock is its lock."""
+class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
+    """What is the same for every database: one transaction, which holds the lock of writers."""
 
     def connect(self, dburi: DatabaseURI) -> Any:
-        return db.connect_blocking(Path(dburi.database))
-
-    def begin(self) -> None:
-        self._in_transaction = True
-        self.execute("BEGIN IMMEDIATE")
+        return db.connect_blocking(dburi.args["where"])
 
     @contextmanager
     def lock(self, timeout: float = 0) -> Iterator[None]:  # noqa: ARG002
@@ -69,59 +69,79 @@ class _Backend(SQLiteBackend):  # type: ignore[misc]
         }
 
 
-def up(path: Path) -> list[str]:
+class _SQLite(_OneTransactionEach, SQLiteBackend):  # type: ignore[misc]
+    """yoyo's backend on our connection; SQLite's own write lock is the lock."""
+
+    def begin(self) -> None:
+        self._in_transaction = True
+        self.execute("BEGIN IMMEDIATE")
+
+
+class _PostgreSQL(_OneTransactionEach, PostgresqlPsycopgBackend):  # type: ignore[misc]
+    """yoyo's backend on our connection; the lock is that of everybody who writes."""
+
+    def begin(self) -> None:
+        self._in_transaction = True
+        self.execute("BEGIN")
+        self.execute(f"SELECT pg_advisory_xact_lock({db.WRITERS})")
+
+
+def up(where: Database) -> list[str]:
     """Apply what is pending, creating file and folder if need be; return the names applied."""
-    db.create_file(path)
-    with _backend(path) as backend:
-        pending = backend.to_apply(_migrations())
+    db.create(where)
+    with _backend(where) as backend:
+        pending = backend.to_apply(_migrations(where))
         backend.apply_migrations(pending)
         return [migration.id for migration in pending]
 
 
-def down(path: Path, steps: int = 1) -> list[str]:
+def down(where: Database, steps: int = 1) -> list[str]:
     """Take the newest `steps` migrations back; return their names. Their data is gone."""
-    with _backend(path) as backend:
-        newest = backend.to_rollback(_migrations())[:steps]
+    with _backend(where) as backend:
+        newest = backend.to_rollback(_migrations(where))[:steps]
         backend.rollback_migrations(newest)
         return [migration.id for migration in newest]
 
 
-def status(path: Path) -> State:
+def status(where: Database) -> State:
     """Return every known migration and when it was applied. A missing file has none applied."""
     applied = db.read_blocking(
-        path,
+        where,
         f"SELECT migration_id, applied_at_utc FROM {default_migration_table}",  # noqa: S608
         needs=default_migration_table,
     )
     when = {row["migration_id"]: str(row["applied_at_utc"])[:19] for row in applied}
-    return [(migration.id, when.get(migration.id)) for migration in _migrations()]
+    return [(migration.id, when.get(migration.id)) for migration in _migrations(where)]
 
 
-def require_current(path: Path) -> None:
+def require_current(where: Database) -> None:
     """Raise Fault, with the command to run, if the database is missing, empty or too old."""
-    state = status(path)
+    state = status(where)
     pending = [name for name, applied_at in state if applied_at is None]
     if not pending:
         return
-    if not path.exists():
-        raise Fault(f"There is no database at {path}. {HOW_TO_MIGRATE}")
+    if where.path is not None and not where.path.exists():
+        raise Fault(f"There is no database at {where}. {HOW_TO_MIGRATE}")
     what = "is empty" if len(pending) == len(state) else f"lacks {', '.join(pending)}"
-    raise Fault(f"The database {path} {what}. {HOW_TO_MIGRATE}")
+    raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
 
 
-def _migrations() -> MigrationList:
-    found = read_migrations(str(DIRECTORY))
+def _migrations(where: Database) -> MigrationList:
+    directory = DIRECTORY / ("postgresql" if where.path is None else "sqlite")
+    found = read_migrations(str(directory))
     if not found:
-        raise Fault(f"There are no migrations in {DIRECTORY}.")
+        raise Fault(f"There are no migrations in {directory}.")
     return found
 
 
 @contextmanager
-def _backend(path: Path) -> Iterator[_Backend]:
-    uri = DatabaseURI("sqlite", None, None, None, None, str(path), {})
-    backend = _Backend(uri, default_migration_table)
+def _backend(where: Database) -> Iterator[Any]:
+    uri = DatabaseURI("", None, None, None, None, str(where), {"where": where})
+    backend = (_PostgreSQL if where.path is None else _SQLite)(uri, default_migration_table)
     with closing(backend.connection):
         try:
             yield backend
         except backend.DatabaseError as error:
-            raise Fault(f"The database {path} could not be migrated: {error}.") from error
+            raise Fault(
+                f"The database {where} could not be migrated: {db.reason(error)}."
+            ) from error

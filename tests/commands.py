@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,9 @@ from subprocess import CompletedProcess
 import pytest
 
 from service.cli import main
+from service.config import Database
 from tests.conftest import ROOT, clean_environ, command
+from tests.stores import Store
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -19,16 +20,22 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
     """Return a folder with settings and nothing else."""
-    shutil.copy(ROOT / ".env.test", tmp_path / ".env")
+    with (tmp_path / ".env").open("a") as file:  # it may name a database already
+        file.write((ROOT / ".env.test").read_text())
     return tmp_path
 
 
 @pytest.fixture
-def folder(empty: Path, seeded: Path) -> Path:
+def folder(empty: Path, where: Database) -> Path:  # noqa: ARG001  # it is named in the settings
     """Return a folder with settings and a database with the demo users."""
-    (empty / "data").mkdir()
-    shutil.copy(seeded, empty / "data" / seeded.name)
     return empty
+
+
+@pytest.fixture
+def unmade(empty: Path, store: Store) -> tuple[Path, str]:
+    """Return a folder with settings and a database without tables, and how that is called."""
+    where = store.empty(empty)
+    return empty, "data/latchkey.db" if where.path else str(where)
 
 
 @pytest.fixture

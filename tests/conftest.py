@@ -1,7 +1,6 @@
 """What tests share: settings, a database of their own, and a server started as a user starts it."""
 
-import contextlib
-import fcntl
+import functools
 import os
 import shutil
 import socket
@@ -12,13 +11,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dotenv import dotenv_values
 
-from service import config, db, schema, seeds
+from service import config, db
 from service.config import Config
 from service.db import Database
+from tests.postgresql import Cluster
+from tests.stores import KINDS, Databases, Files, Store
 
 ROOT = Path(__file__).parent.parent
 SECRET = str(dotenv_values(ROOT / ".env.test")["JWT_SECRET_KEY"])
@@ -51,15 +53,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Return what makes a Config: development, bypass on, unless said otherwise."""
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """Return what makes a Config: development, bypass on, unless said otherwise.
+
+    Its database is that of the test, if the test has one.
+    """
+    url = f"sqlite:///{tmp_path}/latchkey.db"
+    if "where" in request.fixturenames:
+        url = request.getfixturevalue("where").url
 
     def make(**changes: str) -> Config:
         base = {
             "ENVIRONMENT": "test",
             "JWT_SECRET_KEY": SECRET,
             "BYPASS_AUTH": "true",
-            "DATABASE_URL": f"sqlite:///{tmp_path}/latchkey.db",
+            "DATABASE_URL": url,
         }
         return config.load({**base, **changes}, tmp_path / "no.env")
 
@@ -67,21 +75,19 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(where: config.Database) -> AsyncIterator[Database]:
     """Yield an open database with the demo users."""
-    path = tmp_path / "latchkey.db"
-    schema.up(path)
-    async with db.connect(path) as opened:
-        await seeds.apply(opened, seeds.read(seeds.DEMO))
+    async with db.connect(where) as opened:
         yield opened
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: where it answers, the folder it runs in, the environment it has."""
+    """A running server: where it answers, the folder it runs in, its database, its environment."""
 
     port: int
     folder: Path
+    database: config.Database
     environ: dict[str, str]
     process: subprocess.Popen[bytes]
 
@@ -126,23 +132,6 @@ def command(
     )
 
 
-@contextlib.contextmanager
-def unreachable(database: Path) -> Iterator[None]:
-    """Keep everybody from reading and writing a SQLite file, by holding all its read locks.
-
-    The locks are those of SQLite's wal.c: five bytes from the 123rd of the shared-memory file.
-    """
-    with Path(f"{database}-shm").open("r+b") as shared:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                fcntl.lockf(shared, fcntl.LOCK_EX | fcntl.LOCK_NB, 5, 123)
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-        yield
-
-
 def free_port() -> int:
     """Return a port that nothing listens on."""
     with socket.socket() as probe:
@@ -154,30 +143,108 @@ Start = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a database with the demo users, made as a user makes it; servers get copies."""
-    folder = tmp_path_factory.mktemp("seeded")
-    shutil.copy(ROOT / ".env.test", folder / ".env")
+def cluster() -> Iterator[Cluster]:
+    """Yield a server that the tests of this process share: databases come and go in it."""
+    made = Cluster()
+    yield made
+    made.remove()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that uses a store on both kinds, or on those that its file names in STORES."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "store" in metafunc.fixturenames and not any("store" in mark.args[0] for mark in marks):
+        kinds = getattr(metafunc.module, "STORES", KINDS)
+        metafunc.parametrize("store", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def store(request: pytest.FixtureRequest) -> Store:
+    """Return where databases come from."""
+    found: Store = request.getfixturevalue("files" if request.param == "sqlite" else "databases")
+    return found
+
+
+@pytest.fixture
+def where(store: Store, tmp_path: Path) -> Iterator[config.Database]:
+    """Yield a database with the demo users, for one test."""
+    made = store.seeded(tmp_path)
+    yield made
+    if isinstance(store, Databases):
+        store.drop(made)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Return the store of SQLite."""
+    return Files(functools.cache(lambda: seeded_pattern(tmp_path_factory.mktemp("seeded"))))
+
+
+@pytest.fixture(scope="session")
+def seeded(files: Files) -> Path:
+    """Return a SQLite file with the demo users, to copy."""
+    return files.pattern() / "data" / "latchkey.db"
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Databases:
+    """Return the store of PostgreSQL."""
+    return databases_on(cluster, tmp_path_factory.mktemp("seeded"))
+
+
+@pytest.fixture(scope="session")
+def durable() -> Iterator[Cluster]:
+    """Yield a server that keeps what it acknowledged, and that the tests here may break."""
+    made = Cluster(durable=True, port=free_port())
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def durable_databases(tmp_path_factory: pytest.TempPathFactory, durable: Cluster) -> Databases:
+    """Return the store of PostgreSQL that may be broken."""
+    return databases_on(durable, tmp_path_factory.mktemp("seeded"))
+
+
+def databases_on(cluster: Cluster, folder: Path) -> Databases:
+    """Return what makes databases on a server; the pattern of them is made in a folder."""
+
+    @functools.cache
+    def pattern() -> Path:
+        made.empty(folder)
+        return seeded_pattern(folder)
+
+    made = Databases(cluster, pattern)
+    return made
+
+
+def seeded_pattern(folder: Path) -> Path:
+    """Make a database with the demo users, as a user makes it; tests and servers get copies."""
+    with (folder / ".env").open("a") as file:
+        file.write((ROOT / ".env.test").read_text())
     for step in (("migrate", "up"), ("seed",)):
         done = command(folder, *step)
         assert done.returncode == 0, done.stderr
-    return folder / "data" / "latchkey.db"
+    return folder
 
 
-@contextlib.contextmanager
-def starting(folders: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
-    """Yield what starts servers, and end them at the end."""
-    running: list[Server] = []
+class Running:
+    """The servers that run until they are told to end."""
 
-    def start_server(*, beside: Server | None = None, **changes: str) -> Server:
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._servers: list[Server] = []
+        self._shared: dict[tuple[str, str], Server] = {}
+
+    def start(self, store: Store, *, beside: Server | None = None, **changes: str) -> Server:
+        """Start a server in a folder of its own, or `beside` another on its database."""
         environ = {"PORT": str(free_port()), **changes}
         if beside is None:
-            folder = folders.mktemp("server")
+            folder = self._folders.mktemp("server")
             shutil.copy(ROOT / ".env.test", folder / ".env")
-            (folder / "data").mkdir()
-            shutil.copy(seeded, folder / "data" / seeded.name)
+            database = store.seeded(folder)
         else:
-            folder = beside.folder
+            folder, database = beside.folder, beside.database
             environ = {**beside.environ, "PUBLIC_URL": beside.url, **environ}
         with (folder / f"log-{environ['PORT']}").open("wb") as log:
             process = subprocess.Popen(
@@ -187,46 +254,58 @@ def starting(folders: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        server = Server(int(environ["PORT"]), folder, environ, process)
-        running.append(server)
+        server = Server(int(environ["PORT"]), folder, database, environ, process)
+        self._servers.append(server)
         _wait(server)
         return server
 
-    yield start_server
-    alive = [server for server in running if server.process.poll() is None]
-    for server in alive:
-        server.process.terminate()
-    for server in alive:
-        assert server.process.wait(20) == 0, server.log()
+    def shared(self, store: Store, name: str, **changes: Any) -> Server:
+        """Return a server that all tests share, under a name."""
+        key = (store.kind, name)
+        if key not in self._shared:
+            self._shared[key] = self.start(store, **changes)
+        return self._shared[key]
+
+    def end(self) -> None:
+        """End all that still run."""
+        alive = [server for server in self._servers if server.process.poll() is None]
+        for server in alive:
+            server.process.terminate()
+        for server in alive:
+            assert server.process.wait(20) == 0, server.log()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Yield what starts servers that run until the last test of all."""
+    servers = Running(tmp_path_factory)
+    yield servers
+    servers.end()
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
+def start(tmp_path_factory: pytest.TempPathFactory, store: Store) -> Iterator[Start]:
     """Yield what starts a server: in a folder of its own, or `beside` another on its database.
 
     It runs until the file's last test: a hundred that wait for nothing are a load of their own.
     """
-    with starting(tmp_path_factory, seeded) as start_server:
-        yield start_server
+    servers = Running(tmp_path_factory)
+    yield functools.partial(servers.start, store)
+    servers.end()
 
 
 @pytest.fixture(scope="session")
-def start_for_all(tmp_path_factory: pytest.TempPathFactory, seeded: Path) -> Iterator[Start]:
-    """Yield what starts a server that runs until the last test of all."""
-    with starting(tmp_path_factory, seeded) as start_server:
-        yield start_server
-
-
-@pytest.fixture(scope="session")
-def server(start_for_all: Start) -> Server:
+def server(running: Running, store: Store) -> Server:
     """Return a server that all tests share: they change nothing in it that another would see."""
-    return start_for_all()
+    return running.shared(store, "server")
 
 
 @pytest.fixture(scope="session")
-def production(start_for_all: Start) -> Server:
+def production(running: Running, store: Store) -> Server:
     """Return a server in production, as far as that goes without TLS in front."""
-    return start_for_all(
+    return running.shared(
+        store,
+        "production",
         ENVIRONMENT="production",
         BYPASS_AUTH="false",
         PUBLIC_URL="https://auth.example.org",

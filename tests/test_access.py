@@ -1,8 +1,6 @@
 """Who gets in where, by the served description: nobody, people without the role, a manager."""
 
 import json
-import sqlite3
-from contextlib import closing
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +9,7 @@ import pytest
 
 from tests.client import Answer, ask, bearer, cookie, sign_in
 from tests.conftest import Server, Start
+from tests.stores import run_sql
 from tests.test_openapi import Operation, operations
 
 WITHOUT_ROLE = {
@@ -58,8 +57,7 @@ def closed(guarded: Server) -> dict[Operation, dict[str, Any]]:
 
 def rows(server: Server) -> list[list[tuple[Any, ...]]]:
     """Return everything that the database knows of users."""
-    with closing(sqlite3.connect(server.folder / "data" / "latchkey.db")) as opened:
-        return [opened.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES]  # noqa: S608
+    return [run_sql(server.database, f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES]  # noqa: S608
 
 
 def send(server: Server, operation: Operation, where: str, headers: dict[str, str]) -> Answer:

@@ -6,19 +6,22 @@ from service import audit
 from service.db import Conflict, Database
 from tests.people import BY
 
+REPLACE = (
+    "INSERT OR REPLACE INTO audit SELECT id, at, 9, 'forged', action, target_id, target,"
+    " detail, client, request_id FROM audit"
+)
+UPSERT = "INSERT INTO audit SELECT * FROM audit WHERE true ON CONFLICT (id) DO UPDATE SET actor='x'"
+BOTH = ("UPDATE audit SET actor = 'somebody else'", "DELETE FROM audit", UPSERT)
+
 
 @pytest.mark.parametrize(
-    "statement",
+    ("store", "statement"),
     [
-        "UPDATE audit SET actor = 'somebody else'",
-        "DELETE FROM audit",
-        (
-            "INSERT OR REPLACE INTO audit SELECT id, at, 9, 'forged', action, target_id, target,"
-            " detail, client, request_id FROM audit"
-        ),
-        "INSERT INTO audit SELECT * FROM audit WHERE true ON CONFLICT (id) DO UPDATE SET actor='x'",
+        *(("sqlite", statement) for statement in (*BOTH, REPLACE)),
+        *(("postgresql", statement) for statement in (*BOTH, "TRUNCATE audit")),
     ],
-    ids=["update", "delete", "replace", "upsert"],
+    ids=lambda value: value.partition(" INTO")[0].lower().replace(" ", "-"),
+    indirect=["store"],
 )
 async def test_what_was_recorded_stays(database: Database, statement: str) -> None:
     async with database.transaction() as tx:

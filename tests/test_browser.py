@@ -1,16 +1,16 @@
 """What only a browser shows: the cookie it stores, sends and withholds, in a real Chromium."""
 
-import http.server
 import shutil
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tests.conftest import Server
+from tests.elsewhere import served
+
+STORES = ("sqlite",)  # no store has a part in this
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -38,18 +38,8 @@ def other_site(tmp_path: Path, server: Server) -> Iterator[str]:
         f'<a id="out" href="{server.url}/auth/logout">out</a>'
         f'<form method="post" action="{server.url}/auth/logout"><button>out</button></form>'
     )
-    handler = partial(_Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as site:
-        thread = threading.Thread(target=site.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{site.server_port}/"
-        site.shutdown()
-        thread.join()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+    with served(tmp_path) as address:
+        yield address
 
 
 def sign_in(page: Page, server: Server, username: str) -> None:

@@ -10,6 +10,8 @@ from tests.client import ask, cookie, sign_in
 from tests.conftest import Server, Start
 from tests.test_browser import CHROMIUM
 
+STORES = ("sqlite",)  # no store has a part in this
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 EXPECTED = ("the server responded with a status of 4",)

@@ -16,6 +16,8 @@ from tests.conftest import Server, Start, free_port
 from tests.keyfiles import within
 from tests.sso import OUR_NAME, OUR_URL, PASSWORD, Authority
 
+STORES = ("sqlite",)  # no store has a part in this
+
 pytestmark = sso.needs_browser
 
 

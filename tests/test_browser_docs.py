@@ -10,6 +10,8 @@ from tests.conftest import Server
 from tests.test_browser import CHROMIUM
 from tests.test_openapi import operations
 
+STORES = ("sqlite",)  # no store has a part in this
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 

@@ -6,6 +6,8 @@ from playwright.sync_api import sync_playwright
 from tests import sso
 from tests.fake import Both
 
+STORES = ("sqlite",)  # no store has a part in this
+
 pytestmark = sso.needs_browser
 
 

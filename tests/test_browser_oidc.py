@@ -12,6 +12,8 @@ from tests.conftest import Start
 from tests.openid import World, names, set_out, sign_in
 from tests.sso import OUR_URL
 
+STORES = ("sqlite",)  # no store has a part in this
+
 pytestmark = sso.needs_browser
 
 

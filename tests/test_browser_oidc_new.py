@@ -10,6 +10,8 @@ from tests import openid, sso
 from tests.conftest import Start
 from tests.openid import World, names, set_out, sign_in
 
+STORES = ("sqlite",)  # no store has a part in this
+
 pytestmark = sso.needs_browser
 
 

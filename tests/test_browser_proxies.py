@@ -1,17 +1,17 @@
 """A person in a real Chromium before a real nginx: a deep link leads there through the sign-in."""
 
-import http.server
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import Start
+from tests.elsewhere import served
 from tests.proxies import Deployment, Received, deployed
 from tests.test_browser import CHROMIUM
+
+STORES = ("sqlite",)  # no store has a part in this
 
 DEEP = "/wiki/S%C3%A9ance?q=a%26b&page=2"
 
@@ -44,18 +44,8 @@ def page(site: Deployment) -> Iterator[Page]:
 def other_site(tmp_path: Path, site: Deployment) -> Iterator[str]:
     """Serve a page of another site, with a link to the application; yield its address."""
     (tmp_path / "index.html").write_text(f'<a href="{site.app}{DEEP}">there</a>')
-    handler = partial(_Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
-        thread = threading.Thread(target=served.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{served.server_port}/"
-        served.shutdown()
-        thread.join()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+    with served(tmp_path) as address:
+        yield address
 
 
 def sign_in_as(page: Page, username: str) -> None:

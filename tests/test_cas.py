@@ -1,9 +1,7 @@
 """Sign-in by CAS over HTTP: there and back, whose account it is, and how it ends."""
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -11,9 +9,10 @@ import pytest
 from tests import cas, sso
 from tests.cas import PAGE, TICKET, back, begin, failure, jwt, log_out, logout_request, success
 from tests.client import Answer, ask, bearer, cookie
-from tests.conftest import STRONG, Server, Start, unreachable
+from tests.conftest import STRONG, Server, Start
 from tests.keyfiles import within
 from tests.sso import Asked, Scripted
+from tests.stores import run_sql, unreachable
 from tests.test_openapi import assert_documented, operations
 
 REFUSED = [
@@ -359,8 +358,7 @@ def test_the_bounds_of_a_logout_request(server: Server) -> None:
 def test_the_ticket_itself_is_kept_nowhere(server: Server) -> None:
     link(server, "user", "kept-nowhere")
     cas.sign_in(server, "ST-kept-nowhere")
-    with closing(sqlite3.connect(server.folder / "data" / "latchkey.db")) as connection:
-        rows = connection.execute("SELECT handle, subject FROM provider_sessions").fetchall()
+    rows = run_sql(server.database, "SELECT handle, subject FROM provider_sessions")
     assert (hashlib.sha256(b"ST-kept-nowhere").hexdigest(), "kept-nowhere") in rows
     assert not any("ST-" in str(value) for row in rows for value in row)
     assert "ST-kept-nowhere" not in server.log(until="sign_in user=user")
@@ -369,7 +367,7 @@ def test_the_ticket_itself_is_kept_nowhere(server: Server) -> None:
 def test_nobody_is_signed_in_whose_session_could_not_be_ended(server: Server) -> None:
     link(server, "user", "unwritten")
     attempt = begin(server)
-    with unreachable(server.folder / "data" / "latchkey.db"):
+    with unreachable(server.database):
         answer = back(server, attempt, "ST-unwritten")
     assert (answer.status, answer.code) == (503, "database_unavailable")
     assert jwt(answer) is None

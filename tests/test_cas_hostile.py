@@ -19,6 +19,8 @@ from tests.conftest import SECRET, Server, Start, free_port
 from tests.keyfiles import within
 from tests.sso import Asked, Authority, Reply, Scripted
 
+STORES = ("sqlite",)  # no store has a part in this
+
 ENTITY = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
 BOMB = (
     '<!DOCTYPE a [<!ENTITY a "admin">'

@@ -1,5 +1,6 @@
 """The commands, run as a person runs them: what they do, print, ask and refuse."""
 
+import asyncio
 import base64
 import json
 import re
@@ -19,8 +20,11 @@ import pytest
 
 from service import __version__, config, db, keys, tokens
 from service.cli import cli
+from service.config import Database
+from service.db import sqlite
 from tests.commands import Run, done, message, refused
 from tests.conftest import SECRET, STRONG, Server, clean_environ, command, free_port
+from tests.stores import ON_SQLITE
 
 ADMIN = {"id": 1, "username": "admin", "roles": [], "version": 1}
 MIGRATE = "Run: python -m service migrate up\n"
@@ -161,8 +165,11 @@ def test_whatever_is_wrong_with_the_streams_there_is_no_traceback(
 # --- The database.
 
 
-def test_the_database_is_made_shown_and_taken_back(empty: Path) -> None:
+def test_the_database_is_made_shown_and_taken_back(unmade: tuple[Path, str]) -> None:
+    empty, name = unmade
     missing = "There is no database at data/latchkey.db. " + MIGRATE
+    if name.startswith("postgresql:"):
+        missing = f"The database {name} is empty. " + MIGRATE
     assert refused(empty, "user", "list") == missing
     pending = command(empty, "migrate", "status", "--json")
     assert (pending.returncode, pending.stderr) == (1, "")
@@ -172,14 +179,12 @@ def test_the_database_is_made_shown_and_taken_back(empty: Path) -> None:
     }
 
     assert done(empty, "migrate", "up").startswith("Applied 0001.users-and-roles, ")
-    assert done(empty, "migrate", "up") == "data/latchkey.db is up to date.\n"
+    assert done(empty, "migrate", "up") == f"{name} is up to date.\n"
     assert re.search(r"0001\.users-and-roles +20", done(empty, "migrate", "status"))
 
     asked = command(empty, "migrate", "down")
     assert asked.returncode == 1
-    assert asked.stdout.startswith(
-        "Delete what the newest 1 migration(s) of data/latchkey.db made?"
-    )
+    assert asked.stdout.startswith(f"Delete what the newest 1 migration(s) of {name} made?")
     assert message(asked).strip() == "Stopped: nothing was changed."
 
     everything = done(empty, "migrate", "down", "--yes", "--steps", "99")
@@ -196,8 +201,11 @@ def test_seeding_twice_does_nothing_and_production_needs_a_file(folder: Path) ->
     assert done(folder, "seed", "seed.json", ENVIRONMENT="production") == "Created ada.\n"
 
 
-def test_prepare_makes_the_database_and_in_development_the_demo_users(empty: Path) -> None:
-    made = "Made the database data/latchkey.db.\n"
+def test_prepare_makes_the_database_and_in_development_the_demo_users(
+    unmade: tuple[Path, str],
+) -> None:
+    empty, name = unmade
+    made = f"Made the database {name}.\n"
     assert done(empty, "prepare") == made
     created = "Created the demo users admin, contributor, manager, user.\n"
     assert done(empty, "prepare", ENVIRONMENT="development") == created
@@ -238,10 +246,11 @@ def test_without_questions_and_without_json_it_says_what_it_did(run: Run) -> Non
     assert run("user", "delete", "Ada", "--yes") == (0, "Deleted.\n", "")
 
 
+@ON_SQLITE
 def test_another_process_that_holds_the_lock_is_no_traceback(
     folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "_BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
     with closing(sqlite3.connect(folder / "data" / "latchkey.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         assert run("user", "disable", "admin") == (
@@ -266,12 +275,17 @@ def test_lists_are_tables_for_people(run: Run) -> None:
     assert run("role", "list", **new) == (0, "There are no roles yet.\n", "")
 
 
-def test_however_many_users_there_are_all_are_listed(folder: Path, run: Run) -> None:
-    with closing(sqlite3.connect(folder / "data" / "latchkey.db")) as opened, opened:
-        opened.executemany(
-            "INSERT INTO users (username, created_at, updated_at) VALUES (?, '', '')",
-            [(f"many-{number:04}",) for number in range(450)],
-        )
+async def _fill(where: Database) -> None:
+    async with db.connect(where) as opened, opened.transaction() as tx:
+        for number in range(450):
+            await tx.execute(
+                "INSERT INTO users (username, created_at, updated_at) VALUES (?, '', '')",
+                (f"many-{number:04}",),
+            )
+
+
+def test_however_many_users_there_are_all_are_listed(where: Database, run: Run) -> None:
+    asyncio.run(_fill(where))
     _, shown, _ = run("user", "list", "--json")
     names = [user["username"] for user in json.loads(shown)]
     assert len(names) == len(set(names)) == 454

@@ -19,9 +19,12 @@ import aiosqlite
 import pytest
 
 from service import db, inserts
+from service.config import Database
+from service.db import pgconnect, sqlite
 from tests.client import ask, bearer, sign_in
 from tests.commands import Run, done, message
 from tests.conftest import Server, Start, clean_environ, command
+from tests.stores import ON_SQLITE, run_sql, writing
 
 CREATE = ("user", "create", "--file")
 
@@ -35,14 +38,15 @@ def people(count: int, roles: str = "add_documents") -> str:
     )
 
 
-def counted(folder: Path) -> dict[str, int]:
+def counted(where: Database) -> dict[str, int]:
     """Return how many rows there are of each kind that belongs to users."""
-    with closing(sqlite3.connect(folder / "data" / "latchkey.db")) as opened:
-        tables = ("users", "user_roles", "audit", "user_search_docsize")
-        return {
-            table: opened.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
-            for table in tables
-        }
+    # An index of its own; on PostgreSQL it cannot be asked, and is one as all are.
+    index = "users WHERE search <> ''" if where.path is None else "user_search_docsize"
+    tables = {"users": "users", "user_roles": "user_roles", "audit": "audit", "search": index}
+    return {
+        name: run_sql(where, f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608
+        for name, table in tables.items()
+    }
 
 
 @contextlib.contextmanager
@@ -65,8 +69,8 @@ def started(folder: Path, *words: str, **settings: str) -> Iterator[subprocess.P
 # --- What it does.
 
 
-def test_users_are_created_from_csv_and_from_json_lines(folder: Path) -> None:
-    before = counted(folder)
+def test_users_are_created_from_csv_and_from_json_lines(folder: Path, where: Database) -> None:
+    before = counted(where)
     (folder / "people.csv").write_text(
         "username,name,email,roles,disabled\n"
         "Ada,Ada Lovelace,ada@example.org,add_documents view_documents,\n"
@@ -74,7 +78,7 @@ def test_users_are_created_from_csv_and_from_json_lines(folder: Path) -> None:
     )
     dry = json.loads(done(folder, *CREATE, "people.csv", "--dry-run", "--json"))
     assert dry == {"action": "user_create", "changed": False, "users": 2, "dry_run": True}
-    assert counted(folder) == before
+    assert counted(where) == before
     assert done(folder, *CREATE, "people.csv") == "Created 2 users.\n"
     ada = json.loads(done(folder, "user", "show", "ada", "--json"))
     assert (ada["name"], ada["email"], ada["version"]) == ("Ada Lovelace", "ada@example.org", 1)
@@ -91,20 +95,20 @@ def test_users_are_created_from_csv_and_from_json_lines(folder: Path) -> None:
         "users": 3,
         "dry_run": False,
     }
-    after = counted(folder)
-    assert after["users"] == after["user_search_docsize"] == before["users"] + 5
+    after = counted(where)
+    assert after["users"] == after["search"] == before["users"] + 5
     assert after["audit"] == before["audit"] + 5
     assert after["user_roles"] == before["user_roles"] + 5
     listed = json.loads(done(folder, "user", "list", "--q", "no 2", "--json"))
     assert [user["username"] for user in listed] == ["new-00002"]
 
 
-def test_many_more_than_a_statement_inserts(folder: Path) -> None:
+def test_many_more_than_a_statement_inserts(folder: Path, where: Database) -> None:
     count = inserts.ROWS * 2 + 7
-    before = counted(folder)
+    before = counted(where)
     (folder / "many.jsonl").write_text(people(count))
     assert done(folder, *CREATE, "many.jsonl") == f"Created {count} users.\n"
-    assert {table: after - before[table] for table, after in counted(folder).items()} == (
+    assert {table: after - before[table] for table, after in counted(where).items()} == (
         dict.fromkeys(before, count)
     )
 
@@ -132,8 +136,8 @@ def test_one_by_one_and_all_at_once_leave_the_same(run: Run) -> None:
 # --- What it refuses.
 
 
-def test_every_bad_line_is_named_with_every_fault(run: Run, folder: Path) -> None:
-    before = counted(folder)
+def test_every_bad_line_is_named_with_every_fault(run: Run, folder: Path, where: Database) -> None:
+    before = counted(where)
     (folder / "people.csv").write_bytes(
         b"username,email,roles\nada,,\nb b,x,ghost\nADMIN,,\nuser,x,\nada,,\n\xff,,\n"
     )
@@ -152,7 +156,7 @@ def test_every_bad_line_is_named_with_every_fault(run: Run, folder: Path) -> Non
         "  line 6: username: ada is in line 2 already",
         "  line 7: is not UTF-8",
     ]
-    assert counted(folder) == before
+    assert counted(where) == before
 
 
 def test_of_very_many_faults_the_first_are_shown(run: Run, folder: Path) -> None:
@@ -194,17 +198,17 @@ def test_what_is_no_file_of_users(
 
 
 def test_a_name_that_is_taken_meanwhile_is_named(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, where: Database
 ) -> None:
-    before = counted(folder)
+    before = counted(where)
     (folder / "people.jsonl").write_text(people(3))
 
     @contextlib.asynccontextmanager
     async def after_another(database: db.Database) -> Any:
-        with closing(sqlite3.connect(folder / "data" / "latchkey.db")) as opened, opened:
-            opened.execute(
-                "INSERT INTO users (username, created_at, updated_at) VALUES ('new-00001', '', '')"
-            )
+        run_sql(
+            where,
+            "INSERT INTO users (username, created_at, updated_at) VALUES ('new-00001', '', '')",
+        )
         async with database.transaction() as tx:
             yield tx
 
@@ -212,24 +216,30 @@ def test_a_name_that_is_taken_meanwhile_is_named(
     code, printed, said = run(*CREATE, "people.jsonl")
     assert (code, printed) == (1, "")
     assert "  line 2: username: new-00001 exists already\n" in said
-    assert counted(folder)["audit"] == before["audit"]
-    assert counted(folder)["users"] == before["users"] + 1
+    assert counted(where)["audit"] == before["audit"]
+    assert counted(where)["users"] == before["users"] + 1
 
 
 def test_a_database_that_is_locked_is_told(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, where: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = counted(folder)
-    monkeypatch.setattr(db, "_BUSY_TIMEOUT_SECONDS", 0.01)
-    with closing(sqlite3.connect(folder / "data" / "latchkey.db")) as other:
-        other.execute("BEGIN IMMEDIATE")
-        told = "The database data/latchkey.db does not answer: database is locked.\n"
-        assert run(*CREATE, "-", "--format", "jsonl", stdin=people(3)) == (1, "", told)
-    assert counted(folder) == before
+    before = counted(where)
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setitem(pgconnect._OPTIONS, "statement_timeout", "50ms")
+    why = {
+        "sqlite": "The database data/latchkey.db does not answer: database is locked.\n",
+        "postgresql": f"The database {where} does not answer: canceling statement due to statement"
+        " timeout.\n",
+    }
+    with writing(where):
+        ended = run(*CREATE, "-", "--format", "jsonl", stdin=people(3))
+    assert ended == (1, "", why["sqlite" if where.path else "postgresql"])
+    assert counted(where) == before
 
 
-def test_a_full_disk_changes_nothing(folder: Path) -> None:
-    before = counted(folder)
+@ON_SQLITE
+def test_a_full_disk_changes_nothing(folder: Path, where: Database) -> None:
+    before = counted(where)
     (folder / "people.jsonl").write_text(people(5_000))
     words = [sys.executable, "-m", "service", *CREATE, "people.jsonl"]
     ended = subprocess.run(
@@ -243,17 +253,18 @@ def test_a_full_disk_changes_nothing(folder: Path) -> None:
     )
     assert message(ended).startswith("The database data/latchkey.db does not answer: ")
     assert ended.returncode == 1
-    assert counted(folder) == before
+    assert counted(where) == before
     assert done(folder, *CREATE, "people.jsonl") == "Created 5000 users.\n"
 
 
 # --- In the middle.
 
 
-def holds_the_lock(folder: Path) -> bool:
+def is_written_to(where: Database) -> bool:
     """Tell whether somebody is writing."""
-    path = folder / "data" / "latchkey.db"
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+    if where.path is None:
+        return not run_sql(where, f"SELECT pg_try_advisory_xact_lock({db.WRITERS})")[0][0]
+    with closing(sqlite3.connect(where.path, timeout=0, isolation_level=None)) as other:
         try:
             other.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
@@ -264,14 +275,14 @@ def holds_the_lock(folder: Path) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["while it reads", "while it writes"])
 def test_who_is_stopped_in_the_middle_leaves_nothing(
-    folder: Path, number: signal.Signals, moment: str
+    folder: Path, number: signal.Signals, moment: str, where: Database
 ) -> None:
-    before = counted(folder)
+    before = counted(where)
     (folder / "people.jsonl").write_text(people(40_000))
     with started(folder, *CREATE, "people.jsonl") as process:
         deadline = time.monotonic() + 120
         if moment == "while it writes":
-            while not holds_the_lock(folder):
+            while not is_written_to(where):
                 assert process.poll() is None, process.communicate()
                 assert time.monotonic() < deadline
         else:
@@ -283,7 +294,7 @@ def test_who_is_stopped_in_the_middle_leaves_nothing(
     assert process.returncode == (1 if number == signal.SIGINT else -number)
     if number == signal.SIGINT:
         assert said.strip() == "Stopped: nothing was changed."
-    assert counted(folder) == before
+    assert counted(where) == before
     assert done(folder, *CREATE, "-", "--format", "jsonl", stdin=people(1)) == "Created 1 user.\n"
 
 
@@ -298,20 +309,25 @@ def opened_by(pid: int) -> set[str]:
 
 
 def test_ctrl_c_during_the_commit_comes_too_late_and_is_not_said_to_have_stopped_anything(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch, where: Database
 ) -> None:
-    commit = aiosqlite.Connection.commit
+    commit, finish = aiosqlite.Connection.commit, pgconnect.finish
 
     async def interrupted(connection: aiosqlite.Connection) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         await commit(connection)
 
+    async def interrupted_as_well(connection: pgconnect.Connection, query: bytes) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await finish(connection, query)
+
     monkeypatch.setattr(aiosqlite.Connection, "commit", interrupted)
+    monkeypatch.setattr(pgconnect, "finish", interrupted_as_well)
     before = signal.getsignal(signal.SIGINT)
     done = run(*CREATE, "-", "--format", "jsonl", stdin=people(2))
     assert done == (0, "Created 2 users.\n", "")
     assert signal.getsignal(signal.SIGINT) is before
-    assert counted(folder)["users"] == 6
+    assert counted(where)["users"] == 6
 
 
 # --- On a terminal, and beside a server.

@@ -1,21 +1,11 @@
 """`user link|unlink`, and what `user show` says of them."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, command
-
-
-@pytest.fixture
-def folder(tmp_path: Path, seeded: Path) -> Path:
-    """Return a working directory with the demo users."""
-    shutil.copy(ROOT / ".env.test", tmp_path / ".env")
-    (tmp_path / "data").mkdir()
-    shutil.copy(seeded, tmp_path / "data" / seeded.name)
-    return tmp_path
+from tests.conftest import command
 
 
 def done(folder: Path, *words: str) -> str:

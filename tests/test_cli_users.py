@@ -1,14 +1,13 @@
 """Users, roles and the audit on the command line: all that the API can do, for programs as well."""
 
 import json
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.config import Database
 from tests.commands import Run
+from tests.stores import run_sql
 
 
 def good(run: Run, *words: str) -> Any:
@@ -131,13 +130,11 @@ def test_a_list_is_filtered_sorted_and_cut(run: Run) -> None:
 
 
 def test_a_long_list_comes_page_by_page(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    where: Database, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(sqlite3.connect(folder / "data" / "latchkey.db")) as opened, opened:
-        opened.executemany(
-            "INSERT INTO users (username, created_at, updated_at) VALUES (?, '', '')",
-            [(f"many-{number:03}{'-long' * (number % 7)}",) for number in range(100)],
-        )
+    made = [f"many-{number:03}{'-long' * (number % 7)}" for number in range(100)]
+    values = ", ".join(["(?, '', '')"] * 100)
+    run_sql(where, f"INSERT INTO users (username, created_at, updated_at) VALUES {values}", *made)  # noqa: S608
     once = names(run)
     table = run("user", "list", "--q", "ad")[1]
     monkeypatch.setattr("service.cli.users._PAGE", 3)

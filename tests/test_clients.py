@@ -19,6 +19,8 @@ from tests.conftest import ROOT, SECRET, STRONG, Server, Start, free_port
 from tests.issuer import FEED, Claims, Issuer, compact, signer
 from tests.verifiers import Client, Make, outcome, seconds_until
 
+STORES = ("sqlite",)  # no store has a part in this
+
 FEED_PATH, KEYS_PATH = "/auth/revocations", "/.well-known/jwks.json"
 ED, EC, RSA, STRANGER = signer("ed", "EdDSA"), signer("ec"), signer("rsa", "RS256"), signer("ec")
 

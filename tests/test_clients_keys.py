@@ -11,6 +11,8 @@ from tests.issuer import signer
 from tests.keyfiles import key, within
 from tests.verifiers import Client, Make, outcome, seconds_until
 
+STORES = ("sqlite",)  # no store has a part in this
+
 
 def verifier(make: Make, server: Server, **options: float) -> Client:
     """Return a verifier that knows no more than where the server is."""

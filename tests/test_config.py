@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from service import config
 from service.config import NAMES, SECRETS, Config, parse, strength
@@ -32,8 +33,22 @@ HOST = "must be an IP address or a host name to listen on, such as 127.0.0.1"
 ADDRESS = "must be an address such as https://auth.example.org, without path or user name"
 ADDRESSES = "must be addresses such as https://app.example.org, separated by commas"
 NETWORKS = "must be networks such as 10.0.0.0/8 or ::1/128, separated by commas"
-SQLITE = "must be sqlite:///data/latchkey.db (four slashes: an absolute path)"
-POSTGRESQL = "must be sqlite:///path for now; PostgreSQL comes in a later version"
+DATABASE = (
+    "must be sqlite:///data/latchkey.db (four slashes: an absolute path)"
+    " or postgresql://user:password@host:5432/name"
+)
+POSTGRESQL = (
+    f"{DATABASE}; in user, password and name, what is not a letter, a digit or one of -._~"
+    " is written as %XX"
+)
+ESCAPE = "has a % that does not begin an escape such as %40 (write % as %25)"
+HOSTS = "must name hosts as host, host:5432 or [::1]:5432, separated by commas"
+OPTIONS = (
+    "may have after its ?, each once: application_name, channel_binding, gssencmode, host,"
+    " passfile, require_auth, sslcert, sslcrl, sslkey, sslmode, sslnegotiation, sslrootcert,"
+    " target_session_attrs"
+)
+SSL_MODE = "must give sslmode as disable or allow or prefer or require or verify-ca or verify-full"
 SUFFIX = (
     "must be a domain of your own: {} is a public suffix, under which anybody can register a name,"
     " and browsers refuse cookies for it"
@@ -110,15 +125,38 @@ BAD = [
     ("PORT", "-1", PORT),
     ("PORT", "http", PORT),
     ("PORT", "\u0668\u0660", PORT),  # Arabic digits, which int() takes
-    ("DATABASE_URL", "mysql://localhost/users", SQLITE),
-    ("DATABASE_URL", "sqlite://users.db", SQLITE),
-    ("DATABASE_URL", "sqlite:///", SQLITE),
-    ("DATABASE_URL", "sqlite:///data/", SQLITE),
-    ("DATABASE_URL", "sqlite:///:memory:", SQLITE),
-    ("DATABASE_URL", "sqlite:///users.db?mode=memory", SQLITE),
-    ("DATABASE_URL", "sqlite://[users", SQLITE),
-    ("DATABASE_URL", "postgresql://user:password@host/users", POSTGRESQL),
+    ("DATABASE_URL", "mysql://localhost/users", DATABASE),
+    ("DATABASE_URL", "sqlite://users.db", DATABASE),
+    ("DATABASE_URL", "sqlite:///", DATABASE),
+    ("DATABASE_URL", "sqlite:///data/", DATABASE),
+    ("DATABASE_URL", "sqlite:///:memory:", DATABASE),
+    ("DATABASE_URL", "sqlite:///users.db?mode=memory", DATABASE),
+    ("DATABASE_URL", "sqlite://[users", DATABASE),
+    ("DATABASE_URL", "postgresql://user:password@host", POSTGRESQL),
+    ("DATABASE_URL", "postgresql://user:password@host/", POSTGRESQL),
+    ("DATABASE_URL", "postgresql:///a/b", POSTGRESQL),
+    ("DATABASE_URL", "postgresql://user:pass/word@host/users", POSTGRESQL),
+    ("DATABASE_URL", "postgresql://user:pass@word@host/users", POSTGRESQL),
+    ("DATABASE_URL", "postgresql://user:pass:word@host/users", POSTGRESQL),
+    ("DATABASE_URL", "postgresql://user:pass#word@host/users", POSTGRESQL),
+    ("DATABASE_URL", "postgresql://user:pass word@host/users", POSTGRESQL),
     ("DATABASE_URL", "postgresql://user:pass\u2100word@host/users", POSTGRESQL),
+    ("DATABASE_URL", "postgresql+psycopg://host/users", DATABASE),
+    ("DATABASE_URL", "postgresql://user:100%@host/users", ESCAPE),
+    ("DATABASE_URL", "postgresql://user:%00@host/users", ESCAPE),
+    ("DATABASE_URL", "postgresql://user:%ff@host/users", ESCAPE),
+    ("DATABASE_URL", "postgresql://host:0/users", HOSTS),
+    ("DATABASE_URL", "postgresql://host:65536/users", HOSTS),
+    ("DATABASE_URL", "postgresql://host:http/users", HOSTS),
+    ("DATABASE_URL", "postgresql://one,,two/users", HOSTS),
+    ("DATABASE_URL", "postgresql://::1/users", HOSTS),
+    ("DATABASE_URL", "postgresql://host/users?sslmod=require", OPTIONS),
+    ("DATABASE_URL", "postgresql://host/users?sslmode=require&sslmode=disable", OPTIONS),
+    ("DATABASE_URL", "postgresql://host/users?options=-csearch_path%3Dx", OPTIONS),
+    ("DATABASE_URL", "postgresql://host/users?password=x", OPTIONS),
+    ("DATABASE_URL", "postgresql://host/users?sslmode", OPTIONS),
+    ("DATABASE_URL", "postgresql://host/users?sslmode=on", SSL_MODE),
+    ("DATABASE_URL", "postgresql://host/users?sslmode=", SSL_MODE),
     ("JWT_SECRET_KEY", STRONG[:31], TOO_SHORT),
     ("JWT_SECRET_KEY", "change-me-" + STRONG, PLACEHOLDER),
     ("JWT_SECRET_KEY", "x7Gq" * 16, GUESSABLE),
@@ -340,6 +378,45 @@ def test_the_file_of_keys_is_a_path_and_no_secret_in_a_file(read: Read, name: st
 )
 def test_three_slashes_are_relative_and_four_absolute(read: Read, url: str, path: Path) -> None:
     assert read({**DEVELOPMENT, "DATABASE_URL": url}).database.path == path
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "host", "name"),
+    [
+        (
+            "postgresql://ada:s3cr%40t@db:5432/users",
+            "postgresql://ada@db:5432/users",
+            "db",
+            "users",
+        ),
+        ("postgres://ada:s3cret@db/users", "postgresql://ada@db/users", "db", "users"),
+        ("postgresql:///users", "postgresql:///users", None, "users"),
+        ("postgresql://ada@/users?host=/run/s", "postgresql://ada@/users", "/run/s", "users"),
+        ("postgresql://[::1]:6000/u%20s", "postgresql://[::1]:6000/u%20s", "::1", "u s"),
+        (
+            "postgresql://ada:s3cret@a:1,b:2/u?target_session_attrs=read-write&sslmode=verify-full",
+            "postgresql://ada@a:1,b:2/u",
+            "a,b",
+            "u",
+        ),
+    ],
+)
+def test_an_address_of_postgresql_means_to_us_what_it_means_to_its_library(
+    read: Read, url: str, shown: str, host: str | None, name: str
+) -> None:
+    loaded = read({**DEVELOPMENT, "DATABASE_URL": url}).database
+    assert (loaded.path, loaded.shown, loaded.safe_url) == (None, shown, shown)
+    for text in (str(loaded), repr(loaded), loaded.safe_url):
+        assert "s3cr" not in text
+    meant = conninfo_to_dict(loaded.url)
+    assert (meant.get("host"), meant["dbname"]) == (host, name)
+
+
+def test_the_address_of_the_database_may_stand_in_a_file(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://ada:s3cret@db/users\n")
+    loaded = read({**DEVELOPMENT, "DATABASE_URL_FILE": str(tmp_path / "url")})
+    assert loaded.database.url == "postgresql://ada:s3cret@db/users"
+    assert "s3cret" not in repr(loaded)
 
 
 @given(
@@ -671,7 +748,7 @@ def test_what_is_wrong_with_the_settings_of_keys_is_named_alone(
 @pytest.mark.parametrize(
     ("environ", "dotenv", "fault"),
     [
-        ({"DATABASE_URL": "users.db"}, "", f"DATABASE_URL {SQLITE}"),
+        ({"DATABASE_URL": "users.db"}, "", f"DATABASE_URL {DATABASE}"),
         ({"DATABASE_URL_FILE": "/nowhere"}, "", "DATABASE_URL_FILE must be the path of"),
         ({}, "nonsense", ".env, line 1 is not NAME=value"),
     ],

@@ -27,6 +27,8 @@ from tests.proxies import (
 )
 from tests.verifiers import Node
 
+STORES = ("sqlite",)  # no store has a part in this
+
 PAGE = (ROOT / "docs" / "forward-auth.md").read_text()
 
 

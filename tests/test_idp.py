@@ -16,6 +16,8 @@ from tests.client import BROWSER, Answer, ask, cookie
 from tests.conftest import ROOT, STRONG, command, free_port
 from tests.fake import Both, are_open, run_both, wait_until_gone
 
+STORES = ("sqlite",)  # no store has a part in this
+
 PEOPLE = ("admin", "contributor", "manager", "user", "stranger")
 
 

@@ -19,6 +19,8 @@ from tests.conftest import SECRET, Server, Settings, Start, command
 from tests.keyfiles import key, within
 from tests.test_server import assert_safe
 
+STORES = ("sqlite",)  # no store has a part in this
+
 JWKS = "/.well-known/jwks.json"
 
 

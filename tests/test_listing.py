@@ -5,17 +5,18 @@ The ways are told apart by how many users there are, so here they are made to di
 
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service import db, schema, users
+from service.config import Database as Where
 from service.db import Database, Row
 from service.users import listing
 from service.users.listing import Query
 from tests.people import BY, rename
+from tests.stores import Databases, Files, run_sql
 
 PEOPLE = [
     (f"{first}.{last}{number}", f"{first.title()} {last.title()}", f"{first}{number}@{host}")
@@ -43,18 +44,33 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where a new database is."""
-    path = tmp_path_factory.mktemp("listing") / "latchkey.db"
-    schema.up(path)
-    return path
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "without pg_trgm"])
+def place(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Where]:
+    """Yield where a new database is; one is where the index of PostgreSQL cannot be had."""
+    folder = tmp_path_factory.mktemp("listing")
+    if request.param == "sqlite":
+        files: Files = request.getfixturevalue("files")
+        made = files.empty(folder)
+        schema.up(made)
+        yield made
+    else:
+        databases: Databases = request.getfixturevalue("databases")
+        made = databases.empty(folder)
+        is_owner = request.param == "postgresql"
+        schema.up(made if is_owner else databases.as_a_stranger(made))
+        assert bool(run_sql(made, "SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")) == (
+            is_owner
+        )
+        yield made
+        databases.drop(made)
 
 
 @pytest.fixture
-async def many(path: Path) -> AsyncIterator[Database]:
+async def many(place: Where) -> AsyncIterator[Database]:
     """Yield a database with people who have roles and are disabled in every mixture."""
-    async with db.connect(path) as opened:
+    async with db.connect(place) as opened:
         async with opened.transaction() as tx:
             if not await users.roles(tx):
                 for role in ROLES:
@@ -118,6 +134,27 @@ async def test_every_combination_finds_whom_looking_at_everybody_finds(many: Dat
         assert found == expected(everybody, Query(**asked)), asked
 
 
+async def test_the_index_of_trigrams_serves_the_search(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = databases.seeded(tmp_path)
+    run_sql(
+        where,
+        "INSERT INTO users (username, search, created_at, updated_at)"
+        " SELECT 'n-' || n, md5(n::text), '', '' FROM generate_series(1, 5000) n",
+    )
+    databases.cluster.run("VACUUM ANALYZE users", database=where.shown.rpartition("/")[2])
+    async with db.connect(where) as opened:
+        found = [
+            str(rows)
+            for statement, rows in await plans(opened, Query(q="abcde"), monkeypatch)
+            if "LIKE" in statement
+        ]
+        assert len(found) == 2
+        assert all("Bitmap Index Scan on user_search" in plan for plan in found)
+    databases.drop(where)
+
+
 async def plans(
     many: Database, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[str, list[Row]]]:
@@ -133,9 +170,11 @@ async def plans(
         patched.setattr(many, "fetch_all", note)
         await users.page(many, query)
     assert asked
-    return [(sql, await read(f"EXPLAIN QUERY PLAN {sql}", values)) for sql, values in asked]
+    explain = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}[many.kind]
+    return [(sql, await read(f"{explain} {sql}", values)) for sql, values in asked]
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("sort", users.SORTS)
 @pytest.mark.parametrize("descending", [False, True], ids=["ascending", "descending"])
 async def test_no_combination_looks_at_all_users(
@@ -222,15 +261,15 @@ async def test_what_is_searched_follows_each_change(database: Database) -> None:
     assert await found("countess") == []
 
 
-async def test_those_who_were_there_before_the_search_are_found_by_it(tmp_path: Path) -> None:
-    path = tmp_path / "latchkey.db"
-    schema.up(path)
-    schema.down(path, len(schema.status(path)) - 3)
-    with closing(db.connect_blocking(path)) as old:
-        old.execute(
-            "INSERT INTO users (username, name, email, created_at, updated_at)"
-            " VALUES ('elodie', 'ÉLODIE', '', '', '')"
-        )
-    schema.up(path)
-    async with db.connect(path) as opened:
-        assert [user["username"] for user in (await users.page(opened, Query(q="élodie")))[0]]
+async def test_those_who_were_there_before_the_search_are_found_by_it(where: Where) -> None:
+    schema.down(where, len(schema.status(where)) - 3)
+    run_sql(
+        where,
+        "INSERT INTO users (username, name, email, created_at, updated_at)"
+        " VALUES ('elodie', 'ÉLODIE', '', '', '')",
+    )
+    schema.up(where)
+    async with db.connect(where) as opened:
+        for q, name in (("élodie", "elodie"), ("ADMI", "admin")):
+            found, _ = await users.page(opened, Query(q=q))
+            assert [user["username"] for user in found] == [name]

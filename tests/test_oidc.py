@@ -1,7 +1,6 @@
 """Sign-in by OpenID Connect over HTTP, against a provider that says what a test wants it to."""
 
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pytest
 
 from tests import cas, openid, sso
 from tests.client import BROWSER, Answer, ask, bearer, cookie
-from tests.conftest import Server, Start, unreachable
+from tests.conftest import Server, Start
 from tests.evil import (
     ACCESS_TOKEN,
     CLIENT_ID,
@@ -28,6 +27,7 @@ from tests.evil import (
 )
 from tests.issuer import compact
 from tests.keyfiles import within
+from tests.stores import run_sql, unreachable
 
 RSA, EC = key("rsa"), key("ec", "ES256")
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
@@ -525,7 +525,7 @@ def test_a_sign_out_that_could_not_be_written_down_can_be_said_again(
 ) -> None:
     token = session_of(sign_in(server, evil, sid="again"))
     text = "logout_token=" + evil.logout_token(sid="again")
-    with unreachable(server.folder / "data" / "latchkey.db"):
+    with unreachable(server.database):
         answer = say(server, text)
         assert (answer.status, answer.code) == (503, "database_unavailable")
     assert say(server, text).status == 200
@@ -555,9 +555,8 @@ def test_a_sign_out_is_said_in_a_form_and_the_cookie_counts_for_nothing(
 def test_a_provider_session_leaves_nothing_behind(server: Server, evil: Evil) -> None:
     token = session_of(sign_in(server, evil, sid="gone"))
     assert ask(server.port, "/auth/logout", "POST", headers=cookie(token)).status == 200
-    with sqlite3.connect(server.folder / "data" / "latchkey.db") as database:
-        rows = database.execute("SELECT * FROM provider_sessions WHERE handle = 'gone'").fetchall()
-    assert rows == []
+    gone = "SELECT * FROM provider_sessions WHERE handle = 'gone'"
+    assert run_sql(server.database, gone) == []
 
 
 # --- A provider that is down or slow -------------------------------------------------------------

@@ -28,6 +28,8 @@ from tests.evil import (
 )
 from tests.issuer import Signer, compact
 
+STORES = ("sqlite",)  # no store has a part in this
+
 RSA, EC, TWICE_A, TWICE_B = key("rsa"), key("ec", "ES256"), key("twice"), key("twice")
 STRANGER = key("rsa")
 WEAK = {"kty": "oct", "kid": "oct", "k": base64.urlsafe_b64encode(b"k" * 32).decode(), "use": "sig"}

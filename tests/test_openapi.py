@@ -13,7 +13,8 @@ from referencing.jsonschema import DRAFT202012
 
 from service import __version__, app, openapi
 from tests.client import BROWSER, Answer, ask, bearer, cookie, send, sign_in
-from tests.conftest import PROVIDERS, Server, Settings, Start, unreachable
+from tests.conftest import PROVIDERS, Server, Settings, Start
+from tests.stores import unreachable
 from tests.test_docs import problems
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -405,7 +406,7 @@ def test_every_operation_that_needs_the_database_says_when_it_is_gone(start: Sta
     server = start(REVOCATION_MAX_STALENESS="1s")
     document = ask(server.port, "/openapi.json").json
     token = bearer(sign_in(server.port))
-    with unreachable(server.folder / "data" / "latchkey.db"):
+    with unreachable(server.database):
         while ask(server.port, "/auth/me", headers=token).status == 200:
             pass
         for (method, path), operation in operations(document).items():

@@ -1,17 +1,23 @@
 """What is kept of the answers to a proxy: never what is no longer so, never without bound."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from service import db, errors, keys, passes, users
+from service import errors, keys, passes, users
+from service.config import Database as Where
 from service.db import Database
 from service.passes import Passes
 from service.tokens import Claims, Tokens
 from tests.conftest import Settings
 from tests.keyfiles import key
 from tests.people import BY
+from tests.stores import unreachable
+
+STORES = ("sqlite",)  # no store has a part in this
 
 
 class Clock:
@@ -87,24 +93,33 @@ async def test_many_who_ask_at_once_are_one_question(
     assert len(set(map(id, answers))) == len(asked) == 1
 
 
+@asynccontextmanager
+async def away(where: Where, database: Database) -> AsyncIterator[None]:
+    """Take the database away from this process."""
+    if where.path is None:
+        with unreachable(where):
+            yield
+        return
+    elsewhere = where.path.rename(where.path.with_suffix(".away"))
+    with pytest.raises(errors.DatabaseUnavailable):
+        await database.data_version("")
+    yield
+    elsewhere.rename(where.path)
+    await database.data_version("")
+
+
 async def test_while_the_database_is_gone_the_name_is_left_out_and_not_remembered(
-    settings: Settings, tokens: Tokens, database: Database
+    where: Where, tokens: Tokens, database: Database
 ) -> None:
     async with database.transaction() as tx:
         await users.update(tx, BY, await users.get(tx, "user"), {"name": "Ute"})
     claims = await claims_of(database, tokens)
-    path = settings().database.path
-    async with db.connect(path) as other:
-        known = Passes(other, tokens)
-        away = path.rename(path.with_suffix(".away"))
-        with pytest.raises(errors.DatabaseUnavailable):
-            await other.data_version()
+    known = Passes(database, tokens)
+    async with away(where, database):
         answer = await known.of(claims, "app")
-        away.rename(path)
-        await other.data_version()
-        assert answer.headers["Remote-User"] == "user"
-        assert answer.headers["Remote-Name"] == "-"
-        assert (await known.of(claims, "app")).headers["Remote-Name"] == "Ute"
+    assert answer.headers["Remote-User"] == "user"
+    assert answer.headers["Remote-Name"] == "-"
+    assert (await known.of(claims, "app")).headers["Remote-Name"] == "Ute"
 
 
 async def test_a_deleted_user_has_no_name(database: Database, tokens: Tokens) -> None:

@@ -30,6 +30,8 @@ from tests.proxies import (
     deployed_beside,
 )
 
+STORES = ("sqlite",)  # no store has a part in this
+
 NAVIGATION = {**BROWSER, "Sec-Fetch-Mode": "navigate"}
 FORGED = (
     *IDENTITY,

@@ -15,6 +15,8 @@ from pathlib import Path
 from tests.conftest import Start
 from tests.proxies import APP, TRUSTING, Deployment, deployed
 
+STORES = ("sqlite",)  # no store has a part in this
+
 USERS, CONNECTIONS = 200, 50
 SECONDS = float(os.environ.get("LATCHKEY_LOAD_SECONDS", "5"))
 

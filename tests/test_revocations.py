@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from service import changes, db
+from service import db
 from service.endpoints import revocations
 from tests.client import Answer, ask, cookie, sign_in
 from tests.conftest import SECRET, Server, Start
@@ -84,11 +84,14 @@ def test_a_long_feed_comes_in_pages(start: Start) -> None:
 
     async def fill() -> None:
         async with (
-            db.connect(server.folder / "data" / "latchkey.db") as database,
+            db.connect(server.database) as database,
             database.transaction() as tx,
         ):
-            for number in range(rows):
-                await changes.session_ended(tx, f"sid-{number}", int(time.time()) + 3600)
+            await tx.execute(
+                "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+                " INSERT INTO changes (kind, sid, until) SELECT 'session', 'sid-' || i, ? FROM n",
+                (rows - 1, int(time.time()) + 3600),
+            )
 
     asyncio.run(fill())
     time.sleep(1.5)

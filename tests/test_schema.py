@@ -1,50 +1,63 @@
 """The migrations: made, taken back, repeated, and never half done."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from service import db, schema
+from service.config import Database
+from service.db import pgblocking, sqlite
 from service.errors import Fault
 from tests.conftest import ROOT
+from tests.stores import KINDS, Databases, Store, database_at, run_sql, writing
 
 NAMES = sorted(
-    path.stem for path in schema.DIRECTORY.glob("*.sql") if not path.stem.endswith(".rollback")
+    path.stem
+    for path in (schema.DIRECTORY / "sqlite").glob("*.sql")
+    if not path.stem.endswith(".rollback")
 )
 APPLIED = "SELECT migration_id FROM _yoyo_migration ORDER BY migration_id"
 UP = """
 import sys
 from pathlib import Path
-from service import schema
+from service import config, schema
 sys.stdin.readline()
-schema.up(Path(sys.argv[1]))
+schema.up(config.load_database({"DATABASE_URL": sys.argv[1]}, Path("no.env")))
 """
 
 
-Act = Callable[[Path], object]
+Act = Callable[[Database], object]
+
+
+@pytest.fixture
+def where(store: Store, tmp_path: Path) -> Iterator[Database]:
+    """Yield where a database may come to be."""
+    made = store.empty(tmp_path)
+    yield made
+    if isinstance(store, Databases):
+        store.drop(made)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Return where a database may come to be."""
+    """Return where a file may come to be a database."""
     return tmp_path / "data" / "latchkey.db"
 
 
 @pytest.fixture
-def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def migrations(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder of migrations, with a good one, that stands in for ours."""
-    folder = tmp_path / "migrations"
-    folder.mkdir()
+    folder = tmp_path / "migrations" / store.kind
+    folder.mkdir(parents=True)
     (folder / "0001.a.sql").write_text("CREATE TABLE a (x INTEGER);")
     (folder / "0001.a.rollback.sql").write_text("DROP TABLE a;")
-    monkeypatch.setattr(schema, "DIRECTORY", folder)
+    monkeypatch.setattr(schema, "DIRECTORY", folder.parent)
     return folder
 
 
@@ -56,84 +69,100 @@ def no_umask() -> Iterator[None]:
     os.umask(before)
 
 
-def new(path: Path) -> Path:
+def new(where: Database) -> Database:
     """Make an empty database."""
-    db.create_file(path)
-    return path
+    db.create(where)
+    return where
 
 
-def ask(path: Path, sql: str) -> list[tuple[object, ...]]:
-    """Read from a database, past all of ours."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(sql).fetchall()
+def at(path: Path) -> Database:
+    """Return the database of a file."""
+    return database_at(f"sqlite:///{path}")
 
 
-def tables(path: Path) -> set[object]:
+def tables(where: Database) -> set[object]:
     """Return the tables of a database that are not the migrations' own."""
-    names = {name for (name,) in ask(path, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+    sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    if where.path is None:
+        sql = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    names = {name for (name,) in run_sql(where, sql)}
     return {name for name in names if not str(name).startswith(("_yoyo", "yoyo", "sqlite"))}
 
 
-def pending(path: Path) -> list[str]:
+def pending(where: Database) -> list[str]:
     """Return the migrations that are not applied."""
-    return [name for name, applied_at in schema.status(path) if applied_at is None]
+    return [name for name, applied_at in schema.status(where) if applied_at is None]
 
 
-def test_up_makes_the_tables_down_takes_them_back_and_status_tells(path: Path) -> None:
-    assert pending(path) == NAMES
-    assert schema.up(path) == NAMES
-    assert pending(path) == []
-    assert {"users", "roles", "user_roles", "changes"} <= tables(path)
-    assert schema.down(path) == NAMES[-1:]
-    assert schema.down(path, len(NAMES)) == NAMES[-2::-1]
-    assert pending(path) == NAMES
-    assert tables(path) == set()
-    assert schema.down(path) == []
+NO_TABLE = r"could not be migrated: .*(no such table: nowhere|\"nowhere\" does not exist).*\.$"
 
 
-def test_status_tells_when_each_was_applied(path: Path) -> None:
-    schema.up(path)
-    state = schema.status(path)
+def test_every_migration_is_there_for_both_databases_and_can_be_taken_back() -> None:
+    for kind in KINDS:
+        files = {path.name for path in (schema.DIRECTORY / kind).glob("0*")}
+        programs = {name for name in NAMES if f"{name}.py" in files}  # their way back is in them
+        assert files == {f"{name}.py" for name in programs} | {
+            f"{name}{ending}"
+            for name in set(NAMES) - programs
+            for ending in (".sql", ".rollback.sql")
+        }
+
+
+def test_up_makes_the_tables_down_takes_them_back_and_status_tells(where: Database) -> None:
+    assert pending(where) == NAMES
+    assert schema.up(where) == NAMES
+    assert pending(where) == []
+    assert {"users", "roles", "user_roles", "changes"} <= tables(where)
+    assert schema.down(where) == NAMES[-1:]
+    assert schema.down(where, len(NAMES)) == NAMES[-2::-1]
+    assert pending(where) == NAMES
+    assert tables(where) == set()
+    assert schema.down(where) == []
+
+
+def test_status_tells_when_each_was_applied(where: Database) -> None:
+    schema.up(where)
+    state = schema.status(where)
     assert [name for name, _ in state] == NAMES
-    (now,) = ask(path, "SELECT strftime('%Y-%m-%dT%H', 'now')")[0]
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H")
     for _, applied_at in state:
         assert str(applied_at).replace(" ", "T").startswith(str(now))
 
 
-def test_up_twice_changes_nothing(path: Path) -> None:
-    schema.up(path)
-    before = ask(path, "SELECT * FROM _yoyo_migration")
-    assert schema.up(path) == []
-    assert ask(path, "SELECT * FROM _yoyo_migration") == before
+def test_up_twice_changes_nothing(where: Database) -> None:
+    schema.up(where)
+    before = run_sql(where, "SELECT * FROM _yoyo_migration")
+    assert schema.up(where) == []
+    assert run_sql(where, "SELECT * FROM _yoyo_migration") == before
 
 
 @pytest.mark.usefixtures("no_umask")
 def test_only_its_owner_can_read_the_database_and_its_folder(path: Path) -> None:
-    schema.up(path)
+    schema.up(at(path))
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_was_there_keeps_its_permissions(path: Path) -> None:
     path.parent.mkdir(mode=0o755)
-    schema.up(path)
+    schema.up(at(path))
     assert path.parent.stat().st_mode & 0o777 == 0o755
 
 
-def test_down_takes_as_many_as_it_is_told_newest_first(path: Path, migrations: Path) -> None:
+def test_down_takes_as_many_as_it_is_told_newest_first(where: Database, migrations: Path) -> None:
     for name in "bc":
         (migrations / f"0002.{name}.sql").write_text(f"CREATE TABLE {name} (x INTEGER);")
         (migrations / f"0002.{name}.rollback.sql").write_text(f"DROP TABLE {name};")
-    assert schema.up(path) == ["0001.a", "0002.b", "0002.c"]
-    assert schema.down(path, 2) == ["0002.c", "0002.b"]
-    assert tables(path) == {"a"}
-    assert schema.down(path, 9) == ["0001.a"]
+    assert schema.up(where) == ["0001.a", "0002.b", "0002.c"]
+    assert schema.down(where, 2) == ["0002.c", "0002.b"]
+    assert tables(where) == {"a"}
+    assert schema.down(where, 9) == ["0001.a"]
 
 
-def test_five_processes_at_once_migrate_once(path: Path) -> None:
+def test_five_processes_at_once_migrate_once(where: Database) -> None:
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", UP, str(path)],
+            [sys.executable, "-c", UP, where.url],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -147,100 +176,100 @@ def test_five_processes_at_once_migrate_once(path: Path) -> None:
         process.stdin.flush()
     errors = [process.communicate(timeout=30)[1] for process in processes]
     assert errors == [""] * 5
-    assert ask(path, APPLIED) == [(name,) for name in NAMES]
+    assert run_sql(where, APPLIED) == [(name,) for name in NAMES]
 
 
-def test_up_waits_for_another_who_is_writing_to_the_new_file(path: Path) -> None:
-    with closing(sqlite3.connect(new(path), check_same_thread=False)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        release = threading.Timer(0.2, other.rollback)
+def test_up_waits_for_another_who_is_writing_to_the_new_file(where: Database) -> None:
+    with writing(new(where)) as let_go:
+        release = threading.Timer(0.2, let_go)
         release.start()
         try:
-            assert schema.up(path) == NAMES
+            assert schema.up(where) == NAMES
         finally:
             release.join()
 
 
-def test_up_gives_up_on_another_who_never_ends(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "_BUSY_TIMEOUT_SECONDS", 0.01)
-    schema.up(path)
-    schema.down(path)
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(Fault, match=r"could not be migrated: database is locked\.$"):
-            schema.up(path)
-    assert schema.up(path) == NAMES[-1:]
+def test_up_gives_up_on_another_who_never_ends(
+    where: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(pgblocking, "LOCK_SECONDS", 0.01)
+    schema.up(where)
+    schema.down(where)
+    with writing(where), pytest.raises(Fault, match=r"could not be migrated: .*lock.*\.$"):
+        schema.up(where)
+    assert schema.up(where) == NAMES[-1:]
 
 
-def test_what_another_did_in_between_is_not_done_again(path: Path) -> None:
-    with schema._backend(new(path)) as slow:
-        pending = slow.to_apply(schema._migrations())
-        schema.up(path)
+def test_what_another_did_in_between_is_not_done_again(where: Database) -> None:
+    with schema._backend(new(where)) as slow:
+        pending = slow.to_apply(schema._migrations(where))
+        schema.up(where)
         slow.apply_migrations(pending)
-        assert ask(path, APPLIED) == [(name,) for name in NAMES]
-        applied = slow.to_rollback(schema._migrations())
-        schema.down(path)
+        assert run_sql(where, APPLIED) == [(name,) for name in NAMES]
+        applied = slow.to_rollback(schema._migrations(where))
+        schema.down(where)
         slow.rollback_migrations(applied)
-        assert ask(path, "SELECT migration_id FROM _yoyo_migration") == []
+        assert run_sql(where, "SELECT migration_id FROM _yoyo_migration") == []
 
 
 def test_a_migration_that_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
-    path: Path, migrations: Path
+    where: Database, migrations: Path
 ) -> None:
     second = migrations / "0002.b.sql"
     second.write_text("CREATE TABLE b (x INTEGER); INSERT INTO nowhere VALUES (1);")
-    with pytest.raises(Fault, match=r"could not be migrated: no such table: nowhere\.$"):
-        schema.up(path)
-    assert (tables(path), pending(path)) == ({"a"}, ["0002.b"])
+    with pytest.raises(Fault, match=NO_TABLE):
+        schema.up(where)
+    assert (tables(where), pending(where)) == ({"a"}, ["0002.b"])
     second.write_text("CREATE TABLE b (x INTEGER);")
-    assert schema.up(path) == ["0002.b"]
-    assert (tables(path), pending(path)) == ({"a", "b"}, [])
+    assert schema.up(where) == ["0002.b"]
+    assert (tables(where), pending(where)) == ({"a", "b"}, [])
 
 
 def test_taking_back_that_fails_in_the_middle_leaves_everything_and_can_be_repeated(
-    path: Path, migrations: Path
+    where: Database, migrations: Path
 ) -> None:
     back = migrations / "0001.a.rollback.sql"
     back.write_text("DROP TABLE a; DROP TABLE nowhere;")
-    schema.up(path)
-    with pytest.raises(Fault, match=r"could not be migrated: no such table: nowhere\.$"):
-        schema.down(path)
-    assert (tables(path), pending(path)) == ({"a"}, [])
+    schema.up(where)
+    with pytest.raises(Fault, match=NO_TABLE):
+        schema.down(where)
+    assert (tables(where), pending(where)) == ({"a"}, [])
     back.write_text("DROP TABLE a;")
-    assert schema.down(path) == ["0001.a"]
-    assert (tables(path), pending(path)) == (set(), ["0001.a"])
+    assert schema.down(where) == ["0001.a"]
+    assert (tables(where), pending(where)) == (set(), ["0001.a"])
 
 
 def test_a_missing_database_is_named_with_the_command_to_run(path: Path) -> None:
     with pytest.raises(Fault) as refusal:
-        schema.require_current(path)
+        schema.require_current(at(path))
     assert str(refusal.value) == (
         f"There is no database at {path}. Run: python -m service migrate up"
     )
     assert not path.parent.exists()
 
 
-def test_an_empty_database_is_named_with_the_command_to_run(path: Path) -> None:
+def test_an_empty_database_is_named_with_the_command_to_run(where: Database) -> None:
     with pytest.raises(Fault) as refusal:
-        schema.require_current(new(path))
-    assert str(refusal.value) == f"The database {path} is empty. Run: python -m service migrate up"
+        schema.require_current(new(where))
+    assert str(refusal.value) == f"The database {where} is empty. Run: python -m service migrate up"
 
 
-def test_an_older_database_is_named_with_what_it_lacks(path: Path, migrations: Path) -> None:
-    schema.up(path)
-    schema.require_current(path)
+def test_an_older_database_is_named_with_what_it_lacks(where: Database, migrations: Path) -> None:
+    schema.up(where)
+    schema.require_current(where)
     (migrations / "0002.b.sql").write_text("CREATE TABLE b (x INTEGER);")
     with pytest.raises(Fault) as refusal:
-        schema.require_current(path)
+        schema.require_current(where)
     assert str(refusal.value) == (
-        f"The database {path} lacks 0002.b. Run: python -m service migrate up"
+        f"The database {where} lacks 0002.b. Run: python -m service migrate up"
     )
 
 
-def test_without_any_migrations_nothing_is_current(path: Path, migrations: Path) -> None:
+def test_without_any_migrations_nothing_is_current(where: Database, migrations: Path) -> None:
     (migrations / "0001.a.sql").unlink()
     with pytest.raises(Fault):
-        schema.require_current(path)
+        schema.require_current(where)
 
 
 @pytest.mark.parametrize("act", [schema.up, schema.down, schema.require_current])
@@ -254,15 +283,15 @@ def test_without_any_migrations_nothing_is_current(path: Path, migrations: Path)
     ids=["a folder in its place", "a file for a folder", "a letter"],
 )
 def test_what_cannot_be_a_database_is_a_fault_that_names_it(
-    path: Path, spoil: Act, act: Act
+    path: Path, spoil: Callable[[Path], object], act: Act
 ) -> None:
     spoil(path)
     with pytest.raises(Fault, match=str(path)):
-        act(path)
+        act(at(path))
 
 
 @pytest.mark.parametrize("act", [schema.up, schema.down, schema.require_current])
 def test_a_name_that_no_file_can_have_is_a_fault_that_names_it(tmp_path: Path, act: Act) -> None:
     path = tmp_path / ("a" * 300)
     with pytest.raises(Fault, match=str(path)):
-        act(path)
+        act(at(path))

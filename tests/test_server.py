@@ -10,7 +10,8 @@ import pytest
 from aiohttp import http_parser, http_writer
 
 from tests.client import BROWSER, Answer, ask, cookie, send, sign_in
-from tests.conftest import Server, Start, clean_environ, unreachable
+from tests.conftest import Server, Start, clean_environ
+from tests.stores import ON_SQLITE, unreachable
 
 MARK = "jwt=eyJleakmarkleakmark"
 
@@ -208,7 +209,7 @@ def test_a_taken_port_is_one_clear_sentence(server: Server) -> None:
 def test_the_database_may_go_and_come_back(start: Start) -> None:
     server = start()
     token = sign_in(server.port)
-    with unreachable(server.folder / "data" / "latchkey.db"):
+    with unreachable(server.database):
         down = ask(server.port, "/auth/bypass?token=admin")
         assert (down.status, down.code) == (503, "database_unavailable")
         assert int(down["Retry-After"]) > 0
@@ -224,6 +225,7 @@ def test_the_database_may_go_and_come_back(start: Start) -> None:
     assert "Traceback" not in server.log()
 
 
+@ON_SQLITE
 def test_a_database_that_was_replaced_is_not_the_database_any_more(start: Start) -> None:
     server = start(REVOCATION_MAX_STALENESS="1s")
     token = sign_in(server.port)

@@ -20,6 +20,7 @@ from service.errors import (
 )
 from service.users import User
 from tests.people import BY, delete, everybody
+from tests.stores import watched
 
 TEMPTING = "aZ09._@-\u212a\u017f\u0130\uff21\u0430\u0660\u00df\x00\n \u200d\ud800"
 
@@ -152,9 +153,10 @@ async def test_a_user_is_a_plain_dict_with_its_roles_in_the_order_of_their_ids(
     }
 
 
-async def test_a_user_and_its_roles_are_one_query(database: Database) -> None:
-    statements: list[str] = []
-    await database._reader.set_trace_callback(statements.append)
+async def test_a_user_and_its_roles_are_one_query(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = await watched(database, monkeypatch)
     user = await users.by_username(database, "admin")
     assert user is not None
     assert len(user["roles"]) == 3

@@ -11,6 +11,8 @@ from tests.client import ask, sign_in
 from tests.conftest import Server, Start, command
 from tests.test_server import assert_safe
 
+STORES = ("sqlite",)  # no store has a part in this
+
 PATH = "/.well-known/jwks.json"
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k", "latchkey"}
 

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.client import ask, bearer, sign_in
 from tests.conftest import Server, Start, clean_environ, free_port
+from tests.stores import ON_SQLITE
 
 DEADLINE = 30
 T = TypeVar("T")
@@ -125,6 +126,7 @@ def test_one_that_dies_is_replaced_and_the_figures_do_not_fall(
     assert "Traceback" not in server.log()
 
 
+@ON_SQLITE
 def test_one_that_can_not_begin_is_tried_again_more_and_more_rarely(start: Start) -> None:
     server = begun(start, 2)
     database = server.folder / "data" / "latchkey.db"

@@ -15,6 +15,7 @@ from service.cli.idp import idp
 from service.cli.keys import key
 from service.cli.roles import role
 from service.cli.serve import serve
+from service.cli.storage import db_group
 from service.cli.tokens import token
 from service.cli.users import user
 
@@ -33,7 +34,7 @@ def cli() -> None:
 
 
 for command in (
-    *(serve, prepare, migrate, seed, user, role, audit_group, token, key, config_group),
+    *(serve, prepare, migrate, seed, db_group, user, role, audit_group, token, key, config_group),
     *(healthcheck, idp),
 ):
     cli.add_command(command)

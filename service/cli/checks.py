@@ -25,7 +25,10 @@ def check(json_form: bool) -> None:
     settings = config.load()
     keys.load(settings)
     rows = [
-        {"setting": name, "value": _shown(getattr(settings, name.lower(), settings.database.url))}
+        {
+            "setting": name,
+            "value": _shown(getattr(settings, name.lower(), settings.database.safe_url)),
+        }
         for name in config.NAMES
         if name not in _HIDDEN and not name.startswith("OIDC_")
     ]

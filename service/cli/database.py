@@ -18,9 +18,9 @@ def migrate() -> None:
 @output.as_json
 def up(json_form: bool) -> None:
     """Apply what is pending; create the database and its folder if need be."""
-    path = config.load_database().path
-    names = schema.up(path)
-    sentence = f"Applied {', '.join(names)}." if names else f"{path} is up to date."
+    where = config.load_database()
+    names = schema.up(where)
+    sentence = f"Applied {', '.join(names)}." if names else f"{where} is up to date."
     _done("migrate_up", sentence, json_form=json_form, migrations=names)
 
 
@@ -30,11 +30,11 @@ def up(json_form: bool) -> None:
 @output.as_json
 def down(steps: int, yes: bool, json_form: bool) -> None:
     """Take the newest migrations back. Their tables and data are deleted."""
-    path = config.load_database().path
+    where = config.load_database()
     if not yes:
-        question = f"Delete what the newest {steps} migration(s) of {path} made?"
+        question = f"Delete what the newest {steps} migration(s) of {where} made?"
         click.confirm(question, abort=True, err=json_form)
-    names = schema.down(path, steps)
+    names = schema.down(where, steps)
     sentence = f"Took back {', '.join(names)}." if names else "There is nothing to take back."
     _done("migrate_down", sentence, json_form=json_form, migrations=names)
 
@@ -43,7 +43,7 @@ def down(steps: int, yes: bool, json_form: bool) -> None:
 @output.as_json
 def status(json_form: bool) -> None:
     """Show every migration and when it was applied. Exits with 1 if one is pending."""
-    state = schema.status(config.load_database().path)
+    state = schema.status(config.load_database())
     rows = [{"migration": name, "applied_at": applied_at} for name, applied_at in state]
     output.show(rows, json_form=json_form)
     if any(applied_at is None for _, applied_at in state):
@@ -74,9 +74,9 @@ def seed(file: Path | None, json_form: bool) -> None:
 def prepare() -> None:
     """Do what `serve` needs done first: migrate, and in development seed the demo users."""
     settings = config.load()
-    applied = schema.up(settings.database.path)
+    applied = schema.up(settings.database)
     if applied:
-        click.echo(f"Made the database {settings.database.path}.")
+        click.echo(f"Made the database {settings.database}.")
     if settings.environment == "development":
         demo = seeds.read(seeds.DEMO)
         created = run.read(lambda database: seeds.apply(database, demo))

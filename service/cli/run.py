@@ -25,18 +25,19 @@ def operator() -> Actor:
 
 def read(action: Callable[[Database], Awaitable[T]]) -> T:
     """Run `action` on the open database of the settings. Raises Fault."""
-    path = config.load_database().path
-    schema.require_current(path)
+    where = config.load_database()
+    schema.require_current(where)
 
     async def main() -> T:
-        async with db.connect(path) as database:
+        async with db.connect(where) as database:
             return await action(database)
 
     interrupt = signal.getsignal(signal.SIGINT)
     try:
         return asyncio.run(main())
     except errors.DatabaseUnavailable as error:
-        raise errors.Fault(f"The database {path} does not answer: {error.__cause__}.") from error
+        why = db.reason(error.__cause__ or error)
+        raise errors.Fault(f"The database {where} does not answer: {why}.") from error
     finally:
         signal.signal(signal.SIGINT, interrupt)
 

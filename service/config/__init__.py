@@ -1,6 +1,7 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
 from service.config import openid
+from service.config.address import database
 from service.config.model import Config, Database, KeySettings, OpenIdProvider, RoleRule
 from service.config.read import environment, inherited, load, load_database, load_keys
 from service.config.table import NAMES, SECRETS
@@ -13,6 +14,7 @@ __all__ = [
     "KeySettings",
     "OpenIdProvider",
     "RoleRule",
+    "database",
     "environment",
     "inherited",
     "load",

@@ -12,10 +12,22 @@ Environment = Literal["development", "test", "production"]
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where the users are. `path` is a SQLite file; it need not exist."""
+    """Where the users are: a SQLite file, which need not exist, or a database of PostgreSQL.
 
-    path: Path
-    url: str
+    `path` is the file, None for PostgreSQL; `shown` is for people: no password is in it.
+    """
+
+    url: str = field(repr=False)
+    shown: str
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def safe_url(self) -> str:
+        """The address without its password."""
+        return self.shown if self.path is None else self.url
 
 
 @dataclass(frozen=True, slots=True)

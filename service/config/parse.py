@@ -8,7 +8,7 @@ from pathlib import Path
 from publicsuffixlist import PublicSuffixList
 
 from service import urls
-from service.config.model import Database, RoleRule
+from service.config.model import RoleRule
 from service.peers import Network
 
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
@@ -179,14 +179,3 @@ def path(text: str) -> Path:
     if "\0" in text or text.endswith("/"):
         raise ValueError("must be the path of a file, such as data/keys.json")
     return Path(text)
-
-
-def database(text: str) -> Database:
-    """`sqlite:///relative/path` or `sqlite:////absolute/path`."""
-    if text.startswith(("postgresql:", "postgres:")):
-        raise ValueError("must be sqlite:///path for now; PostgreSQL comes in a later version")
-    name = text.removeprefix("sqlite:///")
-    bad = name == text or not name or name.endswith("/") or ":memory:" in name
-    if bad or any(character in name for character in "?#\0"):
-        raise ValueError("must be sqlite:///data/latchkey.db (four slashes: an absolute path)")
-    return Database(path=Path(name), url=text)

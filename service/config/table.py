@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from service.config import openid, parse
+from service.config import address, openid, parse
 from service.config.setting import Setting
 
 SETTINGS: tuple[Setting, ...] = (
@@ -23,9 +23,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("WORKERS", parse.workers, "1", "processes that share the port"),
     Setting(
         "DATABASE_URL",
-        parse.database,
+        address.database,
         "sqlite:///data/latchkey.db",
-        "the user database; four slashes for an absolute path",
+        "the user database: sqlite:///path, or postgresql://user:password@host:5432/name",
         secret=True,
     ),
     Setting(

@@ -1,8 +1,9 @@
 """What a list of users can be filtered by, as SQL: a select of ids, or a condition on a row."""
 
+import re
 from dataclasses import dataclass
 
-from service.db import Database
+from service.db import Database, Kind
 from service.folding import fold
 
 _TRIGRAM = 3  # characters: of so many are the entries of the index for searching
@@ -44,11 +45,15 @@ async def read(
         text = fold(q)
         if set(text) & _NOBODYS:
             return None
-        found.append(_contains(text) if len(text) >= _TRIGRAM else _begins(text, sort))
+        found.append(_contains(text, db.kind) if len(text) >= _TRIGRAM else _begins(text, sort))
     return found
 
 
-def _contains(text: str) -> Filter:
+def _contains(text: str, kind: Kind) -> Filter:
+    """Look anywhere, by an index of trigrams; on PostgreSQL it may be missing, and is not named."""
+    if kind == "postgresql":
+        by_pattern = "SELECT id FROM users WHERE search LIKE ? ESCAPE '!'", (_pattern(text),)
+        return Filter(("strpos(u.search, ?) > 0", (text,)), by_pattern, by_pattern)
     select = "SELECT rowid AS id FROM user_search WHERE user_search MATCH ?"
     return Filter(
         condition=("instr(u.search, ?) > 0", (text,)),
@@ -75,3 +80,8 @@ def _has_role(role_id: int) -> Filter:
 def _phrase(text: str) -> str:
     """Return a text as FTS5 takes it literally, whatever is in it."""
     return '"{}"'.format(text.replace('"', '""'))
+
+
+def _pattern(text: str) -> str:
+    """Return what LIKE takes for "contains this", whatever is in it."""
+    return "%{}%".format(re.sub("[!%_]", r"!\g<0>", text))

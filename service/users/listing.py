@@ -19,6 +19,8 @@ WALKED = 2_500
 MANY = 20_000
 """So far the users are counted whom a filter lets pass, to compare it with another one."""
 
+_FIRST = {"sqlite": "CROSS JOIN", "postgresql": "JOIN"}  # SQLite is told what to begin with
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -82,7 +84,7 @@ async def _read(
     db: Database, query: Query, conditions: list[Sql], among: Sql | None = None
 ) -> list[User]:
     """Read the first users, and one more than a page has, `among` those of a select of ids."""
-    source = f"({among[0]}) h CROSS JOIN users u ON u.id = h.id" if among else "users u"
+    source = f"({among[0]}) h {_FIRST[db.kind]} users u ON u.id = h.id" if among else "users u"
     where, values = _where(conditions)
     rows = await db.fetch_all(
         f"SELECT {COLUMNS}, r.id AS role_id, r.role FROM (SELECT u.* FROM {source} {where}"  # noqa: S608  # constants

@@ -1,4 +1,4 @@
-"""The database: rows as plain dicts, transactions; the only file that imports a driver."""
+"""SQLite: one connection that reads and one that writes, on one file."""
 
 import asyncio
 import os
@@ -7,48 +7,43 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 
 from service import folding
+from service.db import contract
+from service.db.contract import Conflict, Row, Version, checked
 from service.errors import DatabaseUnavailable, Fault
 
-Row = dict[str, Any]
-_BUSY_TIMEOUT_SECONDS = 5
-_READ_SECONDS = 5
+_BUSY_TIMEOUT_SECONDS = contract.WAIT_SECONDS
 _CACHE_KIB = 65536  # at most: a hundred thousand users and their indexes
 
 
-class Conflict(Exception):
-    """A write met a constraint: the name is taken, or what it refers to is not there."""
-
-
-class Transaction:
+class Transaction(contract.Transaction):
     """The writer, for as long as one transaction lasts."""
 
+    kind = "sqlite"
+
     def __init__(self, connection: aiosqlite.Connection) -> None:
+        super().__init__()
         self._connection = connection
 
     async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return its rows."""
-        with _translated():
-            return _dicts(await self._connection.execute_fetchall(sql, parameters))
-
-    async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        """Run one statement and return its first row, or None."""
-        rows = await self.fetch_all(sql, parameters)
-        return rows[0] if rows else None
+        with self.spoilt_by_errors(), _translated():
+            return _dicts(await self._connection.execute_fetchall(sql, checked(parameters)))
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement and return how many rows it changed. Raises Conflict."""
-        with _translated():
-            async with self._connection.execute(sql, parameters) as cursor:
+        with self.spoilt_by_errors(), _translated():
+            async with self._connection.execute(sql, checked(parameters)) as cursor:
                 return cursor.rowcount
 
 
-class Database:
-    """One reader and one writer on a SQLite file. Outside a transaction all reads are committed."""
+class Database(contract.Database):
+    """One reader and one writer on a SQLite file."""
+
+    kind = "sqlite"
 
     def __init__(
         self, path: Path, reader: aiosqlite.Connection, writer: aiosqlite.Connection
@@ -64,17 +59,12 @@ class Database:
         """Read rows, within five seconds. Raises DatabaseUnavailable."""
         self._require_file()
         try:
-            async with asyncio.timeout(_READ_SECONDS):
-                return _dicts(await self._reader.execute_fetchall(sql, parameters))
+            async with asyncio.timeout(contract.WAIT_SECONDS):
+                return _dicts(await self._reader.execute_fetchall(sql, checked(parameters)))
         except (sqlite3.DatabaseError, TimeoutError) as error:
             raise DatabaseUnavailable from error
 
-    async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        """Read the first row, or None. Raises DatabaseUnavailable."""
-        rows = await self.fetch_all(sql, parameters)
-        return rows[0] if rows else None
-
-    async def data_version(self) -> int:
+    async def data_version(self, probe: str) -> Version:  # noqa: ARG002  # SQLite has its own
         """Return a number that changes when anybody else has written (SQLite's data_version).
 
         Looks at the file, too: one that was deleted or replaced is not the database any more,
@@ -82,7 +72,11 @@ class Database:
         """
         self._look_at_file()
         row = await self.fetch_one("PRAGMA data_version")
-        return int(row["data_version"]) if row else 0
+        return Version("", int(row["data_version"]) if row else 0)
+
+    async def changed(self, seconds: float) -> None:
+        """Wait: nobody says that a file has changed, and asking it costs next to nothing."""
+        await asyncio.sleep(seconds)
 
     def _look_at_file(self) -> None:
         self._is_replaced = _identity(self._path) != self._file
@@ -94,13 +88,15 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""
-        async with self._lock:
+        async with contract.in_turn(self._lock):
             self._look_at_file()
             self._require_file()
             try:
                 with _translated():
                     await self._writer.execute_fetchall("BEGIN IMMEDIATE")
-                yield Transaction(self._writer)
+                transaction = Transaction(self._writer)
+                yield transaction
+                transaction.require_unspoilt()
                 with _translated():
                     await asyncio.shield(self._writer.commit())
             except BaseException:
@@ -140,8 +136,28 @@ def connect_blocking(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.create_function("fold", 1, folding.fold, deterministic=True)
     except sqlite3.Error as error:
-        raise Fault(f"The database {path} cannot be opened: {error}.") from error
+        raise Fault(f"The database {path} cannot be opened: {_why(error)}.") from error
     return connection
+
+
+@contextmanager
+def open_blocking(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection of the driver, whose errors are a Fault."""
+    with closing(connect_blocking(path)) as connection:
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise Fault(f"The database {path} cannot be used: {_why(error)}.") from error
+
+
+@contextmanager
+def writing_blocking(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection in one transaction, within which nobody else writes. Raises Fault."""
+    with open_blocking(path) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            yield connection
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -168,7 +184,7 @@ def read_blocking(path: Path, sql: str, *, needs: str) -> list[Row]:
             tables = connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (needs,))
             return _dicts(connection.execute(sql)) if tables.fetchone() else []
     except (sqlite3.Error, OSError) as error:
-        raise Fault(f"The database {path} cannot be read: {error}.") from error
+        raise Fault(f"The database {path} cannot be read: {_why(error)}.") from error
 
 
 @asynccontextmanager
@@ -186,10 +202,13 @@ async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         await opened.execute_fetchall("PRAGMA synchronous = FULL")
         await opened.execute_fetchall(f"PRAGMA cache_size = -{_CACHE_KIB}")
         await opened.execute_fetchall("SELECT count(*) FROM sqlite_master")
-    except sqlite3.Error as error:
+    except BaseException as error:
+        # Its thread would keep the process from ending, also when Ctrl-C came in the middle.
         await connection.close()
         await asyncio.to_thread(connection._thread.join)  # noqa: SLF001  # it outlives a failed open
-        raise Fault(f"The database {path} cannot be opened: {error}.") from error
+        if isinstance(error, sqlite3.Error):
+            raise Fault(f"The database {path} cannot be opened: {_why(error)}.") from error
+        raise
     opened.row_factory = sqlite3.Row
     try:
         yield opened
@@ -208,6 +227,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return facts.st_dev, facts.st_ino
+
+
+def _why(error: Exception) -> str:
+    """Say what the driver means: SQLite writes beside a file even if it is only read."""
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+        return "its folder cannot be written to"
+    return str(error)
 
 
 def _uri(path: Path, mode: str) -> str:

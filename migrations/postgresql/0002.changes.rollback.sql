@@ -1,0 +1,5 @@
+DROP TABLE token_lifetimes;
+
+DROP TABLE changes;
+
+DROP FUNCTION changes_notify;

@@ -1,0 +1,44 @@
+-- Whose account it is: which account at a provider (CAS, OpenID Connect) signs in which user.
+
+CREATE TABLE identities (
+    provider TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_at TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (provider, subject)
+);
+
+CREATE INDEX identities_by_user ON identities (user_id);
+
+-- Which of our sessions a session at a provider opened, until the last token of ours has expired.
+-- `handle` is what the provider names its session by when it ends it: for CAS the SHA-256 of the
+-- ticket, for OpenID Connect the claim `sid`; NULL if it gave none. `hint` is what signing out there
+-- needs (an ID token); '' for nothing.
+CREATE TABLE provider_sessions (
+    sid TEXT COLLATE "C" PRIMARY KEY,
+    provider TEXT COLLATE "C" NOT NULL,
+    handle TEXT COLLATE "C",
+    subject TEXT COLLATE "C" NOT NULL,
+    user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hint TEXT COLLATE "C" NOT NULL,
+    until BIGINT NOT NULL
+);
+
+CREATE INDEX provider_sessions_by_handle ON provider_sessions (provider, handle);
+
+CREATE INDEX provider_sessions_by_subject ON provider_sessions (provider, subject);
+
+CREATE INDEX provider_sessions_by_user ON provider_sessions (user_id);
+
+CREATE INDEX provider_sessions_by_until ON provider_sessions (until);
+
+-- Logout tokens of OpenID providers that were taken, by their `jti`, for as long as they could be
+-- said again.
+CREATE TABLE logout_tokens (
+    provider TEXT COLLATE "C" NOT NULL,
+    jti TEXT COLLATE "C" NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (provider, jti)
+);
+
+CREATE INDEX logout_tokens_by_until ON logout_tokens (until);

@@ -1,0 +1,5 @@
+DROP TABLE user_roles;
+
+DROP TABLE roles;
+
+DROP TABLE users;

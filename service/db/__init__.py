@@ -1,0 +1,30 @@
+"""The database: rows as plain dicts, transactions; the only folder that imports a driver."""
+
+from service.db.contract import WRITERS, Conflict, Database, Kind, Row, Transaction, Version, reason
+from service.db.opening import (
+    connect,
+    connect_blocking,
+    create,
+    open_blocking,
+    read_blocking,
+    save,
+    writing_blocking,
+)
+
+__all__ = [
+    "WRITERS",
+    "Conflict",
+    "Database",
+    "Kind",
+    "Row",
+    "Transaction",
+    "Version",
+    "connect",
+    "connect_blocking",
+    "create",
+    "open_blocking",
+    "read_blocking",
+    "reason",
+    "save",
+    "writing_blocking",
+]

@@ -1,0 +1,138 @@
+"""What a database can be asked, whichever it is: the same verbs, the same answers."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from service.errors import DatabaseUnavailable
+
+Row = dict[str, Any]
+Kind = Literal["sqlite", "postgresql"]
+
+WAIT_SECONDS = 5
+"""How long a statement may take, and how long a writer waits for the one before."""
+
+WRITERS = 0x4C61746368
+"""The advisory lock of PostgreSQL that whoever writes holds until the commit is seen by all.
+
+So writers of all processes come one after another, as with SQLite: what a transaction has read
+stays true until it has written, and numbers of rows become visible in the order of drawing.
+"""
+
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+
+
+class Conflict(Exception):
+    """A write met a constraint: the name is taken, or what it refers to is not there."""
+
+
+class Version(NamedTuple):
+    """What has been written so far. Of another `source` nothing that was read before is sure."""
+
+    source: str
+    number: int
+
+
+class Reader(ABC):
+    """Runs statements. Their placeholders are `?`; values are texts, integers of 64 bits, None.
+
+    A bool is kept as 0 or 1. Raises DatabaseUnavailable, and ValueError for a value that is none of
+    these, such as a text with NUL.
+    """
+
+    kind: ClassVar[Kind]
+
+    @abstractmethod
+    async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Run one statement and return its rows."""
+
+    async def fetch_one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """Run one statement and return its first row, or None."""
+        rows = await self.fetch_all(sql, parameters)
+        return rows[0] if rows else None
+
+
+class Transaction(Reader):
+    """The writer, for as long as one transaction lasts; nobody else writes meanwhile.
+
+    A statement that fails spoils it: there are no more statements, and nothing remains.
+    """
+
+    def __init__(self) -> None:
+        self.failure: Conflict | DatabaseUnavailable | None = None
+
+    @abstractmethod
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement and return how many rows it changed. Raises Conflict."""
+
+    def require_unspoilt(self) -> None:
+        """Raise the error again that a statement of this transaction has met."""
+        if self.failure is not None:
+            raise self.failure
+
+    @contextmanager
+    def spoilt_by_errors(self) -> Iterator[None]:
+        """Refuse a statement after one that failed, and remember if this one does."""
+        self.require_unspoilt()
+        try:
+            yield
+        except (Conflict, DatabaseUnavailable) as error:
+            self.failure = error
+            raise
+
+
+class Database(Reader):
+    """An open database. Outside a transaction all reads are committed, and within five seconds."""
+
+    @abstractmethod
+    async def data_version(self, probe: str) -> Version:
+        """Return what changes when anybody has written what `probe` reads.
+
+        `probe` selects one integer, `number`; it is for databases that have nothing cheaper.
+        """
+
+    @abstractmethod
+    async def changed(self, seconds: float) -> None:
+        """Wait until somebody says that the feed has grown, but no longer than `seconds`."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict.
+
+        Transactions wait for each other, those of other processes too.
+        """
+
+
+@asynccontextmanager
+async def in_turn(lock: asyncio.Lock) -> AsyncIterator[None]:
+    """Wait for one's turn to write, but not for ever. Raises DatabaseUnavailable."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await lock.acquire()
+    except TimeoutError as error:
+        raise DatabaseUnavailable from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def checked(parameters: Sequence[object]) -> Sequence[object]:
+    """Return values that every database keeps as they are. Raises ValueError."""
+    for value in parameters:
+        kind = type(value)
+        if kind is str:
+            if "\0" in value:  # type: ignore[operator]
+                raise ValueError("a text with NUL")
+        elif kind is int and not _SMALLEST <= value <= _LARGEST:  # type: ignore[operator]
+            raise ValueError("an integer of more than 64 bits")
+    return parameters
+
+
+def reason(error: BaseException) -> str:
+    """Return what a person needs to know of an error, in one line; it holds no password."""
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return "; ".join(line.strip() for line in str(error).splitlines()).rstrip(".")

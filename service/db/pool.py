@@ -1,0 +1,60 @@
+"""A few connections to PostgreSQL, lent to one caller at a time.
+
+Who asks gets a connection, makes one, or learns at once that none can be made: nothing is tried
+again behind the scenes, so the first caller after an outage is served (decision 18).
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from psycopg.pq import TransactionStatus
+
+from service.db.pgconnect import Connection
+
+_LIFETIME_SECONDS = 1800  # so that nobody depends on an address that has moved
+_IDLE_SECONDS = 60
+
+
+class Pool:
+    """At most `size` connections, made by `connect` when they are needed."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
+        self._connect = connect
+        self._free = asyncio.Semaphore(size)
+        self._idle: deque[tuple[Connection, float, float]] = deque()
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Connection]:
+        """Lend a connection; one that comes back broken or in a transaction is closed."""
+        async with self._free:
+            connection, made_at = await self._take()
+            try:
+                yield connection
+            finally:
+                if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                    self._idle.append((connection, made_at, time.monotonic()))
+                else:
+                    await connection.close()
+
+    async def discard(self) -> None:
+        """Close what nobody uses."""
+        while self._idle:
+            connection, _, _ = self._idle.pop()
+            with contextlib.suppress(Exception):
+                await connection.close()
+
+    async def _take(self) -> tuple[Connection, float]:
+        """Take the connection that was used last, so that the others grow old."""
+        now = time.monotonic()
+        while self._idle and self._idle[0][2] < now - _IDLE_SECONDS:
+            await self._idle.popleft()[0].close()
+        while self._idle:
+            connection, made_at, _ = self._idle.pop()
+            if made_at > now - _LIFETIME_SECONDS:
+                return connection, made_at
+            await connection.close()
+        return await self._connect(), now

@@ -1,0 +1,10 @@
+"""A clock for measuring how long ago something was."""
+
+import time
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def awake_or_asleep() -> float:
+    """Return seconds on a clock that goes on while the machine sleeps, and is never set."""
+    return time.clock_gettime(_CLOCK)
