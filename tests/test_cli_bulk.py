@@ -51,11 +51,15 @@ def counted(where: Database) -> dict[str, int]:
 
 @contextlib.contextmanager
 def started(folder: Path, *words: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a command in a process of its own, which hears SIGINT though this one may not."""
+    """Start a command in a process of its own, which hears SIGINT though this one may not.
+
+    Its coverage is not measured: a KeyboardInterrupt inside coverage's own lock would hang there.
+    """
+    environ = clean_environ(**settings)
     with subprocess.Popen(
         ["env", "--default-signal=INT", sys.executable, "-m", "service", *words],
         cwd=folder,
-        env=clean_environ(**settings),
+        env={name: value for name, value in environ.items() if not name.startswith("COVERAGE_")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -191,10 +191,7 @@ def read_blocking(path: Path, sql: str, *, needs: str) -> list[Row]:
 async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
     """`mode=rw`: a missing file is an error, never a new and empty database."""
     connection = aiosqlite.connect(
-        _uri(path, "rw"),
-        uri=True,
-        isolation_level=None,
-        timeout=_BUSY_TIMEOUT_SECONDS,
+        _uri(path, "rw"), uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_SECONDS
     )
     try:
         opened = await connection
