@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from service import changes, context, db, keys, middleware, openapi, outbound, schema
+from service import changes, context, db, keys, logs, middleware, openapi, outbound, schema
 from service.config import Config
 from service.endpoints import (
     account,
@@ -77,6 +77,8 @@ def _description(app: web.Application) -> Asset:
 async def _database(app: web.Application) -> AsyncIterator[None]:
     where = app[context.CONFIG].database
     schema.require_current(where)
+    if added := schema.newer(where):
+        logs.event("database_is_newer", level=logs.WARNING, migrations=", ".join(added))
     async with db.connect(where) as database:
         app[context.DATABASE] = database
         app[context.PASSES] = Passes(database, app[context.TOKENS])

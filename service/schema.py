@@ -96,7 +96,15 @@ def up(where: Database) -> list[str]:
 
 
 def down(where: Database, steps: int = 1) -> list[str]:
-    """Take the newest `steps` migrations back; return their names. Their data is gone."""
+    """Take the newest `steps` migrations back; return their names. Their data is gone.
+
+    Raises Fault if a newer version has added more, which rests on what would go.
+    """
+    if added := newer(where):
+        raise Fault(
+            f"The database {where} has {', '.join(added)}, which this version does not know. Take"
+            " that back with the version that made it; nothing was changed."
+        )
     with _backend(where) as backend:
         newest = backend.to_rollback(_migrations(where))[:steps]
         backend.rollback_migrations(newest)
@@ -104,14 +112,16 @@ def down(where: Database, steps: int = 1) -> list[str]:
 
 
 def status(where: Database) -> State:
-    """Return every known migration and when it was applied. A missing file has none applied."""
-    applied = db.read_blocking(
-        where,
-        f"SELECT migration_id, applied_at_utc FROM {default_migration_table}",  # noqa: S608
-        needs=default_migration_table,
-    )
-    when = {row["migration_id"]: str(row["applied_at_utc"])[:19] for row in applied}
-    return [(migration.id, when.get(migration.id)) for migration in _migrations(where)]
+    """Return every migration and when it was applied. A missing file has none applied."""
+    applied = _applied(where)
+    known: dict[str, str | None] = {migration.id: None for migration in _migrations(where)}
+    return sorted((known | applied).items())
+
+
+def newer(where: Database) -> list[str]:
+    """Return the migrations that were applied by a newer version: this one does not know them."""
+    known = {migration.id for migration in _migrations(where)}
+    return sorted(_applied(where).keys() - known)
 
 
 def require_current(where: Database) -> None:
@@ -124,6 +134,16 @@ def require_current(where: Database) -> None:
         raise Fault(f"There is no database at {where}. {HOW_TO_MIGRATE}")
     what = "is empty" if len(pending) == len(state) else f"lacks {', '.join(pending)}"
     raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
+
+
+def _applied(where: Database) -> dict[str, str]:
+    """Read what was applied, and when (UTC)."""
+    rows = db.read_blocking(
+        where,
+        f"SELECT migration_id, applied_at_utc FROM {default_migration_table}",  # noqa: S608
+        needs=default_migration_table,
+    )
+    return {row["migration_id"]: str(row["applied_at_utc"])[:19] for row in rows}
 
 
 def _migrations(where: Database) -> MigrationList:

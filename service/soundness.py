@@ -29,11 +29,17 @@ def look(where: Database) -> list[Finding]:
         return [Finding("migrations", "bad", lacks)]
     with db.open_blocking(where) as connection:
         return [
-            Finding("migrations", "ok", "all are applied"),
+            _newer(where),
             *(_postgresql(connection) if where.path is None else _sqlite(connection)),
             *_numbers(where, connection),
             _searched(connection),
         ]
+
+
+def _newer(where: Database) -> Finding:
+    if added := schema.newer(where):
+        return Finding("migrations", "note", f"a newer version has added {', '.join(added)}")
+    return Finding("migrations", "ok", "all are applied")
 
 
 def _sqlite(connection: Any) -> Iterator[Finding]:

@@ -9,48 +9,11 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.api import ROLES, USERS, Api
 from tests.client import Answer, ask, bearer, cookie, sign_in
-from tests.conftest import Server, Start
+from tests.conftest import Start
 
-USERS = "/api/v1/users"
-ROLES = "/api/v1/roles"
 SHOWN = ["id", "username", "name", "email", "disabled", "roles", "created_at", "updated_at"]
-
-
-class Api:
-    """A server, and a manager's token."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.token = sign_in(server.port)
-
-    def __call__(
-        self,
-        path: str,
-        method: str = "GET",
-        body: object = None,
-        *,
-        token: str | None = None,
-        **headers: str,
-    ) -> Answer:
-        """Send a request with a bearer token; headers' names have `_` for `-`."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        data = None
-        if body is not None:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            sent.setdefault("Content-Type", "application/json")
-        credential = bearer(token or self.token)
-        return ask(self.server.port, path, method, headers={**credential, **sent}, body=data)
-
-    def create(self, username: str, **facts: object) -> dict[str, Any]:
-        """Create a user, and return it."""
-        answer = self(USERS, "POST", {"username": username, **facts})
-        assert answer.status == 201, answer.text
-        return dict(answer.json)
-
-    def everything(self) -> list[object]:
-        """Return all that can be changed."""
-        return [self(path).json for path in (f"{USERS}?limit=200", ROLES)]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ def up(json_form: bool) -> None:
     where = config.load_database()
     names = schema.up(where)
     sentence = f"Applied {', '.join(names)}." if names else f"{where} is up to date."
+    if added := schema.newer(where):
+        sentence += f" A newer version has added {', '.join(added)}."
     _done("migrate_up", sentence, json_form=json_form, migrations=names)
 
 
