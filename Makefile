@@ -9,8 +9,9 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 BIN := .venv/bin
-# Whole files to each of four workers: most of the time is waiting for servers.
-PARALLEL := -n 4 --dist loadfile
+# Whole files to each of four workers: most of the time is waiting for servers. conftest.py knows
+# which take longest, and begins with those.
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 # How many requests `make fuzz` sends for each operation and phase; `make test` sends 20.
 FUZZ := 1000
 SOURCES := setup.cfg pyproject.toml service/__init__.py

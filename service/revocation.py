@@ -16,15 +16,14 @@ from typing import TypeVar
 from service import changes, errors, logouts, logs, provider_sessions, users
 from service.audit import Actor
 from service.db import Database, Row, Version
+from service.freshness import FRESH_SECONDS, Freshness
 from service.stopwatch import awake_or_asleep
 from service.tokens import Claims
 
 _T = TypeVar("_T")
 
 POLL_SECONDS = 0.2
-_FRESH_SECONDS = 1.0
 _ATTEMPT_SECONDS = 1.0
-_GONE_SECONDS = 2.0  # longer than two attempts are apart
 _PRUNE_SECONDS = 60.0
 _PAGE = 10_000
 _UNTIL_THE_FEED_SAYS = 60
@@ -54,21 +53,18 @@ class Revocation:
         self._database = database
         self._max_staleness = max_staleness
         self._clock = clock
-        self._ticks = ticks
+        self._freshness = Freshness(ticks)
         self._sessions: dict[str, int] = {}
         self._users: dict[int, _User] = {}
         self._seq = 0
         self._version: Version | None = None
-        self._known_at = -float("inf")
-        self._asked_at = -float("inf")
-        self._failed_at = -float("inf")
         self._pruned_at = ticks()
         self._attempt: asyncio.Task[None] | None = None
 
     @property
     def age(self) -> float:
         """How long ago the feed was last known to be complete, in seconds."""
-        return self._ticks() - self._known_at
+        return self._freshness.age
 
     @property
     def seq(self) -> int:
@@ -84,7 +80,7 @@ class Revocation:
 
         Raises TokenRevoked, FeedStale, and DatabaseUnavailable if a changed user cannot be read.
         """
-        if self._ticks() - self._known_at > _FRESH_SECONDS:
+        if self._freshness.age > FRESH_SECONDS:
             await self._ask_again()
         if claims["sid"] in self._sessions:
             raise errors.TokenRevoked
@@ -155,28 +151,30 @@ class Revocation:
     async def _ask_again(self) -> None:
         """Catch up before answering, once a second at most; then judge what is known by its age.
 
-        Who follows the feed and has just failed tells the others not to wait for the same.
+        Twice, because what is under way may have begun before this machine, or only this process,
+        was asleep: then its answer is old, and its failure says nothing of the database.
         """
-        under_way = self._attempt is not None and not self._attempt.done()
-        is_known_gone = self._ticks() - self._failed_at < _GONE_SECONDS
-        if not is_known_gone and (under_way or self._ticks() - self._asked_at > _FRESH_SECONDS):
-            with contextlib.suppress(errors.DatabaseUnavailable):
-                await self.catch_up()
+        for _ in range(2):
+            is_under_way = self._attempt is not None and not self._attempt.done()
+            if self._freshness.calls_for_asking(is_under_way=is_under_way):
+                with contextlib.suppress(errors.DatabaseUnavailable):
+                    await self.catch_up()
         if self.age > self._max_staleness:
             raise errors.FeedStale
 
     async def _read(self) -> None:
         """Read what is new, a page at a time: each has its deadline, and none is read twice."""
-        began = self._asked_at = self._ticks()
+        began = self._freshness.asked()
         try:
             version, before = await _in_time(changes.version(self._database)), self._version
             if version != before:
                 is_same = before is not None and before.source == version.source
                 await self._read_rows(self._seq if is_same else 0)
         except errors.DatabaseUnavailable:
-            self._failed_at = self._ticks()
+            self._freshness.failed()
             raise
-        self._version, self._known_at = version, began
+        self._version = version
+        self._freshness.answered(began)
 
     async def _read_rows(self, since: int) -> None:
         """Read what comes after `since`; all, of a server that may have lost its last rows."""
@@ -225,9 +223,9 @@ class Revocation:
 
     async def _prune(self) -> None:
         """Forget what no live token can need, here and in the database."""
-        if self._ticks() - self._pruned_at < _PRUNE_SECONDS:
+        if self._freshness.ticks() - self._pruned_at < _PRUNE_SECONDS:
             return
-        self._pruned_at = self._ticks()
+        self._pruned_at = self._freshness.ticks()
         now = int(self._clock())
         self._sessions = {sid: until for sid, until in self._sessions.items() if until > now}
         self._users = {key: user for key, user in self._users.items() if user.until > now}

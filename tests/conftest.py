@@ -31,6 +31,28 @@ pytest_plugins = ("tests.commands", "tests.fake", "tests.keyfiles", "tests.sso",
 REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
 """Set where a skipped test is a failure, as in CI."""
 
+LONGEST_FIRST = (
+    "fuzz",
+    "feed",
+    "oidc",
+    "cli_keys",
+    "cas",
+    "cli_bulk",
+    "faults_postgresql",
+    "cli",
+    "workers",
+    "clients_keys",
+    "keywatch",
+    "cli_identities",
+    "moving",
+    "clients",
+    "browser_admin",
+    "proxies",
+    "life",
+    "crashes",
+)
+"""Files that take minutes, by the sum of their tests."""
+
 PROVIDERS = {
     "CAS_URL": "https://cas.example.org",
     "OIDC_ISSUER": "https://id.example.org",
@@ -148,6 +170,12 @@ def cluster() -> Iterator[Cluster]:
     made = Cluster()
     yield made
     made.remove()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes: at the end each would have the machine for itself."""
+    order = {f"test_{name}.py": place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

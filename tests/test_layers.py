@@ -11,6 +11,7 @@ LAYERS = {
     "service": 0,
     "accept": 0,
     "folding": 0,
+    "freshness": 0,
     "inserts": 0,
     "logs": 0,
     "peers": 0,

@@ -216,6 +216,42 @@ async def test_what_is_over_a_second_old_is_renewed_before_the_answer(
     assert feed.age == 0
 
 
+@pytest.mark.parametrize("then", ["fails", "answers", "has failed", "has answered"])
+async def test_what_was_asked_before_a_sleep_of_the_machine_is_asked_again(
+    database: Database,
+    feed: Revocation,
+    elsewhere: Elsewhere,
+    ticks: Ticks,
+    monkeypatch: pytest.MonkeyPatch,
+    then: str,
+) -> None:
+    ask, is_asked, awake = database.data_version, asyncio.Event(), asyncio.Event()
+
+    async def asleep(probe: str) -> Version:
+        version = await ask(probe)
+        is_asked.set()
+        await awake.wait()
+        if "fail" in then:
+            raise errors.DatabaseUnavailable
+        return version
+
+    monkeypatch.setattr(database, "data_version", asleep)
+    before = asyncio.create_task(feed.catch_up())
+    await is_asked.wait()
+    monkeypatch.setattr(database, "data_version", ask)
+    claims = await claims_of(database, "admin")
+    await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
+    ticks.now += 1.2
+    if then.startswith("has"):
+        awake.set()
+        await asyncio.wait({before})
+    answer = asyncio.create_task(refused(feed, claims))
+    await asyncio.sleep(0)
+    awake.set()
+    assert await answer
+    await asyncio.gather(before, return_exceptions=True)
+
+
 async def test_with_the_database_gone_it_goes_on_from_memory_and_then_fails_shut(
     database: Database, feed: Revocation, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,10 +4,10 @@ from aiohttp import web
 
 from service import changes, context, errors, marks
 from service.db import Row
+from service.freshness import FRESH_SECONDS
 
 TYPE = "latchkey-revocations+jwt"
 _ROWS = 10_000
-_FRESH_SECONDS = 1.0
 
 
 @marks.public
@@ -22,7 +22,7 @@ async def feed(request: web.Request) -> web.Response:
     """
     since = _since(request)
     known = request.app[context.REVOCATION]
-    if known.age > _FRESH_SECONDS or since > known.seq:
+    if known.age > FRESH_SECONDS or since > known.seq:
         await known.catch_up()
     newest = known.seq  # once: what comes while we read is for the next question
     since = since if since <= newest else 0
