@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import click
 import pytest
 
 from service.cli import main
@@ -15,6 +16,13 @@ from tests.conftest import ROOT, clean_environ, command
 from tests.stores import Store
 
 Run = Callable[..., tuple[int, str, str]]
+
+
+def verbs_of(group: click.Group) -> dict[str, click.Command]:
+    """Return what follows a verb, or the name of the program, each by its name."""
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: verb for name, verb in found.items() if verb is not None}
 
 
 @pytest.fixture

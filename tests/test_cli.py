@@ -22,7 +22,7 @@ from service import __version__, config, db, keys, tokens
 from service.cli import cli
 from service.config import Database
 from service.db import sqlite
-from tests.commands import Run, done, message, refused
+from tests.commands import Run, done, message, refused, verbs_of
 from tests.conftest import SECRET, STRONG, Server, clean_environ, command, free_port
 from tests.stores import ON_SQLITE
 
@@ -32,7 +32,7 @@ MIGRATE = "Run: python -m service migrate up\n"
 
 def verbs(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
     """Yield every command line up to its last verb."""
-    for name, verb in group.commands.items():
+    for name, verb in verbs_of(group).items():
         yield (*above, name)
         if isinstance(verb, click.Group):
             yield from verbs(verb, *above, name)
@@ -81,7 +81,7 @@ def test_every_verb_can_speak_json(verb: tuple[str, ...]) -> None:
     found: click.Command = cli
     for word in verb:
         assert isinstance(found, click.Group)
-        found = found.commands[word]
+        found = verbs_of(found)[word]
     options = {option for parameter in found.params for option in parameter.opts}
     assert ("--json" in options) == (not isinstance(found, click.Group) and verb not in NO_JSON)
 

@@ -1,5 +1,6 @@
 """The command line: `python -m service VERB`, on the same functions as the HTTP side."""
 
+import importlib
 import io
 import sys
 
@@ -7,20 +8,45 @@ import click
 
 from service import __version__
 from service.cli import output
-from service.cli.audit import audit_group
-from service.cli.checks import config_group, healthcheck
-from service.cli.database import migrate, prepare, seed
-from service.cli.identities import link, unlink
-from service.cli.idp import idp
-from service.cli.keys import key
-from service.cli.roles import role
-from service.cli.serve import serve
-from service.cli.storage import db_group
-from service.cli.tokens import token
-from service.cli.users import user
+
+VERBS = {
+    "serve": "serve:serve",
+    "prepare": "database:prepare",
+    "migrate": "database:migrate",
+    "seed": "database:seed",
+    "db": "storage:db_group",
+    "user": "users:user",
+    "role": "roles:role",
+    "audit": "audit:audit_group",
+    "token": "tokens:token",
+    "key": "keys:key",
+    "config": "checks:config_group",
+    "healthcheck": "checks:healthcheck",
+    "idp": "idp:idp",
+}
+"""Where each verb is found: the file, and the name within."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Verbs(click.Group):
+    """Loads a verb when it is asked for: few need all that the server needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's
+        """Return the names of all verbs."""
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load a verb."""
+        if cmd_name not in VERBS:
+            return None
+        file, _, name = VERBS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"service.cli.{file}"), name)
+        return command
+
+
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="Latchkey")
 def cli() -> None:
     """Latchkey: sign in once, carry the same signed JWT as a cookie and as a bearer token.
@@ -31,15 +57,6 @@ def cli() -> None:
     message on standard error, when something could not be done; with 2 when the command line is
     not one that can be read.
     """
-
-
-for command in (
-    *(serve, prepare, migrate, seed, db_group, user, role, audit_group, token, key, config_group),
-    *(healthcheck, idp),
-):
-    cli.add_command(command)
-for command in (link, unlink):
-    user.add_command(command)
 
 
 def main() -> None:

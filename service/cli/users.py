@@ -1,4 +1,4 @@
-"""`user list|show|update|rename|enable|disable|sign-out|delete`; `user create` has its own file."""
+"""`user list|show|update|rename|enable|disable|sign-out|delete`; others have files of their own."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,6 +9,7 @@ import click
 from service import bodies, identities, users
 from service.cli import facts, output, run
 from service.cli.create import create
+from service.cli.identities import link, unlink
 from service.db import Database, Row, Transaction
 
 _PAGE = 200
@@ -23,7 +24,8 @@ def user() -> None:
     """Show and change users."""
 
 
-user.add_command(create)
+for command in (create, link, unlink):
+    user.add_command(command)
 
 
 @user.command("list")
