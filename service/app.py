@@ -88,10 +88,11 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 async def _revocation(app: web.Application) -> AsyncIterator[None]:
     """Know every live revocation before the first answer, and follow the feed from then on."""
     config, database = app[context.CONFIG], app[context.DATABASE]
-    async with database.transaction() as tx:
-        await changes.issuing(tx, config.jwt_expires_in, app[context.TOKENS].now())
     feed = Revocation(database, max_staleness=config.revocation_max_staleness)
-    await feed.catch_up()
+    with db.answering(config.database):
+        async with database.transaction() as tx:
+            await changes.issuing(tx, config.jwt_expires_in, app[context.TOKENS].now())
+        await feed.catch_up()
     app[context.REVOCATION] = feed
     app[context.METRICS].watch_feed(feed.__len__, lambda: feed.age)
     async with _beside(feed.follow()):

@@ -4,7 +4,7 @@ Each function that appends runs in the transaction of the change that it announc
 seconds since 1970.
 """
 
-from service.db import Database, Row, Transaction, Version
+from service.db import Database, Reader, Row, Transaction, Version
 
 DELETED = 2**62
 """The version that a deleted user has in the feed: above every `ver`."""
@@ -38,7 +38,7 @@ async def user_revoked(tx: Transaction, user_id: int, version: int, now: int) ->
     await _append_for_user(tx, "revoked", user_id, version, now)
 
 
-async def live(db: Database, now: int, since: int = 0, limit: int = ALL) -> list[Row]:
+async def live(db: Reader, now: int, since: int = 0, limit: int = ALL) -> list[Row]:
     """Read the first rows after `since` that a live token may need, in the order of `seq`.
 
     Whoever has seen a `seq` has missed none before it: writers come one after another.
@@ -48,7 +48,7 @@ async def live(db: Database, now: int, since: int = 0, limit: int = ALL) -> list
     )
 
 
-async def last_seq(db: Database) -> int:
+async def last_seq(db: Reader) -> int:
     """Read the highest `seq` that was used, by a row that is dead by now too; 0 if none was."""
     row = await db.fetch_one(_NEWEST)
     return int(row["number"]) if row else 0

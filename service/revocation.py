@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from service import changes, errors, logouts, logs, provider_sessions, users
 from service.audit import Actor
-from service.db import Database, Row, Version
+from service.db import Database, Row, Version, reason
 from service.freshness import FRESH_SECONDS, Freshness
 from service.stopwatch import awake_or_asleep
 from service.tokens import Claims
@@ -116,7 +116,9 @@ class Revocation:
                 await self._prune()
             except errors.DatabaseUnavailable as error:
                 if not gone:
-                    logs.event("feed_lost", level=logs.WARNING, reason=str(error.__cause__))
+                    logs.event(
+                        "feed_lost", level=logs.WARNING, reason=reason(error.__cause__ or error)
+                    )
                 gone = True
             except Exception as error:  # noqa: BLE001  # whatever it is, the feed is followed on
                 logs.unexpected(error)
@@ -168,8 +170,7 @@ class Revocation:
         try:
             version, before = await _in_time(changes.version(self._database)), self._version
             if version != before:
-                is_same = before is not None and before.source == version.source
-                await self._read_rows(self._seq if is_same else 0)
+                await self._read_rows(self._seq if _is_later(version, before) else 0)
         except errors.DatabaseUnavailable:
             self._freshness.failed()
             raise
@@ -178,10 +179,12 @@ class Revocation:
 
     async def _read_rows(self, since: int) -> None:
         """Read what comes after `since`; all, of a server that may have lost its last rows."""
-        newest = await _in_time(changes.last_seq(self._database))
+        newest = await _in_time(changes.last_seq(self._database.feed))
         rows_read = _PAGE
         while rows_read == _PAGE:
-            rows = await _in_time(changes.live(self._database, int(self._clock()), since, _PAGE))
+            rows = await _in_time(
+                changes.live(self._database.feed, int(self._clock()), since, _PAGE)
+            )
             for row in rows:
                 self._apply(row)
                 since = row["seq"]
@@ -235,9 +238,14 @@ class Revocation:
                     await table.prune(tx, now)
 
 
+def _is_later(version: Version, before: Version | None) -> bool:
+    """Tell whether all that was known before is still so: no row was lost with a crash."""
+    return before is not None and version.source == before.source and version.number > before.number
+
+
 async def _in_time(asked: Awaitable[_T]) -> _T:
     try:
         async with asyncio.timeout(_ATTEMPT_SECONDS):
             return await asked
-    except TimeoutError:
-        raise errors.DatabaseUnavailable from None
+    except TimeoutError as error:
+        raise errors.DatabaseUnavailable from error

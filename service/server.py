@@ -53,8 +53,8 @@ async def listening(
     Raises Fault when the port cannot be had, or the database is not ready.
     """
     runner = web.AppRunner(create_app(config, metrics), shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
     try:
+        await runner.setup()
         sockets = await _bind(config, _connections(runner, config))
         try:
             yield runner.app

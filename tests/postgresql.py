@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psycopg
 import pytest
@@ -81,15 +81,8 @@ class Cluster:
         # Whoever runs the tests may be killed: then the server must not stay.
         guard = ["setpriv", "--pdeathsig", "INT", "--"] if shutil.which("setpriv") else []
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*guard, *command, *(word for each in given for word in ("-c", each))],
-                cwd=self.folder,
-                user=self._owner,
-                group=self._group,
-                extra_groups=None if self._owner is None else [],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            options = [word for each in given for word in ("-c", each)]
+            self._process = self.begin([*guard, *command, *options], log)
         deadline = time.monotonic() + 30
         while True:
             assert self._process.poll() is None, self.log()
@@ -100,6 +93,18 @@ class Cluster:
                 time.sleep(0.02)
             else:
                 return
+
+    def begin(self, command: list[str | Path], log: BinaryIO) -> subprocess.Popen[bytes]:
+        """Start a program as the user that the server runs as."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            user=self._owner,
+            group=self._group,
+            extra_groups=None if self._owner is None else [],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: SIGINT is `fast`, SIGQUIT is `immediate`."""

@@ -134,7 +134,8 @@ async def watched(opened: db.Database, monkeypatch: pytest.MonkeyPatch) -> list[
     """Return a list that every statement is put into, as the driver gets it."""
     statements: list[str] = []
     if isinstance(opened, sqlite.Database):
-        for connection in (opened._reader, opened._writer):
+        readers = (opened._reader._connection, opened.feed._connection)
+        for connection in (*readers, opened._writer):
             await connection.set_trace_callback(statements.append)
     else:
         run = pgconnect.run

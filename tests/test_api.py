@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from service.bodies.queries import cursor
 from tests.api import ROLES, USERS, Api
 from tests.client import Answer, ask, bearer, cookie, sign_in
 from tests.conftest import Start
@@ -442,6 +443,9 @@ def test_what_is_no_id_is_nobody(api: Api, text: str) -> None:
         ("cursor=WyJ1c2VybmFtZSIsMSwxXQ", {"cursor"}),
         ("cursor=WyJ1c2VybmFtZSIsImEiLDllOTldOw", {"cursor"}),
         ("cursor=%F0%9F%98%80", {"cursor"}),
+        ("cursor=" + cursor("username", "a\0", 1), {"cursor"}),
+        ("role=%00", {"role"}),
+        ("q=abc&role=a%00", {"role"}),
         ("role=" + "x" * 65, {"role"}),
     ],
     ids=lambda value: None if isinstance(value, set) else str(value)[:30],

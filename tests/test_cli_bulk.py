@@ -229,7 +229,7 @@ def test_a_database_that_is_locked_is_told(
 ) -> None:
     before = counted(where)
     monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
-    monkeypatch.setitem(pgconnect._OPTIONS, "statement_timeout", "50ms")
+    monkeypatch.setitem(pgconnect._SETTINGS, "statement_timeout", "50ms")
     why = {
         "sqlite": "The database data/latchkey.db does not answer: database is locked.\n",
         "postgresql": f"The database {where} does not answer: canceling statement due to statement"

@@ -5,6 +5,7 @@ LATCHKEY_ROUNDS says how often sessions are ended, 20 by default.
 
 import contextlib
 import signal
+import socket
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from service import db
 from tests.client import ask, cookie, sign_in
 from tests.conftest import Running, Server, databases_on, free_port
 from tests.faults import (
@@ -31,7 +33,7 @@ from tests.faults import (
     until,
 )
 from tests.postgresql import Cluster
-from tests.stores import Databases, run_sql
+from tests.stores import Databases, database_at, run_sql
 
 CONNECTIONS = 40
 
@@ -258,3 +260,13 @@ def test_a_standby_takes_over_and_nothing_that_was_acknowledged_is_lost(
         sign_out(late, good)
         refused_by_all([server], good)
         assert_calm([server, late])
+
+
+async def test_a_host_that_is_silent_does_not_hide_the_next(durable: Cluster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        both = durable.url("postgres").replace("127.0.0.1:", f"127.0.0.1:{port},127.0.0.1:", 1)
+        async with db.connect(database_at(both)) as database:
+            assert await database.fetch_all("SELECT 1 AS a") == [{"a": 1}]
+            async with database.transaction() as tx:
+                assert await tx.fetch_all("SELECT 2 AS a") == [{"a": 2}]

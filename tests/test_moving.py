@@ -323,7 +323,22 @@ def test_postgresql_is_saved_by_its_own_program(run: Run, where: Database) -> No
     code, printed, said = run("db", "backup", "copy.dump")
     assert (code, printed) == (1, "")
     assert "pg_dump --format=custom --file=copy.dump" in said
-    assert str(where) in said
+    assert where.safe_url in said
+
+
+def test_the_command_for_it_keeps_the_options_and_not_the_password(run: Run) -> None:
+    address = "postgresql://ada:s3cret@db.example.org/users?sslmode=verify-full&sslrootcert=system"
+    code, _, said = run("db", "backup", "copy.dump", DATABASE_URL=address)
+    assert code == 1
+    assert f"'{address.replace(':s3cret', '')}'" in said
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("name", [".", "/", ""])
+def test_a_folder_is_no_file_to_save_to(run: Run, name: str) -> None:
+    code, printed, said = run("db", "backup", name)
+    assert (code, printed) == (1, "")
+    assert "is a folder: name the file" in said
 
 
 # --- Whether it is sound.

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from service import changes, db, users
 from service.config import Database as Where
 from service.db import Database, pgconnect, placeholders, postgresql
+from service.db.pool import Pool
 from service.errors import DatabaseUnavailable, Fault
 from service.revocation import Revocation
 from tests import people
@@ -234,6 +236,57 @@ async def test_a_statement_has_a_deadline(
     assert await users.by_username(database, "admin") is not None
 
 
+async def test_what_a_transaction_reads_was_there_when_it_got_the_lock(
+    where: Where, cluster: Cluster
+) -> None:
+    level = "repeatable read"
+    cluster.run(f"ALTER DATABASE {name(where)} SET default_transaction_isolation = '{level}'")
+    async with db.connect(where) as database, database.transaction() as tx:
+        assert await tx.fetch_one("SHOW transaction_isolation") == {
+            "transaction_isolation": "read committed"
+        }
+    with db.writing_blocking(where) as connection:
+        assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
+
+
+async def test_who_cannot_wait_for_a_connection_leaves_it_to_the_next(
+    database: Database, where: Where, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection takes longer than the feed waits for an answer."""
+    connect, made = pgconnect.connect, 0
+
+    async def slowly(*arguments: Any, **options: Any) -> pgconnect.Connection:
+        nonlocal made
+        made += 1
+        await asyncio.sleep(0.5)
+        return await connect(*arguments, **options)
+
+    monkeypatch.setattr(pgconnect, "connect", slowly)
+    monkeypatch.setattr("service.revocation._ATTEMPT_SECONDS", 0.2)
+    feed = Revocation(database, max_staleness=60)
+    turn_out(cluster, where)
+    failures = 0
+    while feed.seq == 0 and failures < 20:
+        try:
+            await feed.catch_up()
+            break
+        except DatabaseUnavailable:
+            failures += 1
+    assert 1 <= failures < 20
+    assert made == 1
+
+
+async def test_a_connection_that_was_left_without_a_word_is_lent_to_nobody(where: Where) -> None:
+    pool = Pool(lambda: pgconnect.connect(where), 1)
+    async with pool.lend() as first:
+        pgconnect.hang_up(first)
+        pgconnect.hang_up(first)
+    async with pool.lend() as second:
+        assert second is not first
+        await pgconnect.run(second, b"SELECT 1")
+    await pool.discard()
+
+
 async def test_who_stops_waiting_leaves_nothing_behind(database: Database) -> None:
     async def write() -> None:
         async with database.transaction() as tx:
@@ -249,7 +302,7 @@ async def test_who_stops_waiting_leaves_nothing_behind(database: Database) -> No
         await tx.execute("UPDATE users SET disabled = 0")
 
 
-@pytest.mark.parametrize("call", range(1, 5))
+@pytest.mark.parametrize("call", range(1, 6))
 async def test_a_transaction_cancelled_at_any_statement_is_whole_or_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
@@ -273,7 +326,7 @@ async def test_a_transaction_cancelled_at_any_statement_is_whole_or_nothing(
         await task
     monkeypatch.undo()
     rows = await database.fetch_all("SELECT role FROM roles WHERE role LIKE 'new-%'")
-    assert len(rows) == (2 if call == 4 else 0)  # the fourth is COMMIT, and goes to its end
+    assert len(rows) == (2 if call == 5 else 0)  # the fifth is COMMIT, and goes to its end
     async with database.transaction() as tx:
         await tx.execute("INSERT INTO roles (role) VALUES ('new-c')")
 
@@ -281,7 +334,7 @@ async def test_a_transaction_cancelled_at_any_statement_is_whole_or_nothing(
 async def test_a_process_that_stops_within_a_transaction_keeps_nobody_waiting_for_ever(
     where: Where, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(pgconnect._OPTIONS, "idle_in_transaction_session_timeout", "300ms")
+    monkeypatch.setitem(pgconnect._SETTINGS, "idle_in_transaction_session_timeout", "300ms")
     async with db.connect(where) as stopped, db.connect(where) as other:
 
         async def write() -> None:

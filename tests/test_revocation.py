@@ -287,8 +287,31 @@ async def test_a_database_that_hangs_counts_as_gone(
     good = await claims_of(database, "admin")
     ticks.now += 5
     assert await asyncio.gather(*(feed.admit(good) for _ in range(10))) == [good] * 10
-    with pytest.raises(errors.DatabaseUnavailable):
+    with pytest.raises(errors.DatabaseUnavailable) as unavailable:
         await feed.catch_up()
+    assert isinstance(unavailable.value.__cause__, TimeoutError)
+
+
+SLOW = {
+    "sqlite": "WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c LIMIT 5000000)"
+    " SELECT max(i) FROM c",
+    "postgresql": "SELECT pg_sleep(2)",
+}
+
+
+async def test_what_takes_long_to_read_keeps_nobody_from_knowing_who_is_out(
+    database: Database, feed: Revocation, elsewhere: Elsewhere, ticks: Ticks
+) -> None:
+    claims = await claims_of(database, "admin")
+    reads = [asyncio.create_task(database.fetch_all(SLOW[database.kind])) for _ in range(8)]
+    await asyncio.sleep(0.1)
+    await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
+    ticks.now += 1.2
+    assert await refused(feed, claims)
+    assert not all(read.done() for read in reads)
+    for read in reads:
+        read.cancel()
+    await asyncio.wait(reads)
 
 
 async def test_a_changed_user_who_cannot_be_read_is_not_let_in_with_old_roles(

@@ -1,12 +1,16 @@
 """One contract, two databases: the same answers to case, NUL, odd letters, order and conflict."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 
 from service import users
+from service.config import Database as Where
 from service.db import Conflict, Database
+from tests.conftest import command, free_port
 from tests.people import BY, everybody
+from tests.stores import writing
 
 NAMES = [
     "Ada",
@@ -178,6 +182,14 @@ async def test_ids_are_never_used_twice(database: Database) -> None:
     async with database.transaction() as tx:
         second = await users.create(tx, BY, "ada")
     assert second["id"] > first["id"]
+
+
+def test_a_server_that_cannot_write_when_it_starts_says_why(where: Where, folder: Path) -> None:
+    with writing(where):
+        ended = command(folder, "serve", PORT=str(free_port()))
+    assert ended.returncode == 1
+    assert "does not answer: " in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
 
 
 async def test_a_statement_that_failed_spoils_its_transaction(database: Database) -> None:

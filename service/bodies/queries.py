@@ -60,7 +60,7 @@ class _Users(_Page):
         Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(printable)]
         | None
     ) = None
-    role: Annotated[str, StringConstraints(max_length=64)] | None = None
+    role: Annotated[str, StringConstraints(max_length=64), AfterValidator(printable)] | None = None
     disabled: Annotated[str, _one_of("true", "false")] | None = None
     sort: Annotated[str, _one_of(*_SORTS)] = "username"
 
@@ -126,4 +126,4 @@ def _place(text: str | None, name: str, *kinds: type) -> list[Any] | None:
 
 
 def _fits(value: str | int) -> bool:
-    return isinstance(value, str) or abs(value) < _MAX_ID
+    return "\0" not in value if isinstance(value, str) else abs(value) < _MAX_ID

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from service import config, db, errors, schema
+from service import config, db, schema
 from service.audit import Actor
 from service.db import Database, Transaction
 
@@ -34,10 +34,8 @@ def read(action: Callable[[Database], Awaitable[T]]) -> T:
 
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        return asyncio.run(main())
-    except errors.DatabaseUnavailable as error:
-        why = db.reason(error.__cause__ or error)
-        raise errors.Fault(f"The database {where} does not answer: {why}.") from error
+        with db.answering(where):
+            return asyncio.run(main())
     finally:
         signal.signal(signal.SIGINT, interrupt)
 

@@ -1,5 +1,6 @@
 """The shape of a good configuration."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -27,7 +28,7 @@ class Database:
     @property
     def safe_url(self) -> str:
         """The address without its password."""
-        return self.shown if self.path is None else self.url
+        return re.sub(r"^(\w+://[^:@/?#]*):[^@/?#]*@", r"\1@", self.url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,17 @@
 """The database: rows as plain dicts, transactions; the only folder that imports a driver."""
 
-from service.db.contract import WRITERS, Conflict, Database, Kind, Row, Transaction, Version, reason
+from service.db.contract import (
+    WRITERS,
+    Conflict,
+    Database,
+    Kind,
+    Reader,
+    Row,
+    Transaction,
+    Version,
+    answering,
+    reason,
+)
 from service.db.opening import (
     connect,
     connect_blocking,
@@ -16,9 +27,11 @@ __all__ = [
     "Conflict",
     "Database",
     "Kind",
+    "Reader",
     "Row",
     "Transaction",
     "Version",
+    "answering",
     "connect",
     "connect_blocking",
     "create",

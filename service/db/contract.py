@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from service.errors import DatabaseUnavailable
+from service.errors import DatabaseUnavailable, Fault
 
 Row = dict[str, Any]
 Kind = Literal["sqlite", "postgresql"]
@@ -84,7 +84,12 @@ class Transaction(Reader):
 
 
 class Database(Reader):
-    """An open database. Outside a transaction all reads are committed, and within five seconds."""
+    """An open database. Outside a transaction all reads are committed, and within five seconds.
+
+    `feed` reads too, on a connection of its own: who follows the feed waits for nobody else.
+    """
+
+    feed: Reader
 
     @abstractmethod
     async def data_version(self, probe: str) -> Version:
@@ -129,6 +134,16 @@ def checked(parameters: Sequence[object]) -> Sequence[object]:
         elif kind is int and not _SMALLEST <= value <= _LARGEST:  # type: ignore[operator]
             raise ValueError("an integer of more than 64 bits")
     return parameters
+
+
+@contextmanager
+def answering(where: object) -> Iterator[None]:
+    """Turn a database that does not answer into a Fault that says why, before anybody is served."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        why = reason(error.__cause__ or error)
+        raise Fault(f"The database {where} does not answer: {why}.") from error
 
 
 def reason(error: BaseException) -> str:

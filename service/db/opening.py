@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.config import Database as Where
-from service.db import contract, saving, sqlite
+from service.db import contract, saving, sqlite, sqliteblocking
 from service.db.contract import Row
 from service.errors import Fault
 
@@ -25,14 +25,14 @@ def connect(where: Where) -> AbstractAsyncContextManager[contract.Database]:
 def create(where: Where) -> None:
     """Create an empty SQLite file, and its folder; a database of PostgreSQL is there already."""
     if where.path is not None:
-        sqlite.create_file(where.path)
+        sqliteblocking.create_file(where.path)
 
 
 def connect_blocking(where: Where) -> Any:
     """Return a connection of the driver, for a migration. Raises Fault."""
     if where.path is None:
         return _module("pgblocking").connect(where)
-    return sqlite.connect_blocking(where.path)
+    return sqliteblocking.connect_blocking(where.path)
 
 
 def open_blocking(where: Where) -> AbstractContextManager[Any]:
@@ -40,7 +40,7 @@ def open_blocking(where: Where) -> AbstractContextManager[Any]:
     if where.path is None:
         opened: AbstractContextManager[Any] = _module("pgblocking").open_blocking(where)
         return opened
-    return sqlite.open_blocking(where.path)
+    return sqliteblocking.open_blocking(where.path)
 
 
 def writing_blocking(where: Where) -> AbstractContextManager[Any]:
@@ -48,7 +48,7 @@ def writing_blocking(where: Where) -> AbstractContextManager[Any]:
     if where.path is None:
         opened: AbstractContextManager[Any] = _module("pgblocking").writing_blocking(where)
         return opened
-    return sqlite.writing_blocking(where.path)
+    return sqliteblocking.writing_blocking(where.path)
 
 
 def read_blocking(where: Where, sql: str, *, needs: str) -> list[Row]:
@@ -56,7 +56,7 @@ def read_blocking(where: Where, sql: str, *, needs: str) -> list[Row]:
     if where.path is None:
         rows: list[Row] = _module("pgblocking").read(where, sql, needs=needs)
         return rows
-    return sqlite.read_blocking(where.path, sql, needs=needs)
+    return sqliteblocking.read_blocking(where.path, sql, needs=needs)
 
 
 def save(where: Where, file: Path) -> int:
@@ -64,7 +64,7 @@ def save(where: Where, file: Path) -> int:
     if where.path is None:
         raise Fault(
             f"PostgreSQL has its own program for this: pg_dump --format=custom --file={file}"
-            f" '{where}'"
+            f" '{where.safe_url}'"
         )
     return saving.save(where.path, file)
 

@@ -56,8 +56,9 @@ def read(where: Where, sql: str, *, needs: str) -> list[Row]:
 
 
 def _open(where: Where) -> psycopg.Connection[Row]:
-    options: Any = pgconnect.parameters(where, read_only=False)
+    options: Any = pgconnect.parameters(where)
     connection: psycopg.Connection[Row] = psycopg.connect(where.url, **options)
+    connection.execute(pgconnect.settings())
     return connection
 
 

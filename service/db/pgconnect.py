@@ -1,12 +1,14 @@
 """A connection to PostgreSQL, made as all of ours are made, and left when it does not answer."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg.types.numeric import Int8Dumper
 
@@ -14,13 +16,13 @@ from service.config import Database as Where
 from service.db.contract import WAIT_SECONDS, Row
 
 _T = TypeVar("_T")
-Connection = AsyncConnection[Row]
 
-CONNECT_SECONDS = 3
+_HOST_SECONDS = 2  # the driver's smallest
 _ROLE = "target_session_attrs"
-_OPTIONS = {
+_SETTINGS = {
     "statement_timeout": "4500ms",  # before ours, which costs the connection
     "idle_in_transaction_session_timeout": "10s",  # a stopped process keeps nobody from writing
+    "default_transaction_isolation": "read committed",  # see what was there when the lock was got
     "jit": "off",
 }
 _DEAD_PEERS = {
@@ -38,32 +40,50 @@ class _Bool(Int8Dumper):
         return b"1" if obj else b"0"
 
 
-def parameters(where: Where, *, read_only: bool) -> dict[str, Any]:
+class Connection(AsyncConnection[Row]):
+    """A connection that may have been left without a word: then it is of no use any more."""
+
+    is_hung_up = False
+
+
+def parameters(where: Where) -> dict[str, Any]:
     """Return what all our connections are made with, besides the address.
 
     A standby may be behind: unless the address says `any`, none is connected to.
     """
-    options = {**_OPTIONS, "default_transaction_read_only": "on"} if read_only else _OPTIONS
-    # libpq takes what we make read-only ourselves for a server that is not `read-write`.
-    is_told = f"{_ROLE}=any" in where.url or (_ROLE in where.url and not read_only)
+    given = conninfo_to_dict(where.url)
     return {
-        **({} if is_told else {_ROLE: "primary"}),
+        **({} if _ROLE in given else {_ROLE: "primary"}),
         "autocommit": True,
         "row_factory": dict_row,
         "client_encoding": "UTF8",
-        "connect_timeout": CONNECT_SECONDS,
+        "connect_timeout": _HOST_SECONDS,
         "fallback_application_name": "latchkey",
-        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
         **_DEAD_PEERS,
     }
 
 
+def settings(*, read_only: bool = False) -> bytes:
+    """Return what every connection is told first. PgBouncer refuses it as `options`."""
+    told = {**_SETTINGS, "default_transaction_read_only": "on"} if read_only else _SETTINGS
+    return "; ".join(f"SET {name} = '{value}'" for name, value in told.items()).encode()
+
+
 async def connect(where: Where, *, read_only: bool = False) -> Connection:
-    """Return a new connection, or raise psycopg.Error or TimeoutError."""
-    async with asyncio.timeout(CONNECT_SECONDS):
-        connection: Connection = await AsyncConnection.connect(
-            where.url, cursor_factory=AsyncRawCursor, **parameters(where, read_only=read_only)
+    """Return a new connection, or raise psycopg.Error or TimeoutError.
+
+    Of several hosts each has its time, so that one that is silent does not hide the next.
+    """
+    hosts = str(conninfo_to_dict(where.url).get("host", "")).count(",") + 1
+    async with asyncio.timeout(hosts * _HOST_SECONDS + 1):
+        connection = await Connection.connect(
+            where.url, cursor_factory=AsyncRawCursor, **parameters(where)
         )
+        try:
+            await run(connection, settings(read_only=read_only))
+        except BaseException:
+            await connection.close()
+            raise
     # One size for all integers: a statement is prepared once, whatever the numbers are.
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(bool, _Bool)
@@ -92,6 +112,7 @@ async def _execute(
 async def finish(connection: Connection, query: bytes) -> None:
     """Commit or roll back, to the end even if the caller is cancelled meanwhile."""
     task = asyncio.create_task(run(connection, query))
+    task.add_done_callback(_forget)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -115,7 +136,9 @@ def hang_up(connection: Connection) -> None:
     """End a connection without a word to the server; whoever waits on it gets an error."""
     if connection.closed:
         return
-    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as same:
+    connection.is_hung_up = True
+    same = socket.socket(fileno=os.dup(connection.pgconn.socket))
+    with contextlib.suppress(OSError), same:  # the server may have hung up, too
         same.shutdown(socket.SHUT_RDWR)
 
 

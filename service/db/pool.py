@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from psycopg.pq import TransactionStatus
 
@@ -22,10 +23,11 @@ _IDLE_SECONDS = 60
 class Pool:
     """At most `size` connections, made by `connect` when they are needed."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
+    def __init__(self, connect: Callable[[], Coroutine[Any, Any, Connection]], size: int) -> None:
         self._connect = connect
         self._free = asyncio.Semaphore(size)
         self._idle: deque[tuple[Connection, float, float]] = deque()
+        self._unwaited: list[asyncio.Task[Connection]] = []
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[Connection]:
@@ -35,13 +37,21 @@ class Pool:
             try:
                 yield connection
             finally:
-                if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
+                if is_idle and not connection.is_hung_up:
                     self._idle.append((connection, made_at, time.monotonic()))
                 else:
                     await connection.close()
 
+    def keep(self, connection: Connection) -> None:
+        """Take over a connection that is new, and in no transaction."""
+        now = time.monotonic()
+        self._idle.append((connection, now, now))
+
     async def discard(self) -> None:
         """Close what nobody uses."""
+        for task in self._unwaited:
+            task.cancel()
         while self._idle:
             connection, _, _ = self._idle.pop()
             with contextlib.suppress(Exception):
@@ -57,4 +67,20 @@ class Pool:
             if made_at > now - _LIFETIME_SECONDS:
                 return connection, made_at
             await connection.close()
-        return await self._connect(), now
+        return await self._made(), now
+
+    async def _made(self) -> Connection:
+        """Make a connection, to the end even if the caller stops waiting: it is for the next."""
+        task = self._unwaited.pop() if self._unwaited else asyncio.create_task(self._connect())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._unwaited.append(task)
+            task.add_done_callback(self._keep_made)
+            raise
+
+    def _keep_made(self, task: asyncio.Task[Connection]) -> None:
+        if task in self._unwaited:
+            self._unwaited.remove(task)
+            if not task.cancelled() and task.exception() is None:
+                self.keep(task.result())

@@ -1,4 +1,4 @@
-"""PostgreSQL: a few connections that read, one that writes, one that listens."""
+"""PostgreSQL: a few connections that read, one for the feed, one that writes, one that listens."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from service.db.placeholders import numbered
 from service.db.pool import Pool
 from service.errors import DatabaseUnavailable, Fault
 
-_READERS = 4
+_READERS = 3
 
 BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS})".encode()
 
@@ -43,13 +43,41 @@ class Transaction(contract.Transaction):
             return await pgconnect.run(self._connection, numbered(sql), checked(parameters))
 
 
-class Database(contract.Database):
-    """Some readers, one writer and a listener on one database."""
+class _Readers(contract.Reader):
+    """Some connections that read; whoever asks takes one that is free."""
 
     kind = "postgresql"
 
+    def __init__(self, where: Where, size: int) -> None:
+        self._size = size
+        self.pool = Pool(lambda: pgconnect.connect(where, read_only=True), size)
+
+    async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Read rows, within five seconds. Raises DatabaseUnavailable."""
+        query, values = numbered(sql), checked(parameters)
+        with _translated():
+            async with asyncio.timeout(contract.WAIT_SECONDS), AsyncExitStack() as stack:
+                connection = await stack.enter_async_context(self.pool.lend())
+                for _ in range(self._size):
+                    try:
+                        return (await pgconnect.run(connection, query, values))[0]
+                    except psycopg.Error as error:
+                        if not await _is_of_the_past(connection, error):
+                            raise
+                        await stack.aclose()
+                        connection = await stack.enter_async_context(self.pool.lend())
+                return (await pgconnect.run(connection, query, values))[0]
+
+
+class Database(contract.Database):
+    """Some readers, one of them for the feed, one writer and a listener on one database."""
+
+    kind = "postgresql"
+    feed: _Readers
+
     def __init__(self, where: Where) -> None:
-        self._readers = Pool(lambda: pgconnect.connect(where, read_only=True), _READERS)
+        self._readers = _Readers(where, _READERS)
+        self.feed = _Readers(where, 1)
         self._writer = Pool(lambda: pgconnect.connect(where), 1)
         self._listener = Listener(lambda: pgconnect.connect(where, read_only=True))
         self._lock = asyncio.Lock()
@@ -57,31 +85,19 @@ class Database(contract.Database):
 
     async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Read rows, within five seconds. Raises DatabaseUnavailable."""
-        query, values = numbered(sql), checked(parameters)
-        with _translated():
-            async with asyncio.timeout(contract.WAIT_SECONDS), AsyncExitStack() as stack:
-                connection = await stack.enter_async_context(self._readers.lend())
-                for _ in range(_READERS):
-                    try:
-                        return (await pgconnect.run(connection, query, values))[0]
-                    except psycopg.Error as error:
-                        if not await _is_of_the_past(connection, error):
-                            raise
-                        await stack.aclose()
-                        connection = await stack.enter_async_context(self._readers.lend())
-                return (await pgconnect.run(connection, query, values))[0]
+        return await self._readers.fetch_all(sql, parameters)
 
     async def data_version(self, probe: str) -> Version:
         """Return the number that `probe` selects, and which server it was that said so.
 
         A standby may be behind: it is not believed. Raises DatabaseUnavailable.
         """
-        row = await self.fetch_one(
+        row = await self.feed.fetch_one(
             f"SELECT ({probe}) AS number, pg_postmaster_start_time()::text AS source,"
             " pg_is_in_recovery() AS is_standby"
         )
         if row is None or row["is_standby"]:
-            await self._readers.discard()
+            await self._discard_readers()
             raise DatabaseUnavailable from ConnectionError("the server is a standby")
         if row["source"] != self._source:
             self._source = row["source"]
@@ -127,22 +143,27 @@ class Database(contract.Database):
     async def close(self) -> None:
         """Close every connection."""
         await self._listener.close()
-        await self._readers.discard()
+        await self._discard_readers()
         await self._writer.discard()
+
+    async def _discard_readers(self) -> None:
+        for each in (self._readers, self.feed):
+            await each.pool.discard()
 
 
 @asynccontextmanager
 async def connect(where: Where) -> AsyncIterator[Database]:
     """Open an existing database. Raises Fault when it cannot be opened."""
     try:
-        async with await pgconnect.connect(where, read_only=True) as connection:
-            encoding = connection.pgconn.parameter_status(b"server_encoding")
+        connection = await pgconnect.connect(where, read_only=True)
     except (psycopg.Error, TimeoutError, OSError) as error:
         raise Fault(f"The database {where} cannot be opened: {reason(error)}.") from error
-    if encoding != b"UTF8":
-        raise Fault(f"The database {where} does not have the encoding UTF8: {encoding!a}.")
     database = Database(where)
+    database.feed.pool.keep(connection)
     try:
+        encoding = connection.pgconn.parameter_status(b"server_encoding")
+        if encoding != b"UTF8":
+            raise Fault(f"The database {where} does not have the encoding UTF8: {encoding!a}.")
         yield database
     finally:
         await database.close()

@@ -13,6 +13,8 @@ def save(source: Path, target: Path) -> int:
 
     Readers and writers go on meanwhile. The copy can be read by its owner alone.
     """
+    if target.is_dir():
+        raise Fault(f"{target} is a folder: name the file that is to be written.")
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
