@@ -179,12 +179,11 @@ class Revocation:
 
     async def _read_rows(self, since: int) -> None:
         """Read what comes after `since`; all, of a server that may have lost its last rows."""
-        newest = await _in_time(changes.last_seq(self._database.feed))
+        feed = self._database.feed
+        newest = await _in_time(changes.last_seq(feed))
         rows_read = _PAGE
         while rows_read == _PAGE:
-            rows = await _in_time(
-                changes.live(self._database.feed, int(self._clock()), since, _PAGE)
-            )
+            rows = await _in_time(changes.live(feed, int(self._clock()), since, _PAGE))
             for row in rows:
                 self._apply(row)
                 since = row["seq"]

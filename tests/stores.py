@@ -141,7 +141,8 @@ async def watched(opened: db.Database, monkeypatch: pytest.MonkeyPatch) -> list[
         run = pgconnect.run
 
         async def noted(connection: Any, query: bytes, values: Any = None) -> Any:
-            statements.append(query.decode())
+            if not query.startswith(b"SET "):  # what a new connection is told
+                statements.append(query.decode())
             return await run(connection, query, values)
 
         monkeypatch.setattr(pgconnect, "run", noted)

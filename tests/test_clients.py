@@ -159,7 +159,7 @@ HOSTILE: list[tuple[str, str, Claims, Claims]] = [
     ("without a session", "token_invalid", {}, {"sid": None}),
     ("without a version", "token_invalid", {}, {"ver": None}),
     ("without an end", "token_invalid", {}, {"exp": None}),
-    ("from the future", "token_invalid", {}, {"iat": int(time.time()) + 600}),
+    ("from the future", "token_invalid", {}, {"iat": int(time.time()) + 86400}),
 ]
 
 
