@@ -76,8 +76,7 @@ def _description(app: web.Application) -> Asset:
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
     where = app[context.CONFIG].database
-    schema.require_current(where)
-    if added := schema.newer(where):
+    if added := schema.require_current(where):
         logs.event("database_is_newer", level=logs.WARNING, migrations=", ".join(added))
     async with db.connect(where) as database:
         app[context.DATABASE] = database

@@ -12,7 +12,7 @@ class Freshness:
 
     def __init__(self, ticks: Callable[[], float]) -> None:
         self.ticks = ticks
-        self.known_at = -float("inf")
+        self._known_at = -float("inf")
         self._asked_at = -float("inf")
         self._failed_at = -float("inf")
         self._failures = 0
@@ -20,7 +20,7 @@ class Freshness:
     @property
     def age(self) -> float:
         """How long ago what is known was surely complete."""
-        return self.ticks() - self.known_at
+        return self.ticks() - self._known_at
 
     def asked(self) -> float:
         """Remember that an attempt begins now; return when that is."""
@@ -29,7 +29,7 @@ class Freshness:
 
     def answered(self, asked_at: float) -> None:
         """Remember that an attempt succeeded: what is known was complete when it began."""
-        self.known_at, self._failures = asked_at, 0
+        self._known_at, self._failures = asked_at, 0
 
     def failed(self) -> None:
         """Remember that an attempt failed."""

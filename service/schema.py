@@ -113,27 +113,32 @@ def down(where: Database, steps: int = 1) -> list[str]:
 
 def status(where: Database) -> State:
     """Return every migration and when it was applied. A missing file has none applied."""
-    applied = _applied(where)
-    known: dict[str, str | None] = {migration.id: None for migration in _migrations(where)}
-    return sorted((known | applied).items())
+    unapplied: dict[str, str | None] = dict.fromkeys(_known(where))
+    return sorted((unapplied | _applied(where)).items())
 
 
 def newer(where: Database) -> list[str]:
     """Return the migrations that were applied by a newer version: this one does not know them."""
-    known = {migration.id for migration in _migrations(where)}
-    return sorted(_applied(where).keys() - known)
+    return sorted(_applied(where).keys() - _known(where))
 
 
-def require_current(where: Database) -> None:
-    """Raise Fault, with the command to run, if the database is missing, empty or too old."""
-    state = status(where)
-    pending = [name for name, applied_at in state if applied_at is None]
+def require_current(where: Database) -> list[str]:
+    """Raise Fault, with the command to run, if the database is missing, empty or too old.
+
+    Returns what a newer version has added.
+    """
+    applied, known = _applied(where), _known(where)
+    pending = [name for name in known if name not in applied]
     if not pending:
-        return
+        return sorted(applied.keys() - known)
     if where.path is not None and not where.path.exists():
         raise Fault(f"There is no database at {where}. {HOW_TO_MIGRATE}")
-    what = "is empty" if len(pending) == len(state) else f"lacks {', '.join(pending)}"
+    what = "is empty" if len(pending) == len(known) else f"lacks {', '.join(pending)}"
     raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
+
+
+def _known(where: Database) -> list[str]:
+    return [migration.id for migration in _migrations(where)]
 
 
 def _applied(where: Database) -> dict[str, str]:

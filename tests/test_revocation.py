@@ -303,7 +303,7 @@ async def test_what_takes_long_to_read_keeps_nobody_from_knowing_who_is_out(
     database: Database, feed: Revocation, elsewhere: Elsewhere, ticks: Ticks
 ) -> None:
     claims = await claims_of(database, "admin")
-    reads = [asyncio.create_task(database.fetch_all(SLOW[database.kind])) for _ in range(8)]
+    reads = [asyncio.create_task(database.fetch_all(SLOW[database.kind])) for _ in range(4)]
     await asyncio.sleep(0.1)
     await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
     ticks.now += 1.2

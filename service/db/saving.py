@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from service.db.sqliteblocking import uri
 from service.errors import Fault
 
 
@@ -35,7 +36,7 @@ def save(source: Path, target: Path) -> int:
 
 def _copy(source: Path, partial: Path) -> None:
     with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True)) as reading,
+        closing(sqlite3.connect(uri(source, "rw"), uri=True)) as reading,
         closing(sqlite3.connect(partial)) as writing,
     ):
         reading.backup(writing)  # in one step: of one moment, whoever writes
