@@ -148,10 +148,10 @@ def run(config: Config, announce: Announce, worker: Worker | None = None) -> Non
             gc.freeze()  # what is there now stays: no need to look at it again and again
             gc.set_threshold(50_000, 20, 20)
             loop.add_signal_handler(signal.SIGHUP, app[context.KEY_WATCH].look_now)
-            if worker is None or worker.is_first:
-                await announce(app)
             if worker is not None:
                 worker.opened()
+            if worker is None or worker.is_first:
+                await announce(app)
             await stop.wait()
             logs.event("stopping", worker=None if worker is None else worker.number)
 

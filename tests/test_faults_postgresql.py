@@ -190,6 +190,20 @@ def test_without_the_database_tokens_are_verified_and_the_rest_says_when_to_come
     refused_by_all(replicas, token, out)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_database_that_falls_silent_as_soon_as_the_port_is_open_ends_no_server(
+    running: Running, durable_databases: Databases, workers: str
+) -> None:
+    first = running.start(durable_databases)
+    with psycopg.connect(first.database.url) as held:
+        held.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        second = running.start(durable_databases, beside=first, WORKERS=workers)
+        assert "sign in as" not in second.log("the database does not answer")
+        assert ask(second.port, "/healthz").status == 200
+    sign_in_again(second)
+    assert_calm([first, second])
+
+
 def can_write(server: Server) -> bool:
     """Tell whether a session can be ended."""
     headers = cookie(sign_in(server.port))
