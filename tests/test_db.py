@@ -227,8 +227,8 @@ async def test_a_missing_file_is_a_fault_and_is_not_made(tmp_path: Path) -> None
         async with sqlite.connect(tmp_path / "no.db"):
             pass
     with pytest.raises(Fault, match=r"no\.db cannot be opened: unable to open database file\.$"):
-        sqliteblocking.connect_blocking(tmp_path / "no.db")
-    assert sqliteblocking.read_blocking(tmp_path / "no.db", "SELECT 1", needs="users") == []
+        sqliteblocking.connect(tmp_path / "no.db")
+    assert sqliteblocking.read(tmp_path / "no.db", "SELECT 1", needs="users") == []
     assert files(tmp_path) == {}
 
 
@@ -276,9 +276,9 @@ async def test_a_file_that_is_no_database_is_a_fault_and_is_left_alone(tmp_path:
         async with sqlite.connect(path):
             pass
     with pytest.raises(Fault, match=r"letter\.txt cannot be opened: file is not a database\.$"):
-        sqliteblocking.connect_blocking(path)
+        sqliteblocking.connect(path)
     with pytest.raises(Fault, match=r"letter\.txt cannot be read: file is not a database\.$"):
-        sqliteblocking.read_blocking(path, "SELECT 1", needs="users")
+        sqliteblocking.read(path, "SELECT 1", needs="users")
     assert path.read_text().startswith("Dear Sir")
     assert files(tmp_path).keys() == {path.name}
 

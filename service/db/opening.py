@@ -4,7 +4,7 @@ import importlib
 import sys
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from service.config import Database as Where
 from service.db import contract, saving, sqlite, sqliteblocking
@@ -28,35 +28,37 @@ def create(where: Where) -> None:
         sqliteblocking.create_file(where.path)
 
 
+class _Blocking(Protocol):
+    """What `sqliteblocking` and `pgblocking` can both do, with a place of their kind."""
+
+    def connect(self, place: Any, /) -> Any: ...
+    def opened(self, place: Any, /) -> AbstractContextManager[Any]: ...
+    def writing(self, place: Any, /) -> AbstractContextManager[Any]: ...
+    def read(self, place: Any, /, sql: str, *, needs: str) -> list[Row]: ...
+
+
 def connect_blocking(where: Where) -> Any:
     """Return a connection of the driver, for a migration. Raises Fault."""
-    if where.path is None:
-        return _module("pgblocking").connect(where)
-    return sqliteblocking.connect_blocking(where.path)
+    driver, place = _blocking(where)
+    return driver.connect(place)
 
 
 def open_blocking(where: Where) -> AbstractContextManager[Any]:
     """Open a connection of the driver, whose errors are a Fault."""
-    if where.path is None:
-        opened: AbstractContextManager[Any] = _module("pgblocking").open_blocking(where)
-        return opened
-    return sqliteblocking.open_blocking(where.path)
+    driver, place = _blocking(where)
+    return driver.opened(place)
 
 
 def writing_blocking(where: Where) -> AbstractContextManager[Any]:
     """Open a connection in one transaction, within which nobody else writes. Raises Fault."""
-    if where.path is None:
-        opened: AbstractContextManager[Any] = _module("pgblocking").writing_blocking(where)
-        return opened
-    return sqliteblocking.writing_blocking(where.path)
+    driver, place = _blocking(where)
+    return driver.writing(place)
 
 
 def read_blocking(where: Where, sql: str, *, needs: str) -> list[Row]:
     """Read rows before there is a loop; none if the file or the table `needs` is not there."""
-    if where.path is None:
-        rows: list[Row] = _module("pgblocking").read(where, sql, needs=needs)
-        return rows
-    return sqliteblocking.read_blocking(where.path, sql, needs=needs)
+    driver, place = _blocking(where)
+    return driver.read(place, sql, needs=needs)
 
 
 def save(where: Where, file: Path) -> int:
@@ -67,6 +69,13 @@ def save(where: Where, file: Path) -> int:
             f" '{where.safe_url}'"
         )
     return saving.save(where.path, file)
+
+
+def _blocking(where: Where) -> tuple[_Blocking, Any]:
+    """Return what knows the driver, and the place as it wants it."""
+    if where.path is None:
+        return _module("pgblocking"), where
+    return sqliteblocking, where.path
 
 
 def _module(name: str) -> Any:

@@ -32,16 +32,16 @@ def connect(where: Where) -> psycopg.Connection[Any]:
 
 
 @contextmanager
-def open_blocking(where: Where) -> Iterator[psycopg.Connection[Any]]:
+def opened(where: Where) -> Iterator[psycopg.Connection[Any]]:
     """Yield a connection as of `connect`, whose errors are a Fault."""
     with connect(where) as connection, _fault(where, "used"):
         yield connection
 
 
 @contextmanager
-def writing_blocking(where: Where) -> Iterator[psycopg.Connection[Any]]:
+def writing(where: Where) -> Iterator[psycopg.Connection[Any]]:
     """Yield a connection in one transaction, within which nobody else writes. Raises Fault."""
-    with open_blocking(where) as connection, connection.transaction():
+    with opened(where) as connection, connection.transaction():
         connection.execute(f"SELECT pg_advisory_xact_lock({WRITERS})".encode())
         yield connection
 

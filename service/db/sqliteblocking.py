@@ -21,7 +21,7 @@ def create_file(path: Path) -> None:
         raise Fault(f"The database {path} cannot be created: {error.strerror}.") from error
 
 
-def connect_blocking(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """Open an existing file for a migration, in write-ahead mode. Raises Fault."""
     try:
         connection = sqlite3.connect(
@@ -39,9 +39,9 @@ def connect_blocking(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def open_blocking(path: Path) -> Iterator[sqlite3.Connection]:
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection of the driver, whose errors are a Fault."""
-    with closing(connect_blocking(path)) as connection:
+    with closing(connect(path)) as connection:
         try:
             yield connection
         except sqlite3.Error as error:
@@ -49,9 +49,9 @@ def open_blocking(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def writing_blocking(path: Path) -> Iterator[sqlite3.Connection]:
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection in one transaction, within which nobody else writes. Raises Fault."""
-    with open_blocking(path) as connection:
+    with opened(path) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("BEGIN IMMEDIATE")
         with connection:
@@ -72,7 +72,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             return
 
 
-def read_blocking(path: Path, sql: str, *, needs: str) -> list[Row]:
+def read(path: Path, sql: str, *, needs: str) -> list[Row]:
     """Read rows before there is a loop; none if the file or the table `needs` is not there."""
     try:
         if not path.exists():
