@@ -6,7 +6,9 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import bodies, context, errors, strict_form, strict_json
+from service import bodies, context, errors, strict_form, strict_json, users
+from service.db import Database, Transaction
+from service.users import User
 
 _JSON = frozenset({"application/json", "application/merge-patch+json"})
 _FORM = "application/x-www-form-urlencoded"
@@ -30,6 +32,11 @@ def identifier(request: web.Request, missing: type[errors.Problem]) -> int:
     if not bodies.ID.fullmatch(text):
         raise missing
     return int(text)
+
+
+async def user(request: web.Request, db: Database | Transaction) -> User:
+    """Return the user of the path. Raises UserNotFound."""
+    return await users.require(db, identifier(request, errors.UserNotFound))
 
 
 def parameters(request: web.Request, read: bodies.Reader[bodies.T]) -> bodies.T:

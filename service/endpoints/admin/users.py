@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from service import bodies, context, errors, marks, users
+from service import bodies, context, marks, users
 from service.endpoints.admin import exchange
 
 _SHOWN = (
@@ -41,7 +41,7 @@ async def create(request: web.Request) -> web.Response:
 @marks.needs(users.MANAGE_USERS)
 async def read(request: web.Request) -> web.Response:
     """GET /api/v1/users/{id}: one user, with an entity tag."""
-    user = await users.require(request.app[context.DATABASE], _id(request))
+    user = await exchange.user(request, request.app[context.DATABASE])
     if context.is_known(request, exchange.etag(user)):
         return web.Response(status=304, headers={"ETag": exchange.etag(user)})
     return _answer(user)
@@ -65,7 +65,7 @@ async def patch(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """DELETE /api/v1/users/{id}: deletes a user, whose tokens stop working."""
     async with context.changing(request) as (tx, by):
-        user = await users.require(tx, _id(request))
+        user = await exchange.user(request, tx)
         exchange.require_match(request, user)
         await users.delete(tx, by, user)
     context.log(request, "user_delete", user=user["username"], by=by.name)
@@ -76,7 +76,7 @@ async def delete(request: web.Request) -> web.Response:
 async def sign_out(request: web.Request) -> web.Response:
     """POST /api/v1/users/{id}/sign-out: ends all sessions of a user."""
     async with context.changing(request) as (tx, by):
-        user = await users.require(tx, _id(request))
+        user = await exchange.user(request, tx)
         await users.sign_out(tx, by, user["id"])
     context.log(request, "user_sign_out", user=user["username"], by=by.name)
     return web.Response(status=204)
@@ -84,15 +84,11 @@ async def sign_out(request: web.Request) -> web.Response:
 
 async def _update(request: web.Request, facts: dict[str, Any]) -> web.Response:
     async with context.changing(request) as (tx, by):
-        user = await users.require(tx, _id(request))
+        user = await exchange.user(request, tx)
         exchange.require_match(request, user)
         updated = await users.update(tx, by, user, facts)
     context.log(request, "user_update", user=updated["username"], by=by.name)
     return _answer(updated)
-
-
-def _id(request: web.Request) -> int:
-    return exchange.identifier(request, errors.UserNotFound)
 
 
 async def _known_roles(request: web.Request) -> dict[str, int]:

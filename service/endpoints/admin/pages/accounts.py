@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from service import bodies, context, errors, identities, marks, users
-from service.endpoints.admin import exchange
+from service import bodies, context, identities, marks, users
+from service.endpoints.admin import exchange, linking
 from service.endpoints.admin.pages import faults, frame
 
 _PATH = "/admin/users/{id}/accounts"
@@ -23,17 +23,11 @@ async def link(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/accounts: lets an account at a provider sign a user in."""
     fields = await exchange.form(request)
     try:
-        async with context.changing(request) as (tx, by):
-            user = await users.require(tx, _id(request))
-            account = bodies.identity(bodies.form(fields))
-            await identities.link(tx, by, user, account.provider, account.subject)
+        user, *_ = await linking.link(request, bodies.identity(bodies.form(fields)))
     except faults.SHOWN as problem:
         typed = {**_EMPTY, **dict(fields)}
         context.call(request).page = await _show(request, typed, said=faults.of(problem))
         raise
-    context.log(
-        request, "identity_link", user=user["username"], by=by.name, provider=account.provider
-    )
     return frame.go_on(f"/admin/users/{user['id']}/accounts", "account-linked")
 
 
@@ -41,12 +35,7 @@ async def link(request: web.Request) -> web.Response:
 async def unlink(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/accounts/unlink: lets it sign nobody in any more."""
     account = bodies.identity(bodies.form(await exchange.form(request)))
-    async with context.changing(request) as (tx, by):
-        user = await users.require(tx, _id(request))
-        await identities.unlink(tx, by, user, account.provider, account.subject)
-    context.log(
-        request, "identity_unlink", user=user["username"], by=by.name, provider=account.provider
-    )
+    user = await linking.unlink(request, account)
     return frame.go_on(f"/admin/users/{user['id']}/accounts", "account-unlinked")
 
 
@@ -58,7 +47,7 @@ async def _show(
     said: faults.Faults = faults.NONE,
 ) -> web.Response:
     database, providers = request.app[context.DATABASE], request.app[context.PROVIDERS]
-    user = await users.require(database, _id(request))
+    user = await exchange.user(request, database)
     return frame.show(
         request,
         "accounts.html",
@@ -69,10 +58,6 @@ async def _show(
         identities=await identities.of_user(database, user["id"]),
         providers=sorted(providers),
     )
-
-
-def _id(request: web.Request) -> int:
-    return exchange.identifier(request, errors.UserNotFound)
 
 
 ROUTES = (

@@ -23,7 +23,7 @@ async def delete_user(request: web.Request) -> web.Response:
     fields = await exchange.form(request)
     try:
         async with context.changing(request) as (tx, by):
-            user = await users.require(tx, _user_id(request))
+            user = await exchange.user(request, tx)
             if bodies.seen(bodies.form(fields)) != user["version"]:
                 raise errors.PreconditionFailed
             await users.delete(tx, by, user)
@@ -58,7 +58,7 @@ async def delete_role(request: web.Request) -> web.Response:
 
 
 async def _show_user(request: web.Request, said: faults.Faults = faults.NONE) -> web.Response:
-    user = await users.require(request.app[context.DATABASE], _user_id(request))
+    user = await exchange.user(request, request.app[context.DATABASE])
     return frame.show(request, "delete_user.html", faults=said, user=user)
 
 
@@ -69,10 +69,6 @@ async def _show_role(request: web.Request, said: faults.Faults = faults.NONE) ->
     return frame.show(
         request, "delete_role.html", faults=said, role=role, holders=holders, more=more is not None
     )
-
-
-def _user_id(request: web.Request) -> int:
-    return exchange.identifier(request, errors.UserNotFound)
 
 
 def _role_id(request: web.Request) -> int:

@@ -41,26 +41,26 @@ async def create(request: web.Request) -> web.Response:
 async def read(request: web.Request) -> web.Response:
     """GET /admin/users/{id}[?done=]: a user, to change."""
     done = frame.only_done(request)
-    user = await users.require(request.app[context.DATABASE], _id(request))
+    user = await exchange.user(request, request.app[context.DATABASE])
     return await _show(request, user, _as_typed(user), user["version"], done=done)
 
 
 @marks.needs(users.MANAGE_USERS)
 async def update(request: web.Request) -> web.Response:
     """POST /admin/users/{id}: changes a user, unless somebody else has meanwhile."""
-    fields, user_id = await exchange.form(request), _id(request)
+    fields = await exchange.form(request)
     try:
         async with context.changing(request) as (tx, by):
-            user = await users.require(tx, user_id)
+            user = await exchange.user(request, tx)
             facts, version = bodies.edited(bodies.form(fields), await users.role_ids(tx))
             if version != user["version"]:
                 raise errors.PreconditionFailed
             await users.update(tx, by, user, facts)
     except faults.SHOWN as problem:
-        context.call(request).page = await _show_again(request, user_id, fields, problem)
+        context.call(request).page = await _show_again(request, fields, problem)
         raise
     context.log(request, "user_update", user=facts["username"], by=by.name)
-    return frame.go_on(f"/admin/users/{user_id}", "user-saved")
+    return frame.go_on(f"/admin/users/{user['id']}", "user-saved")
 
 
 @marks.needs(users.MANAGE_USERS)
@@ -68,7 +68,7 @@ async def sign_out(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/sign-out: ends all sessions of a user."""
     bodies.nothing(bodies.form(await exchange.form(request)))
     async with context.changing(request) as (tx, by):
-        user = await users.require(tx, _id(request))
+        user = await exchange.user(request, tx)
         await users.sign_out(tx, by, user["id"])
     context.log(request, "user_sign_out", user=user["username"], by=by.name)
     return frame.go_on(f"/admin/users/{user['id']}", "user-signed-out")
@@ -82,16 +82,16 @@ async def _show_new(
 
 
 async def _show_again(
-    request: web.Request, user_id: int, fields: strict_form.Fields, problem: errors.Problem
+    request: web.Request, fields: strict_form.Fields, problem: errors.Problem
 ) -> web.Response:
     """Show what was typed; and if it was typed over an older version, what is saved by now."""
     database = request.app[context.DATABASE]
-    user, typed = await users.require(database, user_id), _typed(fields)
+    user, typed = await exchange.user(request, database), _typed(fields)
     if not isinstance(problem, errors.PreconditionFailed):
         version = dict(fields).get("version", "")
         return await _show(request, user, typed, version, said=faults.of(problem))
     now = _as_typed(user)
-    (newest, *_) = [*await audit.page(database, limit=1, user=user_id), None]
+    (newest, *_) = [*await audit.page(database, limit=1, user=user["id"]), None]
     return await _show(
         request,
         user,
@@ -134,10 +134,6 @@ async def _show(
             **values,
         },
     )
-
-
-def _id(request: web.Request) -> int:
-    return exchange.identifier(request, errors.UserNotFound)
 
 
 def _as_typed(user: users.User) -> dict[str, Any]:

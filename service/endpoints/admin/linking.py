@@ -1,0 +1,35 @@
+"""An account at a provider is let sign a user in, or no longer: by the API, and on the page."""
+
+from aiohttp import web
+
+from service import bodies, context, identities
+from service.db import Row
+from service.endpoints.admin import exchange
+from service.users import User
+
+
+async def link(request: web.Request, named: bodies.Identity) -> tuple[User, Row, bool]:
+    """Return the user of the path, the identity, and whether linking it was a change.
+
+    Raises UserNotFound, RoleMissing, IdentityTaken.
+    """
+    async with context.changing(request) as (tx, by):
+        user = await exchange.user(request, tx)
+        changed = await identities.link(tx, by, user, *named)
+        rows = await identities.of_user(tx, user["id"])
+    context.log(
+        request, "identity_link", user=user["username"], by=by.name, provider=named.provider
+    )
+    identity = next(row for row in rows if (row["provider"], row["subject"]) == tuple(named))
+    return user, identity, changed
+
+
+async def unlink(request: web.Request, named: bodies.Identity) -> User:
+    """Return the user of the path. Raises UserNotFound, RoleMissing, IdentityNotFound."""
+    async with context.changing(request) as (tx, by):
+        user = await exchange.user(request, tx)
+        await identities.unlink(tx, by, user, *named)
+    context.log(
+        request, "identity_unlink", user=user["username"], by=by.name, provider=named.provider
+    )
+    return user
