@@ -1,6 +1,7 @@
 """What tests share: settings, a database of their own, and a server started as a user starts it."""
 
 import functools
+import itertools
 import os
 import shutil
 import socket
@@ -62,6 +63,10 @@ PROVIDERS = {
     "OIDC_CAMPUS_CLIENT_ID": "latchkey",
 }
 """Settings that switch every kind of provider on."""
+
+_FIRST_PORT, _PORTS = 20_000, 12_000
+_PATIENCE = 60.0
+"""Seconds after which a server hangs: far more than starting takes, also on a busy machine."""
 
 Settings = Callable[..., Config]
 
@@ -154,11 +159,25 @@ def command(
     )
 
 
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = itertools.count(_worker * _PORTS // 4 + os.getpid())
+
+
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing listens on, and that nothing else is given before it is used.
+
+    None of those that the system hands out itself: a connection of another process would take it.
+    Processes that test at the same time begin at unlike places.
+    """
+    while True:
+        port = _FIRST_PORT + next(_ports) % _PORTS
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 Start = Callable[..., Server]
@@ -342,7 +361,7 @@ def production(running: Running, store: Store) -> Server:
 
 
 def _wait(server: Server) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         assert server.process.poll() is None, server.log()
         try:
