@@ -1,8 +1,11 @@
 """Content negotiation, as far as needed: whether a client prefers a page (RFC 9110 12.5.1)."""
 
+from multidict import CIMultiDictProxy
 
-def prefers_html(accept: str) -> bool:
+
+def prefers_html(headers: CIMultiDictProxy[str]) -> bool:
     """Tell whether `Accept` names text/html and ranks it above JSON. Absent or `*/*` does not."""
+    accept = ", ".join(headers.getall("Accept", ()))
     if "text/html" not in accept.lower():
         return False
     json = max(_quality(accept, "application", "json"), _named(accept, "application/problem+json"))

@@ -87,18 +87,22 @@ async def provision(
 
 
 async def follow_roles(
-    tx: Transaction, by: Actor, user_id: int, rules: Collection[RoleRule], values: Collection[str]
-) -> User:
+    tx: Transaction, by: Actor, user: User, rules: Collection[RoleRule], values: Collection[str]
+) -> tuple[User, bool]:
     """Give and take the roles that `rules` speak of, as a provider's `values` say; others stay.
 
-    A role that does not exist is not given. Raises UserNotFound, LastManager.
+    A role that does not exist is not given, and the last one who can manage users keeps that role.
+    `user` is as it was read in this transaction; return it as it is now, and whether that role was
+    kept so.
     """
-    user = await users.require(tx, user_id)
     known = await users.role_ids(tx)
     ruled = {rule.role for rule in rules} & known.keys()
     wanted = {rule.role for rule in rules if rule.value in values} & known.keys()
     held = {role["role"] for role in user["roles"]}
-    return await users.update(tx, by, user, {"roles": sorted((held - ruled) | wanted)})
+    is_kept = users.MANAGE_USERS in ruled - wanted and await rights.is_last_manager(tx, user)
+    kept = {users.MANAGE_USERS} if is_kept else set()
+    now = await users.update(tx, by, user, {"roles": sorted((held - ruled) | wanted | kept)})
+    return now, is_kept
 
 
 async def _record(

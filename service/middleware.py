@@ -84,7 +84,7 @@ def refuse(
 
 def _explain(request: web.Request, problem: errors.Problem, response: web.Response) -> None:
     """Say what happened: in JSON to programs, to people as the page of the call, or a bare one."""
-    if not accept.prefers_html(", ".join(request.headers.getall("Accept", ()))):
+    if not accept.prefers_html(request.headers):
         response.body = errors.as_json(problem)
         response.headers["Content-Type"] = errors.CONTENT_TYPE
         return

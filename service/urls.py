@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://"
@@ -67,6 +67,25 @@ def safe_next(values: Collection[str], allowed: Collection[str]) -> str:
         return HOME
     address = _ascii(value) if value.startswith("/") else _absolute(value, allowed)
     return HOME if address.startswith("//") or len(address) > _MAX_LENGTH else address
+
+
+def path_of(address: str) -> str:
+    """Return the path of an address that `safe_next` gave, as the server that is asked reads it.
+
+    Browsers take out dot segments, however they are written; servers decode what is left.
+    """
+    path = re.split(r"[?#]", re.sub(r"^https?://[^/?#]*", "", address), maxsplit=1)[0]
+    kept: list[str] = []
+    dots = ""
+    for segment in path.split("/")[1:]:
+        dots = segment.lower().replace("%2e", ".")
+        if dots == "..":
+            kept = kept[:-1]
+        elif dots != ".":
+            kept.append(segment)
+    if dots in {".", ".."}:
+        kept.append("")
+    return unquote("/" + "/".join(kept))
 
 
 def origin_of(address: str) -> str | None:

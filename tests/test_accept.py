@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from service import accept
 
@@ -50,14 +51,18 @@ JSON: dict[str, str] = {
 }
 
 
+def sent(header: str) -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(CIMultiDict({"Accept": header}))
+
+
 @pytest.mark.parametrize("header", PAGE.values(), ids=PAGE)
 def test_who_ranks_a_page_higher_gets_a_page(header: str) -> None:
-    assert accept.prefers_html(header)
+    assert accept.prefers_html(sent(header))
 
 
 @pytest.mark.parametrize("header", JSON.values(), ids=JSON)
 def test_everybody_else_gets_json(header: str) -> None:
-    assert not accept.prefers_html(header)
+    assert not accept.prefers_html(sent(header))
 
 
 WEIGHTS = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
@@ -70,4 +75,4 @@ def test_weights_decide_and_the_order_does_not(
 ) -> None:
     ranges = [f"text/html;q={page}", f"application/json;q={data}", f"text/*;q={rest}"]
     header = ", ".join(ranges[place] for place in order)
-    assert accept.prefers_html(header) == (page > data)
+    assert accept.prefers_html(sent(header)) == (page > data)

@@ -36,6 +36,8 @@ def other_site(tmp_path: Path, server: Server) -> Iterator[str]:
     (tmp_path / "index.html").write_text(
         f'<a id="in" href="{server.url}/auth/bypass?token=manager&next=/auth/login">in</a>'
         f'<a id="out" href="{server.url}/auth/logout">out</a>'
+        f'<a id="on" href="{server.url}/auth/login?next=/auth/%256cogout%3Feverywhere=true">on</a>'
+        f'<a id="as" href="{server.url}/auth/login?next=/auth/bypass%3Ftoken=admin">as</a>'
         f'<form method="post" action="{server.url}/auth/logout"><button>out</button></form>'
     )
     with served(tmp_path) as address:
@@ -81,6 +83,10 @@ def test_another_site_cannot_sign_anybody_out(
     page.goto(other_site)
     page.click("#out")
     assert page.get_by_role("heading", level=1).inner_text() == "Sign out?"
+    for link in ("#on", "#as"):
+        page.goto(other_site)
+        page.click(link)
+        page.wait_for_selector("text=You are signed in as user")
     page.goto(other_site)
     page.click("form button")
     assert "came from another site" in page.inner_text("main")

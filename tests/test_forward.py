@@ -358,6 +358,14 @@ def test_a_cookie_from_before_there_was_a_domain_does_not_keep_anybody_out(behin
     assert (own.startswith("jwt=; "), "Domain" in own, "Max-Age=0" in own) == (True, False, True)
 
 
+def test_nor_does_one_that_a_browser_keeps_back(behind: Server) -> None:
+    """Whoever comes from the page of a provider has the old cookie, and does not send it."""
+    headers = {"Host": "auth.example.org", "Sec-Fetch-Site": "cross-site"}
+    shared, own = ask(behind.port, "/auth/bypass?token=user", headers=headers).all("Set-Cookie")
+    assert "; Domain=example.org; " in shared
+    assert (own.startswith("jwt=; "), "Domain" in own, "Max-Age=0" in own) == (True, False, True)
+
+
 # --- The sign-in page for those whose browser keeps the cookie back -------------------------------
 
 LOGIN = "/auth/login?next=/auth/me"

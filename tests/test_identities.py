@@ -233,7 +233,7 @@ RULES = (
 async def follow(database: Database, username: str, *values: str) -> list[str]:
     async with database.transaction() as tx:
         user = await users.get(tx, username)
-        now = await identities.follow_roles(tx, BY, user["id"], RULES, values)
+        now, _ = await identities.follow_roles(tx, BY, user, RULES, values)
     return sorted(role["role"] for role in now["roles"])
 
 
@@ -246,3 +246,25 @@ async def test_roles_that_rules_speak_of_follow_the_provider(database: Database)
     everything = ["manage_documents", "view_communities", "view_documents"]
     assert await follow(database, "user", "staff", "student", "x") == everything
     assert await follow(database, "user", "STAFF") == ["view_communities"]
+
+
+async def test_the_last_who_can_manage_keeps_that_role_and_no_other(database: Database) -> None:
+    rules = (
+        RoleRule("manage_users", "boss"),
+        RoleRule("manage_documents", "staff"),
+        RoleRule("view_documents", "student"),
+    )
+
+    async def come(username: str) -> tuple[list[str], bool]:
+        async with database.transaction() as tx:
+            user = await users.get(tx, username)
+            now, kept = await identities.follow_roles(tx, BY, user, rules, ["student"])
+        return [role["role"] for role in now["roles"] if "_users" in role["role"]
+                or "documents" in role["role"]], kept  # fmt: skip
+
+    async with database.transaction() as tx:
+        for role in ("manage_users", "manage_documents"):
+            await users.grant(tx, BY, "user", role)
+    assert await come("user") == (["view_documents"], False)
+    assert await come("admin") == (["manage_users", "view_documents"], True)
+    assert await come("admin") == (["manage_users", "view_documents"], True)

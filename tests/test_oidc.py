@@ -28,6 +28,7 @@ from tests.evil import (
 from tests.issuer import compact
 from tests.keyfiles import within
 from tests.stores import run_sql, unreachable
+from tests.test_openapi import assert_documented
 
 RSA, EC = key("rsa"), key("ec", "ES256")
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
@@ -370,6 +371,23 @@ def test_signing_out_goes_on_to_the_provider(server: Server, evil: Evil) -> None
     assert id_token not in server.log()
 
 
+def test_people_read_that_they_are_signed_out_on_the_way_to_the_provider(
+    server: Server, evil: Evil
+) -> None:
+    """A browser would not follow a redirect: our policy says where forms may lead."""
+    jar = cookie(session_of(sign_in(server, evil)))
+    page = ask(server.port, "/auth/logout", "POST", headers={**jar, **BROWSER})
+    assert page.status == 200
+    assert "You are signed out here" in page.text
+    assert f'content="0; url={evil.url}/end?' in page.text
+    document = ask(server.port, "/openapi.json").json
+    assert_documented(document, "POST", "/auth/logout", page)
+    jar = cookie(session_of(sign_in(server, evil)))
+    plain = ask(server.port, "/auth/logout", "POST", headers=jar)
+    assert (plain.status, plain.body) == (302, b"")
+    assert plain["Location"].startswith(f"{evil.url}/end?")
+
+
 def test_an_id_token_too_long_for_an_address_is_left_out(server: Server, evil: Evil) -> None:
     token = session_of(sign_in(server, evil, filler="f" * 4000))
     answer = ask(server.port, "/auth/logout", headers=cookie(token))
@@ -554,7 +572,7 @@ def test_a_sign_out_is_said_in_a_form_and_the_cookie_counts_for_nothing(
 
 def test_a_provider_session_leaves_nothing_behind(server: Server, evil: Evil) -> None:
     token = session_of(sign_in(server, evil, sid="gone"))
-    assert ask(server.port, "/auth/logout", "POST", headers=cookie(token)).status == 200
+    assert ask(server.port, "/auth/logout", "POST", headers=cookie(token)).status == 302
     gone = "SELECT * FROM provider_sessions WHERE handle = 'gone'"
     assert run_sql(server.database, gone) == []
 

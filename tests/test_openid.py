@@ -242,7 +242,7 @@ def made(settings_of: Callable[..., OpenIdProvider]) -> Callable[[Signer], Made]
 
     def make(signer: Signer) -> Made:
         script = Script(signer)
-        return Provider(settings_of(), script.send, lambda: script.now), script
+        return Provider(settings_of(), script.send, lambda: script.now, lambda: script.now), script
 
     return make
 
@@ -333,6 +333,39 @@ async def test_for_an_unknown_key_the_keys_are_fetched_once_a_minute(
         with pytest.raises(Unusable, match="key_unknown"):
             await provider.identify(tokens(key("stranger", "ES256"), **changes), "n")
     assert script.asked == ["jwks"]
+
+
+async def test_another_key_of_the_same_name_is_found_within_a_minute(
+    made: Callable[[Signer], Made],
+) -> None:
+    """Some providers give every key the same name, or none."""
+    old, new = PRIVATE["ES256"], key(PRIVATE["ES256"].kid, "ES256")
+    provider, script = made(old)
+    await provider.identify(tokens(old), "n")
+    script.asked.clear()
+    script.keys = [new.jwk]
+    with pytest.raises(Unusable, match="signature"):
+        await provider.identify(tokens(new), "n")
+    assert script.asked == []
+    script.now += AT_MOST_EVERY
+    changes = {"iat": script.now, "exp": script.now + 60}
+    assert await provider.identify(tokens(new, **changes), "n")
+    for _ in range(20):
+        with pytest.raises(Unusable, match="signature"):
+            await provider.identify(tokens(old, **changes), "n")
+    assert script.asked == ["jwks"]
+
+
+async def test_a_clock_that_is_set_back_keeps_nothing_longer(
+    settings_of: Callable[..., OpenIdProvider],
+) -> None:
+    script, passed = Script(PRIVATE["ES256"]), [0.0]
+    provider = Provider(settings_of(), script.send, lambda: script.now, lambda: passed[0])
+    await provider.metadata()
+    script.now -= 30 * 86_400
+    passed[0] += KEPT_SECONDS
+    await provider.metadata()
+    assert script.asked == ["openid-configuration"] * 2
 
 
 async def test_a_key_that_is_gone_is_forgotten_within_the_hour(

@@ -1,9 +1,13 @@
 """The session over HTTP: which credential counts, what clears it, and who may ask for that."""
 
+from urllib.parse import quote
+
 import pytest
 
+from service.app import create_app
+from service.session.request import ONLY_READ
 from tests.client import BROWSER, ask, bearer, cookie, sign_in
-from tests.conftest import Server, Start
+from tests.conftest import PROVIDERS, Server, Settings, Start
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +162,46 @@ def test_without_secure_the_cookie_says_so_everywhere(start: Start) -> None:
     headers = {"Cookie": answer["Set-Cookie"].partition(";")[0]}
     assert ask(server.port, "/auth/me", headers=headers).json["username"] == "user"
     assert "Secure" not in ask(server.port, "/auth/logout", headers=headers)["Set-Cookie"]
+
+
+def test_no_next_leads_to_what_changes_something_by_a_get(settings: Settings) -> None:
+    """Else a link of another site would sign people in or out: it is we who lead there."""
+    app = create_app(settings(**PROVIDERS))
+    gets = [route for route in app.router.routes() if route.method in {"GET", "*"}]
+    paths = {route.resource.canonical for route in gets if route.resource}
+    ours = {path for path in paths if path.startswith("/auth/")}
+    assert ours > ONLY_READ
+    assert sorted(ours - ONLY_READ) == [
+        *("/auth/bypass", "/auth/cas", "/auth/logout", "/auth/oidc", "/auth/oidc/callback"),
+        *("/auth/oidc/{provider}", "/auth/oidc/{provider}/callback"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        *(
+            "/auth/logout",
+            "/auth/logout?everywhere=true",
+            "/auth/%256cogout",
+            "/auth/cas",
+            "/auth/x",
+        ),
+        *(
+            "/a/../auth/logout",
+            "/auth/oidc?next=/",
+            "{url}/auth/logout",
+            "/auth/bypass?token=admin",
+        ),
+    ],
+)
+def test_a_sign_in_leads_home_instead(server: Server, to: str) -> None:
+    to = quote(to.format(url=server.url), safe="%")
+    answer = ask(server.port, f"/auth/bypass?token=user&next={to}")
+    assert (answer.status, answer["Location"]) == (302, "/")
+
+
+@pytest.mark.parametrize("to", ["/auth/me", "/auth/token", "/auth/login?next=/a", "/a/auth/logout"])
+def test_what_changes_nothing_can_be_where_it_leads(server: Server, to: str) -> None:
+    answer = ask(server.port, f"/auth/bypass?token=user&next={quote(to, safe='')}")
+    assert answer["Location"] == to

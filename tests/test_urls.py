@@ -166,6 +166,28 @@ NO_ORIGINS: list[str] = [
     *("https://[127.0.0.1]", "https://[::1]a"),
 ]
 
+PATHS: dict[str, str] = {
+    "/": "/",
+    "/a/b?c/../d#e/../f": "/a/b",
+    f"{OWN}/auth/logout?a=b": "/auth/logout",
+    OWN + "/": "/",
+    "/auth/%6cogout": "/auth/logout",
+    "/%61uth/logout#a": "/auth/logout",
+    "/a/../auth/logout": "/auth/logout",
+    "/../../auth/logout": "/auth/logout",
+    "/./auth/./logout": "/auth/logout",
+    "/a/%2e%2E/auth/%2e/logout": "/auth/logout",
+    "/a/.%2e/auth/logout": "/auth/logout",
+    "/auth//../logout": "/auth/logout",
+    "/auth/a%2Fb/../logout": "/auth/logout",
+    "/a%2Fb/../auth/logout": "/auth/logout",
+    "/auth/logout/.": "/auth/logout/",
+    "/auth/logout/a/..": "/auth/logout/",
+    "/auth/%256cogout": "/auth/%6cogout",
+    "/auth%2Flogout": "/auth/logout",
+    "/a?/../auth/logout": "/a",
+}
+
 HOSTS: dict[str, str] = {
     "https://auth.example.org": "auth.example.org",
     "http://localhost:8080": "localhost",
@@ -236,6 +258,12 @@ def test_whatever_comes_in_a_header_goes_out_that_leads_nowhere_else(value: str)
     target = urlsplit(urljoin(f"{OWN}/auth/login", result))
     assert f"{target.scheme}://{target.netloc}" in ALLOWED
     assert urls.safe_next([result], ALLOWED) == result
+
+
+@pytest.mark.parametrize(("address", "path"), PATHS.items())
+def test_a_path_is_read_as_browser_and_server_read_it(address: str, path: str) -> None:
+    assert urls.safe_next([address], ALLOWED) == address
+    assert urls.path_of(address) == path
 
 
 @pytest.mark.parametrize(("text", "canonical"), ORIGINS.items())

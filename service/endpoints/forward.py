@@ -69,7 +69,7 @@ def _is_navigation(request: web.Request) -> bool:
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode is not None:
         return mode.lower() == "navigate"
-    return accept.prefers_html(", ".join(request.headers.getall("Accept", ())))
+    return accept.prefers_html(request.headers)
 
 
 def _sign_in_page(request: web.Request, original: Original) -> str:

@@ -1,1 +1,1 @@
-"""The ways in, one file each; each ends in session.sign_in() or session.sign_in_from()."""
+"""The ways in, one file each; each ends in session.sign_in() or session.land_from()."""

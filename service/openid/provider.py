@@ -16,10 +16,12 @@ from service.openid.rejected import Rejected, Unusable
 KEPT_SECONDS = 3600
 """For how long the provider's description and keys are believed."""
 AT_MOST_EVERY = 60
-"""Seconds between two looks at the keys for one that is not among them."""
+"""Seconds between two looks at the keys for one that is not among them, or is not the same."""
 
 PAUSE = 2
 """Seconds for which a provider that did not answer is left alone."""
+
+_NEW_KEYS_MAY_HELP = frozenset({keyset.UNKNOWN, signed.BAD_SIGNATURE})
 
 _T = TypeVar("_T")
 Clock = Callable[[], float]
@@ -30,11 +32,14 @@ Send = Callable[[str, str, Mapping[str, str], str | None], Awaitable[tuple[int, 
 
 
 class Kept(Generic[_T]):
-    """A value that is fetched when it is too old; who comes meanwhile waits for the same fetch."""
+    """A value that is fetched when it is too old; who comes meanwhile waits for the same fetch.
 
-    def __init__(self, fetch: Callable[[], Awaitable[_T]], clock: Clock) -> None:
+    `ticks` are seconds that nobody sets back.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[_T]], ticks: Clock) -> None:
         self._fetch = fetch
-        self._clock = clock
+        self._ticks = ticks
         self._running: asyncio.Task[_T | Exception] | None = None
         self._value: _T | None = None
         self._failure: errors.ProviderUnavailable | Unusable | None = None
@@ -45,7 +50,7 @@ class Kept(Generic[_T]):
 
         For `pause` seconds after a fetch that failed, it fails without another.
         """
-        now = self._clock()
+        now = self._ticks()
         if self._value is not None and now - self._fetched_at < max_age:
             return self._value
         if self._running is None:
@@ -58,7 +63,7 @@ class Kept(Generic[_T]):
         return outcome
 
     async def _renew(self) -> _T | Exception:
-        self._asked_at = self._clock()
+        self._asked_at = self._ticks()
         try:
             value = await self._fetch()
         except (errors.ProviderUnavailable, Unusable) as error:
@@ -68,6 +73,11 @@ class Kept(Generic[_T]):
             self._running = None
         self._value, self._failure, self._fetched_at = value, None, self._asked_at
         return value
+
+
+def _checked(text: str, header: signed.Header, keys: KeySet) -> dict[str, Any]:
+    """Return the claims of a token that one of the keys has signed. Raises Unusable."""
+    return signed.verify(text, header, keys.find(header.kid, header.algorithm))
 
 
 def _again(error: Exception) -> Exception:
@@ -85,12 +95,18 @@ class Provider:
     Its methods raise ProviderUnavailable, and Unusable.
     """
 
-    def __init__(self, settings: OpenIdProvider, send: Send, clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        settings: OpenIdProvider,
+        send: Send,
+        clock: Clock = time.time,
+        ticks: Clock = time.monotonic,
+    ) -> None:
         self.settings = settings
         self._send = send
         self._clock = clock
-        self._metadata = Kept(self._fetch_metadata, clock)
-        self._keys = Kept(self._fetch_keys, clock)
+        self._metadata = Kept(self._fetch_metadata, ticks)
+        self._keys = Kept(self._fetch_keys, ticks)
 
     async def metadata(self) -> Metadata:
         """Return how the provider describes itself."""
@@ -157,13 +173,12 @@ class Provider:
         header = signed.read_header(text, (await self.metadata()).algorithms, types)
         keys = await self._keys.get(KEPT_SECONDS)
         try:
-            key = keys.find(header.kid, header.algorithm)
+            return _checked(text, header, keys), header
         except Unusable as error:
-            if error.reason != keyset.UNKNOWN:
+            if error.reason not in _NEW_KEYS_MAY_HELP:
                 raise
-            keys = await self._keys.get(AT_MOST_EVERY, pause=AT_MOST_EVERY)
-            key = keys.find(header.kid, header.algorithm)
-        return signed.verify(text, header, key), header
+        keys = await self._keys.get(AT_MOST_EVERY, pause=AT_MOST_EVERY)
+        return _checked(text, header, keys), header
 
     async def _fetch_metadata(self) -> Metadata:
         issuer = self.settings.issuer

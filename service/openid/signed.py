@@ -11,6 +11,7 @@ from joserfc.jwk import Key
 from service import errors, jws
 from service.openid.rejected import Unusable
 
+BAD_SIGNATURE = "signature"
 _MAX_LENGTH = 16384
 _ENCRYPTED_DOTS = 4
 
@@ -54,7 +55,7 @@ def verify(token: str, header: Header, key: Key) -> dict[str, Any]:
             warnings.simplefilter("ignore", SecurityWarning)
             library.deserialize_compact(token, key, registry=registry)
     except (JoseError, ValueError, TypeError):
-        raise Unusable("signature") from None
+        raise Unusable(BAD_SIGNATURE) from None
     return _members(token, 1)
 
 

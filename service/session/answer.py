@@ -4,31 +4,32 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from service import context
-from service.session.request import sends_cookie
+from service.session.request import may_come_from_another_site, sends_cookie
 
 
 def set_cookie(request: web.Request, value: str, max_age: int) -> CIMultiDict[str]:
     """Return the headers that set the cookie, or clear it with `max_age` 0.
 
     A cookie of this host alone, from before COOKIE_DOMAIN was set, would be sent beside the one for
-    the domain, and two are refused: whoever sends a cookie has that one cleared.
+    the domain, and two are refused: that one is cleared where it may be. A browser that comes from
+    a provider's page has it, and does not send it under `SameSite=Strict`.
     """
     domain = request.app[context.CONFIG].cookie_domain
     headers = CIMultiDict({"Set-Cookie": _cookie(request, value, max_age, domain)})
-    if domain is not None and sends_cookie(request):
+    if domain is not None and (sends_cookie(request) or may_come_from_another_site(request)):
         headers.add("Set-Cookie", _cookie(request, "", 0, None))
     return headers
 
 
 def move_on(
-    request: web.Request, location: str, headers: CIMultiDict[str], *, by_page: bool
+    request: web.Request, location: str, headers: CIMultiDict[str], *, page: str | None
 ) -> web.Response:
-    """Lead on by a redirect, or by a page that moves on by itself."""
-    if not by_page:
+    """Lead on by a redirect, or by the template of a page that moves on by itself."""
+    if page is None:
         headers["Location"] = location
         return web.Response(status=302, headers=headers)
-    page = request.app[context.VIEWS].render("landing.html", location=location)
-    return web.Response(text=page, content_type="text/html", headers=headers)
+    text = request.app[context.VIEWS].render(page, location=location)
+    return web.Response(text=text, content_type="text/html", headers=headers)
 
 
 def _cookie(request: web.Request, value: str, max_age: int, domain: str | None) -> str:

@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 from aiohttp import web
 from multidict import CIMultiDict
 
-from service import context, errors, logs, provider_sessions, returns, urls
+from service import accept, context, errors, logs, provider_sessions, returns, urls
 from service.provider_sessions import ProviderSession
 from service.session import answer
 from service.session.identify import identify_if_any
@@ -37,9 +37,8 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
     if any(returns.NAME in line for line in request.headers.getall("Cookie", ())):
         secure = request.app[context.CONFIG].cookie_secure
         headers.add("Set-Cookie", returns.forget(secure=secure))
-    return answer.move_on(
-        request, location, headers, by_page=not _is_form_target(request, location)
-    )
+    page = "leaving.html" if _is_stopped_by_policy(request, location) else None
+    return answer.move_on(request, location, headers, page=page)
 
 
 async def _provider_session(request: web.Request, claims: Claims) -> ProviderSession | None:
@@ -62,9 +61,13 @@ async def _by_way_of(request: web.Request, came_from: ProviderSession, location:
         return location
 
 
-def _is_form_target(request: web.Request, location: str) -> bool:
-    """Tell whether our policy lets a form lead there by a redirect; a link may lead anywhere."""
+def _is_stopped_by_policy(request: web.Request, location: str) -> bool:
+    """Tell whether a browser would not follow a redirect: our policy says where forms may lead.
+
+    A link may lead anywhere. An OpenID provider is not in the policy: it leads on to other sites.
+    """
     if request.method != "POST" or location.startswith("/"):
-        return True
+        return False
     config = request.app[context.CONFIG]
-    return urls.origin_of(location) in {config.public_url, *config.form_origins}
+    is_listed = urls.origin_of(location) in {config.public_url, *config.form_origins}
+    return not is_listed and accept.prefers_html(request.headers)

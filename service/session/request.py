@@ -4,9 +4,13 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from service import context, urls
+from service import accept, context, urls
 
 _NEXT = ("next", "rd")
+ONLY_READ = frozenset(
+    {"/auth/login", "/auth/me", "/auth/revocations", "/auth/token", "/auth/verify"}
+)
+"""What changes nothing under `/auth/`."""
 
 
 def next_address(request: web.Request) -> str:
@@ -15,14 +19,28 @@ def next_address(request: web.Request) -> str:
 
 
 def safe_next(request: web.Request, values: Sequence[str]) -> str:
-    """Return the one address in `values` if a sign-in may lead there, else `/`."""
+    """Return the one address in `values` if a sign-in may lead there, else `/`.
+
+    Nothing of ours that changes something by a GET: a link of another site would sign people in or
+    out, since it is we who lead there, and the browser sends the `Strict` cookie along.
+    """
     config = request.app[context.CONFIG]
-    return urls.safe_next(values, {config.public_url, *config.allowed_redirects})
+    found = urls.safe_next(values, {config.public_url, *config.allowed_redirects})
+    if urls.origin_of(found) not in {None, config.public_url}:
+        return found
+    path = urls.path_of(found)
+    return urls.HOME if path.startswith("/auth/") and path not in ONLY_READ else found
 
 
 def came_from_another_site(request: web.Request) -> bool:
     """Tell whether a browser says that a page of another site led here (Fetch Metadata)."""
     return request.headers.get("Sec-Fetch-Site", "").lower() == "cross-site"
+
+
+def may_come_from_another_site(request: web.Request) -> bool:
+    """Tell the same of a browser that does not say so: an older one, and any on plain http."""
+    is_silent = "Sec-Fetch-Site" not in request.headers and accept.prefers_html(request.headers)
+    return is_silent or came_from_another_site(request)
 
 
 def withholds_cookie(request: web.Request) -> bool:

@@ -10,8 +10,9 @@ _MANAGER = """
 SELECT 1 FROM roles r
 JOIN user_roles ur ON ur.role_id = r.id
 JOIN users u ON u.id = ur.user_id
-WHERE r.role = ? AND u.disabled = 0 LIMIT 1
+WHERE r.role = ? AND u.disabled = 0 AND u.id <> ? LIMIT 1
 """
+_NOBODY = 0
 
 
 async def require_manager(tx: Transaction, by: Actor) -> None:
@@ -29,8 +30,13 @@ async def require_manager(tx: Transaction, by: Actor) -> None:
 
 async def require_a_manager_is_left(tx: Transaction) -> None:
     """Check, after a change that took a manager away, that there is another. Raises LastManager."""
-    if await tx.fetch_one(_MANAGER, (MANAGE_USERS,)) is None:
+    if await tx.fetch_one(_MANAGER, (MANAGE_USERS, _NOBODY)) is None:
         raise LastManager
+
+
+async def is_last_manager(tx: Transaction, user: User) -> bool:
+    """Tell whether a user can manage users, and nobody else can."""
+    return manages(user) and await tx.fetch_one(_MANAGER, (MANAGE_USERS, user["id"])) is None
 
 
 def manages(user: User) -> bool:

@@ -125,12 +125,17 @@ async def _completed(
     if tokens.access_token is None or all(_value(claims, name) is not None for name in needed):
         return claims
     told = await provider.user_info(tokens.access_token, claims["sub"])
-    return {**told, **claims}
+    # Whether an address was checked says only who tells the address.
+    about_email = claims if "email" in claims else told
+    pair = {name: about_email.get(name) for name in ("email", "email_verified")}
+    return {**told, **claims, **pair}
 
 
 def _arrival(provider: Provider, tokens: Tokens, claims: dict[str, Any]) -> sso.Arrival:
     settings, sid = provider.settings, claims.get("sid")
     username = _value(claims, settings.username_claim)
+    if settings.username_claim == "email" and not _has_checked_email(claims):
+        username = None
     return sso.Arrival(
         session=ProviderSession(
             provider=settings.name,
@@ -151,14 +156,18 @@ def _arrival(provider: Provider, tokens: Tokens, claims: dict[str, Any]) -> sso.
 def _facts(claims: dict[str, Any]) -> dict[str, Any]:
     """Return name and e-mail address of a new user: those that the API would take as well."""
     told = {"name": claims.get("name")}
-    # An address that nobody has checked could be somebody else's, and applications trust ours.
-    if claims.get("email_verified") is True:
+    if _has_checked_email(claims):
         told["email"] = claims.get("email")
     facts: dict[str, Any] = {}
     for name, value in told.items():
         with contextlib.suppress(errors.ValidationError):
             facts |= bodies.patch({name: value}, {})
     return facts
+
+
+def _has_checked_email(claims: Mapping[str, Any]) -> bool:
+    """Tell whether the provider has: else it may be somebody else's, and applications trust us."""
+    return claims.get("email_verified") is True
 
 
 def _denial(

@@ -9,6 +9,7 @@ from aiohttp import web
 from service import context, errors, identities, logs, session, users
 from service.audit import Actor
 from service.config import RoleRule
+from service.db import Transaction
 from service.login.sso import attempt
 from service.provider_sessions import ProviderSession
 from service.users import User
@@ -72,65 +73,50 @@ async def come_back(
 
 
 async def _sign_in(request: web.Request, arrival: Arrival, location: str) -> web.Response:
-    user = await _user(request, arrival)
-    if user["disabled"]:
-        raise errors.UserUnknown
+    """Read whose account it is, and begin the session, in one transaction.
+
+    Who is disabled, deleted or unlinked at the same time is so before it, or after.
+    """
+    came, by, is_kept = arrival.session, _actor(request, arrival), False
+    async with request.app[context.DATABASE].transaction() as tx:
+        user, is_new = await _user(request, tx, by, arrival)
+        if user["disabled"]:
+            raise errors.UserUnknown
+        if arrival.values is not None:
+            rules, values = arrival.rules, arrival.values
+            user, is_kept = await identities.follow_roles(tx, by, user, rules, values)
+        begun = await session.begin_from(request, tx, user, came, amr=arrival.amr)
+    if is_new:
+        context.log(request, "user_create", user=user["username"], by=came.provider)
+    if is_kept:
+        context.log(request, "roles_kept", level=logs.WARNING, user=user["username"])
     if arrival.values is not None:
-        user = await _with_roles(request, arrival, user)
-    return await session.sign_in_from(
-        request, user, arrival.session, amr=arrival.amr, location=location
-    )
+        await request.app[context.REVOCATION].catch_up_with_own()
+    return session.land_from(request, begun, location)
 
 
-async def _user(request: web.Request, arrival: Arrival) -> User:
-    """Return whose account it is, creating the user where that is switched on."""
-    database, came = request.app[context.DATABASE], arrival.session
-    user = await identities.by_identity(database, came.provider, came.subject)
+async def _user(
+    request: web.Request, tx: Transaction, by: Actor, arrival: Arrival
+) -> tuple[User, bool]:
+    """Return whose account it is, and whether the user was created just now, if that is on."""
+    came = arrival.session
+    user = await identities.by_identity(tx, came.provider, came.subject)
     if user is None and arrival.trusted:
-        user = await users.by_username(database, arrival.username)
+        user = await users.by_username(tx, arrival.username)
     if user is not None:
-        return user
+        return user, False
     told = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(facts=told)
     try:
-        return await _provision(request, arrival)
+        created = await identities.provision(
+            tx, by, came.provider, came.subject, arrival.username, **arrival.facts
+        )
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, facts=told) from None
     except errors.UsernameInvalid:
         raise errors.UsernameInvalid(_IMPOSSIBLE, facts=told) from None
-
-
-async def _provision(request: web.Request, arrival: Arrival) -> User:
-    came = arrival.session
-    async with request.app[context.DATABASE].transaction() as tx:
-        user = await identities.provision(
-            tx,
-            _actor(request, arrival),
-            came.provider,
-            came.subject,
-            arrival.username,
-            **arrival.facts,
-        )
-    context.log(request, "user_create", user=user["username"], by=came.provider)
-    return user
-
-
-async def _with_roles(request: web.Request, arrival: Arrival, user: User) -> User:
-    """Return the user with the roles that the provider tells, if somebody can still manage."""
-    try:
-        async with request.app[context.DATABASE].transaction() as tx:
-            by = _actor(request, arrival)
-            values = arrival.values or ()
-            updated = await identities.follow_roles(tx, by, user["id"], arrival.rules, values)
-    except errors.UserNotFound:
-        raise errors.UserUnknown from None
-    except errors.LastManager:
-        context.log(request, "roles_kept", level=logs.WARNING, user=user["username"])
-        return user
-    if updated["version"] != user["version"]:
-        await request.app[context.REVOCATION].catch_up_with_own()
-    return updated
+    return created, True
 
 
 def _actor(request: web.Request, arrival: Arrival) -> Actor:
@@ -144,6 +130,7 @@ _TAKEN = (
     " over by a name. Ask whoever runs this service to link it, and send them these two lines."
 )
 _IMPOSSIBLE = (
-    "The name of this account cannot be a user name here. Ask whoever runs this service to create a"
-    " user and to link this account with it, and send them these two lines."
+    "The name of this account cannot be a user name here, or is an e-mail address that the provider"
+    " has not checked. Ask whoever runs this service to create a user and to link this account with"
+    " it, and send them these two lines."
 )

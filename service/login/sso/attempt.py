@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import context, cookies, errors, returns, session
+from service import context, cookies, errors, returns, session, urls
 
 SECONDS = 600
 _ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
@@ -34,20 +34,26 @@ async def begin(
     """Answer with a redirect to a provider, and with the cookie that remembers the attempt.
 
     `leaf` names the way in, as in `/auth/<leaf>`. Kept are `facts`, and `next` as this request has
-    it. Raises PrefetchRefused, and CookieNotKept to a browser that goes round in circles.
+    it, or home if a browser would not keep that much. Raises PrefetchRefused, and CookieNotKept to
+    a browser that goes round in circles.
     """
     if session.is_prefetch(request):
         raise errors.PrefetchRefused
     location = session.next_address(request)
     await _break_circles(request, location)
-    app, lines = request.app, request.headers.getall("Cookie", ())
-    kept = {**facts, "next": location}
-    sealed = app[context.SEALS].seal(_purpose(leaf, attempt), kept)
+    lines = request.headers.getall("Cookie", ())
+    sealed = _sealed(request, leaf, attempt, {**facts, "next": location})
     response = web.Response(status=302, headers={"Location": to})
     response.headers.add("Set-Cookie", _cookie(request, leaf, attempt, sealed))
     for old in _to_forget(leaf, lines, len(sealed)):
         response.headers.add("Set-Cookie", _cookie(request, leaf, old, ""))
     return response
+
+
+def _sealed(request: web.Request, leaf: str, attempt: str, facts: Facts) -> str:
+    seals, purpose = request.app[context.SEALS], _purpose(leaf, attempt)
+    sealed = seals.seal(purpose, facts)
+    return sealed if len(sealed) <= _LENGTH else seals.seal(purpose, {**facts, "next": urls.HOME})
 
 
 def facts_of(request: web.Request, leaf: str, attempt: str) -> Facts:
