@@ -177,8 +177,10 @@ class Provider:
         except Unusable as error:
             if error.reason not in _NEW_KEYS_MAY_HELP:
                 raise
-        keys = await self._keys.get(AT_MOST_EVERY, pause=AT_MOST_EVERY)
-        return _checked(text, header, keys), header
+            newer = await self._keys.get(AT_MOST_EVERY, pause=AT_MOST_EVERY)
+            if newer is keys:
+                raise
+        return _checked(text, header, newer), header
 
     async def _fetch_metadata(self) -> Metadata:
         issuer = self.settings.issuer
