@@ -79,18 +79,18 @@ async def _sign_in(request: web.Request, arrival: Arrival, location: str) -> web
     """
     came, by, is_kept = arrival.session, _actor(request, arrival), False
     async with request.app[context.DATABASE].transaction() as tx:
-        user, is_new = await _user(request, tx, by, arrival)
-        if user["disabled"]:
+        found, is_new = await _user(request, tx, by, arrival)
+        if found["disabled"]:
             raise errors.UserUnknown
-        if arrival.values is not None:
-            rules, values = arrival.rules, arrival.values
-            user, is_kept = await identities.follow_roles(tx, by, user, rules, values)
+        user, rules, values = found, arrival.rules, arrival.values
+        if values is not None:
+            user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
         begun = await session.begin_from(request, tx, user, came, amr=arrival.amr)
     if is_new:
         context.log(request, "user_create", user=user["username"], by=came.provider)
     if is_kept:
         context.log(request, "roles_kept", level=logs.WARNING, user=user["username"])
-    if arrival.values is not None:
+    if user["version"] != found["version"]:
         await request.app[context.REVOCATION].catch_up_with_own()
     return session.land_from(request, begun, location)
 
