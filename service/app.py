@@ -107,6 +107,7 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
     def use(ring: KeyRing) -> None:
         app[context.TOKENS].use(ring)
         app[context.SEALS].use(ring)
+        app[context.PASSES].forget()
 
     async with _beside(watch.run(use, app[context.METRICS].keys_file)):
         yield

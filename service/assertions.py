@@ -1,19 +1,13 @@
 """The assertion: a short JWT by which an application knows that the proxy really asked."""
 
+from service.keys import Purpose
 from service.tokens import Claims, Tokens
 
-TYPE = "latchkey-assertion+jwt"
-SECONDS = 60
 
-
-def issue(tokens: Tokens, claims: Claims, host: str) -> str | None:
+def issue(tokens: Tokens, claims: Claims, host: str) -> str:
     """Return a JWT for the application at `host` (its `aud`), good for a minute.
 
-    None while a secret signs our tokens (HS256): whoever could check the assertion could make
-    sessions as well.
+    It has a key of its own: who can check assertions, even with a secret, cannot make sessions.
     """
-    if not tokens.has_public_key:
-        return None
-    now = tokens.now()
     about = {name: claims[name] for name in ("sub", "username", "roles")}
-    return tokens.sign_document({"aud": host, **about, "iat": now, "exp": now + SECONDS}, typ=TYPE)
+    return tokens.sign_document(Purpose.ASSERTION, about, audience=host)

@@ -61,7 +61,7 @@ class KeyWatch:
         else:
             use(ring)
             self.fault = None
-            signing = ring.signing
+            signing = ring.keys(keys.Purpose.SESSION).signing
             logs.event("keys_read", signing=signing.kid, algorithm=signing.algorithm)
 
     def _keep(self, fault: str) -> None:

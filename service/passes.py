@@ -48,6 +48,10 @@ class Passes:
         except errors.DatabaseUnavailable:
             return self._answer(claims, host, None)
 
+    def forget(self) -> None:
+        """Make every answer anew: other keys sign, and the assertions are of those from before."""
+        self._known.clear()
+
     async def _make(self, key: _Key, claims: Claims) -> Repeated:
         user_id, _, host = key
         until = _FOR_EVER if host is None else self._tokens.now() + _REUSED_SECONDS
@@ -64,7 +68,7 @@ class Passes:
         return Repeated(
             {
                 **identity_headers.of(claims, name, email),
-                "X-Latchkey-Assertion": assertion or NOTHING,
+                "X-Latchkey-Assertion": NOTHING if assertion is None else assertion,
                 "Vary": _VARY,
             }
         )

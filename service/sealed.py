@@ -11,12 +11,11 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from service import jws
 from service.keys import KeyRing
 
-_LABEL = b"latchkey sealed value: "
 _TEXT = re.compile(r"[A-Za-z0-9_-]{1,8192}", re.ASCII)
 
 
 class Seals:
-    """Seals by a sub-key of the key that signs, opens by those of all keys of the ring.
+    """Seals by a key derived from the root that signs, opens by those of all roots of the ring.
 
     So every replica opens what another sealed, and rotating keys loses nothing. What was sealed for
     one purpose cannot be opened for another. `clock` says seconds since 1970.
@@ -55,8 +54,6 @@ class Seals:
     def _fernet(self, purpose: str) -> MultiFernet:
         found = self._by_purpose.get(purpose)
         if found is None:
-            label = _LABEL + purpose.encode()
-            subkeys = [key.derive(label) for key in self._keys.verifying]
-            fernets = [Fernet(jws.encode(subkey) + b"=") for subkey in subkeys]
+            fernets = [Fernet(jws.encode(key) + b"=") for key in self._keys.sealing(purpose)]
             found = self._by_purpose[purpose] = MultiFernet(fernets)
         return found

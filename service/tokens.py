@@ -15,13 +15,22 @@ import orjson
 
 from service import errors, jws, wellformed
 from service.config import Config
-from service.keys import Key, KeyRing
+from service.keys import DocumentPurpose, Key, KeyRing, KeySet, Purpose, SigningPurpose
 
 MAX_BYTES = 3500
 """A longer token is never issued: browsers drop cookies over 4,096 bytes with their attributes."""
 
 REMEMBERED = 4096
 """How many verified tokens are kept, of some 2.5 KB each."""
+
+TYPES: Mapping[DocumentPurpose, str] = {
+    Purpose.FEED: "latchkey-revocations+jwt",
+    Purpose.ASSERTION: "latchkey-assertion+jwt",
+}
+"""The header parameter `typ` of what is not a session."""
+
+SECONDS: Mapping[DocumentPurpose, int] = {Purpose.FEED: 120, Purpose.ASSERTION: 60}
+"""How long it is good."""
 
 _LEEWAY = 5
 
@@ -46,14 +55,10 @@ class Tokens:
         self._in_use = _in_use(keys)
         self._verified: OrderedDict[str, Claims] = OrderedDict()
 
-    @property
-    def has_public_key(self) -> bool:
-        """Whether anybody can check what is signed here: by a key pair, not by a secret."""
-        return self._in_use.ring.signing.kid is not None
-
-    def public_keys(self) -> tuple[bytes, str]:
-        """Return the public set (RFC 7517), and the tag that changes when it does."""
-        return self._in_use.ring.jwks, self._in_use.ring.etag
+    def public_keys(self, purpose: SigningPurpose) -> tuple[bytes, str]:
+        """Return the public set of a purpose (RFC 7517), and the tag that changes when it does."""
+        keys = self._in_use.ring.keys(purpose)
+        return keys.jwks, keys.etag
 
     def now(self) -> int:
         """Return the time as a NumericDate (RFC 7519 section 2)."""
@@ -91,10 +96,14 @@ class Tokens:
         """Return another token of the same session, which ends when the session does."""
         return self._sign({**claims, "iat": self.now(), "jti": secrets.token_urlsafe(16)})
 
-    def sign_document(self, claims: Claims, *, typ: str) -> str:
-        """Return a JWT that is not a session: its header parameter `typ` says what it is."""
-        header = _header(self._in_use.ring.signing, typ)
-        return self._compact(header, {"iss": self._issuer, **claims})
+    def sign_document(self, purpose: DocumentPurpose, claims: Claims, *, audience: str) -> str:
+        """Return a JWT that is not a session, by the key of its purpose.
+
+        It says `iss`, `aud`, `iat` and `exp` besides `claims`, and its `typ` in the header.
+        """
+        key, now = self._in_use.ring.keys(purpose).signing, self.now()
+        stated = {"iss": self._issuer, "aud": audience, "iat": now, "exp": now + SECONDS[purpose]}
+        return _compact(key, _header(key, TYPES[purpose]), {**claims, **stated})
 
     def verify(self, token: str) -> Claims:
         """Return the claims of a good token, for reading only: they are remembered.
@@ -118,7 +127,7 @@ class Tokens:
         signed, _, signature_segment = token.encode("ascii").rpartition(b".")
         header_segment, _, payload_segment = signed.partition(b".")
         in_use = self._in_use
-        keys = in_use.by_header.get(header_segment) or _find(in_use.ring, header_segment)
+        keys = in_use.by_header.get(header_segment) or _find(in_use.sessions, header_segment)
         signature = jws.decode(signature_segment)
         if not any(key.verify(signed, signature) for key in keys):
             raise errors.TokenInvalid
@@ -127,18 +136,13 @@ class Tokens:
         return claims
 
     def _sign(self, claims: Claims) -> tuple[str, Claims]:
-        token = self._compact(self._in_use.header, claims)
+        token = _compact(self._in_use.sessions.signing, self._in_use.header, claims)
         if len(token) > MAX_BYTES:
             raise errors.TokenTooLarge(
                 f"The user {claims['username']} has too many roles ({len(claims['roles'])}) for a"
                 f" token of {MAX_BYTES} bytes. Take some away, or give them shorter names."
             )
         return token, claims
-
-    def _compact(self, header: bytes, claims: Claims) -> str:
-        """Sign, in the form of RFC 7515 section 7.1. `header` is encoded already."""
-        signed = header + b"." + jws.encode(orjson.dumps(claims))
-        return (signed + b"." + jws.encode(self._in_use.ring.signing.sign(signed))).decode()
 
     def _check_claims(self, claims: Claims) -> None:
         if not wellformed.are_claims(claims):
@@ -158,19 +162,29 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class _InUse:
-    """A ring of keys, with the headers that belong to it, encoded once."""
+    """A ring of keys, and those of sessions with their headers, encoded once."""
 
     ring: KeyRing
+    sessions: KeySet
     header: bytes
     by_header: Mapping[bytes, tuple[Key, ...]]
 
 
 def _in_use(ring: KeyRing) -> _InUse:
+    sessions = ring.keys(Purpose.SESSION)
     by_header = {
-        _header(key): tuple(each for each in ring.find(key.kid) if each.algorithm == key.algorithm)
-        for key in ring.verifying
+        _header(key): tuple(
+            each for each in sessions.find(key.kid) if each.algorithm == key.algorithm
+        )
+        for key in sessions.verifying
     }
-    return _InUse(ring=ring, header=_header(ring.signing), by_header=by_header)
+    return _InUse(ring, sessions, _header(sessions.signing), by_header)
+
+
+def _compact(key: Key, header: bytes, claims: Claims) -> str:
+    """Sign, in the form of RFC 7515 section 7.1. `header` is encoded already."""
+    signed = header + b"." + jws.encode(orjson.dumps(claims))
+    return (signed + b"." + jws.encode(key.sign(signed))).decode()
 
 
 def _header(key: Key, typ: str = "JWT") -> bytes:
@@ -179,21 +193,21 @@ def _header(key: Key, typ: str = "JWT") -> bytes:
     return jws.encode(orjson.dumps({"alg": key.algorithm, **named, "typ": typ}))
 
 
-def _find(ring: KeyRing, segment: bytes) -> Iterable[Key]:
+def _find(keys: KeySet, segment: bytes) -> Iterable[Key]:
     """Return the keys that a header names, by `kid` and `alg` alone.
 
     `alg`, `kid` and `typ` are all there may be: nothing points anywhere, nothing is critical.
     """
     header = jws.members(jws.decode(segment))
-    if header.get("alg") not in [key.algorithm for key in ring.verifying]:
+    if header.get("alg") not in [key.algorithm for key in keys.verifying]:
         raise errors.AlgorithmInvalid
     parameters = {"alg", "typ", "kid"} if "kid" in header else {"alg", "typ"}
     if header.keys() != parameters or header["typ"] != "JWT" or header.get("kid", "") is None:
         raise errors.TokenInvalid
-    keys = ring.find(header.get("kid"))
-    if not keys:
+    named = keys.find(header.get("kid"))
+    if not named:
         raise errors.TokenInvalid
-    fitting = [key for key in keys if key.algorithm == header["alg"]]
+    fitting = [key for key in named if key.algorithm == header["alg"]]
     if not fitting:
         raise errors.AlgorithmInvalid
     return fitting

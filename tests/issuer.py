@@ -56,6 +56,11 @@ def signer(kid: str, algorithm: str = "ES256") -> Signer:
     return Signer(kid, algorithm, private)
 
 
+def feed_signer(key: Signer) -> Signer:
+    """Return a fresh key of the feed, as it stands beside a key of tokens."""
+    return signer(f"feed-{key.kid}", "EdDSA" if key.algorithm == "EdDSA" else "ES256")
+
+
 def compact(header: Claims, claims: Claims, sign: Callable[[bytes], bytes]) -> str:
     """Return a JWS with any header."""
     signed = b".".join(_segment(json.dumps(part).encode()) for part in (header, claims))
@@ -69,16 +74,18 @@ def _segment(data: bytes) -> bytes:
 class Issuer:
     """Serves a key set and a feed of `rows` (without their `seq`), `page` of them at a time.
 
-    `spoil` changes the claims of a document of the feed, and `sealed` how it is signed; `statuses`
-    answers with a status instead, by `since`; `requests` has each path with its answer.
+    `feed` are the keys of the feed, whose first signs it. `spoil` changes the claims of a document
+    of the feed, and `sealed` how it is signed; `statuses` answers with a status instead, by
+    `since`; `requests` has each path with its answer.
     """
 
     def __init__(self, *published: Signer) -> None:
         self.published = list(published)
+        self.feed = [feed_signer(key) for key in published]
         self.rows: list[list[Any]] = []
         self.page = 10_000
         self.spoil: Callable[[Claims], Claims] = lambda claims: claims
-        self.sealed: Callable[[Claims], str] = lambda claims: published[0].sign(claims, typ=FEED)
+        self.sealed: Callable[[Claims], str] = lambda claims: self.feed[0].sign(claims, typ=FEED)
         self.statuses: dict[int | None, int] = {}
         self.requests: list[tuple[str, int]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -117,6 +124,8 @@ class Issuer:
         """Return status and body, as the contract has it."""
         if path == "/.well-known/jwks.json":
             return 200, json.dumps({"keys": [key.jwk for key in self.published]}).encode()
+        if path == "/.well-known/feed-jwks.json":
+            return 200, json.dumps({"keys": [key.jwk for key in self.feed]}).encode()
         status = self.statuses.get(since, self.statuses.get(None, 200))
         newest = len(self.rows)
         if since == newest and known == self.etag and status == 200:
@@ -125,7 +134,9 @@ class Issuer:
         rows = [[seq + 1, *row] for seq, row in enumerate(self.rows)][since : since + self.page]
         claims = {
             "iss": self.url,
+            "aud": "latchkey-revocations",
             "iat": int(time.time()),
+            "exp": int(time.time()) + 120,
             "age": 0.1,
             "since": since,
             "next": rows[-1][0] if rows else newest,

@@ -16,13 +16,14 @@ import pytest
 
 from tests.client import ask, bearer, sign_in
 from tests.conftest import ROOT, SECRET, STRONG, Server, Start, free_port
-from tests.issuer import FEED, Claims, Issuer, compact, signer
+from tests.issuer import FEED, Claims, Issuer, compact, feed_signer, signer
 from tests.verifiers import Client, Make, outcome, seconds_until
 
 STORES = ("sqlite",)  # no store has a part in this
 
 FEED_PATH, KEYS_PATH = "/auth/revocations", "/.well-known/jwks.json"
 ED, EC, RSA, STRANGER = signer("ed", "EdDSA"), signer("ec"), signer("rsa", "RS256"), signer("ec")
+FEED_ED = feed_signer(ED)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def latchkey(start: Start) -> Server:
 def issuer() -> Iterator[Issuer]:
     """Yield an issuer with a key of each kind; it signs its feed with the first."""
     issuer = Issuer(ED, EC, RSA)
+    issuer.feed[0] = FEED_ED
     yield issuer
     issuer.close()
 
@@ -158,6 +160,7 @@ HOSTILE: list[tuple[str, str, Claims, Claims]] = [
     ("crit", "token_invalid", {"crit": ["b64"], "b64": True}, {}),
     ("without a session", "token_invalid", {}, {"sid": None}),
     ("without a version", "token_invalid", {}, {"ver": None}),
+    ("without a subject", "token_invalid", {}, {"sub": None}),
     ("without an end", "token_invalid", {}, {"exp": None}),
     ("from the future", "token_invalid", {}, {"iat": int(time.time()) + 86400}),
 ]
@@ -196,6 +199,7 @@ def test_the_feed_itself_is_no_token(make: Make, latchkey: Server, issuer: Issue
     assert outcome(verifier(make, latchkey), document) == "token_invalid"
     client = make(issuer.url)
     assert outcome(client, ED.sign(issuer.claims(), typ=FEED)) == "token_invalid"
+    assert outcome(client, FEED_ED.sign(issuer.claims())) == "token_invalid"
 
 
 def test_the_development_sign_in_is_refused_unless_asked_for(make: Make, latchkey: Server) -> None:
@@ -231,7 +235,8 @@ def test_the_audience_is_required(make: Make, start: Start) -> None:
 
 @pytest.mark.parametrize("key", [ED, EC, RSA], ids=lambda key: key.algorithm)
 def test_published_keys_verify(make: Make, issuer: Issuer, key: Any) -> None:
-    issuer.sealed = lambda claims: str(key.sign(claims, typ=FEED))
+    feed = issuer.feed[[ED, EC, RSA].index(key)]
+    issuer.sealed = lambda claims: feed.sign(claims, typ=FEED)
     issuer.rows = [["session", "r" * 22, int(time.time()) + 600]]
     client = make(issuer.url)
     token = key.sign(issuer.claims())
@@ -302,7 +307,7 @@ def test_a_new_key_counts_soon_after_its_first_token(make: Make, issuer: Issuer)
 def test_the_feed_may_be_signed_by_a_new_key(make: Make, issuer: Issuer) -> None:
     client = make(issuer.url, refetch_seconds=1)
     late = signer("late")
-    issuer.published.append(late)
+    issuer.feed.append(late)
     issuer.sealed = lambda claims: late.sign(claims, typ=FEED)
     issuer.rows = [["session", "r" * 22, int(time.time()) + 600]]
     seconds_until(client, EC.sign(issuer.claims(sid="r" * 22)), "token_revoked", at_most=3)
@@ -434,6 +439,11 @@ def emptied(claims: Claims) -> Claims:
     return {**claims, "since": 0, "next": 0, "changes": []}
 
 
+def without(name: str) -> Callable[[Claims], Claims]:
+    """Return what takes a claim away, and says that nothing was ever taken back."""
+    return lambda claims: {each: value for each, value in emptied(claims).items() if each != name}
+
+
 SPOILT: dict[str, tuple[Callable[[Claims], Claims], Callable[[Claims], str] | None]] = {
     "an older place": (other(next=1), None),
     "an answer to another question": (other(since=1), None),
@@ -445,10 +455,21 @@ SPOILT: dict[str, tuple[Callable[[Claims], Claims], Callable[[Claims], str] | No
     "another issuer": (lambda claims: {**emptied(claims), "iss": "https://b.example"}, None),
     "a row of an unknown kind": (other(changes=[[9, "unheard", "x", 2**40]]), None),
     "signed by a stranger": (emptied, lambda claims: STRANGER.sign(claims, typ=FEED)),
-    "a session's type": (emptied, lambda claims: ED.sign(claims, typ="JWT")),
+    "a session's type": (emptied, lambda claims: FEED_ED.sign(claims, typ="JWT")),
+    "signed by a key of tokens": (emptied, lambda claims: ED.sign(claims, typ=FEED)),
+    "for another audience": (lambda claims: {**emptied(claims), "aud": "app.example.org"}, None),
+    "for two audiences": (
+        lambda claims: {**emptied(claims), "aud": [claims["aud"], "app.example.org"]},
+        None,
+    ),
+    "without an audience": (without("aud"), None),
+    "without an end": (without("exp"), None),
+    "expired": (lambda claims: {**emptied(claims), "exp": claims["iat"] - 1}, None),
     "not signed": (
         emptied,
-        lambda claims: compact({"alg": "none", "typ": FEED, "kid": "ed"}, claims, lambda _: b""),
+        lambda claims: compact(
+            {"alg": "none", "typ": FEED, "kid": "feed-ed"}, claims, lambda _: b""
+        ),
     ),
     "not a document": (emptied, lambda _: "{}"),
 }

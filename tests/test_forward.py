@@ -8,7 +8,8 @@ import jwt
 import pytest
 
 from tests.client import BROWSER, Answer, ask, bearer, cookie, send, sign_in
-from tests.conftest import Server, Start
+from tests.conftest import SECRET, Server, Start
+from tests.derived import assertion_key
 from tests.keyfiles import key
 
 IDENTITY = {
@@ -43,6 +44,7 @@ REDIRECTED = {"caddy", "traefik"}
 BACK = "https://app.example.org/deep/link?a=1&b=%20caf%C3%A9#x"
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
 PUBLIC = "https://auth.example.org"
+TYPE = "latchkey-assertion+jwt"
 
 
 @pytest.fixture(scope="module")
@@ -289,8 +291,8 @@ def test_an_application_can_check_that_the_proxy_asked(behind: Server, proxy: st
     jar = signed_in(behind)
     assertion = verify(behind, f"?proxy={proxy}", **DIALECTS[proxy], **jar)["X-Latchkey-Assertion"]
     header = jwt.get_unverified_header(assertion)
-    assert header["typ"] == "latchkey-assertion+jwt"
-    keys = jwt.PyJWKSet.from_dict(ask(behind.port, "/.well-known/jwks.json").json)
+    assert header["typ"] == TYPE
+    keys = jwt.PyJWKSet.from_dict(ask(behind.port, "/.well-known/assertion-jwks.json").json)
     claims = jwt.decode(
         assertion,
         keys[header["kid"]],
@@ -307,6 +309,29 @@ def test_an_application_can_check_that_the_proxy_asked(behind: Server, proxy: st
         assert ask(behind.port, "/auth/me", headers=carry(assertion)).code == "token_invalid"
     again = verify(behind, f"?proxy={proxy}", **DIALECTS[proxy], **jar)["X-Latchkey-Assertion"]
     assert again == assertion
+
+
+def test_with_a_secret_an_application_has_a_key_that_makes_no_sessions(start: Start) -> None:
+    behind = start(TRUSTED_PROXIES="127.0.0.1")
+    jar = cookie(sign_in(behind.port, "user"))
+    assertion = verify(behind, "?proxy=caddy", **X_FORWARDED, **jar)["X-Latchkey-Assertion"]
+    assert jwt.get_unverified_header(assertion) == {"alg": "HS256", "typ": TYPE}
+    claims = jwt.decode(
+        assertion,
+        assertion_key(SECRET),
+        algorithms=["HS256"],
+        audience="app.example.org",
+        issuer=behind.url,
+    )
+    assert (claims["sub"], claims["username"]) == ("4", "user")
+    forged = jwt.encode(
+        jwt.decode(sign_in(behind.port), options={"verify_signature": False}),
+        assertion_key(SECRET),
+        "HS256",
+    )
+    for each in (assertion, forged):
+        for carry in (cookie, bearer):
+            assert ask(behind.port, "/auth/me", headers=carry(each)).code == "token_invalid"
 
 
 def test_each_host_and_each_user_has_an_assertion_of_its_own(behind: Server) -> None:

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 
 from service import keys
 from service.errors import Fault
-from service.keys import file, jwk, ring, secret, timeline
+from service.keys import Purpose, file, jwk, ring, secret, timeline
+from service.keys.purpose import SIGNING
 from tests.conftest import SECRET, Settings
 
 MESSAGE = b"header.payload"
@@ -46,19 +47,19 @@ def weak(bits: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def keyed(settings: Settings, tmp_path: Path) -> Callable[..., keys.KeyRing]:
+def keyed(settings: Settings, tmp_path: Path) -> Callable[..., keys.KeySet]:
     """Return what loads the ring of a key file with this content."""
 
-    def load(content: object, algorithm: str = "EdDSA", **changes: str) -> keys.KeyRing:
+    def load(content: object, algorithm: str = "EdDSA", **changes: str) -> keys.KeySet:
         path = tmp_path / "keys.json"
         path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
         both = {"JWT_ALGORITHM": algorithm, "JWT_KEYS_FILE": str(path)}
-        return keys.load(settings(**both, **changes))
+        return keys.load(settings(**both, **changes)).keys(Purpose.SESSION)
 
     return load
 
 
-Keyed = Callable[..., keys.KeyRing]
+Keyed = Callable[..., keys.KeySet]
 
 # --- secrets ------------------------------------------------------------------------------------
 
@@ -69,14 +70,14 @@ Keyed = Callable[..., keys.KeyRing]
     ids=["ASCII", "with a line end", "Cyrillic", "JSON"],
 )
 def test_a_secret_signs_as_the_utf_8_bytes_of_its_text(text: str) -> None:
-    key = secret.read(text)
+    key = secret.read(text).session
     assert (key.kid, key.algorithm, key.public) == (None, "HS256", None)
     assert key.sign(MESSAGE) == hmac.digest(text.encode(), MESSAGE, "sha256")
     assert key.verify(MESSAGE, key.sign(MESSAGE))
 
 
 def test_a_key_verifies_nothing_but_its_own_signature_of_this_message() -> None:
-    key, stranger = secret.read(SECRET), secret.read(OTHER)
+    key, stranger = secret.read(SECRET).session, secret.read(OTHER).session
     good = key.sign(MESSAGE)
     assert not key.verify(MESSAGE, stranger.sign(MESSAGE))
     assert not key.verify(MESSAGE + b"2", good)
@@ -100,7 +101,7 @@ def test_a_setting_that_is_a_key_of_another_kind_is_named(
 
 
 def test_a_key_cannot_be_changed_and_does_not_show_its_secret() -> None:
-    key = secret.read(SECRET)
+    key = secret.read(SECRET).session
     assert repr(key) == "Key(kid=None, algorithm='HS256')"
     assert GOOD["EdDSA"]["d"] not in repr(timeline.fresh("EdDSA", "signing", 0))
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -108,15 +109,16 @@ def test_a_key_cannot_be_changed_and_does_not_show_its_secret() -> None:
 
 
 def test_one_secret_signs_and_verifies(settings: Settings) -> None:
-    found = keys.load(settings(JWT_SECRET_KEY=SECRET))
+    found = keys.load(settings(JWT_SECRET_KEY=SECRET)).keys(Purpose.SESSION)
     assert found.verifying == (found.signing,)
-    assert found.signing.sign(MESSAGE) == secret.read(SECRET).sign(MESSAGE)
+    assert found.signing.sign(MESSAGE) == secret.read(SECRET).session.sign(MESSAGE)
     assert json.loads(found.jwks) == {"keys": []}
 
 
 def test_the_newest_secret_signs_and_all_verify(settings: Settings) -> None:
-    found = keys.load(settings(JWT_SECRET_KEY=OTHER, JWT_SECRET_KEY_PREVIOUS=SECRET))
-    new, old = (secret.read(text).sign(MESSAGE) for text in (OTHER, SECRET))
+    ring = keys.load(settings(JWT_SECRET_KEY=OTHER, JWT_SECRET_KEY_PREVIOUS=SECRET))
+    found = ring.keys(Purpose.SESSION)
+    new, old = (secret.read(text).session.sign(MESSAGE) for text in (OTHER, SECRET))
     assert found.signing.sign(MESSAGE) == new
     assert not found.signing.verify(MESSAGE, old)
     assert [
@@ -132,7 +134,7 @@ def test_the_newest_secret_signs_and_all_verify(settings: Settings) -> None:
 
 @pytest.mark.parametrize("name", jwk.ALGORITHMS)
 def test_a_fresh_key_signs_what_its_public_part_alone_verifies(name: str) -> None:
-    key = jwk.read(GOOD[name], "a-name")
+    key = jwk.read(GOOD[name], "a-name").session
     assert (key.kid, key.algorithm) == ("a-name", name)
     assert key.public is not None
     assert key.public.keys() == {"kty", "kid", "alg", "use", *PUBLIC[name]} | (
@@ -141,7 +143,7 @@ def test_a_fresh_key_signs_what_its_public_part_alone_verifies(name: str) -> Non
     outside = jwt.get_algorithm_by_name(name)
     public = outside.from_jwk(json.dumps(dict(key.public)))
     assert outside.verify(MESSAGE, public, key.sign(MESSAGE))
-    assert not jwk.read(ANOTHER[name], "x").verify(MESSAGE, key.sign(MESSAGE))
+    assert not jwk.read(ANOTHER[name], "x").session.verify(MESSAGE, key.sign(MESSAGE))
 
 
 def test_the_thumbprint_is_that_of_rfc_7638_and_rfc_8037() -> None:
@@ -155,7 +157,7 @@ def test_a_public_part_has_one_spelling_however_the_file_spells_it() -> None:
     members = GOOD["RS256"]
     longer = {**members, "e": "AAEAAQ"}
     assert jwk.thumbprint(longer) == jwk.thumbprint(members)
-    public = jwk.read(longer, "a").public
+    public = jwk.read(longer, "a").session.public
     assert public is not None
     assert public["e"] == "AQAB"
 
@@ -392,4 +394,6 @@ def test_every_state_but_retired_verifies_and_is_public(keyed: Keyed) -> None:
 
 def test_the_ring_has_the_key_that_signs_first_and_once() -> None:
     one, two = secret.read(SECRET), secret.read(OTHER)
-    assert ring.of(one, one, two).verifying == (one, two)
+    for purpose in SIGNING:
+        found = ring.of(one, one, two).keys(purpose).verifying
+        assert found == (one.key(purpose), two.key(purpose))

@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 from typing import Self
 
+import jwt
 import pytest
 
 from service import config, tokens
-from service.keys import KeyRing
+from service.keys import KeyRing, Purpose
 from service.keywatch import KeyWatch
 from tests.client import ask, bearer, cookie, sign_in
 from tests.conftest import SECRET, Server, Settings, Start, command
@@ -22,10 +23,64 @@ from tests.test_server import assert_safe
 STORES = ("sqlite",)  # no store has a part in this
 
 JWKS = "/.well-known/jwks.json"
+SETS = (JWKS, "/.well-known/feed-jwks.json", "/.well-known/assertion-jwks.json")
 
 
-def kids(port: int) -> set[str]:
-    return {each["kid"] for each in ask(port, JWKS).json["keys"]}
+def kids(port: int, path: str = JWKS) -> set[str]:
+    return {each["kid"] for each in ask(port, path).json["keys"]}
+
+
+def documents(port: int) -> list[str]:
+    """Return a token, the feed and an assertion, as they are signed now."""
+    token = sign_in(port)
+    asked = {"X-Original-Method": "GET", "X-Original-URL": "https://app.example.org/"}
+    answer = ask(port, "/auth/verify?proxy=nginx", headers={**asked, **bearer(token)})
+    return [token, ask(port, "/auth/revocations").text, answer["X-Latchkey-Assertion"]]
+
+
+def verified(port: int, texts: list[str]) -> list[bool]:
+    """Tell of each document whether a key of its set has signed it."""
+    found = []
+    for path, text in zip(SETS, texts, strict=True):
+        header = jwt.get_unverified_header(text)
+        keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(ask(port, path).json).keys}
+        if (key := keys.get(header["kid"])) is not None:
+            jwt.decode(text, key, [key.algorithm_name], options={"verify_aud": False})
+        found.append(key is not None)
+    return found
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
+def test_the_keys_of_all_purposes_rotate_and_retire_together(
+    start: Start, tmp_path: Path, algorithm: str
+) -> None:
+    path = tmp_path / "keys.json"
+    settings = {"JWT_ALGORITHM": algorithm, "JWT_KEYS_FILE": str(path)}
+    (old,) = {json.loads(key(path, "generate", "--json", **settings))["kid"]}
+    server = start(**settings, JWT_SECRET_KEY="", TRUSTED_PROXIES="127.0.0.1")
+    first = documents(server.port)
+    assert verified(server.port, first) == [True] * 3
+    new = json.loads(key(path, "generate", "--json", **settings))["kid"]
+    within(2, lambda: [len(kids(server.port, each)) for each in SETS] == [2] * 3)
+    published = [kids(server.port, each) for each in SETS]
+    assert signed_by(documents(server.port)) == signed_by(first)
+    key(path, "rotate", "--force", **settings)
+    within(2, lambda: f"signing={new}" in server.log())
+    second = documents(server.port)
+    assert [kids(server.port, each) for each in SETS] == published
+    assert verified(server.port, first) == verified(server.port, second) == [True] * 3
+    pairs = zip(signed_by(first), signed_by(second), strict=True)
+    assert [{*pair} for pair in pairs] == published
+    key(path, "retire", old, "--force", "--yes", **settings)
+    within(2, lambda: [len(kids(server.port, each)) for each in SETS] == [1] * 3)
+    assert verified(server.port, first) == [False] * 3
+    assert verified(server.port, second) == [True] * 3
+    assert verified(server.port, documents(server.port)) == [True] * 3
+
+
+def signed_by(texts: list[str]) -> list[str]:
+    """Return the name of the key of each document."""
+    return [jwt.get_unverified_header(text)["kid"] for text in texts]
 
 
 def figure(port: int) -> str:
@@ -143,7 +198,7 @@ async def test_the_watch_survives_what_nobody_expected(
     monkeypatch.undo()
     taken: list[KeyRing] = []
     await watch._read(taken.append)
-    assert [ring.signing.algorithm for ring in taken] == ["EdDSA"]
+    assert [ring.keys(Purpose.SESSION).signing.algorithm for ring in taken] == ["EdDSA"]
     assert vars(watch)["fault"] is None
 
 

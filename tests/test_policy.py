@@ -27,6 +27,8 @@ OPEN = {
     ("GET", "/docs/{name}"),
     ("GET", "/openapi.json"),
     ("GET", "/.well-known/jwks.json"),
+    ("GET", "/.well-known/feed-jwks.json"),
+    ("GET", "/.well-known/assertion-jwks.json"),
     ("GET", "/healthz"),
     ("GET", "/ping"),
     ("GET", "/readyz"),

@@ -114,7 +114,7 @@ def test_the_application_is_told_who_comes(
 def test_the_assertion_is_for_this_application(site: Deployment) -> None:
     site.ask(headers=cookie(site.sign_in()))
     assertion = site.application.received[0]["X-Latchkey-Assertion"]
-    keys = jwt.PyJWKSet.from_json(site.ask("/.well-known/jwks.json", host=AUTH).text)
+    keys = jwt.PyJWKSet.from_json(site.ask("/.well-known/assertion-jwks.json", host=AUTH).text)
     key = keys[jwt.get_unverified_header(assertion)["kid"]]
     claims = jwt.decode(assertion, key, ["ES256"], audience=f"{APP}:{site.port}", issuer=site.auth)
     assert claims["username"] == "admin"

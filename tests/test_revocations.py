@@ -11,6 +11,7 @@ from service import db
 from service.endpoints import revocations
 from tests.client import Answer, ask, cookie, sign_in
 from tests.conftest import SECRET, Server, Start
+from tests.derived import feed_key
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,14 @@ def read(answer: Answer, server: Server) -> dict[str, Any]:
     assert answer["Content-Type"] == f"application/{revocations.TYPE}"
     assert jwt.get_unverified_header(answer.text) == {"alg": "HS256", "typ": revocations.TYPE}
     claims: dict[str, Any] = jwt.decode(
-        answer.text, SECRET, algorithms=["HS256"], issuer=server.url, leeway=1
+        answer.text,
+        feed_key(SECRET),
+        algorithms=["HS256"],
+        audience="latchkey-revocations",
+        issuer=server.url,
+        leeway=1,
     )
+    assert claims["exp"] == claims["iat"] + 120
     return claims
 
 

@@ -57,7 +57,7 @@ def test_the_whole_timeline_with_a_date_for_each_state() -> None:
     }
     assert entries[1].dates == {"published": NOW, "signing": NOW + 600}
     assert "d" not in entries[0].members
-    assert entries[0].key is None
+    assert entries[0].root is None
 
 
 @pytest.mark.parametrize("algorithm", jwk.ALGORITHMS)

@@ -18,7 +18,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from service import config, errors, keys, tokens
-from service.keys import ring
+from service.keys import ring, secret
 from tests.conftest import SECRET, STRONG
 
 NOW = 1_800_000_000
@@ -647,14 +647,15 @@ class Moving:
 def remembering(clock: Moving) -> tuple[tokens.Tokens, list[bytes]]:
     """Make a Tokens on a clock, and the list of what its key is asked to verify."""
     read = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": SECRET}, NO_FILE)
-    key = keys.load(read).signing
+    root = secret.read(SECRET)
+    key = root.session
     asked: list[bytes] = []
 
     def verify(message: bytes, signature: bytes) -> bool:
         asked.append(message)
         return key.verify(message, signature)
 
-    counted = replace(key, verify=verify)
+    counted = replace(root, session=replace(key, verify=verify))
     return tokens.Tokens(read, ring.of(counted), clock=clock), asked
 
 

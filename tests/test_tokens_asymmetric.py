@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 
 from service import errors, tokens
-from service.keys import jwk, ring, secret
-from service.keys.ring import Key, KeyRing
+from service.keys import Purpose, jwk, ring, secret
+from service.keys.key import Key
+from service.keys.ring import KeyRing
 from tests.conftest import SECRET
 from tests.test_tokens import AUDIENCE, CLAIMS, ISSUER, NOW, USER, claims, segment, verifier
 
@@ -130,13 +131,13 @@ def test_our_header_is_good_in_every_spelling(name: str) -> None:
         f'{{"typ":"JWT","kid":"{kid}","alg":"{name}"}}'.encode(),
         f'\n{{ "alg": "{name}",\t"\\u006bid": "{kid}", "typ": "JWT" }}'.encode(),
     ):
-        assert EVERY.verify(token(head, KEYS[name].sign)) == CLAIMS
+        assert EVERY.verify(token(head, KEYS[name].session.sign)) == CLAIMS
 
 
 @ALL
 @pytest.mark.parametrize("kid", ["", "another", "the-", "THE-EDDSA-KEY", "../../dev/null", "*"])
 def test_a_foreign_kid_is_refused_whoever_signed(name: str, kid: str) -> None:
-    assert refusal(token(header(name, kid=kid), KEYS[name].sign)) == "token_invalid"
+    assert refusal(token(header(name, kid=kid), KEYS[name].session.sign)) == "token_invalid"
     assert refusal(token(header(name, kid=kid), hs256(SECRET.encode()))) == "token_invalid"
 
 
@@ -144,12 +145,12 @@ def test_a_foreign_kid_is_refused_whoever_signed(name: str, kid: str) -> None:
 @pytest.mark.parametrize("kid", [None, 1, True, [], ["a"], {}, {"kid": "a"}], ids=repr)
 def test_a_kid_that_is_no_text_is_refused(name: str, kid: Any) -> None:
     for by in (EVERY, ALONE[name]):
-        assert refusal(token(header(name, kid=kid), KEYS[name].sign), by) == "token_invalid"
+        assert refusal(token(header(name, kid=kid), KEYS[name].session.sign), by) == "token_invalid"
 
 
 @ALL
 def test_a_token_without_kid_is_only_one_of_a_secret(name: str) -> None:
-    bare = token(header(name, kid=...), KEYS[name].sign)
+    bare = token(header(name, kid=...), KEYS[name].session.sign)
     assert refusal(bare) == "algorithm_invalid"
     assert refusal(bare, ALONE[name]) == "token_invalid"
 
@@ -160,7 +161,7 @@ def test_the_kid_of_a_key_and_another_algorithm_is_refused_whatever_signed(name:
         if other == name:
             continue
         head = header(name, alg=other)
-        for sign in (KEYS[name].sign, KEYS.get(other, secret.read(SECRET)).sign):
+        for sign in (KEYS[name].session.sign, KEYS.get(other, secret.read(SECRET)).session.sign):
             assert refusal(token(head, sign)) == "algorithm_invalid"
 
 
@@ -176,7 +177,7 @@ def test_the_kid_of_a_key_and_another_algorithm_is_refused_whatever_signed(name:
 )
 def test_an_algorithm_of_no_key_is_refused(name: str, algorithm: Any) -> None:
     head = header(name, alg=algorithm)
-    assert refusal(token(head, KEYS[name].sign)) == "algorithm_invalid"
+    assert refusal(token(head, KEYS[name].session.sign)) == "algorithm_invalid"
     assert refusal(f"{segment(head)}.{segment(claims())}.") == "token_invalid"
 
 
@@ -206,13 +207,16 @@ def test_a_header_that_says_more_is_refused_though_rightly_signed(
     name: str, parameter: str, value: Any
 ) -> None:
     if value == "own":
-        value = dict(KEYS[name].public or {})
-    assert refusal(token(header(name, **{parameter: value}), KEYS[name].sign)) == "token_invalid"
+        value = dict(KEYS[name].session.public or {})
+    assert (
+        refusal(token(header(name, **{parameter: value}), KEYS[name].session.sign))
+        == "token_invalid"
+    )
 
 
 @ALL
 def test_a_key_in_the_header_is_not_believed(name: str) -> None:
-    mine = STRANGERS[name]
+    mine = STRANGERS[name].session
     for head in (header(name, jwk=dict(mine.public or {})), header(name)):
         assert refusal(token(head, mine.sign)) == "token_invalid"
 
@@ -224,7 +228,7 @@ def public_texts(name: str) -> dict[str, bytes]:
     pem = public.public_bytes(serialization.Encoding.PEM, info)
     der = public.public_bytes(serialization.Encoding.DER, info)
     ssh = public.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    known = KEYS[name].public
+    known = KEYS[name].session.public
     return {
         "PEM": pem,
         "PEM without its line end": pem.rstrip(b"\n"),
@@ -233,7 +237,7 @@ def public_texts(name: str) -> dict[str, bytes]:
         "SSH": ssh,
         "JWK": json.dumps(dict(known or {})).encode(),
         "JWK, compact": json.dumps(dict(known or {}), separators=(",", ":")).encode(),
-        "JWK Set": ring.of(KEYS[name]).jwks,
+        "JWK Set": ring.of(KEYS[name]).keys(Purpose.SESSION).jwks,
         "kid": KIDS[name].encode(),
         "nothing": b"",
     }
@@ -290,7 +294,7 @@ FORGED: dict[str, Callable[[Key, bytes], bytes]] = {
 @ALL
 @pytest.mark.parametrize("kind", FORGED)
 def test_a_signature_that_is_not_exactly_right_is_refused(name: str, kind: str) -> None:
-    key = KEYS[name]
+    key = KEYS[name].session
     assert refusal(token(header(name), lambda message: FORGED[kind](key, message))) == (
         "token_invalid"
     )
@@ -298,15 +302,15 @@ def test_a_signature_that_is_not_exactly_right_is_refused(name: str, kind: str) 
 
 @ALL
 def test_the_signature_of_another_key_under_the_same_name_is_refused(name: str) -> None:
-    assert refusal(token(header(name), STRANGERS[name].sign)) == "token_invalid"
+    assert refusal(token(header(name), STRANGERS[name].session.sign)) == "token_invalid"
     for other in jwk.ALGORITHMS:
         if other != name:
-            assert refusal(token(header(name), KEYS[other].sign)) == "token_invalid"
+            assert refusal(token(header(name), KEYS[other].session.sign)) == "token_invalid"
 
 
 @ALL
 def test_a_right_signature_does_not_mend_the_claims(name: str) -> None:
-    sign = KEYS[name].sign
+    sign = KEYS[name].session.sign
     for changes, code in (
         ({"exp": NOW}, "token_expired"),
         ({"iss": "https://evil.example"}, "issuer_invalid"),
@@ -473,7 +477,7 @@ def test_the_tables_begin_with_what_is_right() -> None:
 
 @ALL
 def test_no_single_character_of_the_signature_or_header_can_be_changed(name: str) -> None:
-    good = token(header(name), KEYS[name].sign)
+    good = token(header(name), KEYS[name].session.sign)
     dot, last = good.index("."), good.rindex(".")
     accepted = []
     for at in (*range(dot + 1), *range(last, len(good))):

@@ -1,9 +1,13 @@
 /** Verifies Latchkey's tokens without asking it each time, and refuses those taken back. */
 
+import { hkdfSync } from 'node:crypto';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 
+const FEED = 'latchkey-revocations'; // its `aud`, and with "+jwt" its `typ`
 const now = () => Date.now() / 1000;
 const ticks = () => performance.now() / 1000;
+/** The key of the feed under HS256: neither it nor the feed can pass for a session. */
+const feedKey = (secret) => new Uint8Array(hkdfSync('sha256', secret, '', 'latchkey feed', 32));
 const refuse = (code) => { throw new Refused(code); };
 
 /** The token is not good: a 401. `code` is Latchkey's word for why, as `token_revoked`. */
@@ -24,7 +28,7 @@ export class Verifier {
   stopped = false;
   verified = new Map();
   rows = new Map(); // by kind and whom: [below which `ver`, until when]
-  #options; #isShared; #keys; #keysFetched = 0; #keysLast = 0;
+  #options; #isShared; #keys; #feedKeys; #keysFetched = 0; #keysLast = 0;
   #since = 0; #etag; #fresh = 0;
 
   /** `issuer` is required; the others, and what they mean: README.md. */
@@ -32,6 +36,7 @@ export class Verifier {
     const defaults = { secrets: [], url: options.issuer, maxStaleness: 60, remembered: 4096 };
     this.#options = { ...defaults, acceptBypass: false, refetchSeconds: 60, ...options };
     this.#keys = this.#options.secrets.map((secret) => new TextEncoder().encode(secret));
+    this.#feedKeys = this.#keys.map(feedKey);
     this.#isShared = this.#keys.length > 0;
     const isShort = this.#keys.some((secret) => secret.length < 32);
     if (isShort) throw new RangeError('a secret has at least 32 bytes');
@@ -65,7 +70,8 @@ export class Verifier {
   }
 
   async #check(token) {
-    const claims = await this.#open(token, 'JWT', ['exp', 'iat', 'sid', 'ver']).catch((error) => {
+    const required = ['exp', 'iat', 'sub', 'sid', 'ver'];
+    const claims = await this.#open(this.#keys, token, 'JWT', required).catch((error) => {
       if (error instanceof Refused) throw error;
       const codes = { exp: 'token_expired', iss: 'issuer_invalid' }; // by the claim at fault
       refuse(error.reason === 'check_failed' && codes[error.claim] || 'token_invalid');
@@ -77,7 +83,7 @@ export class Verifier {
   }
 
   /** What a JWT of that type says, if a key of the issuer has signed it. */
-  async #open(token, typ, requiredClaims) {
+  async #open(keys, token, typ, requiredClaims) {
     const header = decodeProtectedHeader(token);
     const algorithms = this.#isShared ? ['HS256'] : ['EdDSA', 'ES256', 'RS256'];
     if (!algorithms.includes(header.alg)) refuse('algorithm_invalid');
@@ -85,7 +91,7 @@ export class Verifier {
     if (members !== (this.#isShared ? 'alg,typ' : 'alg,kid,typ')) refuse('token_invalid');
     if (header.typ !== typ) refuse('token_invalid');
     const options = { algorithms, issuer: this.#options.issuer, requiredClaims };
-    for (const key of this.#keys) {
+    for (const key of keys) {
       try {
         return (await jwtVerify(token, key, options)).payload;
       } catch (error) {
@@ -97,8 +103,10 @@ export class Verifier {
   }
 
   async #fetchKeys() {
-    this.#keys = [createLocalJWKSet(JSON.parse((await this.#get('/.well-known/jwks.json')).body))];
-    [this.verified, this.#keysFetched, this.#keysLast] = [new Map(), ticks(), 600];
+    const read = async (path) => createLocalJWKSet(JSON.parse((await this.#get(path)).body));
+    [this.#keys, this.verified] = [[await read('/.well-known/jwks.json')], new Map()];
+    this.#feedKeys = [await read('/.well-known/feed-jwks.json')];
+    [this.#keysFetched, this.#keysLast] = [ticks(), 600];
   }
 
   async #readFeed() {
@@ -107,7 +115,8 @@ export class Verifier {
     while (more) {
       ({ etag, body } = await this.#get(`/auth/revocations?since=${since}`, etag));
       if (!body) break;
-      const said = await this.#open(body, 'latchkey-revocations+jwt', ['iat']);
+      const said = await this.#open(this.#feedKeys, body, `${FEED}+jwt`, ['exp', 'iat', 'aud']);
+      if (said.aud !== FEED) throw new Error('not a document of the feed');
       const isAnswer = [0, since].includes(said.since) && said.next >= said.since + said.more;
       if (!isAnswer) throw new Error('the answer to another question');
       if (!(Math.abs(now() - said.iat) <= 60)) throw new Error('an old document');

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hmac
 import http.client
 import threading
 import time
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
+_FEED = "latchkey-revocations"  # its `aud`, and with "+jwt" its `typ`
 _CODES: Any = {jwt.ExpiredSignatureError: "token_expired", jwt.InvalidIssuerError: "issuer_invalid"}
 
 
@@ -44,7 +46,9 @@ class Verifier:
         url = urlsplit(self.url or self.issuer)
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         self._latchkey = kind(url.netloc, timeout=2)
+        feed = [_feed_key(secret) for secret in self.secrets]
         self._keys: dict[Any, Any] = {(None, "HS256"): self.secrets}  # by name and algorithm
+        self._feed_keys: dict[Any, Any] = {(None, "HS256"): feed}
         self._keys_fetched, self._keys_last = 0.0, 0.0
         self._remember = functools.lru_cache(self.remembered)(self._check)
         self._rows: dict[Any, tuple[int, int]] = {}  # below which `ver`, until when
@@ -73,7 +77,7 @@ class Verifier:
 
     def _check(self, token: str) -> dict[str, Any]:
         try:
-            claims = self._open(token, "JWT", "exp", "iat", "sid", "ver")
+            claims = self._open(self._keys, token, "JWT", "exp", "iat", "sub", "sid", "ver")
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Refused(_CODES.get(type(error), "token_invalid")) from error
         if claims.get("aud") != self.audience:
@@ -83,14 +87,14 @@ class Verifier:
             raise Refused("token_invalid")
         return claims
 
-    def _open(self, token: str, typ: str, *required: str) -> dict[str, Any]:
+    def _open(self, keys: Any, token: str, typ: str, *required: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
         if header.get("alg") not in (["HS256"] if self.secrets else ["EdDSA", "ES256", "RS256"]):
             raise Refused("algorithm_invalid")
         if not header.keys() <= {"alg", "kid", "typ"} or header.get("typ") != typ:
             raise Refused("token_invalid")
         options: Any = {"verify_aud": False, "verify_iat": False, "require": required}
-        for key in self._keys.get((header.get("kid"), header["alg"]), ()):
+        for key in keys.get((header.get("kid"), header["alg"]), ()):
             with contextlib.suppress(jwt.InvalidSignatureError):
                 return jwt.decode(token, key, [header["alg"]], options, issuer=self.issuer)
         self._keys_last = min(self._keys_last, self.refetch_seconds if typ == "JWT" else 0)
@@ -104,14 +108,18 @@ class Verifier:
     def _poll(self) -> None:
         try:
             if not self.secrets and time.monotonic() - self._keys_fetched >= self._keys_last:
-                keys = jwt.PyJWKSet.from_json(self._get("/.well-known/jwks.json")[1]).keys
-                self._keys = {(str(key.key_id), key.algorithm_name): [key] for key in keys}
+                self._keys = self._key_set("/.well-known/jwks.json")
                 self._remember = functools.lru_cache(self.remembered)(self._check)
+                self._feed_keys = self._key_set("/.well-known/feed-jwks.json")
                 self._keys_fetched, self._keys_last = time.monotonic(), 600
             self._read_feed()
         except Exception as error:  # noqa: BLE001  # whatever it is, what we know grows old
             self.fault = error
             self._latchkey.close()
+
+    def _key_set(self, path: str) -> dict[Any, Any]:
+        keys = jwt.PyJWKSet.from_json(self._get(path)[1]).keys
+        return {(str(key.key_id), key.algorithm_name): [key] for key in keys}
 
     def _read_feed(self) -> None:
         began, age, more = time.time(), 0.0, True
@@ -120,7 +128,9 @@ class Verifier:
             etag, body = self._get(f"/auth/revocations?since={since}", etag)
             if not body:
                 break
-            said = self._open(body, "latchkey-revocations+jwt", "iat")
+            said = self._open(self._feed_keys, body, f"{_FEED}+jwt", "exp", "iat", "aud")
+            if said["aud"] != _FEED:
+                raise ValueError("not a document of the feed")
             is_answer = said["since"] in (0, since) and said["next"] >= said["since"] + said["more"]
             kinds = {row[1] for row in said["changes"]} - {"session", "revoked", "changed"}
             if kinds or not is_answer or abs(time.time() - said["iat"]) > 60:
@@ -140,3 +150,9 @@ class Verifier:
         if answer.status != (200 if body else 304) or not (body or etag):
             raise ValueError(f"{path} is answered with {answer.status}")
         return answer.headers["ETag"] or "", body
+
+
+def _feed_key(secret: str) -> bytes:
+    """Return the key of the feed (HKDF-SHA-256): neither it nor the feed can pass for a session."""
+    extracted = hmac.digest(bytes(32), secret.encode(), "sha256")
+    return hmac.digest(extracted, b"latchkey feed\x01", "sha256")

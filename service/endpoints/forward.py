@@ -48,9 +48,9 @@ async def verify(request: web.Request) -> web.StreamResponse:
     claims = context.identity(request)
     if question.roles and not question.is_met_by([role["role"] for role in claims["roles"]]):
         raise errors.RoleMissing
-    app = request.app
-    original = _original(request, question) if app[context.TOKENS].has_public_key else None
-    return await app[context.PASSES].of(claims, None if original is None else original.host)
+    original = _original(request, question)
+    host = None if original is None else original.host
+    return await request.app[context.PASSES].of(claims, host)
 
 
 def _original(request: web.Request, question: Question) -> Original | None:

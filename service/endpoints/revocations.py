@@ -2,11 +2,13 @@
 
 from aiohttp import web
 
-from service import changes, context, errors, marks
+from service import changes, context, errors, marks, tokens
 from service.db import Row
 from service.freshness import FRESH_SECONDS
+from service.keys import Purpose
 
-TYPE = "latchkey-revocations+jwt"
+TYPE = tokens.TYPES[Purpose.FEED]
+AUDIENCE = "latchkey-revocations"
 _ROWS = 10_000
 
 
@@ -14,8 +16,9 @@ _ROWS = 10_000
 async def feed(request: web.Request) -> web.Response:
     """GET /auth/revocations[?since=]: what tokens were taken back, as a signed JWT.
 
-    Claims: `iss`, `iat`, `age` (seconds since the database was asked), `since`, `next` (the `since`
-    of the next question), `more` (ask again at once) and `changes`, with rows of three kinds:
+    Claims: `iss`, `aud`, `iat`, `exp`, `age` (seconds since the database was asked), `since`,
+    `next` (the `since` of the next question), `more` (ask again at once) and `changes`, with rows
+    of three kinds:
     `[seq, "session", sid, until]`, `[seq, "revoked", user id, version, until]` and
     `[seq, "changed", user id, version, until]`. A `since` from the future is answered from the
     start (`since` is 0): the database is another one, and what the asker knows is void.
@@ -30,18 +33,17 @@ async def feed(request: web.Request) -> web.Response:
     asked = {etag.value for etag in request.if_none_match or ()}
     if since == newest and str(newest) in asked:
         return web.Response(status=304, headers=headers)
-    tokens = request.app[context.TOKENS]
-    rows = await changes.live(request.app[context.DATABASE], tokens.now(), since, _ROWS)
+    issuer = request.app[context.TOKENS]
+    rows = await changes.live(request.app[context.DATABASE], issuer.now(), since, _ROWS)
     more = len(rows) == _ROWS
     document = {
-        "iat": tokens.now(),
         "age": round(known.age, 3),
         "since": since,
         "next": rows[-1]["seq"] if rows else newest,
         "more": more,
         "changes": [_compact(row) for row in rows],
     }
-    body = tokens.sign_document(document, typ=TYPE).encode()
+    body = issuer.sign_document(Purpose.FEED, document, audience=AUDIENCE).encode()
     return web.Response(body=body, headers={**headers, "Content-Type": f"application/{TYPE}"})
 
 

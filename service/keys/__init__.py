@@ -4,10 +4,23 @@ from service.config import Config
 from service.keys import file, ring, secret
 from service.keys.file import BadFile
 from service.keys.jwk import ALGORITHMS
-from service.keys.ring import MAX_AGE, Key, KeyRing
+from service.keys.key import Key
+from service.keys.purpose import DocumentPurpose, Purpose, SigningPurpose
+from service.keys.ring import MAX_AGE, KeyRing, KeySet
 from service.keys.timeline import SIGNING
 
-__all__ = ["ALGORITHMS", "MAX_AGE", "BadFile", "Key", "KeyRing", "load"]
+__all__ = [
+    "ALGORITHMS",
+    "MAX_AGE",
+    "BadFile",
+    "DocumentPurpose",
+    "Key",
+    "KeyRing",
+    "KeySet",
+    "Purpose",
+    "SigningPurpose",
+    "load",
+]
 
 
 def load(config: Config) -> KeyRing:
@@ -15,12 +28,12 @@ def load(config: Config) -> KeyRing:
     texts = (config.jwt_secret_key, config.jwt_secret_key_previous)
     secrets = [secret.read(text) for text in texts if text is not None]
     entries = () if config.jwt_keys_file is None else file.read(config.jwt_keys_file)
-    filed = [entry.key for entry in entries if entry.key is not None]
+    filed = [entry.root for entry in entries if entry.root is not None]
     if config.jwt_algorithm == "HS256":
         return ring.of(*secrets, *filed)
     for entry in entries:
-        if (entry.algorithm, entry.state) == (config.jwt_algorithm, SIGNING) and entry.key:
-            return ring.of(entry.key, *filed, *secrets)
+        if (entry.algorithm, entry.state) == (config.jwt_algorithm, SIGNING) and entry.root:
+            return ring.of(entry.root, *filed, *secrets)
     assert config.jwt_keys_file is not None  # noqa: S101  # the settings are not good without it
     raise BadFile(
         config.jwt_keys_file,

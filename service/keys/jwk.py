@@ -1,6 +1,7 @@
 """One private JWK (RFC 7517): what makes it a key of ours, and what does not."""
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,7 +12,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from service.keys import derive
-from service.keys.ring import Key
+from service.keys.key import Key, Root
+from service.keys.purpose import DocumentPurpose, Purpose
 
 Members = Mapping[str, Any]
 
@@ -58,22 +60,46 @@ def algorithm_of(members: Members) -> str:
     return algorithm
 
 
-def read(members: Members, kid: str) -> Key:
-    """Return the key of a private JWK. Raises ValueError with what is wrong with it."""
+def read(members: Members, kid: str) -> Root:
+    """Return the keys of a private JWK, `kid` is that of sessions. Raises ValueError with why not.
+
+    The keys of documents are derived, so that all who have the same JWK have the same ones; each is
+    named by its thumbprint.
+    """
     algorithm = algorithm_of(members)
     _check_purpose(members)
     if "d" not in members:
         raise ValueError("has no private part (d)")
     _check_strength(members, algorithm)
-    library, private = _library(algorithm), _parse(members, algorithm)
-    public = private.public_key()
+    private = _parse(members, algorithm)
+    material = _library(algorithm).to_jwk(private, as_dict=True)["d"].encode()
+    return Root(
+        session=_key(private, algorithm, kid),
+        feed=_derived(material, algorithm, Purpose.FEED),
+        assertion=_derived(material, algorithm, Purpose.ASSERTION),
+        sealing=functools.partial(derive.sealing, material),
+    )
+
+
+def _derived(material: bytes, algorithm: str, purpose: DocumentPurpose) -> Key:
+    """Return the key of a document; ES256 beside RS256, since RSA keys cannot be derived."""
+    if algorithm == "EdDSA":
+        return _key(derive.ed25519_key(material, purpose), algorithm)
+    return _key(derive.p256_key(material, purpose), "ES256")
+
+
+def _key(private: Any, algorithm: str, kid: str | None = None) -> Key:
+    """Return the key of a private part that the library has read; the thumbprint names it."""
+    library, public = _library(algorithm), private.public_key()
+    shown = library.to_jwk(public, as_dict=True)
+    members = {name: shown[name] for name in _PUBLIC[algorithm]}
+    name = thumbprint(members) if kid is None else kid
     return Key(
-        kid=kid,
+        kid=name,
         algorithm=algorithm,
         sign=lambda message: library.sign(message, private),
         verify=lambda message, signature: library.verify(message, public, signature),
-        derive=derive.of(library.to_jwk(private, as_dict=True)["d"].encode()),
-        public={**_public(members, algorithm), "kid": kid, "alg": algorithm, "use": "sig"},
+        public={**members, "kid": name, "alg": algorithm, "use": "sig"},
     )
 
 

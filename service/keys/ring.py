@@ -1,34 +1,20 @@
-"""The keys in use: each with its one algorithm, and the ring of those that count now."""
+"""The keys in use, by purpose: which one signs, which ones verify, what is published."""
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.keys.derive import Derive
+from service.keys.key import Key, Root
+from service.keys.purpose import SIGNING, SigningPurpose
 
 MAX_AGE = 600
 """Seconds for which others may keep the public set: for so long a new key is not known to all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A key and the only algorithm that it is used with (RFC 8725 section 3.1).
-
-    `kid` is None for a secret, which has no public part either. `derive` makes sub-keys.
-    """
-
-    kid: str | None
-    algorithm: str
-    sign: Callable[[bytes], bytes] = field(repr=False)
-    verify: Callable[[bytes, bytes], bool] = field(repr=False)
-    derive: Derive = field(repr=False)
-    public: Mapping[str, str] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRing:
-    """One key signs, all verify. `jwks` is the public set (RFC 7517) as it is served."""
+class KeySet:
+    """The keys of one purpose. `jwks` is their public set (RFC 7517) as it is served."""
 
     signing: Key
     verifying: tuple[Key, ...]
@@ -40,11 +26,32 @@ class KeyRing:
         return tuple(key for key in self.verifying if key.kid == kid)
 
 
-def of(signing: Key, *others: Key) -> KeyRing:
-    """Return the ring of a key that signs and of others that only verify."""
-    keys = (signing, *(key for key in others if key is not signing))
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """One root signs, all verify. Nobody gets a key without naming what it is for."""
+
+    _roots: tuple[Root, ...]
+    _sets: Mapping[SigningPurpose, KeySet]
+
+    def keys(self, purpose: SigningPurpose) -> KeySet:
+        """Return the keys of a purpose."""
+        return self._sets[purpose]
+
+    def sealing(self, use: str) -> list[bytes]:
+        """Return the keys for one use of sealed values; the first one seals, all open."""
+        return [root.sealing(use) for root in self._roots]
+
+
+def of(signing: Root, *others: Root) -> KeyRing:
+    """Return the ring of a root that signs and of others that only verify."""
+    roots = (signing, *(root for root in others if root is not signing))
+    return KeyRing(roots, {purpose: _set(roots, purpose) for purpose in SIGNING})
+
+
+def _set(roots: tuple[Root, ...], purpose: SigningPurpose) -> KeySet:
+    keys = tuple(root.key(purpose) for root in roots)
     public = [key.public for key in keys if key.public is not None]
     # Sorted, so that every replica serves the same bytes under the same ETag.
     jwks = json.dumps({"keys": sorted(public, key=lambda jwk: jwk["kid"])}, indent=1).encode()
     etag = hashlib.sha256(jwks).hexdigest()[:32]
-    return KeyRing(signing=signing, verifying=keys, jwks=jwks, etag=etag)
+    return KeySet(signing=keys[0], verifying=keys, jwks=jwks, etag=etag)

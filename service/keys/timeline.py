@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.keys import jwk
-from service.keys.ring import Key
+from service.keys.key import Root
 
 PUBLISHED, SIGNING, VERIFYING, RETIRED = STATES = ("published", "signing", "verifying", "retired")
 MEMBER = "latchkey"
@@ -21,14 +21,14 @@ _MAX_KID = 128
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key in the file. `dates` are seconds since 1970, by state; `key` is None once retired."""
+    """A key in the file. `dates` are seconds since 1970, by state; `root` is None once retired."""
 
     kid: str
     algorithm: str
     state: str
     dates: Mapping[str, int]
     members: jwk.Members = field(repr=False)
-    key: Key | None = field(repr=False, compare=False)
+    root: Root | None = field(repr=False, compare=False)
 
     def since(self, state: str) -> int | None:
         """Return when it came into a state, if that is known."""
@@ -39,7 +39,7 @@ class Entry:
         moved = replace(self, state=state, dates={**self.dates, state: now})
         if state != RETIRED:
             return moved
-        return replace(moved, members=jwk.without_private(self.members), key=None)
+        return replace(moved, members=jwk.without_private(self.members), root=None)
 
 
 Entries = tuple[Entry, ...]
@@ -68,9 +68,9 @@ def read(members: object, *, alone: bool) -> Entry:
     kid = members["kid"] if "kid" in members else jwk.thumbprint(members)
     if not isinstance(kid, str) or not kid.isprintable() or not 0 < len(kid) <= _MAX_KID:
         raise ValueError(f"must have a name of 1 to {_MAX_KID} printable characters (kid)")
-    key = None if state == RETIRED else jwk.read(members, kid)
+    root = None if state == RETIRED else jwk.read(members, kid)
     plain = {name: value for name, value in members.items() if name != MEMBER}
-    return Entry(kid, algorithm, state, dates, plain, key)
+    return Entry(kid, algorithm, state, dates, plain, root)
 
 
 def write(entry: Entry) -> dict[str, Any]:
