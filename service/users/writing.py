@@ -12,7 +12,6 @@ from service.users.names import canonical, searched
 from service.users.reading import User, by_id, get, require, role_by_name
 
 _TEXTS = ("name", "email")
-_SKIPPED = 1_000_000
 
 
 async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any]) -> User:
@@ -75,10 +74,13 @@ async def sign_out_all(tx: Transaction, by: Actor, now: int) -> None:
     """End all sessions of all users, also of those whom this database has never known.
 
     For a database that was restored from a backup: it lacks revocations, users and versions, so
-    tokens that were issued until `now` are refused as such, and versions skip what may be lost.
+    tokens that were issued until `now` are refused as such. Versions go on from `now`: processes
+    that remember higher ones than the backup has do not refuse those who sign in again.
     """
     await changes.lifetimes.refuse_before(tx, now + 1)
-    await tx.execute("UPDATE users SET version = version + ?", (_SKIPPED,))
+    await tx.execute(
+        "UPDATE users SET version = CASE WHEN version < ? THEN ? ELSE version + 1 END", (now, now)
+    )
     await audit.record(tx, by, "user_sign_out", (None, "all users"))
 
 
