@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import run
 from service import config, db, keys, schema
+from service.changes import lifetimes
 from service.config import Database as Where
 from service.db import Database
 from service.revocation import Revocation
@@ -41,6 +42,8 @@ async def measure(where: Where) -> None:
     """Measure in this process: checks with and without rows, and the memory that rows take."""
     schema.up(where)
     async with db.connect(where) as database:
+        async with database.transaction() as tx:
+            await lifetimes.note(tx, 6 * 3600, int(time.time()))
         none = Revocation(database, max_staleness=60)
         await none.catch_up()
         await fill(database)
@@ -69,6 +72,7 @@ async def compare(none: Revocation, many: Revocation) -> float:
         {"ENVIRONMENT": "test", "JWT_SECRET_KEY": os.urandom(64).hex()}, Path(os.devnull)
     )
     tokens = Tokens(settings, keys.load(settings))
+    tokens.horizon = 2**62
     user = {"id": 1, "username": "admin", "version": 1, "roles": []}
     issued = [tokens.issue(user, amr="cli")[0] for _ in range(1000)]
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from service import changes, context, db, keys, logs, middleware, openapi, outbound, schema
+from service import context, db, keys, logs, middleware, openapi, outbound, schema
 from service.config import Config
 from service.endpoints import (
     account,
@@ -21,6 +21,7 @@ from service.endpoints import (
     revocations,
     wellknown,
 )
+from service.housekeeping import Housekeeping
 from service.keys import KeyRing
 from service.keywatch import KeyWatch
 from service.login import bypass, cas, oidc, sso
@@ -85,16 +86,15 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _revocation(app: web.Application) -> AsyncIterator[None]:
-    """Know every live revocation before the first answer, and follow the feed from then on."""
+    """Know every revocation before the first answer, and follow the feed from then on."""
     config, database = app[context.CONFIG], app[context.DATABASE]
     feed = Revocation(database, max_staleness=config.revocation_max_staleness)
+    keeping = Housekeeping(database, feed, app[context.TOKENS])
     with db.answering(config.database):
-        async with database.transaction() as tx:
-            await changes.issuing(tx, config.jwt_expires_in, app[context.TOKENS].now())
-        await feed.catch_up()
+        await keeping.start()
     app[context.REVOCATION] = feed
     app[context.METRICS].watch_feed(feed.__len__, lambda: feed.age)
-    async with _beside(feed.follow()):
+    async with _beside(feed.follow()), _beside(keeping.run()):
         yield
 
 

@@ -17,6 +17,7 @@ TABLES = {
     "user_roles": ("user_id", "role_id"),
     "changes": ("seq",),
     "token_lifetimes": ("seconds",),
+    "revocation_state": ("id",),
     "audit": ("id",),
     "identities": ("provider", "subject"),
     "provider_sessions": ("sid",),

@@ -1,22 +1,23 @@
 """Which tokens were taken back: in memory, fed by the database.
 
-Verifying costs two dictionary look-ups and no statement. Each process remembers the live rows of
-the feed and looks for newer ones several times a second. Whoever asks in between is answered from
+Verifying costs two dictionary look-ups and no statement. Each process remembers the rows of the
+feed and looks for newer ones several times a second. A request in between is answered from
 memory, unless that is over a second old: then it catches up first, and past
-REVOCATION_MAX_STALENESS it fails shut.
+REVOCATION_MAX_STALENESS it fails closed. Memory forgets what the database has pruned, and nothing
+by the clock of this process.
 """
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
-from service import changes, errors, logouts, logs, provider_sessions, users
+from service import changes, errors, logs, provider_sessions, users
 from service.audit import Actor
-from service.db import Database, Row, Version, reason
+from service.changes import lifetimes
+from service.db import Database, Version, reason
 from service.freshness import FRESH_SECONDS, Freshness
+from service.revoked import Revoked, RevokedUser
 from service.stopwatch import awake_or_asleep
 from service.tokens import Claims
 
@@ -24,41 +25,26 @@ _T = TypeVar("_T")
 
 POLL_SECONDS = 0.2
 _ATTEMPT_SECONDS = 1.0
-_PRUNE_SECONDS = 60.0
 _PAGE = 10_000
-_UNTIL_THE_FEED_SAYS = 60
-
-
-@dataclass(slots=True)
-class _User:
-    """What the feed says of one user's tokens, by their `ver`; `until` as in the feed."""
-
-    revoked_below: int = 0
-    changed_below: int = 0
-    until: int = 0
-    fresh: asyncio.Future[users.User | None] | None = field(default=None, repr=False)
 
 
 class Revocation:
-    """The memory of one process. `clock` says seconds since 1970, `ticks` those of a stopwatch."""
+    """The memory of one process. `ticks` are the seconds of a stopwatch."""
 
     def __init__(
         self,
         database: Database,
         *,
         max_staleness: int,
-        clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = awake_or_asleep,
     ) -> None:
         self._database = database
         self._max_staleness = max_staleness
-        self._clock = clock
         self._freshness = Freshness(ticks)
-        self._sessions: dict[str, int] = {}
-        self._users: dict[int, _User] = {}
+        self._revoked = Revoked()
         self._seq = 0
         self._version: Version | None = None
-        self._pruned_at = ticks()
+        self.state = lifetimes.State()
         self._attempt: asyncio.Task[None] | None = None
 
     @property
@@ -73,18 +59,23 @@ class Revocation:
 
     def __len__(self) -> int:
         """How many sessions and users are remembered."""
-        return len(self._sessions) + len(self._users)
+        return len(self._revoked)
 
     async def admit(self, claims: Claims) -> Claims:
         """Return the claims of a verified token as they are now: with the fresh name and roles.
 
-        Raises TokenRevoked, FeedStale, and DatabaseUnavailable if a changed user cannot be read.
+        Raises TokenRevoked, TokenExpired, FeedStale, TokenInvalid if the token lives longer than
+        revocations, and DatabaseUnavailable if a changed user or a lifetime cannot be read.
         """
         if self._freshness.age > FRESH_SECONDS:
             await self._ask_again()
-        if claims["sid"] in self._sessions:
+        if claims["exp"] - claims["iat"] > self.state.max_life:
+            await self._require_covered(claims)
+        if claims["exp"] <= self.state.pruned_until:
+            raise errors.TokenExpired  # whatever this clock reads: revocations of it may be gone
+        if claims["sid"] in self._revoked.sessions or claims["iat"] < self.state.not_before:
             raise errors.TokenRevoked
-        user = self._users.get(claims["id"])
+        user = self._revoked.users.get(claims["id"])
         if user is None:
             return claims
         if claims["ver"] < user.revoked_below:
@@ -113,7 +104,6 @@ class Revocation:
             await self._database.changed(POLL_SECONDS)
             try:
                 await self.catch_up()
-                await self._prune()
             except errors.DatabaseUnavailable as error:
                 if not gone:
                     logs.event(
@@ -127,28 +117,41 @@ class Revocation:
                     logs.event("feed_found")
                 gone = False
 
-    async def sign_out_session(self, claims: Claims) -> None:
-        """End the session of a token, for every process. Raises DatabaseUnavailable."""
+    async def sign_out_session(self, claims: Claims) -> bool:
+        """End the session of a token, for every process; return whether that is a change.
+
+        Raises DatabaseUnavailable.
+        """
         async with self._database.transaction() as tx:
-            await changes.session_ended(tx, claims["sid"], claims["exp"])
+            is_new = await changes.session_ended(tx, claims["sid"], claims["exp"])
             await provider_sessions.forget(tx, claims["sid"])
-        self._end_session(claims["sid"], claims["exp"])
+        self._revoked.end_session(claims["sid"], claims["exp"])  # the feed will bring it again
+        return is_new
 
-    async def sign_out_user(self, by: Actor, user_id: int) -> None:
-        """End all sessions of a user, everywhere. Raises DatabaseUnavailable, RoleMissing."""
+    async def sign_out_user(self, by: Actor, claims: Claims) -> bool:
+        """End all sessions of the user of a token; return whether that is a change.
+
+        A token that was taken back while it waited for its turn ends nothing. Raises
+        DatabaseUnavailable, RoleMissing.
+        """
         async with self._database.transaction() as tx:
-            version = await users.sign_out(tx, by, user_id)
-        self._revoke_user(user_id, version, int(self._clock()) + _UNTIL_THE_FEED_SAYS)
+            if await changes.is_revoked(tx, claims):
+                return False
+            version = await users.sign_out(tx, by, claims["id"])
+        self._revoked.revoke_user(claims["id"], version, 0)
+        return True
 
-    # What this process has committed counts at once here; the feed will bring it again.
+    async def _require_covered(self, claims: Claims) -> None:
+        """Refuse a token that lives longer than revocations, unless its lifetime is new.
 
-    def _end_session(self, sid: str, until: int) -> None:
-        self._sessions[sid] = until
-
-    def _revoke_user(self, user_id: int, version: int, until: int) -> None:
-        user = self._users.setdefault(user_id, _User())
-        user.revoked_below = max(user.revoked_below, version)
-        user.until = max(user.until, until)
+        Another process notes a lifetime before it issues with it, so one look that begins now
+        finds it. Raises TokenInvalid, DatabaseUnavailable.
+        """
+        for _ in range(2):  # what is under way may have begun before the note
+            await self.catch_up()
+            if claims["exp"] - claims["iat"] <= self.state.max_life:
+                return
+        raise errors.TokenInvalid
 
     async def _ask_again(self) -> None:
         """Catch up before answering, once a second at most; then judge what is known by its age.
@@ -171,6 +174,7 @@ class Revocation:
             version, before = await _in_time(changes.version(self._database)), self._version
             if version != before:
                 await self._read_rows(self._seq if _is_later(version, before) else 0)
+                await self._read_state()
         except errors.DatabaseUnavailable:
             self._freshness.failed()
             raise
@@ -181,30 +185,35 @@ class Revocation:
         """Read what comes after `since`; all, of a server that may have lost its last rows."""
         feed = self._database.feed
         newest = await _in_time(changes.last_seq(feed))
+        if newest < since:
+            since = 0  # a backup was restored
         rows_read = _PAGE
         while rows_read == _PAGE:
-            rows = await _in_time(changes.live(feed, int(self._clock()), since, _PAGE))
+            rows = await _in_time(changes.live(feed, since, _PAGE))
             for row in rows:
-                self._apply(row)
+                self._revoked.apply(row)
                 since = row["seq"]
             rows_read = len(rows)
             self._seq = max(self._seq, since)  # what is read is not read twice
         self._seq = max(since, newest)  # the same in every process, whatever was pruned
 
-    def _apply(self, row: Row) -> None:
-        if row["kind"] == "session":
-            self._end_session(row["sid"], row["until"])
-        elif row["kind"] == "revoked":
-            self._revoke_user(row["user_id"], row["version"], row["until"])
-        else:
-            user = self._users.setdefault(row["user_id"], _User())
-            if row["version"] > user.changed_below:
-                user.changed_below = row["version"]
-                user.fresh = None
-            user.until = max(user.until, row["until"])
+    async def _read_state(self) -> None:
+        """Read what the database says of all tokens, and forget what it has pruned.
 
-    async def _freshened(self, claims: Claims, user: _User) -> Claims:
-        """Look the user up once, however many ask, and remember it until the next change."""
+        After a restore of a backup it says less than before: what ended stays ended.
+        """
+        said = await _in_time(lifetimes.state(self._database.feed))
+        before, self.state = self.state, said.after(self.state)
+        if self.state.pruned_until != before.pruned_until:
+            self._revoked.forget(self.state)
+
+    async def _freshened(self, claims: Claims, user: RevokedUser) -> Claims:
+        """Look the user up once, however many ask, and remember it until the next change.
+
+        `ver` is the change that is known here, not the newest: a token that is exchanged for one
+        with the newest would outlive a revocation that has not been read yet.
+        """
+        version = user.changed_below
         if user.fresh is None:
             user.fresh = asyncio.ensure_future(users.by_id(self._database, claims["id"]))
         looking = user.fresh
@@ -214,27 +223,10 @@ class Revocation:
             if user.fresh is looking:
                 user.fresh = None
             raise
-        if found is None or found["disabled"]:
+        if found is None or found["disabled"] or claims["ver"] < user.revoked_below:
             raise errors.TokenRevoked
-        return {
-            **claims,
-            "username": found["username"],
-            "roles": found["roles"],
-            "ver": found["version"],
-        }
-
-    async def _prune(self) -> None:
-        """Forget what no live token can need, here and in the database."""
-        if self._freshness.ticks() - self._pruned_at < _PRUNE_SECONDS:
-            return
-        self._pruned_at = self._freshness.ticks()
-        now = int(self._clock())
-        self._sessions = {sid: until for sid, until in self._sessions.items() if until > now}
-        self._users = {key: user for key, user in self._users.items() if user.until > now}
-        for table in (changes, provider_sessions, logouts):
-            if await table.has_dead(self._database, now):
-                async with self._database.transaction() as tx:
-                    await table.prune(tx, now)
+        fresh = {name: found[name] for name in ("username", "roles")}
+        return {**claims, **fresh, "ver": min(version, found["version"])}
 
 
 def _is_later(version: Version, before: Version | None) -> bool:

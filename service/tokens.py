@@ -38,14 +38,19 @@ Claims = dict[str, Any]
 
 
 class Tokens:
-    """Issues and verifies for one issuer. `clock` returns the time as seconds since 1970."""
+    """Issues and verifies for one issuer. `clock` returns the time as seconds since 1970.
+
+    No token is issued that expires after `horizon`, which is what the database has noted: 0 until
+    then. `lifetime` is that of a session, in seconds.
+    """
 
     def __init__(
         self, config: Config, keys: KeyRing, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._issuer = config.public_url
         self._audience = config.jwt_audience
-        self._lifetime = config.jwt_expires_in
+        self.lifetime = config.jwt_expires_in
+        self.horizon = 0
         self._refuse_bypass = config.production
         self._clock = clock
         self.use(keys)
@@ -70,11 +75,14 @@ class Tokens:
         """Return a token that begins a session, and its claims.
 
         `user` has `id`, `username`, `roles` and `version`; `amr` says how the user signed in (RFC
-        8176); `expires_in` are seconds, at most the life of a session. Raises TokenTooLarge.
+        8176); `expires_in` are seconds, at most the life of a session. Raises TokenTooLarge,
+        and DatabaseUnavailable if the token would outlive the horizon.
         """
         now = self.now()
         opaque = secrets.token_urlsafe(33)  # 44 letters: two names of 132 bits
-        lifetime = self._lifetime if expires_in is None else min(expires_in, self._lifetime)
+        lifetime = self.lifetime if expires_in is None else min(expires_in, self.lifetime)
+        if now + lifetime > self.horizon:
+            raise errors.DatabaseUnavailable  # or the clock was set: noted within a second
         return self._sign(
             {
                 "id": user["id"],

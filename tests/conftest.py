@@ -27,7 +27,14 @@ ROOT = Path(__file__).parent.parent
 SECRET = str(dotenv_values(ROOT / ".env.test")["JWT_SECRET_KEY"])
 STRONG = "5f1d8c0b7a3e49d26b80c1f7e2a9d3548e6f0b1c7d2a3948f5e6d7c8b9a0f1e2"
 
-pytest_plugins = ("tests.commands", "tests.fake", "tests.keyfiles", "tests.sso", "tests.verifiers")
+pytest_plugins = (
+    "tests.commands",
+    "tests.fake",
+    "tests.keyfiles",
+    "tests.sso",
+    "tests.verifiers",
+    "tests.worlds",
+)
 
 REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
 """Set where a skipped test is a failure, as in CI."""

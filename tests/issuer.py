@@ -74,9 +74,10 @@ def _segment(data: bytes) -> bytes:
 class Issuer:
     """Serves a key set and a feed of `rows` (without their `seq`), `page` of them at a time.
 
-    `feed` are the keys of the feed, whose first signs it. `spoil` changes the claims of a document
-    of the feed, and `sealed` how it is signed; `statuses` answers with a status instead, by
-    `since`; `requests` has each path with its answer.
+    `feed` are the keys of the feed, whose first signs it. `covered` are its claims about all
+    tokens, `max_life` and others. `spoil` changes the claims of a document of the feed, and
+    `sealed` how it is signed; `statuses` answers with a status instead, by `since`; `requests` has
+    each path with its answer.
     """
 
     def __init__(self, *published: Signer) -> None:
@@ -84,6 +85,7 @@ class Issuer:
         self.feed = [feed_signer(key) for key in published]
         self.rows: list[list[Any]] = []
         self.page = 10_000
+        self.covered: Claims = {"max_life": 21_600}
         self.spoil: Callable[[Claims], Claims] = lambda claims: claims
         self.sealed: Callable[[Claims], str] = lambda claims: self.feed[0].sign(claims, typ=FEED)
         self.statuses: dict[int | None, int] = {}
@@ -142,13 +144,14 @@ class Issuer:
             "next": rows[-1][0] if rows else newest,
             "more": len(rows) == self.page,
             "changes": rows,
+            **self.covered,
         }
         return status, self.sealed(self.spoil(claims)).encode()
 
     @property
     def etag(self) -> str:
         """The ETag of the feed."""
-        return f'"{len(self.rows)}"'
+        return f'"{len(self.rows)}.{sorted(self.covered.items())}"'.replace("'", "")
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         issuer = self

@@ -1,11 +1,20 @@
 """Users by their names, for tests that change them."""
 
+import time
+
 from service import users
 from service.audit import Actor
+from service.changes import lifetimes
 from service.db import Database, Transaction
 from service.users import User
 
 BY = Actor("test")
+
+
+async def note(database: Database, seconds: int = 6 * 3600, now: float | None = None) -> int:
+    """Note that tokens with that life are issued, as every process does; return their horizon."""
+    async with database.transaction() as tx:
+        return await lifetimes.note(tx, seconds, int(time.time() if now is None else now))
 
 
 async def delete(tx: Transaction, username: str) -> None:

@@ -501,3 +501,45 @@ def test_the_lock_file_names_no_registry() -> None:
     lock = json.loads((ROOT / "clients/javascript/package-lock.json").read_text())
     assert "resolved" not in json.dumps(lock)
     assert Path(os.fspath(latchkey_verifier.__file__)).parent == ROOT / "clients/python"
+
+
+# What the feed says of all tokens
+
+
+def test_a_token_that_outlives_revocations_is_refused(make: Make, issuer: Issuer) -> None:
+    issuer.covered = {"max_life": 600}
+    now = int(time.time()) - 10
+    fits = EC.sign(issuer.claims(iat=now, exp=now + 600))
+    longer = EC.sign(issuer.claims(iat=now, exp=now + 601))
+    client = make(issuer.url)
+    assert (outcome(client, fits), outcome(client, longer)) == ("good", "token_invalid")
+    # A lifetime that is newer than the feed: a 503 until it is read, and no 401.
+    now = int(time.time())
+    fresh = EC.sign(issuer.claims(iat=now, exp=now + 3600))
+    assert outcome(client, fresh) == "feed_stale"
+    issuer.covered = {"max_life": 3600}
+    seconds_until(client, fresh, "good", at_most=2)
+    assert outcome(client, longer) == "good"
+
+
+def test_a_feed_that_says_of_no_lifetime_is_not_believed(make: Make, issuer: Issuer) -> None:
+    issuer.covered = {}
+    assert outcome(make(issuer.url), EC.sign(issuer.claims())) == "feed_stale"
+
+
+def test_tokens_from_before_a_moment_are_refused(make: Make, issuer: Issuer) -> None:
+    now = int(time.time())
+    issuer.covered = {"max_life": 3600, "not_before": now - 10}
+    before, after = (EC.sign(issuer.claims(iat=now - age)) for age in (11, 10))
+    client = make(issuer.url)
+    assert (outcome(client, before), outcome(client, after)) == ("token_revoked", "good")
+
+
+def test_what_expired_before_the_feed_was_pruned_is_refused_by_a_slow_clock(
+    make: Make, issuer: Issuer
+) -> None:
+    claims = issuer.claims()
+    issuer.covered = {"max_life": 3600, "pruned_until": claims["exp"]}
+    client = make(issuer.url)
+    assert outcome(client, EC.sign(claims)) == "token_expired"
+    assert outcome(client, EC.sign({**claims, "exp": claims["exp"] + 1})) == "good"

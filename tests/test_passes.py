@@ -41,7 +41,9 @@ def tokens(settings: Settings, tmp_path: Path, clock: Clock) -> Tokens:
     """Return tokens that are signed by a key pair."""
     key(tmp_path / "keys.json", "generate")
     config = settings(JWT_ALGORITHM="EdDSA", JWT_KEYS_FILE=str(tmp_path / "keys.json"))
-    return Tokens(config, keys.load(config), clock=clock)
+    made = Tokens(config, keys.load(config), clock=clock)
+    made.horizon = 2**62
+    return made
 
 
 async def claims_of(database: Database, tokens: Tokens, username: str = "user") -> Claims:

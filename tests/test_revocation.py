@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from service import changes, db, errors, logs, users
+from service.changes import lifetimes
+from service.changes.lifetimes import LEAD, MARGIN
 from service.config import Database as Where
 from service.db import Database, Transaction, Version
 from service.revocation import Revocation
@@ -39,6 +41,7 @@ def ticks() -> Ticks:
 @pytest.fixture
 async def feed(database: Database, ticks: Ticks) -> Revocation:
     """Return a memory that has caught up."""
+    await people.note(database)
     feed = Revocation(database, max_staleness=60, ticks=ticks)
     await feed.catch_up()
     return feed
@@ -68,6 +71,7 @@ async def claims_of(database: Database, username: str, sid: str = "session-1") -
         "roles": user["roles"],
         "ver": user["version"],
         "sid": sid,
+        "iat": int(time.time()),
         "exp": int(time.time()) + 3600,
     }
 
@@ -103,7 +107,7 @@ async def test_signing_out_everywhere_ends_all_and_who_signs_in_again_is_in(
 ) -> None:
     before = [await claims_of(database, "admin", sid) for sid in ("session-1", "session-2")]
     other = await claims_of(database, "user")
-    await feed.sign_out_user(people.BY, before[0]["id"])
+    await feed.sign_out_user(people.BY, before[0])
     assert [await refused(feed, claims) for claims in before] == [True, True]
     assert not await refused(feed, await claims_of(database, "admin", "session-3"))
     assert not await refused(feed, other)
@@ -331,24 +335,20 @@ async def test_a_changed_user_who_cannot_be_read_is_not_let_in_with_old_roles(
     assert (await feed.admit(claims))["ver"] > claims["ver"]
 
 
-async def test_following_finds_changes_says_what_it_lost_and_prunes(
+async def test_following_finds_changes_and_says_what_it_lost(
     database: Database,
     feed: Revocation,
     elsewhere: Elsewhere,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("service.revocation.POLL_SECONDS", 0.005)
-    monkeypatch.setattr("service.revocation._PRUNE_SECONDS", 0.0)
     log = io.StringIO()
     monkeypatch.setattr(logs, "_sink", logs.Sink(log, "text", logs.INFO))
     claims = await claims_of(database, "admin")
-    now = int(time.time())
-    await elsewhere(lambda tx: changes.session_ended(tx, "long-over", now - 1000))
     following = asyncio.create_task(feed.follow())
     await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
     await asyncio.sleep(0.3)
     assert await refused(feed, claims)
-    assert await database.fetch_all("SELECT sid FROM changes") == [{"sid": claims["sid"]}]
     assert len(feed) == 1
     read = database.data_version
 
@@ -363,50 +363,81 @@ async def test_following_finds_changes_says_what_it_lost_and_prunes(
     assert log.getvalue().count(" feed_lost ") == log.getvalue().count(" feed_found") == 1
 
 
-async def test_memory_forgets_what_no_live_token_can_need(database: Database, ticks: Ticks) -> None:
-    now = time.time()
-    clock = Ticks()
-    clock.now = now
-    feed = Revocation(database, max_staleness=60, clock=clock, ticks=ticks)
+async def test_memory_forgets_what_the_database_has_pruned(
+    database: Database, feed: Revocation
+) -> None:
+    now = int(time.time())
     async with database.transaction() as tx:
-        await changes.issuing(tx, 100, int(now))
-        await changes.session_ended(tx, "session-1", int(now) + 100)
+        await changes.session_ended(tx, "session-1", now + 100)
         await users.sign_out(tx, people.BY, 1)
     await feed.catch_up()
     assert len(feed) == 2
-    clock.now += 1000
-    ticks.now += 1000
-    await feed._prune()
-    assert len(feed) == 0
+    async with database.transaction() as tx:
+        assert await changes.prune(tx, now + 100 + MARGIN) == 1
+        await changes.user_changed(tx, 2, 2)
+    await feed.catch_up()
+    assert len(feed) == 2
+    async with database.transaction() as tx:
+        assert await changes.prune(tx, now + 10 * 3600) == 1
+    await feed._read_state()
     # The newest row stays: it says how far the feed has come.
-    assert await database.fetch_all("SELECT seq FROM changes") == [{"seq": 2}]
+    assert await database.fetch_all("SELECT seq FROM changes") == [{"seq": 3}]
+    assert len(feed) == 0
     late = Revocation(database, max_staleness=60)
     await late.catch_up()
-    assert late.seq == feed.seq == 2
+    assert late.seq == feed.seq == 3
+
+
+async def test_a_token_that_expired_before_what_was_pruned_is_refused_by_a_slow_clock(
+    database: Database, feed: Revocation
+) -> None:
+    """Its revocation may be gone: the process that pruned says how late it is."""
+    claims = await claims_of(database, "admin")
+    await feed.sign_out_session(claims)
+    async with database.transaction() as tx:
+        await changes.user_changed(tx, 2, 2)
+        assert await changes.prune(tx, claims["exp"] + MARGIN) == 1
+    restarted = Revocation(database, max_staleness=60)
+    await restarted.catch_up()
+    with pytest.raises(errors.TokenExpired):
+        await restarted.admit(claims)
+    assert not await refused(restarted, {**claims, "exp": claims["exp"] + MARGIN})
+
+
+async def until_of_next(database: Database) -> int:
+    """Return until when the next row of a user would be kept; write none."""
+    async with database.transaction() as tx:
+        return await lifetimes.horizon(tx, int(time.time())) + MARGIN
 
 
 async def test_rows_outlive_every_token_whatever_the_settings_were(database: Database) -> None:
-    now = 1_000_000
+    now = int(time.time())
+    assert await until_of_next(database) > now + 365 * 86400
+    week = await people.note(database, 7 * 86400)
+    assert week >= now + 7 * 86400 + LEAD
+    assert await until_of_next(database) == week + MARGIN
+    hour = await people.note(database, 3600)
+    assert await until_of_next(database) == week + MARGIN
+    await people.note(database, 7 * 86400, now - 5000)  # a slow clock shortens nothing
+    assert await until_of_next(database) == week + MARGIN
+    async with database.transaction() as tx:
+        await lifetimes.prune(tx, hour + MARGIN)
+    (row,) = await database.fetch_all("SELECT seconds FROM token_lifetimes")
+    assert row == {"seconds": 7 * 86400}
 
-    async def until_of_next() -> int:
-        async with database.transaction() as tx:
-            await changes.user_changed(tx, 1, 9, now)
-            row = await tx.fetch_one("SELECT until FROM changes ORDER BY seq DESC LIMIT 1")
-        assert row is not None
-        return int(row["until"]) - now
 
-    assert await until_of_next() > 365 * 86400
+async def test_a_process_of_an_older_version_is_covered_for_a_day(database: Database) -> None:
+    """It notes no horizon: `until` is NULL while it runs."""
+    now = int(time.time())
     async with database.transaction() as tx:
-        await changes.issuing(tx, 7 * 86400, now)
-    assert 7 * 86400 < await until_of_next() < 8 * 86400
-    async with database.transaction() as tx:
-        await changes.issuing(tx, 3600, now)
-    assert 7 * 86400 < await until_of_next() < 8 * 86400
-    now += 8 * 86400
-    assert 3600 < await until_of_next() < 7200
-    async with database.transaction() as tx:
-        await changes.prune(tx, now)
-        assert await tx.fetch_all("SELECT seconds FROM token_lifetimes") == [{"seconds": 3600}]
+        await tx.execute("INSERT INTO token_lifetimes (seconds, until) VALUES (?, NULL)", (7200,))
+    assert await until_of_next(database) >= now + 7200 + 86400
+    await people.note(database, 600)
+    await people.note(database, 7200)
+    assert await until_of_next(database) >= now + 7200 + 86400
+    feed = Revocation(database, max_staleness=60)
+    await feed.catch_up()
+    assert feed.state.max_life == 7200
 
 
 async def test_a_change_and_its_row_are_one_transaction(database: Database) -> None:
@@ -417,7 +448,7 @@ async def test_a_change_and_its_row_are_one_transaction(database: Database) -> N
 
     with pytest.raises(RuntimeError):
         await half()
-    assert await changes.live(database, 0) == []
+    assert await changes.live(database) == []
     user = await users.by_username(database, "manager")
     assert user is not None
     assert not user["disabled"]
@@ -433,11 +464,13 @@ async def test_a_hundred_thousand_rows_are_loaded_in_order(database: Database) -
                 " SELECT 'session', 'sid-' || i, ? FROM n",
                 (first, first + 9_999, until),
             )
+    await people.note(database)
+    claims = await claims_of(database, "admin")
     feed = Revocation(database, max_staleness=60)
     await feed.catch_up()
     assert len(feed) == 100_000
-    assert await refused(feed, {"id": 1, "ver": 1, "sid": "sid-77777"})
-    assert not await refused(feed, {"id": 1, "ver": 1, "sid": "sid-0"})
+    assert await refused(feed, {**claims, "sid": "sid-77777"})
+    assert not await refused(feed, {**claims, "sid": "sid-0"})
 
 
 async def test_following_goes_on_whatever_goes_wrong(
@@ -461,3 +494,63 @@ async def test_following_goes_on_whatever_goes_wrong(
     following.cancel()
     assert calls > 1
     assert log.getvalue().count(" error\n") == 1
+
+
+async def test_a_token_that_outlives_revocations_is_refused(
+    database: Database, feed: Revocation
+) -> None:
+    claims = await claims_of(database, "admin")
+    longest = {**claims, "exp": claims["iat"] + 6 * 3600}
+    assert not await refused(feed, longest)
+    longer = {**longest, "exp": longest["exp"] + 1}
+    with pytest.raises(errors.TokenInvalid):
+        await feed.admit(longer)
+    # Another process notes a longer lifetime, and its token is here before the next poll.
+    await people.note(database, 6 * 3600 + 1)
+    assert await feed.admit(longer) is longer
+
+
+async def test_without_the_database_an_unknown_lifetime_is_no_bad_token(
+    database: Database, feed: Revocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = await claims_of(database, "admin")
+
+    async def gone(_probe: str) -> int:
+        raise errors.DatabaseUnavailable
+
+    monkeypatch.setattr(database, "data_version", gone)
+    with pytest.raises(errors.DatabaseUnavailable):
+        await feed.admit({**claims, "exp": claims["iat"] + 86400})
+
+
+async def test_a_token_exchanged_while_its_user_is_signed_out_elsewhere_ends_too(
+    database: Database, feed: Revocation, elsewhere: Elsewhere
+) -> None:
+    """The fresh user that a process reads may be newer than what it knows of the feed."""
+    claims = await claims_of(database, "user")
+    await elsewhere(lambda tx: users.grant(tx, people.BY, "user", "manage_documents"))
+    await feed.catch_up()
+    await elsewhere(lambda tx: users.sign_out(tx, people.BY, claims["id"]))
+    exchanged = await feed.admit(claims)
+    await feed.catch_up()
+    assert await refused(feed, claims)
+    assert await refused(feed, exchanged)
+
+
+async def test_a_restored_backup_takes_nothing_out_of_memory(
+    database: Database, feed: Revocation
+) -> None:
+    session, everywhere = await claims_of(database, "admin"), await claims_of(database, "user", "s")
+    async with database.transaction() as tx:
+        await lifetimes.refuse_before(tx, 1000)
+    await feed.sign_out_session(session)
+    await feed.sign_out_user(people.BY, everywhere)
+    await feed.catch_up()
+    async with database.transaction() as tx:
+        for table in ("changes", "revocation_state"):
+            await tx.execute(f"DELETE FROM {table}")  # noqa: S608
+    await feed.catch_up()
+    assert feed.seq == 0
+    assert await refused(feed, session)
+    assert await refused(feed, everywhere)
+    assert feed.state.not_before == 1000

@@ -30,6 +30,7 @@ export class Verifier {
   rows = new Map(); // by kind and whom: [below which `ver`, until when]
   #options; #isShared; #keys; #feedKeys; #keysFetched = 0; #keysLast = 0;
   #since = 0; #etag; #fresh = 0;
+  #covered = { maxLife: 0, notBefore: 0, prunedUntil: 0 };
 
   /** `issuer` is required; the others, and what they mean: README.md. */
   constructor(options) {
@@ -60,9 +61,16 @@ export class Verifier {
     const claims = verified.get(token) ?? await this.#check(token);
     verified.set(token, claims);
     if (verified.size > this.#options.remembered) verified.delete(verified.keys().next().value);
-    if (claims.exp <= now()) refuse('token_expired');
+    const { maxLife, notBefore, prunedUntil } = this.#covered;
+    if (claims.exp <= Math.max(now(), prunedUntil)) refuse('token_expired');
     const isFresh = Math.abs(now() - this.#fresh) <= this.#options.maxStaleness;
-    if (!isFresh) throw new FeedStale('the feed cannot be read', { cause: this.fault });
+    const isLong = claims.exp - claims.iat > maxLife;
+    const isNew = claims.iat > this.#fresh - 5; // and its lifetime may be newer than the feed
+    if (!isFresh || (isLong && isNew)) {
+      throw new FeedStale('the feed cannot be read, or is too old', { cause: this.fault });
+    }
+    if (isLong) refuse('token_invalid');
+    if (claims.iat < notBefore) refuse('token_revoked');
     const isBelow = (kind, who) => claims.ver < this.rows.get(`${kind} ${who}`)?.[0];
     if (isBelow('session', claims.sid) || isBelow('revoked', claims.id)) refuse('token_revoked');
     const stale = isBelow('changed', claims.id);
@@ -112,6 +120,7 @@ export class Verifier {
   async #readFeed() {
     const began = now();
     let [rows, since, etag, age, more, body] = [this.rows, this.#since, this.#etag, 0, true];
+    let covered = this.#covered;
     while (more) {
       ({ etag, body } = await this.#get(`/auth/revocations?since=${since}`, etag));
       if (!body) break;
@@ -128,9 +137,12 @@ export class Verifier {
         if (!(rows.get(key)?.[0] > version)) rows.set(key, [version, until]);
       }
       ({ next: since, more, age } = said);
+      const { max_life: maxLife, not_before: notBefore = 0, pruned_until: prunedUntil = 0 } = said;
+      if (!Number.isInteger(maxLife)) throw new Error('the document has no max_life');
+      covered = { maxLife, notBefore, prunedUntil };
     }
     this.rows = new Map([...rows].filter(([, [, until]]) => until > began));
-    [this.#since, this.#etag, this.#fresh] = [since, etag, began - age];
+    [this.#since, this.#etag, this.#fresh, this.#covered] = [since, etag, began - age, covered];
   }
 
   async #get(path, etag) {

@@ -53,6 +53,7 @@ class Verifier:
         self._remember = functools.lru_cache(self.remembered)(self._check)
         self._rows: dict[Any, tuple[int, int]] = {}  # below which `ver`, until when
         self._since, self._etag, self._fresh = 0, "", 0.0
+        self._covered = 0, 0, 0  # the feed's `max_life`, `not_before` and `pruned_until`
         self.stopped, self.fault = threading.Event(), Exception("not started")
 
     def start(self) -> "Verifier":
@@ -64,10 +65,17 @@ class Verifier:
     def verify(self, token: str) -> dict[str, Any]:
         """Return its claims. `roles` is empty if `stale_roles`: they changed, ask `/auth/me`."""
         claims, now = self._remember(token), time.time()
-        if claims["exp"] <= now:
+        max_life, not_before, pruned_until = self._covered
+        if claims["exp"] <= max(now, pruned_until):
             raise Refused("token_expired")
-        if abs(now - self._fresh) > self.max_staleness:
+        is_long = claims["exp"] - claims["iat"] > max_life
+        is_new = claims["iat"] > self._fresh - 5  # and its lifetime may be newer than the feed
+        if abs(now - self._fresh) > self.max_staleness or (is_long and is_new):
             raise FeedStale from self.fault
+        if is_long:
+            raise Refused("token_invalid")
+        if claims["iat"] < not_before:
+            raise Refused("token_revoked")
         who = {"session": claims["sid"], "revoked": claims["id"], "changed": claims["id"]}
         below = {row[0]: claims["ver"] < self._rows.get(row, (0, 0))[0] for row in who.items()}
         if below["session"] or below["revoked"]:
@@ -123,7 +131,7 @@ class Verifier:
 
     def _read_feed(self) -> None:
         began, age, more = time.time(), 0.0, True
-        rows, since, etag = self._rows, self._since, self._etag
+        rows, since, etag, covered = self._rows, self._since, self._etag, self._covered
         while more:
             etag, body = self._get(f"/auth/revocations?since={since}", etag)
             if not body:
@@ -140,8 +148,9 @@ class Verifier:
                 row = (*version, 2**62)[0], until  # the end of a session is that of every version
                 rows[kind, who] = max(row, rows.get((kind, who), row))
             since, more, age = said["next"], said["more"], said["age"]
+            covered = said["max_life"], said.get("not_before", 0), said.get("pruned_until", 0)
         self._rows = {who: row for who, row in rows.items() if row[1] > began}
-        self._since, self._etag, self._fresh = since, etag, began - age
+        self._since, self._etag, self._fresh, self._covered = since, etag, began - age, covered
 
     def _get(self, path: str, etag: str = "") -> tuple[str, str]:
         self._latchkey.request("GET", path, headers={"If-None-Match": etag} if etag else {})

@@ -5,8 +5,10 @@ import sys
 import click
 
 from service import config, context, errors, keys, tokens, users
+from service.changes import lifetimes
 from service.cli import output, run
 from service.config import parse
+from service.db import Transaction
 from service.errors import Fault
 
 
@@ -36,14 +38,27 @@ def issue(username: str, expires_in: int | None, json_form: bool) -> None:
     settings = config.load()
     if expires_in is not None and expires_in > settings.jwt_expires_in:
         raise Fault(f"A token lives {settings.jwt_expires_in} s at most: that is JWT_EXPIRES_IN.")
-    user = run.read(lambda database: users.get(database, username))
-    if user["disabled"]:
-        raise Fault(f"The user {user['username']} is disabled: user enable {user['username']}")
     issuer = tokens.Tokens(settings, keys.load(settings))
-    issued, claims = issuer.issue(user, amr="cli", expires_in=expires_in)
+
+    seconds = issuer.lifetime if expires_in is None else expires_in
+    issued, claims = run.write(lambda tx: noted_token(tx, issuer, username, seconds))
     lasts = claims["exp"] - claims["iat"]
     facts = {"token": issued, "token_type": "Bearer", "expires_in": lasts}
     output.done(issued, **facts, json_form=json_form)
+
+
+async def noted_token(
+    tx: Transaction, issuer: tokens.Tokens, username: str, seconds: int
+) -> tuple[str, tokens.Claims]:
+    """Note how far a token of `username` reaches, so that revocations outlive it; return it.
+
+    Raises UserNotFound, and Fault if the user is disabled.
+    """
+    user = await users.get(tx, username)
+    if user["disabled"]:
+        raise Fault(f"The user {user['username']} is disabled: user enable {user['username']}")
+    issuer.horizon = await lifetimes.note(tx, seconds, issuer.now())
+    return issuer.issue(user, amr="cli", expires_in=seconds)
 
 
 @token.command()

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from service import changes, context, errors, marks, tokens
+from service.changes import lifetimes
 from service.db import Row
 from service.freshness import FRESH_SECONDS
 from service.keys import Purpose
@@ -17,8 +18,10 @@ async def feed(request: web.Request) -> web.Response:
     """GET /auth/revocations[?since=]: what tokens were taken back, as a signed JWT.
 
     Claims: `iss`, `aud`, `iat`, `exp`, `age` (seconds since the database was asked), `since`,
-    `next` (the `since` of the next question), `more` (ask again at once) and `changes`, with rows
-    of three kinds:
+    `next` (the `since` of the next question), `more` (ask again at once), `max_life` (a token with
+    a longer life is refused), `not_before` (one with an earlier `iat`, too), `pruned_until` (one
+    whose `exp` is not later has expired, whatever a clock says), and `changes`, with rows of three
+    kinds:
     `[seq, "session", sid, until]`, `[seq, "revoked", user id, version, until]` and
     `[seq, "changed", user id, version, until]`. A `since` from the future is answered from the
     start (`since` is 0): the database is another one, and what the asker knows is void.
@@ -29,18 +32,23 @@ async def feed(request: web.Request) -> web.Response:
         await known.catch_up()
     newest = known.seq  # once: what comes while we read is for the next question
     since = since if since <= newest else 0
-    headers = {"ETag": f'"{newest}"', "Cache-Control": "no-cache"}
+    tag = f"{newest}.{known.state.max_life}.{known.state.not_before}"
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
     asked = {etag.value for etag in request.if_none_match or ()}
-    if since == newest and str(newest) in asked:
+    if since == newest and tag in asked:
         return web.Response(status=304, headers=headers)
     issuer = request.app[context.TOKENS]
-    rows = await changes.live(request.app[context.DATABASE], issuer.now(), since, _ROWS)
+    rows = await changes.live(request.app[context.DATABASE], since, _ROWS)
+    state = (await lifetimes.state(request.app[context.DATABASE])).after(known.state)
     more = len(rows) == _ROWS
     document = {
         "age": round(known.age, 3),
         "since": since,
         "next": rows[-1]["seq"] if rows else newest,
         "more": more,
+        "max_life": state.max_life,
+        "not_before": state.not_before,
+        "pruned_until": state.pruned_until,
         "changes": [_compact(row) for row in rows],
     }
     body = issuer.sign_document(Purpose.FEED, document, audience=AUDIENCE).encode()

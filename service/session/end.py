@@ -25,11 +25,13 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
         came_from = await _provider_session(request, claims)
         feed = request.app[context.REVOCATION]
         if everywhere:
-            await feed.sign_out_user(context.actor(request, claims), claims["id"])
+            is_new = await feed.sign_out_user(context.actor(request, claims), claims)
         else:
-            await feed.sign_out_session(claims)
+            is_new = await feed.sign_out_session(claims)
         scope = "everywhere" if everywhere else "session"
-        context.log(request, "sign_out", user=claims["username"], sid=claims["sid"], scope=scope)
+        if is_new:
+            who = {"user": claims["username"], "sid": claims["sid"]}
+            context.log(request, "sign_out", **who, scope=scope)
         if came_from is not None:
             location = await _by_way_of(request, came_from, location)
     clears = request.method != "GET" or sends_cookie(request)

@@ -27,7 +27,15 @@ from service.users.reading import (
     taken,
 )
 from service.users.role import create_role, delete_role
-from service.users.writing import delete, grant, revoke, set_disabled, sign_out, update
+from service.users.writing import (
+    delete,
+    grant,
+    revoke,
+    set_disabled,
+    sign_out,
+    sign_out_all,
+    update,
+)
 
 __all__ = [
     "MANAGE_USERS",
@@ -57,6 +65,7 @@ __all__ = [
     "roles",
     "set_disabled",
     "sign_out",
+    "sign_out_all",
     "taken",
     "update",
 ]

@@ -1,6 +1,5 @@
 """Changing users: each change counts up, is announced and recorded, or does not happen at all."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,24 +47,41 @@ async def delete(tx: Transaction, by: Actor, user: User) -> None:
     await tx.execute("DELETE FROM users WHERE id = ?", (user["id"],))
     if rights.manages(user):
         await rights.require_a_manager_is_left(tx)
-    await changes.user_revoked(tx, user["id"], changes.DELETED, int(time.time()))
+    await changes.user_revoked(tx, user["id"], changes.DELETED)
     await audit.record(tx, by, "user_delete", (user["id"], user["username"]))
 
 
-async def sign_out(tx: Transaction, by: Actor, user_id: int) -> int:
+async def sign_out(tx: Transaction, by: Actor, user_id: int, *, seen: int | None = None) -> int:
     """End all sessions of a user; return the first `ver` that is good again.
 
-    Whoever signs in again after this is in. A user who is gone has no sessions left. Raises
-    RoleMissing when `by` is neither the user nor a manager.
+    A user who signs in again after this has a new session. A user who is gone has none left. `seen`
+    is the version that the user had when this was asked for: sessions that have been ended since
+    are not ended again. Raises RoleMissing when `by` is neither the user nor a manager.
     """
     if by.id != user_id:
         await rights.require_manager(tx, by)
     user = await by_id(tx, user_id)
     if user is None:
         return changes.DELETED
+    if seen is not None and await changes.is_user_revoked(tx, user_id, seen):
+        return int(user["version"])
     version = await touch(tx, user, revoke=True)
     await audit.record(tx, by, "user_sign_out", (user_id, user["username"]))
     return version
+
+
+async def sign_out_all(tx: Transaction, by: Actor, now: int) -> None:
+    """End all sessions of all users, also of those whom this database has never known.
+
+    For a database that was restored from a backup: it lacks revocations, users and versions, so
+    tokens that were issued until `now` are refused as such. Versions go on from `now`: processes
+    that remember higher ones than the backup has do not refuse those who sign in again.
+    """
+    await changes.lifetimes.refuse_before(tx, now + 1)
+    await tx.execute(
+        "UPDATE users SET version = CASE WHEN version < ? THEN ? ELSE version + 1 END", (now, now)
+    )
+    await audit.record(tx, by, "user_sign_out", (None, "all users"))
 
 
 async def set_disabled(tx: Transaction, by: Actor, username: str, *, disabled: bool) -> bool:
@@ -93,7 +109,7 @@ async def touch(tx: Transaction, user: Mapping[str, Any], *, revoke: bool = Fals
         (version, audit.now(), user["id"]),
     )
     announce = changes.user_revoked if revoke else changes.user_changed
-    await announce(tx, user["id"], version, int(time.time()))
+    await announce(tx, user["id"], version)
     return version
 
 

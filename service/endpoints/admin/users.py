@@ -75,9 +75,10 @@ async def delete(request: web.Request) -> web.Response:
 @marks.needs(users.MANAGE_USERS)
 async def sign_out(request: web.Request) -> web.Response:
     """POST /api/v1/users/{id}/sign-out: ends all sessions of a user."""
+    seen = await exchange.user(request, request.app[context.DATABASE])
     async with context.changing(request) as (tx, by):
         user = await exchange.user(request, tx)
-        await users.sign_out(tx, by, user["id"])
+        await users.sign_out(tx, by, user["id"], seen=seen["version"])
     context.log(request, "user_sign_out", user=user["username"], by=by.name)
     return web.Response(status=204)
 

@@ -67,9 +67,10 @@ async def update(request: web.Request) -> web.Response:
 async def sign_out(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/sign-out: ends all sessions of a user."""
     bodies.nothing(bodies.form(await exchange.form(request)))
+    seen = await exchange.user(request, request.app[context.DATABASE])
     async with context.changing(request) as (tx, by):
         user = await exchange.user(request, tx)
-        await users.sign_out(tx, by, user["id"])
+        await users.sign_out(tx, by, user["id"], seen=seen["version"])
     context.log(request, "user_sign_out", user=user["username"], by=by.name)
     return frame.go_on(f"/admin/users/{user['id']}", "user-signed-out")
 

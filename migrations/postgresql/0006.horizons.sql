@@ -1,0 +1,28 @@
+-- How far tokens can reach, and what the feed has forgotten.
+-- A row of `token_lifetimes` says: processes issue tokens with a life of `seconds`, and none of these
+-- expires after `until`. `until` only moves forward. `noted_at` is the clock of the process that
+-- wrote it last. `until` is NULL if a process of an older version has written the row.
+
+ALTER TABLE token_lifetimes ADD COLUMN noted_at BIGINT;
+
+-- `until` in `changes` is now an hour after the last token has expired, not a minute. What older
+-- versions wrote about users assumed one lifetime at a time: let it cover all that are known.
+UPDATE changes SET until = until + 3540;
+
+UPDATE changes SET until = greatest(until, (
+    SELECT extract(epoch FROM now())::bigint + 3600 + coalesce(max(seconds), 0)
+    FROM token_lifetimes
+)) WHERE kind <> 'session';
+
+-- Both columns are seconds since 1970; no row means 0.
+--   pruned_until  revocations of tokens that expired until then may have been deleted
+--   not_before    tokens that were issued before are refused, whoever has them
+CREATE TABLE revocation_state (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    pruned_until BIGINT NOT NULL,
+    not_before BIGINT NOT NULL
+);
+
+CREATE INDEX changes_by_sid ON changes (sid);
+
+CREATE INDEX changes_by_user ON changes (user_id);

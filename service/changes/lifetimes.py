@@ -1,0 +1,142 @@
+"""The notes of how far tokens reach: one row for each lifetime, with the horizon of its tokens.
+
+The invariant: no token is issued that expires after a horizon that the database already holds, and
+no revocation is forgotten before the horizon that held when it was written. Times are seconds since
+1970.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from service.db import Reader, Transaction
+
+LEAD = 3600
+"""How far a horizon lies beyond the end of a token that is issued now."""
+
+MARGIN = 3600
+"""How long a revocation is kept beyond the horizon."""
+
+_OLDER_VERSIONS = 86400  # how long a process of an older version may run on, which notes nothing
+_HALF = MARGIN // 2  # tokens that were issued while a revocation was written are covered as well
+_IS_DEAD = f"until <= ? - {MARGIN}"
+_LONGEST = 365 * 86400  # where nothing is noted, nothing was issued: this is for good measure
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the database says besides the rows of the feed.
+
+    `horizons` has the horizon of each lifetime, `noted_at` the clock of the process that wrote it.
+    """
+
+    horizons: dict[int, int] = field(default_factory=dict)
+    noted_at: dict[int, int] = field(default_factory=dict)
+    pruned_until: int = 0
+    not_before: int = 0
+
+    def after(self, known: "State") -> "State":
+        """Return this, with what is known from before and may be lost with a restored backup."""
+        return replace(
+            self,
+            pruned_until=max(self.pruned_until, known.pruned_until),
+            not_before=max(self.not_before, known.not_before),
+        )
+
+    def is_dead(self, until: int) -> bool:
+        """Tell whether rows that end at `until` have been pruned, by the clock that pruned them."""
+        return until <= self.pruned_until + _HALF
+
+    @property
+    def max_life(self) -> int:
+        """The longest life of a token that revocations cover, in seconds."""
+        return max(self.horizons, default=0)
+
+
+async def note(tx: Transaction, seconds: int, now: int) -> int:
+    """Note that tokens with a life of `seconds` are issued; return the horizon for them.
+
+    `now` is the clock of the process; the later of it and of the database's counts. A horizon only
+    moves forward. A row of an older version's process gets its end: from now on such a process
+    may run for one more day.
+    """
+    latest = max(now, await database_clock(tx) or now)
+    await tx.execute(
+        "UPDATE token_lifetimes SET until = ? + seconds WHERE until IS NULL",
+        (latest + _OLDER_VERSIONS,),
+    )
+    await tx.execute(
+        "INSERT INTO token_lifetimes (seconds, until, noted_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (seconds) DO UPDATE SET noted_at = excluded.noted_at, until = CASE"
+        " WHEN token_lifetimes.until > excluded.until THEN token_lifetimes.until"
+        " ELSE excluded.until END",
+        (seconds, latest + seconds + LEAD, now),
+    )
+    row = await tx.fetch_one("SELECT until FROM token_lifetimes WHERE seconds = ?", (seconds,))
+    assert row is not None  # noqa: S101  # just written
+    return int(row["until"])
+
+
+async def horizon(tx: Transaction, now: int) -> int:
+    """Return the time after which no token expires that was issued until now."""
+    row = await tx.fetch_one(
+        "SELECT max(coalesce(until, ? + seconds)) AS until FROM token_lifetimes",
+        (now + _OLDER_VERSIONS,),
+    )
+    return now + _LONGEST if row is None or row["until"] is None else int(row["until"])
+
+
+async def state(db: Reader) -> State:
+    """Read the notes. Read the rows of the feed before, not after: pruning may come in between."""
+    notes = await db.fetch_all("SELECT seconds, until, noted_at FROM token_lifetimes")
+    row = await db.fetch_one("SELECT pruned_until, not_before FROM revocation_state")
+    return State(
+        horizons={each["seconds"]: each["until"] or 0 for each in notes},
+        noted_at={each["seconds"]: each["noted_at"] for each in notes if each["noted_at"]},
+        **(row or {}),
+    )
+
+
+async def refuse_before(tx: Transaction, moment: int) -> None:
+    """Refuse all tokens that were issued before `moment`, of all users."""
+    await tx.execute(
+        "INSERT INTO revocation_state (id, pruned_until, not_before) VALUES (1, 0, ?)"
+        " ON CONFLICT (id) DO UPDATE SET not_before = CASE"
+        " WHEN revocation_state.not_before > excluded.not_before"
+        " THEN revocation_state.not_before ELSE excluded.not_before END",
+        (moment,),
+    )
+
+
+async def has_dead(db: Reader, now: int) -> bool:
+    """Tell whether there is anything to prune."""
+    row = await db.fetch_one(f"SELECT 1 FROM token_lifetimes WHERE {_IS_DEAD} LIMIT 1", (now,))  # noqa: S608  # a constant
+    return row is not None
+
+
+async def prune(tx: Transaction, now: int) -> int:
+    """Delete the lifetimes whose tokens expired a margin before `now`; return how many."""
+    count = await tx.execute(f"DELETE FROM token_lifetimes WHERE {_IS_DEAD}", (now,))  # noqa: S608  # a constant
+    if count:
+        await pruned(tx, now)
+    return count
+
+
+async def pruned(tx: Transaction, now: int) -> None:
+    """Note that tokens have expired whose revocations or lifetimes are deleted up to `now`."""
+    await tx.execute(
+        "INSERT INTO revocation_state (id, pruned_until, not_before) VALUES (1, ?, 0)"
+        " ON CONFLICT (id) DO UPDATE SET pruned_until = CASE"
+        " WHEN revocation_state.pruned_until > excluded.pruned_until"
+        " THEN revocation_state.pruned_until ELSE excluded.pruned_until END",
+        (now - _HALF,),
+    )
+
+
+async def database_clock(db: Reader) -> int | None:
+    """Read the clock of the database's machine; None for SQLite, where it is that of the process.
+
+    Raises DatabaseUnavailable.
+    """
+    if db.kind == "sqlite":
+        return None
+    row = await db.fetch_one("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now")
+    return int(row["now"]) if row else None

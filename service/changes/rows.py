@@ -1,0 +1,113 @@
+"""The revocation feed's table: what tokens that are already issued must learn.
+
+Each function that appends runs in the transaction of the change that it announces. Times are
+seconds since 1970.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from service.changes import lifetimes
+from service.changes.lifetimes import MARGIN
+from service.db import Database, Reader, Row, Transaction, Version
+
+DELETED = 2**62
+"""The version that a deleted user has in the feed: above every `ver`."""
+
+ALL = 2**62
+"""More rows than there will ever be."""
+
+_LAST = "SELECT coalesce(max(seq), 0) AS number FROM changes"
+_NEWEST = """
+SELECT (SELECT coalesce(max(seq), 0) FROM changes)
+ + (SELECT CAST(coalesce(sum(coalesce(until, 1099511627776)), 0) AS BIGINT) FROM token_lifetimes)
+ + (SELECT coalesce(max(not_before), 0) FROM revocation_state) AS number
+"""
+_IS_DEAD = "until <= ? AND seq < (SELECT max(seq) FROM changes)"
+_HAS_DEAD = f"SELECT 1 FROM changes WHERE {_IS_DEAD} LIMIT 1"  # noqa: S608  # a constant
+_PRUNE = f"DELETE FROM changes WHERE {_IS_DEAD}"  # noqa: S608  # a constant
+_SELECT = "SELECT seq, kind, sid, user_id, version, until FROM changes"
+
+
+async def session_ended(tx: Transaction, sid: str, until: int) -> bool:
+    """Announce that a session has ended, whose tokens expire at `until`.
+
+    Return whether that is new: a session ends once.
+    """
+    added = await tx.execute(
+        "INSERT INTO changes (kind, sid, until) SELECT 'session', ?, ?"
+        " WHERE NOT EXISTS (SELECT 1 FROM changes WHERE sid = ?)",
+        (sid, until + MARGIN, sid),
+    )
+    return added == 1
+
+
+async def user_changed(tx: Transaction, user_id: int, version: int) -> None:
+    """Announce new name or roles: tokens with a `ver` below `version` are good, but not fresh."""
+    await _append_for_user(tx, "changed", user_id, version)
+
+
+async def user_revoked(tx: Transaction, user_id: int, version: int) -> None:
+    """Announce that the user's tokens with a `ver` below `version` are taken back."""
+    await _append_for_user(tx, "revoked", user_id, version)
+
+
+async def is_revoked(tx: Transaction, claims: Mapping[str, Any]) -> bool:
+    """Tell whether a token that was good a moment ago has been taken back since."""
+    ended = await tx.fetch_one("SELECT 1 FROM changes WHERE sid = ? LIMIT 1", (claims["sid"],))
+    return ended is not None or await is_user_revoked(tx, claims["id"], claims["ver"])
+
+
+async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
+    """Tell whether the user's tokens with this `ver` have been taken back."""
+    row = await tx.fetch_one(
+        "SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ? LIMIT 1",
+        (user_id, version),
+    )
+    return row is not None
+
+
+async def live(db: Reader, since: int = 0, limit: int = ALL) -> list[Row]:
+    """Read the first rows after `since`, in the order of `seq`: all that have not been pruned.
+
+    No clock decides what is read: a process whose clock is fast must not miss a row. A reader that
+    has seen a `seq` has missed none before it, since writers come one after another.
+    """
+    return await db.fetch_all(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
+
+
+async def last_seq(db: Reader) -> int:
+    """Read the highest `seq` that was used; 0 if none was."""
+    row = await db.fetch_one(_LAST)
+    return int(row["number"]) if row else 0
+
+
+async def version(db: Database) -> Version:
+    """Return what changes when a row was appended, or a lifetime or `not_before` was moved."""
+    return await db.data_version(_NEWEST)
+
+
+async def has_dead(db: Database, now: int) -> bool:
+    """Tell whether there is anything to prune."""
+    return await db.fetch_one(_HAS_DEAD, (now,)) is not None
+
+
+async def prune(tx: Transaction, now: int) -> int:
+    """Delete the rows up to `now` except the newest, and note it; return how many that were.
+
+    The tokens that these rows concern expired a margin before `now`. A process whose clock is
+    slow learns from the note that they have, and does not accept them again.
+    """
+    pruned = await tx.execute(_PRUNE, (now,))
+    if pruned:
+        await lifetimes.pruned(tx, now)
+    return pruned
+
+
+async def _append_for_user(tx: Transaction, kind: str, user_id: int, version: int) -> None:
+    until = await lifetimes.horizon(tx, int(time.time())) + MARGIN
+    await tx.execute(
+        "INSERT INTO changes (kind, user_id, version, until) VALUES (?, ?, ?, ?)",
+        (kind, user_id, version, until),
+    )

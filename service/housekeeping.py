@@ -1,0 +1,125 @@
+"""What a process does regularly: it notes how far its tokens reach, and prunes what is over."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from service import changes, errors, logouts, logs, provider_sessions
+from service.changes import lifetimes
+from service.clocks import Clocks
+from service.db import Database
+from service.revocation import Revocation
+from service.stopwatch import awake_or_asleep
+from service.tokens import Tokens
+
+_INTERVAL = 0.2
+_MINUTE = 60.0
+_HALF = lifetimes.LEAD / 2
+_PRUNED = (changes, lifetimes, provider_sessions, logouts)
+
+
+class Housekeeping:
+    """Keeps `tokens.horizon` ahead of the tokens that this process issues.
+
+    `clock` returns seconds since 1970, `ticks` those of a stopwatch.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        feed: Revocation,
+        tokens: Tokens,
+        *,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = awake_or_asleep,
+    ) -> None:
+        self._database = database
+        self._feed = feed
+        self._tokens = tokens
+        self._clock = clock
+        self._ticks = ticks
+        self._clocks = Clocks(clock, ticks)
+        self._noted_at: dict[int, int] = {}
+        self._is_disputed = False
+        self._noted = self._minute = ticks()
+
+    async def start(self) -> None:
+        """Note the lifetime and read the feed, before the first request.
+
+        Raises DatabaseUnavailable.
+        """
+        before = (await lifetimes.state(self._database)).noted_at
+        for noted_at in before.values():  # an older note says nothing, one of the future does
+            self._clocks.agrees("process", max(noted_at, self._clock()))
+        self._noted_at = before
+        await self._note()
+        await self._feed.catch_up()
+        self._tokens.horizon = self._held()
+        await self._compare_with_database()
+
+    async def run(self) -> None:
+        """Do what is due, several times a second, without end."""
+        while True:
+            await asyncio.sleep(_INTERVAL)
+            try:
+                await self.tend()
+            except errors.DatabaseUnavailable:
+                continue  # the follower of the feed logs it
+            except Exception as error:  # noqa: BLE001  # whatever it is, the horizon moves on
+                logs.unexpected(error)
+
+    async def tend(self) -> None:
+        """Do what is due now. Raises DatabaseUnavailable."""
+        self._clocks.check()
+        self._compare_with_notes()
+        self._tokens.horizon = self._held()
+        if self._must_note():
+            await self._note()
+        if self._ticks() - self._minute >= _MINUTE:
+            self._minute = self._ticks()
+            now = await self._compare_with_database()
+            if self._clocks.is_reliable:
+                await self.prune(now)
+
+    async def prune(self, now: int) -> None:
+        """Delete what no token can need at `now`. Raises DatabaseUnavailable."""
+        for table in _PRUNED:
+            if await table.has_dead(self._database, now):
+                async with self._database.transaction() as tx:
+                    await table.prune(tx, now)
+
+    def _held(self) -> int:
+        """Return the horizon that the database holds for the tokens of this process."""
+        return self._feed.state.horizons.get(self._tokens.lifetime, 0)
+
+    async def _note(self) -> None:
+        seconds, now = self._tokens.lifetime, int(self._clock())
+        async with self._database.transaction() as tx:
+            await lifetimes.note(tx, seconds, now)
+        self._noted_at[seconds] = now
+        self._noted, self._is_disputed = self._ticks(), False
+        await self._feed.catch_up_with_own()
+        self._tokens.horizon = self._held()
+
+    def _must_note(self) -> bool:
+        """Tell whether the horizon comes near, or others have to see the clock of this process."""
+        rest = self._tokens.horizon - self._clock() - self._tokens.lifetime
+        quiet_for = self._ticks() - self._noted
+        return rest < _HALF or quiet_for >= (_MINUTE if self._is_disputed else _HALF)
+
+    def _compare_with_notes(self) -> None:
+        """Compare clocks with the processes that have just written a note."""
+        noted_at = self._feed.state.noted_at
+        for seconds, at in noted_at.items():
+            if self._noted_at.get(seconds) != at and not self._clocks.agrees("process", at):
+                self._is_disputed = True
+        self._noted_at = dict(noted_at)
+
+    async def _compare_with_database(self) -> int:
+        """Compare clocks with the database; return the earlier of both."""
+        now = int(self._clock())
+        other = await lifetimes.database_clock(self._database)
+        if other is None:
+            return now
+        self._clocks.agrees("database", other)
+        return min(now, other)

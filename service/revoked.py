@@ -1,0 +1,59 @@
+"""What one process remembers of the revocation feed: sessions that ended, users that changed."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from service import users
+from service.changes.lifetimes import State
+from service.db import Row
+
+
+@dataclass(slots=True)
+class RevokedUser:
+    """What the feed says of one user's tokens, by their `ver`; `until` as in the feed."""
+
+    revoked_below: int = 0
+    changed_below: int = 0
+    until: int = 0
+    fresh: asyncio.Future[users.User | None] | None = field(default=None, repr=False)
+
+
+class Revoked:
+    """The rows of the feed, by session and by user."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, int] = {}
+        self.users: dict[int, RevokedUser] = {}
+
+    def __len__(self) -> int:
+        """How many sessions and users are remembered."""
+        return len(self.sessions) + len(self.users)
+
+    def apply(self, row: Row) -> None:
+        """Remember a row of the feed; one that is known already changes nothing."""
+        if row["kind"] == "session":
+            self.end_session(row["sid"], row["until"])
+        elif row["kind"] == "revoked":
+            self.revoke_user(row["user_id"], row["version"], row["until"])
+        else:
+            user = self.users.setdefault(row["user_id"], RevokedUser())
+            if row["version"] > user.changed_below:
+                user.changed_below = row["version"]
+                user.fresh = None
+            user.until = max(user.until, row["until"])
+
+    def end_session(self, sid: str, until: int) -> None:
+        """Remember that a session has ended."""
+        self.sessions[sid] = max(until, self.sessions.get(sid, 0))
+
+    def revoke_user(self, user_id: int, version: int, until: int) -> None:
+        """Remember that the user's tokens with a `ver` below `version` are taken back."""
+        user = self.users.setdefault(user_id, RevokedUser())
+        user.revoked_below = max(user.revoked_below, version)
+        user.until = max(user.until, until)
+
+    def forget(self, state: State) -> None:
+        """Forget what the database has pruned."""
+        is_dead = state.is_dead
+        self.sessions = {sid: until for sid, until in self.sessions.items() if not is_dead(until)}
+        self.users = {key: user for key, user in self.users.items() if not is_dead(user.until)}

@@ -1,0 +1,229 @@
+"""What a process does regularly: horizons are noted in advance, and wrong clocks delete nothing."""
+
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from service import changes, db, errors, logs, users
+from service.changes.lifetimes import LEAD, MARGIN
+from tests import people
+from tests.conftest import Settings
+from tests.stores import ON_POSTGRESQL, ON_SQLITE
+from tests.worlds import HOUR, LIFE, NOW, Process, World
+
+Start = Callable[..., Awaitable[Process]]
+
+FAST = 7 * HOUR
+
+
+@pytest.fixture
+async def start(world: World, settings: Settings) -> AsyncIterator[Start]:
+    """Yield what starts a process on connections of its own."""
+    opened = []
+
+    async def begin(**given: float) -> Process:
+        context = db.connect(world.where)
+        opened.append(context)
+        return await Process(world, await context.__aenter__(), settings, **given).start()  # type: ignore[arg-type]
+
+    yield begin
+    for each in opened:
+        await each.__aexit__(None, None, None)
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """Return what is logged."""
+    lines = io.StringIO()
+    monkeypatch.setattr(logs, "_sink", logs.Sink(lines, "text", logs.INFO))
+    return lines
+
+
+def written(log: io.StringIO) -> str:
+    """Return what was logged until now."""
+    logs.flush()
+    return log.getvalue()
+
+
+async def disable(process: Process, username: str = "user") -> None:
+    """Disable a user, and enable it again: the tokens from before are revoked."""
+    async with process.database.transaction() as tx:
+        await users.set_disabled(tx, people.BY, username, disabled=True)
+        await users.set_disabled(tx, people.BY, username, disabled=False)
+
+
+async def test_a_horizon_is_noted_before_the_first_token_and_renewed_in_advance(
+    start: Start, world: World
+) -> None:
+    process = await start()
+    horizon = process.tokens.horizon
+    assert horizon == NOW + LIFE + LEAD
+    await process.run(LEAD / 2 - 60)
+    assert process.tokens.horizon == horizon
+    await process.run(60)
+    assert process.tokens.horizon == world.now + LIFE + LEAD
+    (row,) = await process.database.fetch_all("SELECT seconds, until FROM token_lifetimes")
+    assert row == {"seconds": LIFE, "until": process.tokens.horizon}
+
+
+async def test_no_token_is_issued_beyond_the_horizon(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await start()
+    process.error = 2 * HOUR
+    with pytest.raises(errors.DatabaseUnavailable):
+        await process.sign_in()
+    monkeypatch.setattr(process.database, "transaction", _gone)
+    with pytest.raises(errors.DatabaseUnavailable):
+        await process.keeping.tend()
+    with pytest.raises(errors.DatabaseUnavailable):
+        await process.sign_in()
+    monkeypatch.undo()
+    await process.keeping.tend()
+    assert await process.accepts(await process.sign_in())
+
+
+def _gone() -> None:
+    raise errors.DatabaseUnavailable
+
+
+async def test_a_horizon_that_the_database_has_lost_is_noted_again(start: Start) -> None:
+    process = await start()
+    async with process.database.transaction() as tx:
+        await tx.execute("UPDATE token_lifetimes SET until = until - 7000")
+    await process.feed.catch_up()
+    await process.keeping.tend()
+    (row,) = await process.database.fetch_all("SELECT until FROM token_lifetimes")
+    assert row["until"] == process.tokens.horizon == NOW + LIFE + LEAD
+
+
+async def test_no_start_ends_a_lifetime_that_another_process_uses(
+    start: Start, world: World
+) -> None:
+    long = await start(life=30 * 86400)
+    short = await start(life=120)
+    token = await long.sign_in()
+    assert await short.accepts(token)
+    await disable(short)
+    for process in (long, short):
+        assert not await process.accepts(token)
+    world.pass_by(29 * 86400)
+    for process in (await long.start(), await short.start()):
+        await process.run(3 * HOUR)
+        assert not await process.accepts(token)
+
+
+@pytest.mark.parametrize("error", [FAST, 3 * 86400])
+async def test_a_clock_that_is_fast_for_a_minute_deletes_and_misses_nothing(
+    start: Start, error: float
+) -> None:
+    right = await start()
+    token, other = await right.sign_in(), await right.sign_in("manager")
+    await disable(right)
+    wrong = await start(error=error)
+    assert wrong.feed.seq == 2
+    await wrong.run(61)
+    wrong.error = 0
+    await wrong.run(2 * HOUR)
+    for process in (right, wrong, await right.start()):
+        await process.keeping.tend()
+        assert not await process.accepts(token)
+        assert await process.accepts(other)
+
+
+async def test_a_clock_that_jumps_ahead_while_running_deletes_nothing(start: Start) -> None:
+    process = await start()
+    await process.run(2 * HOUR)
+    token, other = await process.sign_in(), await process.sign_in("manager")
+    await disable(process)
+    process.error = 3 * 86400
+    await process.run(180)
+    process.error = 0
+    await process.run(180)
+    await process.start()
+    assert not await process.accepts(token)
+    assert await process.accepts(other)
+
+
+async def test_a_revocation_by_a_slow_clock_lasts_as_long(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await start()
+    token = await process.sign_in()
+    slow = await start(error=-FAST)
+    monkeypatch.setattr("service.changes.rows.time.time", lambda: NOW - FAST)
+    await disable(slow)
+    await process.run(5 * HOUR)
+    assert not await process.accepts(token)
+    assert not await (await process.start()).accepts(token)
+
+
+async def test_a_slow_server_that_starts_again_does_not_accept_what_others_forgot(
+    start: Start,
+) -> None:
+    right, slow = await start(), await start(error=-FAST)
+    token = await right.sign_in()
+    await disable(right)
+    await right.run(12 * HOUR)
+    await disable(right, "manager")  # the newest row is never deleted
+    await right.run(HOUR)
+    assert len(await changes.live(right.database)) == 2
+    assert not await slow.accepts(token)
+    assert not await (await slow.start()).accepts(token)
+
+
+async def test_what_is_over_is_pruned_by_a_steady_clock(start: Start) -> None:
+    process = await start()
+    await disable(process, "user")
+    await disable(process, "manager")
+    await process.run(LIFE + LEAD + MARGIN - 60)
+    assert len(await changes.live(process.database)) == 4
+    await process.run(180)
+    assert len(await changes.live(process.database)) == 1
+    await disable(process)
+    assert await process.accepts(await process.sign_in())
+    assert len(process.feed) == 1
+
+
+@ON_POSTGRESQL
+async def test_a_clock_that_differs_from_the_databases_prunes_nothing_and_warns_once(
+    start: Start, log: io.StringIO
+) -> None:
+    process = await start(error=-8)
+    assert written(log).count(" clock_differs ") == 1
+    assert "from_clock_of=database seconds=-8" in written(log)
+    await disable(process)
+    await disable(process, "manager")
+    await process.run(LIFE + LEAD + MARGIN + 2 * HOUR)
+    assert len(await changes.live(process.database)) == 4
+    assert written(log).count(" clock_differs ") == 1
+    process.error = 60
+    await process.run(120)
+    assert written(log).count(" clock_differs ") == 2
+    process.error = 0
+    await process.run(2 * HOUR)
+    assert len(await changes.live(process.database)) == 1
+    assert written(log).count(" clock_differs ") == 2
+
+
+@ON_SQLITE
+async def test_processes_on_one_file_compare_their_clocks(start: Start, log: io.StringIO) -> None:
+    right = await start()
+    await right.run(120)
+    wrong = await start(error=FAST)
+    assert " clock_differs " not in written(log)  # the other note may be old
+    await right.tend()
+    assert f"from_clock_of=process seconds={-FAST}" in written(log)
+    await wrong.tend()
+    assert f"from_clock_of=process seconds={FAST}" in written(log)
+    await right.run(180)
+    assert written(log).count(" clock_differs ") == 2
+
+
+async def test_a_start_with_a_clock_behind_the_last_note_warns(
+    start: Start, log: io.StringIO
+) -> None:
+    await start()
+    await start(error=-FAST)
+    assert f"seconds={-FAST}" in written(log)
