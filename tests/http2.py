@@ -3,9 +3,10 @@
 import struct
 from collections.abc import Sequence
 
-_DATA, _HEADERS, _SETTINGS = 0, 1, 4
-_END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
+_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _GOAWAY = 0, 1, 3, 4, 7
+_END_STREAM, _END_HEADERS = 1, 4
 _STREAM = 1
+_HEAD_BYTES = 9
 
 
 def request(
@@ -25,6 +26,21 @@ def request(
     if trailers:
         frames.append(_frame(_HEADERS, _END_HEADERS | _END_STREAM, _STREAM, _block(trailers)))
     return b"".join(frames)
+
+
+def is_over(received: bytes) -> bool:
+    """Tell whether the answer is there to its end, or the server has broken the request off."""
+    while len(received) >= _HEAD_BYTES:
+        size, kind, flags = int.from_bytes(received[:3], "big"), received[3], received[4]
+        stream = int.from_bytes(received[5:_HEAD_BYTES], "big")
+        if len(received) < _HEAD_BYTES + size:
+            return False
+        if kind == _GOAWAY or (stream == _STREAM and kind == _RST_STREAM):
+            return True
+        if stream == _STREAM and kind in {_DATA, _HEADERS} and flags & _END_STREAM:
+            return True
+        received = received[_HEAD_BYTES + size :]
+    return False
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

@@ -79,7 +79,7 @@ def test_also_by_http_2(pair: tuple[Deployment, Application], path: str) -> None
     site, other = pair
     authority = f"{APP}:{site.port}"
     headers = [(":method", "GET"), (":scheme", "https"), (":authority", authority)]
-    site.send_http_2(http2.request([*headers, (":path", f"/{path}")]), patience=0.2)
+    site.send_http_2(http2.request([*headers, (":path", f"/{path}")]))
     assert site.application.received == []
     assert other.received == []
 
