@@ -41,13 +41,25 @@ class Original:
 
 
 def _in_x_original(read: Read) -> Original | None:
+    for url in read("X-Original-URL"):
+        _, is_absolute, rest = url.partition("://")
+        if is_absolute:
+            _require_host(re.split(r"[/?#]", rest, maxsplit=1)[0])
     return _original(read, "X-Original-Method", "X-Original-URL")
 
 
 def _in_x_forwarded(read: Read) -> Original | None:
+    for host in read("X-Forwarded-Host"):
+        _require_host(host)
     return _original(
         read, "X-Forwarded-Method", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri"
     )
+
+
+def _require_host(text: str) -> None:
+    """Raise ForwardInvalid unless `text` is one host with its port or without: no list, no user."""
+    if urls.origin(f"https://{text}") is None:
+        raise errors.ForwardInvalid
 
 
 def _original(read: Read, *names: str) -> Original | None:
@@ -66,7 +78,10 @@ def _original(read: Read, *names: str) -> Original | None:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one proxy speaks: where the original request stands, and whether it takes a redirect."""
+    """How one proxy speaks: where the original request stands, and whether it takes a redirect.
+
+    `original` raises ForwardInvalid for a host that is not one: the proxy passes a client's on.
+    """
 
     original: Callable[[Read], Original | None]
     redirects: bool

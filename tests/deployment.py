@@ -35,10 +35,14 @@ def compose() -> dict[str, Any]:
     return document
 
 
+def kubernetes_objects() -> list[dict[str, Any]]:
+    """Return the objects for Kubernetes, in their order."""
+    return list(yaml.safe_load_all((DEPLOY / "kubernetes/latchkey.yaml").read_text()))
+
+
 def kubernetes() -> dict[str, dict[str, Any]]:
-    """Return the objects for Kubernetes by their kind."""
-    text = (DEPLOY / "kubernetes/latchkey.yaml").read_text()
-    return {each["kind"]: each for each in yaml.safe_load_all(text)}
+    """Return the objects for Kubernetes by their kind; of several of a kind, the last."""
+    return {each["kind"]: each for each in kubernetes_objects()}
 
 
 def unit() -> dict[str, list[str]]:

@@ -28,6 +28,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests import http2
 from tests.client import Answer
 from tests.conftest import ROOT, Server, Start, clean_environ, free_port
 from tests.keyfiles import key
@@ -40,6 +41,8 @@ IDENTITY = (
     "X-Latchkey-Assertion",
 )  # fmt: skip
 PROGRAMS = ("nginx", "caddy", "haproxy")
+FILES = (*PROGRAMS, "haproxy-jwt")
+"""The shipped configurations: HAProxy has two."""
 
 Headers = Sequence[tuple[str, str]]
 
@@ -133,7 +136,12 @@ class Deployment:
     port: int = field(default_factory=free_port)
     plain_port: int = field(default_factory=free_port)
     latchkey_port: int = field(default_factory=free_port)
+    application_port: int = field(init=False)
     server: Server = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let the proxy lead to the application."""
+        self.application_port = self.application.port
 
     @property
     def auth(self) -> str:
@@ -144,6 +152,11 @@ class Deployment:
     def app(self) -> str:
         """The application's address as browsers see it."""
         return f"https://{APP}:{self.port}"
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the proxy asks Latchkey, and does not verify sessions by itself."""
+        return not self.program.endswith("-jwt")
 
     @property
     def settings(self) -> dict[str, str]:
@@ -223,11 +236,22 @@ class Deployment:
             _, size = response.fp.read(2)
             return Answer(101, response.getheaders(), response.fp.read(size))
 
-    def connect(self, host: str = APP) -> ssl.SSLSocket:
+    def send_http_2(self, data: bytes) -> bytes:
+        """Send a request of HTTP/2; return the answer, or what came before a refusal."""
+        with self.connect(context=SPEAKING_HTTP_2) as connection:
+            assert connection.selected_alpn_protocol() == "h2"
+            received = b""
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(data)
+                while not http2.is_over(received) and (chunk := connection.recv(65536)):
+                    received += chunk
+            return received
+
+    def connect(self, host: str = APP, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
         """Open a connection to the proxy."""
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=20)
         try:
-            return TRUSTING.wrap_socket(plain, server_hostname=host)
+            return (context or TRUSTING).wrap_socket(plain, server_hostname=host)
         except OSError:
             plain.close()
             raise
@@ -239,10 +263,16 @@ class Deployment:
         return answer.token
 
 
-TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Takes the throw-away certificates of these tests."""
-TRUSTING.check_hostname = False
-TRUSTING.verify_mode = ssl.CERT_NONE
+def _trusting() -> ssl.SSLContext:
+    """Take the throw-away certificates of these tests."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+TRUSTING, SPEAKING_HTTP_2 = _trusting(), _trusting()
+SPEAKING_HTTP_2.set_alpn_protocols(["h2"])
 
 
 def _certificate(folder: Path) -> None:
@@ -276,10 +306,11 @@ def _nginx(to: Deployment) -> list[str]:
         "latchkey.conf",
         {
             "127.0.0.1:8080": f"127.0.0.1:{to.latchkey_port}",
-            "127.0.0.1:3000": f"127.0.0.1:{to.application.port}",
+            "127.0.0.1:3000": f"127.0.0.1:{to.application_port}",
             "listen 443": f"listen 127.0.0.1:{to.port}",
             "listen 80": f"listen 127.0.0.1:{to.plain_port}",
             "https://app.example.org;": f"{to.app};",
+            "(?::443)?$": f"(?::{to.port})?$",
             "/etc/nginx/certs/example.org.pem": f"{folder}/cert.pem",
             "/etc/nginx/certs/example.org.key": f"{folder}/key.pem",
         },
@@ -303,7 +334,10 @@ def _caddy(to: Deployment) -> list[str]:
         "Caddyfile",
         {
             "127.0.0.1:8080": f"127.0.0.1:{to.latchkey_port}",
-            "127.0.0.1:3000": f"127.0.0.1:{to.application.port}",
+            "127.0.0.1:3000": f"127.0.0.1:{to.application_port}",
+            "(?::443)?$": f"(?::{to.port})?$",
+            f"Host {AUTH}\n": f"Host {AUTH}:{to.port}\n",
+            f"Host {APP}\n": f"Host {APP}:{to.port}\n",
             "{\n\tservers {": (
                 "{\n\tadmin off\n\tlocal_certs\n\tskip_install_trust\n\tdefault_bind 127.0.0.1\n"
                 f"\thttps_port {to.port}\n\thttp_port {to.plain_port}\n"
@@ -345,9 +379,11 @@ def _haproxy_with(shipped: str, to: Deployment, more: Mapping[str, str]) -> list
         "haproxy.cfg",
         {
             "127.0.0.1:8080": f"127.0.0.1:{to.latchkey_port}",
-            "127.0.0.1:3000": f"127.0.0.1:{to.application.port}",
+            "127.0.0.1:3000": f"127.0.0.1:{to.application_port}",
+            "example.org:443": f"example.org:{to.port}",
             "bind :443": f"bind 127.0.0.1:{to.port}",
             "bind :80": f"bind 127.0.0.1:{to.plain_port}",
+            "/etc/haproxy/no-trailers.lua": f"{DEPLOY}/haproxy/no-trailers.lua",
             "log /dev/log local0": "log stdout format raw local0",
             "/etc/haproxy/certs/example.org.pem": f"{to.folder}/both.pem",
             **more,
@@ -367,6 +403,7 @@ COMMANDS: Mapping[str, Callable[[Deployment], list[str]]] = {
     "nginx": _nginx,
     "caddy": _caddy,
     "haproxy": _haproxy,
+    "haproxy-jwt": haproxy_jwt,
 }
 
 
@@ -383,12 +420,28 @@ def deployed(program: str, folder: Path, start: Start, **settings: str) -> Itera
 
 
 @contextlib.contextmanager
-def deployed_beside(other: Application, program: str, folder: Path) -> Iterator[Deployment]:
-    """Run a proxy with its shipped files and an application; it asks `other` for Latchkey."""
-    with prepared(program, folder) as deployment:
-        deployment.latchkey_port = other.port
+def deployed_beside(
+    other: Application, program: str, folder: Path, application_port: int | None = None
+) -> Iterator[Deployment]:
+    """Run a proxy with its shipped files and an application; it asks `other` for Latchkey.
+
+    `haproxy-jwt` asks nobody: it is HAProxy with the other file, and a key that signs nothing.
+    """
+    with prepared(program.removesuffix("-jwt"), folder) as deployment:
+        deployment.program, deployment.latchkey_port = program, other.port
+        if application_port is not None:
+            deployment.application_port = application_port
+        (folder / "latchkey.pem").write_bytes(_public_key())
         with running(deployment, COMMANDS[program](deployment)):
             yield deployment
+
+
+def _public_key() -> bytes:
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
 
 
 @contextlib.contextmanager

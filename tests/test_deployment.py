@@ -11,11 +11,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import metadata
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from service import __version__, server, workers
 from tests import proxies
@@ -28,6 +31,7 @@ from tests.deployment import (
     compose,
     has,
     kubernetes,
+    kubernetes_objects,
     load,
     strangers,
     unit,
@@ -90,11 +94,11 @@ def test_what_the_image_copies_is_there_and_gets_in() -> None:
         for line in re.findall(r"^COPY (?!--from)(.*)$", stages()[0], re.MULTILINE)
         for word in line.split()[:-1]
     ]
-    assert {name.partition("/")[0] for name in copied} == allowed
+    assert set(copied) == allowed
     for name in copied:
         assert (ROOT / name).exists(), name
-    # What the code finds beside itself, and what setup.cfg reads.
-    assert {"service", "migrations", "seeds", "setup.cfg", "pyproject.toml"} <= set(copied)
+    # What the code finds beside itself, and what is installed.
+    assert set(copied) == {"service", "migrations", "seeds", "deploy/docker/requirements.lock"}
 
 
 def test_the_image_is_what_its_file_promises() -> None:
@@ -112,12 +116,100 @@ def test_the_image_is_what_its_file_promises() -> None:
     assert not strangers(environ) - {"PATH", "PYTHONDONTWRITEBYTECODE"}
 
 
-def test_the_image_has_the_driver_of_postgresql_where_there_is_one() -> None:
-    (extra,) = re.findall(r"^ARG EXTRAS=\[(.*)\]$", DOCKERFILE, re.MULTILINE)
+LOCK = (DEPLOY / "docker/requirements.lock").read_text()
+
+
+def locked() -> dict[str, Requirement]:
+    """Return what the image installs, by name."""
+    text = re.sub(r" \\\n +--hash=sha256:[0-9a-f]{64}", "", LOCK)
+    lines = [Requirement(line) for line in text.splitlines() if not line.startswith("#")]
+    return {canonicalize_name(each.name): each for each in lines}
+
+
+def versions(requirement: Requirement) -> set[str]:
+    """Return the versions that a line of the lock allows: one."""
+    return {each.version for each in requirement.specifier if each.operator == "=="}
+
+
+def test_everything_in_the_image_has_one_version_and_hashes() -> None:
+    assert len(locked()) == len(re.findall(r"^[A-Za-z0-9]", LOCK, re.MULTILINE))
+    for name, requirement in locked().items():
+        assert len(versions(requirement)) == len(requirement.specifier) == 1, name
+        assert not requirement.url, name
+    for block in re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)[1:]:
+        head, *hashes = block.rstrip("\n").split(" \\\n")
+        assert hashes, head
+        for line in hashes:
+            assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}", line), head
+
+
+def test_the_lock_names_no_index() -> None:
+    assert not re.search(r"^\s*-(?!-hash=)|://|\bindex|find-links", LOCK, re.MULTILINE)
+
+
+def test_the_lock_is_what_setup_cfg_allows() -> None:
+    """With the driver for PostgreSQL, and with everything that these libraries need in turn."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    drivers = {name for name, text in setup["options.extras_require"].items() if "psycopg" in text}
-    assert extra in drivers or not drivers
+    named = setup["options"]["install_requires"] + setup["options.extras_require"]["postgresql"]
+    pending = [Requirement(line) for line in named.splitlines() if line and line[0] != "#"]
+    assert len(pending) > 15
+    found = locked()
+    seen: set[str] = set()
+    while pending:
+        wanted = pending.pop()
+        name = canonicalize_name(wanted.name)
+        assert name in found, name
+        (version,) = versions(found[name])
+        assert wanted.specifier.contains(version), (name, version, str(wanted.specifier))
+        if str(wanted) not in seen:
+            seen.add(str(wanted))
+            pending += needed_by(name, version, wanted.extras)
+
+
+def needed_by(name: str, version: str, extras: set[str]) -> Iterator[Requirement]:
+    """Yield what a library needs here, if this machine has just this version of it."""
+    try:
+        about = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return
+    if about.version != version:
+        return
+    for line in about.requires or ():
+        needed = Requirement(line)
+        if needed.marker is None or any(
+            needed.marker.evaluate({"extra": extra}) for extra in (*extras, "")
+        ):
+            yield needed
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_no_marker_leaves_a_library_out(python: str, machine: str) -> None:
+    where = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "platform_machine": machine,
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }
+    left_out = {
+        name
+        for name, each in locked().items()
+        if each.marker is not None and not each.marker.evaluate(where)
+    }
+    assert left_out <= {"tzdata", "colorama"}  # for Windows
+
+
+def test_the_image_installs_from_the_lock_alone() -> None:
+    first, last = stages()
+    (install,) = re.findall(r" install (.*?) &&", first.replace("\\\n", " "), re.DOTALL)
+    words = install.split()
+    assert {"--require-hashes", "--no-deps", "--requirement", "requirements.lock"} <= set(words)
+    assert words[words.index("--only-binary") + 1] == ":all:"
+    assert "pip" not in last
 
 
 # Compose.
@@ -133,6 +225,8 @@ def test_compose_agrees_with_itself() -> None:
         if isinstance(service["networks"], dict)
     }
     assert own.keys() == {"nginx", "latchkey-1", "latchkey-2"}
+    for name, service in services.items():
+        assert set(service["networks"]) <= document["networks"].keys(), name
     for name, address in own.items():
         assert address in ipaddress.ip_network(network["subnet"]), name
         assert address not in ipaddress.ip_network(network["ip_range"]), name
@@ -150,6 +244,22 @@ def test_compose_agrees_with_itself() -> None:
     context = DEPLOY / "compose" / build["context"]
     assert context.resolve() == ROOT
     assert (context / build["dockerfile"]).exists()
+
+
+def test_an_application_of_compose_reaches_nginx_alone() -> None:
+    document = compose()
+    members: dict[str, set[str]] = {name: set() for name in document["networks"]}
+    for name, service in document["services"].items():
+        for network in service["networks"]:
+            members[network].add(name)
+    assert members == {
+        "app": {"nginx"},
+        "inside": {"nginx", "latchkey-1", "latchkey-2"},
+        "database": {"latchkey-1", "latchkey-2", "migrate", "postgresql"},
+    }
+    assert document["networks"]["database"] == {"internal": True}
+    published = [name for name, service in document["services"].items() if "ports" in service]
+    assert published == ["nginx"]
 
 
 def test_compose_begins_in_order() -> None:
@@ -295,7 +405,7 @@ def test_the_command_beside_the_unit_has_its_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["1.27", "1.37"])
 def test_kubernetes_knows_the_objects(version: str) -> None:
-    for each in kubernetes().values():
+    for each in kubernetes_objects():
         kubernetes_validate.validate(each, version, strict=True)
 
 
@@ -322,6 +432,35 @@ def test_kubernetes_agrees_with_itself() -> None:
     readiness = serve["readinessProbe"]
     patience = readiness["periodSeconds"] * readiness["failureThreshold"]
     assert patience == seconds(settings["REVOCATION_MAX_STALENESS"])
+
+
+def test_kubernetes_lets_nothing_through_but_what_is_named() -> None:
+    closed, opened = (each for each in kubernetes_objects() if each["kind"] == "NetworkPolicy")
+    assert closed["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    spec = opened["spec"]
+    labels = kubernetes()["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert spec["podSelector"]["matchLabels"] == labels
+    assert set(spec["policyTypes"]) == {"Ingress", "Egress"}
+    (port,) = kubernetes()["Deployment"]["spec"]["template"]["spec"]["containers"][0]["ports"]
+    (ingress,) = spec["ingress"]
+    assert [each["port"] for each in ingress["ports"]] == [port["name"]]
+    assert {
+        (rule["ports"][0]["port"], *peer) for rule in spec["egress"] for peer in rule["to"]
+    } == {
+        (53, "namespaceSelector", "podSelector"),
+        (5432, "namespaceSelector"),
+        (443, "ipBlock"),
+    }
+    for rule in (ingress, *spec["egress"]):
+        peers = rule.get("from") or rule["to"]
+        assert peers, "an empty list lets everybody through"
+        assert all(peer and peer.get("namespaceSelector") != {} for peer in peers)
+    (block,) = (
+        peer["ipBlock"] for rule in spec["egress"] for peer in rule["to"] if "ipBlock" in peer
+    )
+    outside = [ipaddress.ip_network(each) for each in block["except"]]
+    for address in ("10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"):
+        assert any(ipaddress.ip_address(address) in each for each in outside), address
 
 
 def test_kubernetes_runs_it_under_the_restricted_profile() -> None:

@@ -137,12 +137,10 @@ def test_traefiks_options_are_documented_ones() -> None:
     """Against the reference of Traefik 3.7: entry points, routers, middlewares, services."""
     static = yaml.safe_load((DEPLOY / "traefik/traefik.yml").read_text())
     assert static.keys() == {"entryPoints", "providers"}
-    for entry in static["entryPoints"].values():
-        assert entry.keys() <= {"address", "http"}
-        assert entry["http"].keys() <= {
-            "redirections", "tls", "aliasHeadersStrategy", "sanitizePath", "encodedCharacters",
-        }  # fmt: skip
+    assert static["entryPoints"]["web"].keys() == {"address"}  # no redirect of every name
+    assert static["entryPoints"]["websecure"].keys() == {"address", "http"}
     http = static["entryPoints"]["websecure"]["http"]
+    assert http.keys() == {"tls", "aliasHeadersStrategy", "sanitizePath", "encodedCharacters"}
     assert http["aliasHeadersStrategy"] in {"keep", "delete", "reject"}
     assert http["encodedCharacters"].keys() == {
         "allowEncodedSlash", "allowEncodedBackSlash", "allowEncodedNullCharacter",
@@ -157,7 +155,7 @@ def test_traefiks_options_are_documented_ones() -> None:
         assert router.keys() <= {"rule", "priority", "entryPoints", "middlewares", "service", "tls"}
         assert set(router["middlewares"]) <= parts["middlewares"].keys()
         assert router["middlewares"][0] == "clean"
-        assert router["service"] in parts["services"]
+        assert router["service"] in {*parts["services"], "noop@internal"}
         assert set(router["entryPoints"]) <= static["entryPoints"].keys()
     for middleware in parts["middlewares"].values():
         (kind,) = middleware
@@ -167,6 +165,7 @@ def test_traefiks_options_are_documented_ones() -> None:
                 "authRequestHeaders", "maxResponseBodySize",
             },
             "headers": {"customRequestHeaders"},
+            "redirectRegex": {"regex", "replacement", "permanent"},
         }[kind]  # fmt: skip
     assert parts["middlewares"]["clean"]["headers"]["customRequestHeaders"].keys() >= set(IDENTITY)
     asked = parts["middlewares"]["signed-in"]["forwardAuth"]
@@ -175,3 +174,23 @@ def test_traefiks_options_are_documented_ones() -> None:
         for sign in "-_.!#$%&'*+^`|~":
             assert taken.match(name.replace("-", sign))
     assert not taken.match("X-Request-Id")
+
+
+def test_traefik_gives_each_site_its_own_name() -> None:
+    parts = yaml.safe_load((DEPLOY / "traefik/dynamic.yml").read_text())["http"]
+    for router in parts["routers"].values():
+        (name,) = re.findall(r"Host\(`([^`]+)`\)", router["rule"])
+        used = [parts["middlewares"][each] for each in router["middlewares"]]
+        if router["entryPoints"] == ["web"]:
+            redirect = used[-1]["redirectRegex"]
+            for address in (f"http://{name}/x?y", f"http://{name.upper()}:80/x?y", "http:///x?y"):
+                led = re.sub(redirect["regex"], redirect["replacement"], address)
+                assert led == f"https://{name}/x?y"
+        else:
+            set_to = [
+                each["headers"]["customRequestHeaders"].get("Host")
+                for each in used
+                if "headers" in each
+            ]
+            assert set_to == [None, name]
+            assert [*router["middlewares"]][1].endswith("-host")  # before the question

@@ -268,6 +268,63 @@ def test_what_cannot_be_copied(run: Run, words: tuple[str, ...], code: int, says
     assert "s3cret" not in ended[2]
 
 
+def test_a_password_stands_in_a_file_or_in_the_environment(
+    pair: tuple[Database, Database], tmp_path: Path
+) -> None:
+    source, target = pair
+    for name, where in (("from", source), ("to", target)):
+        (tmp_path / name).write_text(f"{where.url}\n")
+    for words, settings in (
+        (("--from-file", "from", "--to-file", "to"), {}),
+        (("--to-file", "to"), {"DATABASE_URL_FILE": "from"}),
+        ((), {"DB_COPY_FROM": source.url, "DB_COPY_TO": target.url}),
+        ((), {"DB_COPY_FROM_FILE": "from", "DB_COPY_TO_FILE": "to"}),
+        (("--from-file", "from"), {"DB_COPY_TO": target.url}),
+    ):
+        done = command(tmp_path, "db", "copy", *words, "--dry-run", "--json", **settings)
+        assert (done.returncode, done.stderr) == (0, "")
+        tables = {row["table"]: row["rows"] for row in json.loads(done.stdout)["tables"]}
+        assert tables["users"] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "says"),
+    [
+        (("--to-file", "no"), {}, "must be the path of a readable text file"),
+        (("--to-file", "."), {}, "must be the path of a readable text file"),
+        (("--to-file", "empty"), {}, "names an empty file"),
+        (("--to-file", "bad"), {}, "has a % that does not begin an escape"),
+        (("--from-file", "bad", "--to", "sqlite:///x.db"), {}, "has a % that does not begin"),
+        (("--to-file", "good", "--to", "sqlite:///x.db"), {}, "'--to' or '--to-file', not both"),
+        (("--to-file", "good"), {"DB_COPY_TO": "sqlite:///x.db"}, "not both"),
+        (("--to", "sqlite:///x.db", "--from", "sqlite:///y.db", "--from-file", "good"), {}, "both"),
+        ((), {"DB_COPY_TO": "postgresql://a:s3cret%@h/n"}, "has a % that does not begin an escape"),
+        ((), {"DB_COPY_TO": ""}, "Missing option '--to'"),
+    ],
+)
+@ON_SQLITE
+def test_a_file_that_holds_no_address_is_named_without_its_contents(
+    run: Run, folder: Path, words: tuple[str, ...], settings: dict[str, str], says: str
+) -> None:
+    for name, text in (
+        ("empty", ""),
+        ("bad", "postgresql://a:s3cret%@h/n"),
+        ("good", "sqlite:///g"),
+    ):
+        (folder / name).write_text(text)
+    code, out, err = run("db", "copy", *words, **settings)
+    assert (code, out) == (2, "")
+    assert says in " ".join(err.split())
+    assert "s3cret" not in err
+
+
+@ON_SQLITE
+def test_the_help_of_copy_names_every_form(run: Run) -> None:
+    _, out, _ = run("db", "copy", "--help")
+    for name in ("--from-file", "--to-file", "DB_COPY_FROM", "DB_COPY_TO_FILE"):
+        assert name in out
+
+
 # --- Copies of what is served.
 
 

@@ -26,23 +26,87 @@ class _Address(click.ParamType[Database]):
             self.fail(str(error), param, ctx)
 
 
+class _AddressFile(click.ParamType[Database]):
+    """A file that holds an address, as DATABASE_URL_FILE has it."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Database:
+        """Read it."""
+        try:
+            return config.database_in(Path(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _side(name: str, *, by_address: Database | None, by_file: Database | None) -> Database | None:
+    """Return the database that one of two options names. Raises UsageError if both do."""
+    if by_address is not None and by_file is not None:
+        raise click.UsageError(f"Give '--{name}' or '--{name}-file', not both.")
+    return by_address or by_file
+
+
 @click.group("db")
 def db_group() -> None:
     """Move the database, save a copy of it, look whether it is sound."""
 
 
 @db_group.command()
-@click.option("--from", "source", type=_Address(), help="Which one; by default DATABASE_URL.")
-@click.option("--to", "target", type=_Address(), required=True, help="An empty one.")
+@click.option(
+    "--from",
+    "source",
+    type=_Address(),
+    envvar="DB_COPY_FROM",
+    show_envvar=True,
+    help="The address of the database to copy; by default DATABASE_URL.",
+)
+@click.option(
+    "--from-file",
+    "source_file",
+    type=_AddressFile(),
+    envvar="DB_COPY_FROM_FILE",
+    show_envvar=True,
+    help="A file that holds it.",
+)
+@click.option(
+    "--to",
+    "target",
+    type=_Address(),
+    envvar="DB_COPY_TO",
+    show_envvar=True,
+    help="The address of an empty database.",
+)
+@click.option(
+    "--to-file",
+    "target_file",
+    type=_AddressFile(),
+    envvar="DB_COPY_TO_FILE",
+    show_envvar=True,
+    help="A file that holds it.",
+)
 @click.option("--dry-run", is_flag=True, help="Read and count, and change nothing.")
 @output.as_json
-def copy(source: Database | None, target: Database, dry_run: bool, json_form: bool) -> None:
+def copy(
+    source: Database | None,
+    source_file: Database | None,
+    target: Database | None,
+    target_file: Database | None,
+    *,
+    dry_run: bool,
+    json_form: bool,
+) -> None:
     """Copy everything to an empty database, of the same kind or the other.
+
+    An address with a password does not belong on a command line, where every user of the machine
+    can read it: put it in a file or in the environment.
 
     It gets its tables, and then all rows in one transaction, or none: counts and checksums of both
     are compared before it is kept. End the servers first; whoever writes meanwhile is refused.
     """
-    source = source or config.load_database()
+    source = _side("from", by_address=source, by_file=source_file) or config.load_database()
+    target = _side("to", by_address=target, by_file=target_file)
+    if target is None:
+        raise click.MissingParameter(param_type="option", param_hint="'--to'")
     if dry_run:
         tables = copying.plan(source, target)
     else:

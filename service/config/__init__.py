@@ -3,7 +3,14 @@
 from service.config import openid
 from service.config.address import database
 from service.config.model import Config, Database, KeySettings, OpenIdProvider, RoleRule
-from service.config.read import environment, inherited, load, load_database, load_keys
+from service.config.read import (
+    database_in,
+    environment,
+    inherited,
+    load,
+    load_database,
+    load_keys,
+)
 from service.config.table import NAMES, SECRETS
 
 __all__ = [
@@ -15,6 +22,7 @@ __all__ = [
     "OpenIdProvider",
     "RoleRule",
     "database",
+    "database_in",
     "environment",
     "inherited",
     "load",

@@ -14,6 +14,11 @@ def _question(request: web.Request) -> Question:
     return forwarding.question(request.raw_path.partition("?")[2])
 
 
+def _check(request: web.Request) -> None:
+    """Raise ForwardInvalid for a question that no proxy should ask, for everybody alike."""
+    _original(request, _question(request))
+
+
 def _refused(request: web.Request, problem: errors.Problem, response: web.Response) -> bool:
     """Refuse in the proxy's words: a status, no body, and for a page the way to the sign-in.
 
@@ -40,7 +45,7 @@ def _show_the_way_in(request: web.Request, question: Question, response: web.Res
 
 
 @marks.as_any_method
-@marks.checking(_question)
+@marks.checking(_check)
 @marks.refusing(_refused)
 async def verify(request: web.Request) -> web.StreamResponse:
     """Any method, /auth/verify[?proxy=][&role=R][&all=1]: 200 with identity headers, 401 or 403."""

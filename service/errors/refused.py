@@ -77,7 +77,8 @@ class ForwardInvalid(Forbidden):
     title = "The proxy asks in a way that is not known here"
     detail = (
         "A proxy asks with `proxy` (nginx, caddy, traefik or haproxy, once), `role` (the name of a"
-        " role, repeatable) and `all=1`, and with nothing else. Mend the proxy's configuration."
+        " role, repeatable) and `all=1`, and with nothing else. The host of the original request is"
+        " one name or address, with its port or without. Correct the proxy's configuration."
     )
 
 
