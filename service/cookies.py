@@ -1,26 +1,59 @@
 """Cookies: one strict reader for a value that is a credential, one writer (RFC 6265 4.1, 4.2.1)."""
 
+import re
 from collections.abc import Iterable
+from functools import lru_cache
+from urllib.parse import unquote
 
 from service import errors
+
+# Blanks and control characters that servers strip; the last range are such bytes, undecodable.
+_BLANK = r"\s\x00-\x20\x7f-\xa0\u200b-\u200f\u2060\ufeff\udc80-\udca0"
 
 
 def read(lines: Iterable[str], name: str) -> str | None:
     """Return the value of the cookie called exactly `name`, or None when there is none.
 
     `lines` are all `Cookie` header lines of the request. Only blanks around a pair are taken off;
-    nothing is unquoted, decoded or merged. Raises CookieAmbiguous when the name comes twice.
+    nothing is unquoted, decoded or merged. Raises CookieAmbiguous when the name comes twice, also
+    in a spelling that another server would read as this name: it would see another cookie than we.
     """
-    found: str | None = None
+    lines = tuple(lines)
+    if _count(lines, name) > 1:
+        raise errors.CookieAmbiguous
     prefix = name + "="
-    for line in lines:
-        for pair in line.split(";"):
-            bare = pair.strip(" ")
-            if bare.startswith(prefix):
-                if found is not None:
-                    raise errors.CookieAmbiguous
-                found = bare[len(prefix) :]
-    return found
+    pairs = (pair.strip(" ") for line in lines for pair in line.split(";"))
+    return next((pair[len(prefix) :] for pair in pairs if pair.startswith(prefix)), None)
+
+
+def _count(lines: Iterable[str], name: str) -> int:
+    """Return how often a server that reads cookies less strictly could find `name`."""
+    encoded = [found for line in lines if "%" in line for found in _encoded_names(line)]
+    if len(encoded) + sum(line.count(name) for line in lines) < 2:
+        return 0  # nothing to compare; so are almost all requests
+    spelt = _spellings(name)
+    return sum(len(spelt.findall(line)) for line in lines) + sum(
+        spelt.fullmatch(unquote(each) + "=") is not None for each in encoded
+    )
+
+
+def _encoded_names(line: str) -> Iterable[str]:
+    """Return the names in a line that some servers decode."""
+    names = (pair.partition("=")[0] for pair in line.split(";"))
+    return (name for name in names if "%" in name)
+
+
+@lru_cache(maxsize=64)
+def _spellings(name: str) -> re.Pattern[str]:
+    """Return what finds a name.
+
+    It is at the beginning or after `;`, `,` or a blank, perhaps in quotes, with blanks around it,
+    and before `=`; without `=` only if it is all that there is between two `;`.
+    """
+    exact = re.escape(name)
+    return re.compile(
+        rf'(?:(?<![^{_BLANK};,])"?|^[{_BLANK}]*){exact}[{_BLANK}"]*=|(?:^|;)[{_BLANK}]*{exact}[{_BLANK}]*(?=;|$)'
+    )
 
 
 def lengths(lines: Iterable[str], prefix: str) -> dict[str, int]:

@@ -190,7 +190,7 @@ class _Shown(Collector):
 
 _GAUGES = {
     "bypass_enabled": "1 if the development sign-in is on",
-    "keys_file_bad": "1 if JWT_KEYS_FILE has become bad; the keys from before are in use",
+    "keys_file_bad": "1 if the file of keys has become bad; the keys from before are in use",
     "revocations": "Sessions and users remembered",
     "feed_age_seconds": "How long ago the feed was known to be complete",
 }

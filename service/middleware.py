@@ -20,7 +20,6 @@ Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
 BODY_BYTES = 65536
 _BODY_SECONDS = 10
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_OWN_SITE = frozenset({"same-origin", "none"})
 
 
 def before(route: web.RouteDef) -> web.RouteDef:
@@ -130,18 +129,8 @@ def stamp(config: Config) -> Stamp:
 
 
 def _check_same_site(request: web.Request) -> None:
-    """Refuse what a page of another site makes a browser send; it cannot send a bearer token.
-
-    Browsers name the site in `Sec-Fetch-Site`; the older ones, and all on plain http, in `Origin`.
-    """
-    if session.bearer_token(request) is not None:
-        return
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        if site.lower() not in _OWN_SITE:
-            raise errors.CrossSite
-        return
-    if session.has_foreign_origin(request):
+    """Refuse what a page of another site makes a browser send; it cannot send a bearer token."""
+    if session.bearer_token(request) is None and session.has_foreign_source(request):
         raise errors.CrossSite
 
 

@@ -37,6 +37,9 @@ def describe(config: Config, routes: AbstractSet[tuple[str, str]]) -> Document:
     components = document["components"]
     schemes = components.pop("securitySchemes")
     schemes["cookie"]["name"] = config.cookie_name
+    if not config.bypass_auth:
+        codes = components["schemas"]["Problem"]["properties"]["code"]
+        codes["enum"] = [code for code in codes["enum"] if not code.startswith("bypass_")]
     document["components"] = {"securitySchemes": schemes, **_used(document["paths"], components)}
     return document
 

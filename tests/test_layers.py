@@ -14,6 +14,7 @@ LAYERS = {
     "freshness": 0,
     "inserts": 0,
     "logs": 0,
+    "ownership": 0,
     "peers": 0,
     "stopwatch": 0,
     "strict_form": 0,

@@ -42,10 +42,23 @@ def test_signed_in_the_ways_in_say_so(server: Server) -> None:
     assert 'You are signed in as <a href="/"><strong>user</strong></a>' in page.text
 
 
-def test_production_without_a_way_in_says_what_to_do(production: Server) -> None:
-    page = ask(production.port, "/", headers=BROWSER).text
-    assert "No way to sign in is switched on here." in page
-    assert "/auth/bypass" not in page
+def test_production_without_a_way_in_says_nothing_of_the_development_sign_in(
+    production: Server,
+) -> None:
+    for path in ("/", "/auth/login"):
+        page = ask(production.port, path, headers=BROWSER).text
+        assert "No sign-in method is enabled." in page
+        assert "bypass" not in page.lower()
+        assert "development" not in page.lower()
+
+
+@pytest.mark.parametrize(("environment", "is_told"), [("development", True), ("test", False)])
+def test_only_a_development_server_without_a_way_in_names_the_development_sign_in(
+    start: Start, environment: str, *, is_told: bool
+) -> None:
+    server = start(ENVIRONMENT=environment, BYPASS_AUTH="false")
+    page = ask(server.port, "/auth/login", headers=BROWSER).text
+    assert ("<code>BYPASS_AUTH=true</code>" in page) is is_told
 
 
 def test_a_user_without_roles_and_without_bypass_sees_a_line_for_any_token(start: Start) -> None:

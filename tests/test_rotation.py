@@ -264,6 +264,7 @@ def test_the_file_of_another_user_stays_his(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     file.change(path, add, create=True)
     os.chown(path, 12345, 12345)
+    (tmp_path / "keys.json.lock").unlink()
     file.change(path, add)
     for each in (path, tmp_path / "keys.json.lock"):
         assert (each.stat().st_uid, each.stat().st_gid) == (12345, 12345)

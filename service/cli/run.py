@@ -5,12 +5,13 @@ import getpass
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TypeVar
 
-from service import config, db, schema
+from service import config, db, ownership, schema
 from service.audit import Actor
 from service.db import Database, Transaction
+from service.errors import Fault
 
 T = TypeVar("T")
 
@@ -34,10 +35,17 @@ def read(action: Callable[[Database], Awaitable[T]]) -> T:
 
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        with db.answering(where):
+        with db.answering(where), _rights_for(where):
             return asyncio.run(main())
+    except PermissionError as error:
+        raise Fault(f"The database {where} cannot be used: {error.strerror}.") from error
     finally:
         signal.signal(signal.SIGINT, interrupt)
+
+
+def _rights_for(where: config.Database) -> AbstractContextManager[None]:
+    """Return in what SQLite's files are opened: root takes the rights of the folder's owner."""
+    return nullcontext() if where.path is None else ownership.as_owner(where.path)
 
 
 @asynccontextmanager

@@ -1,17 +1,22 @@
 """The files that settings come from: `.env`, and the secrets that NAME_FILE names."""
 
+import io
+import os
+import select
+import stat
+import time
 from pathlib import Path
 
 from dotenv.parser import parse_stream
 
 _MAX_SECRET_FILE = 65536
+_PIPE_SECONDS = 5
 
 
 def read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
     """Return a secret's file without the line end at its end."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_SECRET_FILE + 1)
+        data = _read(path)
         text = data.decode("utf-8")
     except (OSError, ValueError) as error:
         faults[name] = f"must be the path of a readable text file ({type(error).__name__})"
@@ -23,6 +28,30 @@ def read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
     if not text:
         faults[name] = "names an empty file"
     return text or None
+
+
+def _read(path: Path) -> bytes:
+    """Read a file, or a pipe that a program writes to: its bytes must come within some seconds.
+
+    Raises OSError and, of what is neither, UnsupportedOperation.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError
+        if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
+            raise io.UnsupportedOperation
+        data, deadline = b"", time.monotonic() + _PIPE_SECONDS
+        while len(data) <= _MAX_SECRET_FILE:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([file], [], [], left)[0]:
+                raise TimeoutError
+            part = file.read(_MAX_SECRET_FILE + 1 - len(data))
+            if not part:
+                break
+            data += part
+        return data
 
 
 def read_dotenv(path: Path, faults: dict[str, str]) -> dict[str, str]:

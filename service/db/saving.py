@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from service import ownership
 from service.db.sqliteblocking import uri
 from service.errors import Fault
 
@@ -18,20 +19,25 @@ def save(source: Path, target: Path) -> int:
         raise Fault(f"{target} is a folder: name the file that is to be written.")
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        try:
-            _copy(source, partial)
-            os.link(partial, target)  # never over another file
-        finally:
-            partial.unlink()
-        _flush(target.parent)
-        return target.stat().st_size
+        with ownership.as_owner(target):
+            return _save(source, partial, target)
     except FileExistsError as error:
         raise Fault(f"{error.filename2 or error.filename} exists already.") from error
     except OSError as error:
         raise Fault(f"{target} cannot be written: {error.strerror}.") from error
     except sqlite3.Error as error:
         raise Fault(f"The database {source} could not be copied to {target}: {error}.") from error
+
+
+def _save(source: Path, partial: Path, target: Path) -> int:
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        _copy(source, partial)
+        os.link(partial, target)  # never over another file
+    finally:
+        partial.unlink()
+    _flush(target.parent)
+    return target.stat().st_size
 
 
 def _copy(source: Path, partial: Path) -> None:

@@ -1,5 +1,6 @@
 """SQLite before there is a loop: the file, and connections for migrations and commands."""
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -7,16 +8,27 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from service import folding
+from service import folding, ownership
 from service.db.contract import WAIT_SECONDS, Row
 from service.errors import Fault
 
 
 def create_file(path: Path) -> None:
-    """Create an empty database file that only its owner can read, and its folder. Raises Fault."""
+    """Create an empty database file that only its owner can read, and its folder. Raises Fault.
+
+    A link to a database that exists is good. One that leads nowhere is not followed.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with ownership.as_owner(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, flags, 0o600))
+            if not path.is_file():
+                raise Fault(
+                    f"The database {path} is not a regular file, or a link that leads nowhere."
+                    " Name a file."
+                )
     except OSError as error:
         raise Fault(f"The database {path} cannot be created: {error.strerror}.") from error
 
@@ -24,16 +36,17 @@ def create_file(path: Path) -> None:
 def connect(path: Path) -> sqlite3.Connection:
     """Open an existing file for a migration, in write-ahead mode. Raises Fault."""
     try:
-        connection = sqlite3.connect(
-            uri(path, "rw"),
-            uri=True,
-            isolation_level=None,
-            timeout=WAIT_SECONDS,
-        )
-        _write_ahead(connection)
+        with ownership.as_owner(path):
+            connection = sqlite3.connect(
+                uri(path, "rw"),
+                uri=True,
+                isolation_level=None,
+                timeout=WAIT_SECONDS,
+            )
+            _write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.create_function("fold", 1, folding.fold, deterministic=True)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise Fault(f"The database {path} cannot be opened: {why(error)}.") from error
     return connection
 

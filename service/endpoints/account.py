@@ -28,19 +28,22 @@ async def sign_out(request: web.Request) -> web.Response:
 
 @marks.public
 async def sign_out_by_link(request: web.Request) -> web.Response:
-    """GET /auth/logout[?next=][&everywhere=true]: signs out, but not at another site's bidding."""
-    if (
-        session.came_from_another_site(request)
-        or session.has_foreign_origin(request)
-        or session.is_prefetch(request)
-    ):
+    """GET /auth/logout[?next=]: ends this session if a person opens the link.
+
+    Other sites, images, frames, scripts and prefetches change nothing, and neither does
+    `everywhere`: the answer is a page with the button.
+    """
+    by_another_site = session.site(request) == "cross-site"
+    everywhere = request.query.getall("everywhere", [])
+    if by_another_site or everywhere or not session.is_top_navigation(request):
         page = request.app[context.VIEWS].render(
             "logout.html",
             location=session.next_address(request),
-            everywhere=request.query.getall("everywhere", []) == ["true"],
+            everywhere=everywhere == ["true"],
+            by_another_site=by_another_site,
         )
         return web.Response(text=page, content_type="text/html")
-    return await sign_out(request)
+    return await session.sign_out(request)
 
 
 ROUTES = (

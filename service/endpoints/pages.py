@@ -58,6 +58,7 @@ async def _ways_in(request: web.Request, *, location: str) -> web.Response:
         providers=_providers(request, location),
         demo_users=await _demo_users(request, location),
         bypass=request.app[context.CONFIG].bypass_auth,
+        development=request.app[context.CONFIG].environment == "development",
         claims=await session.identify_if_any(request),
     )
 

@@ -68,8 +68,8 @@ class HostRefused(Forbidden):
 
 class PrefetchRefused(Forbidden):
     code = "prefetch_refused"
-    title = "Not by prefetching"
-    detail = "A sign-in is not prefetched. Open the link itself."
+    title = "Open the sign-in link itself"
+    detail = "A sign-in does not work as a prefetch, an image or a frame of another site."
 
 
 class ForwardInvalid(Forbidden):

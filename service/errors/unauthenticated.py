@@ -53,7 +53,7 @@ class TokenRevoked(Unauthenticated):
 class IssuerInvalid(Unauthenticated):
     code = "issuer_invalid"
     title = "A token of another issuer"
-    detail = "The claim `iss` is not this service's PUBLIC_URL. Sign in here."
+    detail = "The claim `iss` is not this service's address. Sign in here."
 
 
 class AudienceInvalid(Unauthenticated):

@@ -1,15 +1,17 @@
 """The private JWK Set in a file: read whole or not at all, changed by one writer at a time."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from service import strict_json
+from service import ownership, strict_json
 from service.errors import Fault
 from service.keys import timeline
 from service.keys.timeline import Entries
@@ -28,18 +30,13 @@ class BadFile(Fault):
 
 
 def read(path: Path) -> Entries:
-    """Return the keys of a file. Raises BadFile, with everything that is wrong."""
+    """Return the keys of a file, which may be a link. Raises BadFile, with all that is wrong."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
+        return _read(path, str(path))
     except FileNotFoundError:
         raise BadFile(path, f"the file is missing; {HOW_TO}") from None
     except OSError as error:
-        raise BadFile(path, f"the file cannot be read ({type(error).__name__})") from error
-    try:
-        return _parse(data)
-    except ValueError as error:
-        raise BadFile(path, str(error)) from None
+        raise BadFile(path, f"the file cannot be read ({_why(error)})") from error
 
 
 def change(path: Path, how: Callable[[Entries], Entries], *, create: bool = False) -> Entries:
@@ -48,17 +45,54 @@ def change(path: Path, how: Callable[[Entries], Entries], *, create: bool = Fals
     Whoever changes it at the same time waits, so that no change is lost; whoever reads it sees the
     keys before or those after. Raises BadFile, and what `how` raises.
     """
+    try:
+        with ownership.as_owner(path):
+            return _change(path, how, create=create)
+    except OSError as error:
+        raise BadFile(path, f"the file cannot be written ({_why(error)})") from error
+
+
+def _change(path: Path, how: Callable[[Entries], Entries], *, create: bool) -> Entries:
     if not create:
         read(path)
     real = path.resolve()
+    real.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(real.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        real.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(real):
-            after = how(read(path) if real.exists() or not create else ())
-            _replace(real, _write(after))
-    except OSError as error:
-        raise BadFile(path, f"the file cannot be written ({type(error).__name__})") from error
+        with _locked(path, folder, real.name):
+            try:
+                before = _read(path, real.name, folder=folder)
+            except FileNotFoundError:
+                if not create:
+                    raise
+                before = ()
+            after = how(before)
+            _replace(folder, real.name, _write(after))
+    finally:
+        os.close(folder)
     return after
+
+
+def _read(path: Path, name: str, *, folder: int | None = None) -> Entries:
+    """Read a file; inside `folder`, only if `name` is no link. Never wait for a pipe's writer."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    if folder is not None:
+        flags |= os.O_NOFOLLOW
+    with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
+        if not ownership.is_regular(stream.fileno()):
+            raise BadFile(path, "the path is not a regular file, but a pipe, a device or the like")
+        data = stream.read(_MAX_BYTES + 1)
+    try:
+        return _parse(data)
+    except ValueError as error:
+        raise BadFile(path, str(error)) from None
+
+
+def _why(error: OSError) -> str:
+    """Return the kind of an error, and what root cannot do with another user's rights."""
+    kind = type(error).__name__
+    is_told = isinstance(error, PermissionError) and "root acts" in str(error.strerror)
+    return f"{kind}: {error.strerror}" if is_told else kind
 
 
 def _parse(data: bytes) -> Entries:
@@ -105,40 +139,57 @@ def _write(entries: Entries) -> bytes:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, folder: int, name: str) -> Iterator[None]:
     """Hold the lock: a file beside the keys, since these are replaced and a lock goes with them."""
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock, is_new = _open_lock(path, folder, f"{name}.lock")
     try:
-        _give_to_owner(lock, path)
+        if not ownership.is_regular(lock):
+            raise BadFile(path, f"{name}.lock is not a regular file: remove it")
+        if is_new:
+            _give_to_owner(lock, folder, name)
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
         os.close(lock)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _open_lock(path: Path, folder: int, lock: str) -> tuple[int, bool]:
+    """Open the file of the lock, never by a link; tell whether this call has made it."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder), True
+    except FileExistsError:
+        pass
+    try:
+        return os.open(lock, flags, dir_fd=folder), False
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
+            raise BadFile(path, f"{lock} is not a regular file: remove it") from error
+        raise
+
+
+def _replace(folder: int, name: str, data: bytes) -> None:
     """Put the bytes in place at once and for good, readable for the file's owner alone."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    partial = f".{name}.{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(partial, flags, 0o600, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            _give_to_owner(stream.fileno(), path)
+            _give_to_owner(stream.fileno(), folder, name)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).replace(path)
+        os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        Path(name).unlink()
+        os.unlink(partial, dir_fd=folder)
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    os.fsync(folder)
 
 
-def _give_to_owner(descriptor: int, path: Path) -> None:
-    """Leave a file to the owner of the one in place: root may rotate another user's keys."""
+def _give_to_owner(descriptor: int, folder: int, name: str) -> None:
+    """Leave a file that was made just now to the owner of the keys: root may rotate another's."""
     with contextlib.suppress(FileNotFoundError):
-        owner = path.stat()
-        if owner.st_uid != os.fstat(descriptor).st_uid:
+        owner = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        is_others = owner.st_uid != os.fstat(descriptor).st_uid
+        if is_others and stat.S_ISREG(owner.st_mode) and os.geteuid() == 0:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -31,7 +31,7 @@ def _check_caller(request: web.Request) -> None:
         raise errors.BypassRefused
     if _host(request) != urls.host_of(config.public_url) and peers.is_rebindable(request.host):
         raise errors.HostRefused
-    if session.is_prefetch(request):
+    if session.is_background_load(request):
         raise errors.PrefetchRefused
 
 

@@ -2,29 +2,29 @@
 
 from service.session.begin import begin_from, land_from, sign_in
 from service.session.end import sign_out
-from service.session.identify import bearer_token, identify, identify_if_any, require_role
-from service.session.request import (
-    came_from_another_site,
-    has_foreign_origin,
-    is_prefetch,
-    next_address,
-    safe_next,
-    withholds_cookie,
+from service.session.fetch_metadata import (
+    has_foreign_source,
+    is_background_load,
+    is_top_navigation,
+    site,
 )
+from service.session.identify import bearer_token, identify, identify_if_any, require_role
+from service.session.request import next_address, safe_next, withholds_cookie
 
 __all__ = [
     "bearer_token",
     "begin_from",
-    "came_from_another_site",
-    "has_foreign_origin",
+    "has_foreign_source",
     "identify",
     "identify_if_any",
-    "is_prefetch",
+    "is_background_load",
+    "is_top_navigation",
     "land_from",
     "next_address",
     "require_role",
     "safe_next",
     "sign_in",
     "sign_out",
+    "site",
     "withholds_cookie",
 ]

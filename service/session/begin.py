@@ -8,11 +8,8 @@ from service import context, provider_sessions, returns
 from service.db import Transaction
 from service.provider_sessions import ProviderSession
 from service.session import answer
-from service.session.request import (
-    came_from_another_site,
-    may_come_from_another_site,
-    next_address,
-)
+from service.session.fetch_metadata import came_from_another_site
+from service.session.request import may_come_from_another_site, next_address
 from service.tokens import Claims
 
 

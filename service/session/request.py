@@ -1,10 +1,11 @@
-"""What a request says of itself: where it leads to, where it came from, and how."""
+"""What a request says of itself: where it leads to, and whether it carries our cookie."""
 
 from collections.abc import Sequence
 
 from aiohttp import web
 
 from service import accept, context, urls
+from service.session.fetch_metadata import came_from_another_site
 
 _NEXT = ("next", "rd")
 ONLY_READ = frozenset(
@@ -32,11 +33,6 @@ def safe_next(request: web.Request, values: Sequence[str]) -> str:
     return urls.HOME if path.startswith("/auth/") and path not in ONLY_READ else found
 
 
-def came_from_another_site(request: web.Request) -> bool:
-    """Tell whether a browser says that a page of another site led here (Fetch Metadata)."""
-    return request.headers.get("Sec-Fetch-Site", "").lower() == "cross-site"
-
-
 def may_come_from_another_site(request: web.Request) -> bool:
     """Tell the same of a browser that does not say so: an older one, and any on plain http."""
     is_silent = "Sec-Fetch-Site" not in request.headers and accept.prefers_html(request.headers)
@@ -50,23 +46,6 @@ def withholds_cookie(request: web.Request) -> bool:
         and request.app[context.CONFIG].cookie_samesite == "Strict"
         and not sends_cookie(request)
     )
-
-
-def has_foreign_origin(request: web.Request) -> bool:
-    """Tell whether an `Origin` is named, and is not ours (RFC 6454 section 7)."""
-    origin = request.headers.get("Origin")
-    own = (
-        request.app[context.CONFIG].public_url,
-        urls.origin(f"http://{request.host}"),
-        urls.origin(f"https://{request.host}"),
-    )
-    return origin is not None and origin not in own
-
-
-def is_prefetch(request: web.Request) -> bool:
-    """Tell whether a browser only guesses that a person will come."""
-    purposes = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
-    return any("prefetch" in purpose.lower() for purpose in purposes)
 
 
 def sends_cookie(request: web.Request) -> bool:

@@ -40,7 +40,7 @@ async def start(request: web.Request) -> web.Response:
     if not has_name and openid.PLAIN not in request.app[clients.CLIENTS]:
         query = urlencode({"next": session.next_address(request)})
         return web.Response(status=302, headers={"Location": f"/auth/login?{query}"})
-    if session.is_prefetch(request):
+    if session.is_background_load(request):
         raise errors.PrefetchRefused
     provider = clients.named(request)
     state, bound = sso.fresh(), authorization.new_secrets()

@@ -51,7 +51,7 @@ async def come_back(
     however it ends. Raises AttemptUnknown, what `ask` raises, IdentityUnknown, UserUnknown,
     UsernameTaken, UsernameInvalid, TokenTooLarge.
     """
-    if session.is_prefetch(request):
+    if session.is_background_load(request):
         raise errors.PrefetchRefused
     location = "/"
     try:

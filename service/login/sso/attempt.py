@@ -37,7 +37,7 @@ async def begin(
     it, or home if a browser would not keep that much. Raises PrefetchRefused, and CookieNotKept to
     a browser that goes round in circles.
     """
-    if session.is_prefetch(request):
+    if session.is_background_load(request):
         raise errors.PrefetchRefused
     location = session.next_address(request)
     await _break_circles(request, location)

@@ -1,0 +1,86 @@
+"""Files in another user's folder: root touches them with that user's rights, not with its own.
+
+In such a folder every name can be a link to a file that its owner may not read or write. With the
+owner's rights the system refuses what the owner could not do, however the names change meanwhile.
+"""
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_MAX_LINKS = 40
+
+
+@contextmanager
+def as_owner(path: Path) -> Iterator[None]:
+    """Act as the first user but root who owns a folder or a link on the way to `path`.
+
+    Nothing changes for other users than root, and where root owns the whole way. Raises
+    PermissionError with a reason that names the user, and the OSErrors of looking.
+    """
+    owner = _first_other_owner(path) if os.geteuid() == 0 else None
+    if owner is None:
+        yield
+        return
+    group, groups = os.getegid(), os.getgroups()
+    try:
+        own_group, own_groups = _groups(owner)
+        os.setgroups(own_groups)
+        os.setegid(own_group)
+        os.seteuid(owner.st_uid)
+        yield
+    except PermissionError as error:
+        reason = f"{error.strerror}: root acts with the rights of user {owner.st_uid} here"
+        raise PermissionError(error.errno, reason, str(path)) from error
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def is_regular(descriptor: int) -> bool:
+    """Tell whether an open file is a regular one: no pipe, device, socket or folder."""
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+
+def _first_other_owner(path: Path) -> os.stat_result | None:
+    """Return the first folder or link on the way to `path` that is not root's.
+
+    Whoever owns it decides what is below it. The way is followed by hand from `/`: what lies above
+    belongs to root and does not change meanwhile.
+    """
+    here, left, links = "/", list(reversed(path.absolute().parts[1:])), 0
+    while left:
+        below = os.path.join(here, left.pop())  # noqa: PTH118  # `..` is taken after links
+        try:
+            found = os.lstat(below)
+        except FileNotFoundError:
+            return None
+        if stat.S_ISLNK(found.st_mode):
+            if found.st_uid != 0:
+                return found
+            links += 1
+            target = Path(below).readlink()
+            here = "/" if target.is_absolute() else here
+            left += reversed([part for part in target.parts if part != "/"])
+            if links > _MAX_LINKS:
+                return None  # whatever opens it will say so
+        elif stat.S_ISDIR(found.st_mode):
+            if found.st_uid != 0:
+                return found
+            here = below
+        else:
+            return None
+    return None
+
+
+def _groups(owner: os.stat_result) -> tuple[int, list[int]]:
+    """Return the group and all groups of an owner; that of the folder if the system knows none."""
+    try:
+        entry = pwd.getpwuid(owner.st_uid)
+    except KeyError:
+        return owner.st_gid, [owner.st_gid]
+    return entry.pw_gid, os.getgrouplist(entry.pw_name, entry.pw_gid)
