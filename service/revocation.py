@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from service import changes, errors, logouts, logs, provider_sessions, users
+from service import changes, errors, logouts, logs, provider_logouts, provider_sessions, users
 from service.audit import Actor
 from service.db import Database, Row, Version, reason
 from service.freshness import FRESH_SECONDS, Freshness
@@ -231,7 +231,7 @@ class Revocation:
         now = int(self._clock())
         self._sessions = {sid: until for sid, until in self._sessions.items() if until > now}
         self._users = {key: user for key, user in self._users.items() if user.until > now}
-        for table in (changes, provider_sessions, logouts):
+        for table in (changes, provider_sessions, logouts, provider_logouts):
             if await table.has_dead(self._database, now):
                 async with self._database.transaction() as tx:
                     await table.prune(tx, now)

@@ -1,8 +1,15 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
-from service.config import openid
+from service.config import openid, public_providers
 from service.config.address import database
-from service.config.model import Config, Database, KeySettings, OpenIdProvider, RoleRule
+from service.config.model import (
+    Config,
+    Database,
+    KeySettings,
+    OpenIdProvider,
+    Requirement,
+    RoleRule,
+)
 from service.config.read import environment, inherited, load, load_database, load_keys
 from service.config.table import NAMES, SECRETS
 
@@ -13,6 +20,7 @@ __all__ = [
     "Database",
     "KeySettings",
     "OpenIdProvider",
+    "Requirement",
     "RoleRule",
     "database",
     "environment",
@@ -21,4 +29,5 @@ __all__ = [
     "load_database",
     "load_keys",
     "openid",
+    "public_providers",
 ]

@@ -6,8 +6,18 @@ from typing import Any
 
 from aiohttp import web
 
-from service import context, errors, identities, logs, session, users
+from service import (
+    answers,
+    context,
+    errors,
+    identities,
+    logs,
+    provider_logouts,
+    session,
+    users,
+)
 from service.audit import Actor
+from service.claim_values import Claimed, Unreadable
 from service.config import RoleRule
 from service.db import Transaction
 from service.login.sso import attempt
@@ -23,8 +33,12 @@ class Arrival:
 
     `session` names provider, subject and the session there; `username` is what a user created for
     the subject is called, and with `trusted`, the user whom the subject is without a link; `facts`
-    of a new user are those of users.create. `values` are those that `rules` speak of; None where
-    the provider has no say about roles.
+    of a new user are those of users.create. `values` are those that `rules` speak of, from the
+    claim `roles_claim`; None where the provider has no say about roles.
+
+    `once` are hashes of what counts once besides the attempt. `signed_in_at` is the provider's time
+    of the sign-in, if it tells one; `has_ended` tells whether the session there has ended, as far
+    as this process knows.
     """
 
     session: ProviderSession
@@ -33,7 +47,11 @@ class Arrival:
     trusted: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
     rules: Collection[RoleRule] = ()
-    values: Collection[str] | None = None
+    roles_claim: str = ""
+    values: Claimed | None = None
+    once: tuple[str, ...] = ()
+    signed_in_at: int = 0
+    has_ended: Callable[[], bool] = bool
 
 
 async def come_back(
@@ -57,11 +75,12 @@ async def come_back(
     try:
         facts = attempt.facts_of(request, leaf, name)
         location = str(facts["next"])
+        seen = await provider_logouts.newest(request.app[context.DATABASE])
         arrival = await ask(facts)
         response = (
             web.Response(status=302, headers={"Location": attempt.sign_in_page(location)})
             if arrival is None
-            else await _sign_in(request, arrival, location)
+            else await _sign_in(request, arrival, location, attempt_id=name, seen=seen)
         )
     except errors.Problem as problem:
         problem.links = attempt.ways_on(start or f"/auth/{leaf}", location)
@@ -72,13 +91,18 @@ async def come_back(
     return response
 
 
-async def _sign_in(request: web.Request, arrival: Arrival, location: str) -> web.Response:
-    """Read whose account it is, and begin the session, in one transaction.
+async def _sign_in(
+    request: web.Request, arrival: Arrival, location: str, *, attempt_id: str, seen: int
+) -> web.Response:
+    """Use the answer, read whose account it is, and begin the session, in one transaction.
 
-    Who is disabled, deleted or unlinked at the same time is so before it, or after.
+    Who is disabled, deleted or unlinked at the same time is so before it, or after; a logout at the
+    provider is remembered before it, or finds the session. `seen` is the newest logout when the
+    browser came back.
     """
     came, by, is_kept = arrival.session, _actor(request, arrival), False
     async with request.app[context.DATABASE].transaction() as tx:
+        await _use(request, tx, arrival, attempt_id, seen)
         found, is_new = await _user(request, tx, by, arrival)
         if found["disabled"]:
             raise errors.UserUnknown
@@ -90,9 +114,44 @@ async def _sign_in(request: web.Request, arrival: Arrival, location: str) -> web
         context.log(request, "user_create", user=user["username"], by=came.provider)
     if is_kept:
         context.log(request, "roles_kept", level=logs.WARNING, user=user["username"])
+    if isinstance(values, Unreadable):
+        _log_unreadable(request, arrival, user, values)
     if user["version"] != found["version"]:
         await request.app[context.REVOCATION].catch_up_with_own()
     return session.land_from(request, begun, location)
+
+
+async def _use(
+    request: web.Request, tx: Transaction, arrival: Arrival, attempt_id: str, seen: int
+) -> None:
+    """Count an answer, once over all processes. Raises AttemptUnknown, AnswerRefused."""
+    came = arrival.session
+    if not await answers.use_once(tx, came.provider, answers.hashed(attempt_id), *arrival.once):
+        context.log(request, "answer_used", level=logs.WARNING, provider=came.provider)
+        raise errors.AttemptUnknown
+    if arrival.has_ended() or await provider_logouts.has_ended(
+        tx,
+        came.provider,
+        handle=came.handle,
+        subject=came.subject,
+        seen=seen,
+        signed_in_at=arrival.signed_in_at,
+    ):
+        context.log(request, "sign_in_ended", level=logs.WARNING, provider=came.provider)
+        raise errors.AnswerRefused(_ENDED)
+
+
+def _log_unreadable(request: web.Request, arrival: Arrival, user: User, values: Unreadable) -> None:
+    """Warn that roles were kept because the claim could not be read; its values stay out."""
+    context.log(
+        request,
+        "roles_unreadable",
+        level=logs.WARNING,
+        provider=arrival.session.provider,
+        claim=arrival.roles_claim,
+        reason=values.reason,
+        user=user["username"],
+    )
 
 
 async def _user(
@@ -125,6 +184,7 @@ def _actor(request: web.Request, arrival: Arrival) -> Actor:
     return Actor(name, client=context.client_name(request), request_id=context.call(request).id)
 
 
+_ENDED = "You signed out at the provider while you were signing in here. Start the sign-in again."
 _TAKEN = (
     "There is a user of this name already, and this account is not linked with it: nobody is taken"
     " over by a name. Ask whoever runs this service to link it, and send them these two lines."
