@@ -41,16 +41,20 @@ async def has_ended(
     """Tell whether a session at a provider has ended before it could begin one of ours.
 
     One that is named by its handle has ended, whenever that was said. All of a subject have, or one
-    that may be this one, if that was said since the browser came back, and of this sign-in: `seen`
-    is the newest logout from then, `signed_in_at` the provider's time of the sign-in.
+    that may be this one, if the provider said so after the sign-in, by its clock; in the same
+    second, if it was heard since the browser came back. `seen` is the newest logout from then,
+    `signed_in_at` the provider's time of the sign-in.
     """
     may_be_any = "" if handle is None else " AND handle IS NULL"
     row = await tx.fetch_one(
         "SELECT 1 FROM provider_logouts WHERE provider = ? AND handle = ?"  # noqa: S608  # constants
         " AND (subject IS NULL OR subject = ?)"
         " UNION ALL SELECT 1 FROM provider_logouts WHERE provider = ? AND subject = ?"
-        f" AND id > ? AND issued_at >= ?{may_be_any} LIMIT 1",
-        (provider, handle or "", subject, provider, subject, seen, signed_in_at),
+        f" AND (issued_at > ? OR (issued_at = ? AND id > ?)){may_be_any} LIMIT 1",
+        (
+            *(provider, handle or "", subject),
+            *(provider, subject, signed_in_at, signed_in_at, seen),
+        ),
     )
     return row is not None
 

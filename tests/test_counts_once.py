@@ -243,6 +243,8 @@ def test_a_session_that_ends_while_it_begins_does_not_begin(
         return
     assert (answer.status, answer.code) == (401, "sign_in_refused")
     assert cas.jwt(answer) is None
+    evil.answers(token)
+    assert cas.jwt(moved(attempt, replicas[1]).come_back(attempt.good())) is None
 
 
 def test_a_logout_of_somebody_else_or_of_before_ends_no_sign_in(
@@ -275,6 +277,32 @@ def test_a_logout_of_somebody_else_or_of_before_ends_no_sign_in(
     assert ask(one.port, "/auth/me", headers=bearer(str(cas.jwt(answer)))).status == 200
 
 
+def test_a_logout_that_the_provider_dates_after_the_sign_in_counts_before_the_browser_is_back(
+    replicas: tuple[Server, Server], evil: Evil
+) -> None:
+    one, _ = replicas
+    attempt = begin(one.port)
+    claims = evil.claims(attempt, sub="subject-of-user")
+    earlier = RSA.sign({**claims, "iat": claims["iat"] - 5})
+    text = quote(evil.logout_token(sub="subject-of-user"))
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = f"logout_token={text}".encode()
+    assert ask(one.port, "/auth/oidc/logout", "POST", headers=headers, body=body).status == 200
+    evil.answers(earlier)
+    assert attempt.come_back(attempt.good()).code == "sign_in_refused"
+    later = begin(one.port)
+    evil.answers(RSA.sign(evil.claims(later, sub="subject-of-user")))
+    assert cas.jwt(later.come_back(later.good()))
+
+
+@pytest.mark.parametrize("odd", ["ST-%ff", "ST-%ed%a0%80", "ST-1%00", "&ticket=ST-1"])
+def test_an_odd_ticket_is_refused(replicas: tuple[Server, Server], odd: str) -> None:
+    one, _ = replicas
+    attempt = cas.begin(one)
+    answer = cas.back(one, attempt, query=f"attempt={attempt.id}&ticket={odd}")
+    assert answer.status == 400
+
+
 def test_guesses_of_strangers_are_few_rows(replicas: tuple[Server, Server]) -> None:
     one, _ = replicas
 
@@ -304,8 +332,12 @@ def test_a_flood_of_guesses_does_not_save_a_sign_in_of_the_same_process(
         return cas.success("user")
 
     campus.script = script
-    answer = cas.back(one, cas.begin(one), ticket)
+    attempt = cas.begin(one)
+    answer = cas.back(one, attempt, ticket)
     assert answer.code == "sign_in_refused"
+    campus.script = lambda _: cas.success("user")
+    for again in (attempt, cas.begin(one)):
+        assert cas.back(one, again, ticket).code == "attempt_unknown"
     assert sessions(one) == before
 
 

@@ -36,16 +36,17 @@ async def sign_in(request: web.Request) -> web.Response:
     attempts = query.getall("attempt", [])
     attempt = attempts[0] if len(attempts) == 1 else ""
     tickets = query.getall("ticket", [])
+    ticket = tickets[0] if len(tickets) == 1 and cas.TICKET.fullmatch(tickets[0]) else ""
 
     async def ask(facts: sso.Facts) -> sso.Arrival | None:
         if not tickets and facts["gateway"]:
             return None
-        if len(tickets) != 1 or not cas.TICKET.fullmatch(tickets[0]):
+        if not ticket:
             raise errors.TicketInvalid
-        return await _arrival(request, attempt, tickets[0])
+        return await _arrival(request, attempt, ticket)
 
     # Known before the CAS server is asked: it may say at once that the session has ended.
-    with request.app[sso.PENDING].beginning(cas.handle("".join(tickets))):
+    with request.app[sso.PENDING].beginning(cas.handle(ticket)):
         return await sso.come_back(request, NAME, attempt, ask)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -22,6 +22,7 @@ from service.config import RoleRule
 from service.db import Transaction
 from service.login.sso import attempt
 from service.provider_sessions import ProviderSession
+from service.session.begin import Begun
 from service.users import User
 
 Facts = attempt.Facts
@@ -91,6 +92,16 @@ async def come_back(
     return response
 
 
+class _Outcome(NamedTuple):
+    """A session that has begun, and what it changed. `found` is the user before, `user` after."""
+
+    begun: Begun
+    found: User
+    user: User
+    is_new: bool
+    is_kept: bool
+
+
 async def _sign_in(
     request: web.Request, arrival: Arrival, location: str, *, attempt_id: str, seen: int
 ) -> web.Response:
@@ -100,58 +111,73 @@ async def _sign_in(
     provider is remembered before it, or finds the session. `seen` is the newest logout when the
     browser came back.
     """
-    came, by, is_kept = arrival.session, _actor(request, arrival), False
+    outcome = None
     async with request.app[context.DATABASE].transaction() as tx:
-        await _use(request, tx, arrival, attempt_id, seen)
-        found, is_new = await _user(request, tx, by, arrival)
-        if found["disabled"]:
-            raise errors.UserUnknown
-        user, rules, values = found, arrival.rules, arrival.values
-        if values is not None:
-            user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
-        begun = await session.begin_from(request, tx, user, came, amr=arrival.amr)
-    if is_new:
-        context.log(request, "user_create", user=user["username"], by=came.provider)
-    if is_kept:
-        context.log(request, "roles_kept", level=logs.WARNING, user=user["username"])
-    if isinstance(values, Unreadable):
-        _log_unreadable(request, arrival, user, values)
-    if user["version"] != found["version"]:
+        await _use(request, tx, arrival, attempt_id)
+        # After a logout the answer is used all the same: it begins no session later.
+        if not await _has_ended(tx, arrival, seen):
+            outcome = await _begin(request, tx, arrival)
+    if outcome is None:
+        provider = arrival.session.provider
+        context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
+        raise errors.AnswerRefused(_ENDED)
+    _log(request, arrival, outcome)
+    if outcome.user["version"] != outcome.found["version"]:
         await request.app[context.REVOCATION].catch_up_with_own()
-    return session.land_from(request, begun, location)
+    return session.land_from(request, outcome.begun, location)
 
 
-async def _use(
-    request: web.Request, tx: Transaction, arrival: Arrival, attempt_id: str, seen: int
-) -> None:
-    """Count an answer, once over all processes. Raises AttemptUnknown, AnswerRefused."""
-    came = arrival.session
-    if not await answers.use_once(tx, came.provider, answers.hashed(attempt_id), *arrival.once):
-        context.log(request, "answer_used", level=logs.WARNING, provider=came.provider)
+async def _use(request: web.Request, tx: Transaction, arrival: Arrival, attempt_id: str) -> None:
+    """Count an answer, once over all processes. Raises AttemptUnknown."""
+    provider = arrival.session.provider
+    if not await answers.use_once(tx, provider, answers.hashed(attempt_id), *arrival.once):
+        context.log(request, "answer_used", level=logs.WARNING, provider=provider)
         raise errors.AttemptUnknown
-    if arrival.has_ended() or await provider_logouts.has_ended(
+
+
+async def _has_ended(tx: Transaction, arrival: Arrival, seen: int) -> bool:
+    """Tell whether the session at the provider has ended before it could begin one here."""
+    came = arrival.session
+    return arrival.has_ended() or await provider_logouts.has_ended(
         tx,
         came.provider,
         handle=came.handle,
         subject=came.subject,
         seen=seen,
         signed_in_at=arrival.signed_in_at,
-    ):
-        context.log(request, "sign_in_ended", level=logs.WARNING, provider=came.provider)
-        raise errors.AnswerRefused(_ENDED)
-
-
-def _log_unreadable(request: web.Request, arrival: Arrival, user: User, values: Unreadable) -> None:
-    """Warn that roles were kept because the claim could not be read; its values stay out."""
-    context.log(
-        request,
-        "roles_unreadable",
-        level=logs.WARNING,
-        provider=arrival.session.provider,
-        claim=arrival.roles_claim,
-        reason=values.reason,
-        user=user["username"],
     )
+
+
+async def _begin(request: web.Request, tx: Transaction, arrival: Arrival) -> _Outcome:
+    """Begin the session of whose account it is, with the roles that the provider tells."""
+    by, is_kept = _actor(request, arrival), False
+    found, is_new = await _user(request, tx, by, arrival)
+    if found["disabled"]:
+        raise errors.UserUnknown
+    user, rules, values = found, arrival.rules, arrival.values
+    if values is not None:
+        user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
+    begun = await session.begin_from(request, tx, user, arrival.session, amr=arrival.amr)
+    return _Outcome(begun, found, user, is_new, is_kept)
+
+
+def _log(request: web.Request, arrival: Arrival, outcome: _Outcome) -> None:
+    """Log what a sign-in changed, and roles that were kept; the values of a claim stay out."""
+    provider, username = arrival.session.provider, outcome.user["username"]
+    if outcome.is_new:
+        context.log(request, "user_create", user=username, by=provider)
+    if outcome.is_kept:
+        context.log(request, "roles_kept", level=logs.WARNING, user=username)
+    if isinstance(arrival.values, Unreadable):
+        context.log(
+            request,
+            "roles_unreadable",
+            level=logs.WARNING,
+            provider=provider,
+            claim=arrival.roles_claim,
+            reason=arrival.values.reason,
+            user=username,
+        )
 
 
 async def _user(
