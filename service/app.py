@@ -114,6 +114,7 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _outbound(app: web.Application) -> AsyncIterator[None]:
+    app[sso.PENDING] = sso.PendingSignIns()
     async with outbound.opened() as app[sso.OUTBOUND]:
         oidc.prepare(app)
         yield

@@ -24,10 +24,14 @@ _CODE = re.compile(r"[A-Z_]{1,40}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whom the CAS server knows: the name, and the values of each attribute."""
+    """Whom the CAS server knows: the name, and the values of each attribute.
+
+    `unreadable` are the attributes with a value that is not plain text.
+    """
 
     user: str
     attributes: Mapping[str, Sequence[str]]
+    unreadable: frozenset[str] = frozenset()
 
 
 def login_address(server: str, service: str, *, renew: bool, gateway: bool) -> str:
@@ -113,16 +117,20 @@ def _known(root: Element) -> Known:
         raise ValueError("not a subject") from fault
     if f"{_CAS}attributes" not in parts:
         return Known(user, {})
-    return Known(user, _attributes(strict_xml.only(answer, f"{_CAS}attributes")))
+    return Known(user, *_attributes(strict_xml.only(answer, f"{_CAS}attributes")))
 
 
-def _attributes(element: Element) -> Mapping[str, Sequence[str]]:
-    """Return the values of those attributes that are plain text."""
+def _attributes(element: Element) -> tuple[Mapping[str, Sequence[str]], frozenset[str]]:
+    """Return the values of attributes that are plain text, and the names of those that are not."""
     found: dict[str, list[str]] = defaultdict(list)
+    unreadable = set()
     for child in strict_xml.children(element):
-        if not len(child):
-            found[child.tag.removeprefix(_CAS)].append(strict_xml.text_of(child))
-    return found
+        name = child.tag.removeprefix(_CAS)
+        if len(child):
+            unreadable.add(name)
+        else:
+            found[name].append(strict_xml.text_of(child))
+    return found, frozenset(unreadable)
 
 
 def _code(failure: Element) -> str:

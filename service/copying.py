@@ -22,10 +22,12 @@ TABLES = {
     "identities": ("provider", "subject"),
     "provider_sessions": ("sid",),
     "logout_tokens": ("provider", "jti"),
+    "used_answers": ("provider", "hash"),
+    "provider_logouts": ("id",),
 }
 """Every table with its primary key, in an order in which no row refers to a later one."""
 
-NUMBERED = ("users", "roles", "changes", "audit")
+NUMBERED = ("users", "roles", "changes", "audit", "provider_logouts")
 """The tables whose numbers are never given twice, though the row may be gone."""
 
 _PAGE = 2_000

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from service import changes, errors, logouts, logs, provider_sessions
+from service import changes, errors, logouts, logs, provider_logouts, provider_sessions
 from service.changes import lifetimes
 from service.clocks import Clocks
 from service.db import Database
@@ -15,7 +15,7 @@ from service.tokens import Tokens
 _INTERVAL = 0.2
 _MINUTE = 60.0
 _HALF = lifetimes.LEAD / 2
-_PRUNED = (changes, lifetimes, provider_sessions, logouts)
+_PRUNED = (changes, lifetimes, provider_sessions, provider_logouts, logouts)
 
 
 class Housekeeping:

@@ -9,6 +9,7 @@ from typing import Any
 
 from service import audit, provider_sessions, users
 from service.audit import Actor
+from service.claim_values import Unreadable
 from service.config import RoleRule
 from service.db import Conflict, Database, Row, Transaction
 from service.errors import IdentityNotFound, IdentityTaken
@@ -87,18 +88,26 @@ async def provision(
 
 
 async def follow_roles(
-    tx: Transaction, by: Actor, user: User, rules: Collection[RoleRule], values: Collection[str]
+    tx: Transaction,
+    by: Actor,
+    user: User,
+    rules: Collection[RoleRule],
+    values: Collection[str] | Unreadable,
 ) -> tuple[User, bool]:
     """Give and take the roles that `rules` speak of, as a provider's `values` say; others stay.
 
-    A role that does not exist is not given, and the last one who can manage users keeps that role.
-    `user` is as it was read in this transaction; return it as it is now, and whether that role was
-    kept so.
+    Where the values are unreadable, or only some of them could be read, no role is taken. A role
+    that does not exist is not given, and the last one who can manage users keeps that role. `user`
+    is as it was read in this transaction; return it as it is now, and whether that role was kept
+    so.
     """
     known = await users.role_ids(tx)
     ruled = {rule.role for rule in rules} & known.keys()
-    wanted = {rule.role for rule in rules if rule.value in values} & known.keys()
+    told = values.partial if isinstance(values, Unreadable) else values
+    wanted = {rule.role for rule in rules if rule.value in told} & known.keys()
     held = {role["role"] for role in user["roles"]}
+    if isinstance(values, Unreadable):
+        wanted |= held & ruled
     is_kept = users.MANAGE_USERS in ruled - wanted and await rights.is_last_manager(tx, user)
     kept = {users.MANAGE_USERS} if is_kept else set()
     now = await users.update(tx, by, user, {"roles": sorted((held - ruled) | wanted | kept)})

@@ -6,6 +6,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote, unquote, urlsplit
 
+import idna
+
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
@@ -113,3 +115,11 @@ def _ascii(value: str) -> str:
 def host_of(origin_text: str) -> str:
     """The host of an origin, without brackets and port."""
     return urlsplit(origin_text).hostname or ""
+
+
+def domain_name(text: str) -> str | None:
+    """Return a domain in the form that the DNS has it (IDNA 2008), None if it cannot be one."""
+    try:
+        return idna.encode(text, uts46=True).decode().lower()
+    except (idna.IDNAError, UnicodeError):
+        return None

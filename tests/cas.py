@@ -1,5 +1,7 @@
 """A browser's part in a sign-in by CAS, without a browser, and the answers of a CAS server."""
 
+import itertools
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -7,6 +9,19 @@ from tests.client import BROWSER, Answer, ask
 from tests.conftest import Server
 
 TICKET = "ST-1-a-secret-until-it-is-used-cas01.example.org"
+
+FRESH = "a fresh one"
+_numbers = itertools.count(1)
+
+
+def fresh(ticket: str = TICKET) -> str:
+    """Return a ticket that nobody has used, which begins like another: each counts once."""
+    return f"{ticket}.{next(_numbers)}"
+
+
+def stem(ticket: str) -> str:
+    """Return what a fresh ticket was made of."""
+    return re.sub(r"\.\d+$", "", ticket)
 
 
 @dataclass(frozen=True)
@@ -37,20 +52,24 @@ def begin(server: Server, query: str = "", **headers: str) -> Attempt:
 def back(
     server: Server,
     attempt: Attempt,
-    ticket: str | None = TICKET,
+    ticket: str | None = FRESH,
     *,
     cookie: str | None = None,
     query: str = "",
     **headers: str,
 ) -> Answer:
-    """Come back from the CAS server, as programs do, or with `Accept` as browsers do."""
+    """Come back from the CAS server, as programs do, or with `Accept` as browsers do.
+
+    The ticket is a fresh one, unless another is given, or None.
+    """
+    ticket = fresh() if ticket == FRESH else ticket
     given = {"attempt": attempt.id} | ({} if ticket is None else {"ticket": ticket})
     sent = {"Cookie": attempt.cookie if cookie is None else cookie}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return ask(server.port, f"/auth/cas?{query or urlencode(given)}", headers={**sent, **named})
 
 
-def sign_in(server: Server, ticket: str = TICKET, query: str = "") -> Answer:
+def sign_in(server: Server, ticket: str = FRESH, query: str = "") -> Answer:
     """Begin, come back, and be signed in."""
     answer = back(server, begin(server, query), ticket)
     assert answer.status == 302, answer.text

@@ -7,7 +7,19 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from tests import cas, sso
-from tests.cas import PAGE, TICKET, back, begin, failure, jwt, log_out, logout_request, success
+from tests.cas import (
+    PAGE,
+    TICKET,
+    back,
+    begin,
+    failure,
+    fresh,
+    jwt,
+    log_out,
+    logout_request,
+    stem,
+    success,
+)
 from tests.client import Answer, ask, bearer, cookie
 from tests.conftest import STRONG, Server, Start
 from tests.keyfiles import within
@@ -41,7 +53,8 @@ REQUESTS = [
 
 def who(asked: Asked) -> bytes:
     """Name the user that the ticket is called after: `ST-ada` is `ada`'s."""
-    return success(asked.query["ticket"][0].removeprefix("ST-").replace("_", " "))
+    (ticket,) = asked.query["ticket"]
+    return success(stem(ticket).removeprefix("ST-").replace("_", " "))
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +121,7 @@ def test_each_cookie_has_exactly_these_attributes(server: Server) -> None:
         ["HttpOnly", "Secure", "SameSite=Lax", "Path=/auth/cas", "Max-Age=600"]
     )
     link(server, "user", "attributes")
-    lines = back(server, begin(server), "ST-attributes").all("Set-Cookie")
+    lines = back(server, begin(server), fresh("ST-attributes")).all("Set-Cookie")
     session, returns, over = (line.split("; ") for line in lines)
     assert session[0].startswith("jwt=ey")
     assert "SameSite=Strict" in session
@@ -159,7 +172,7 @@ def test_the_landing_is_a_page_where_a_redirect_would_land_people_signed_out(
     server: Server, headers: dict[str, str], status: int
 ) -> None:
     link(server, "user", "landing")
-    answer = back(server, begin(server, "?next=/auth/me"), "ST-landing", **headers)
+    answer = back(server, begin(server, "?next=/auth/me"), fresh("ST-landing"), **headers)
     assert answer.status == status
     assert jwt(answer) is not None
     if status == 200:
@@ -188,7 +201,7 @@ def test_a_name_is_no_claim_unless_it_is_trusted(server: Server, trusting: Serve
     assert back(trusting, begin(trusting), "ST-nobody").code == "identity_unknown"
     assert back(trusting, begin(trusting), "ST-Ada_Lovelace").code == "identity_unknown"
     link(trusting, "user", "linked")
-    assert me(trusting, back(trusting, begin(trusting), "ST-Linked"))["username"] == "user"
+    assert me(trusting, back(trusting, begin(trusting), fresh("ST-Linked")))["username"] == "user"
 
 
 def test_a_disabled_user_is_refused_like_an_unknown_one(start: Start, provider: Scripted) -> None:
@@ -205,9 +218,9 @@ def test_a_disabled_user_is_refused_like_an_unknown_one(start: Start, provider: 
 
 def test_unknown_people_are_created_where_that_is_on(start: Start, provider: Scripted) -> None:
     server = start(CAS_URL=provider.url, PROVISION_USERS="true")
-    first = me(server, back(server, begin(server), "ST-Ada"))
+    first = me(server, back(server, begin(server), fresh("ST-Ada")))
     assert (first["username"], first["roles"]) == ("ada", [])
-    again = me(server, back(server, begin(server), "ST-Ada"))
+    again = me(server, back(server, begin(server), fresh("ST-Ada")))
     assert again["id"] == first["id"]
     shown = server.cli("user", "show", "ada").stdout
     assert "cas:Ada" in shown
@@ -222,7 +235,7 @@ def test_unknown_people_are_created_where_that_is_on(start: Start, provider: Scr
         assert answer.json["provider"] == "cas"
         assert jwt(answer) is None
     assert server.cli("user", "delete", "ada", "--yes").returncode == 0
-    token = str(jwt(back(server, begin(server), "ST-Ada")))
+    token = str(jwt(back(server, begin(server), fresh("ST-Ada"))))
     reborn = ask(server.port, "/auth/me", headers=bearer(token)).json
     assert reborn["id"] != first["id"]
     admin = ask(server.port, "/auth/bypass?token=admin").token
@@ -247,7 +260,7 @@ def test_roles_follow_the_provider_where_that_is_on(start: Start, provider: Scri
         return success(name, f"<cas:attributes><cas:mail>x</cas:mail>{values}</cas:attributes>")
 
     def roles() -> list[str]:
-        token = jwt(back(server, begin(server), "ST-x"))
+        token = jwt(back(server, begin(server), fresh("ST-x")))
         shown = ask(server.port, "/auth/me", headers=bearer(str(token))).json
         return sorted(role["role"] for role in shown["roles"])
 
@@ -276,7 +289,7 @@ def is_in(server: Server, token: str) -> bool:
 def test_signing_out_goes_on_to_the_provider(server: Server, provider: Scripted) -> None:
     link(server, "user", "leaving")
     for method in ("GET", "POST"):
-        token = str(jwt(cas.sign_in(server, "ST-leaving")))
+        token = str(jwt(cas.sign_in(server, fresh("ST-leaving"))))
         headers = cookie(token)
         answer = ask(server.port, "/auth/logout?next=/auth/login", method, headers=headers)
         there = f"{provider.url}/cas/logout?service={quote(server.url + '/auth/login', safe='')}"
@@ -380,17 +393,17 @@ def test_two_tabs_do_not_hurt_each_other(server: Server) -> None:
     link(server, "user", "tabs")
     one, two = begin(server, "?next=/one"), begin(server, "?next=/two")
     both = f"{one.cookie}; {two.cookie}"
-    second = back(server, two, "ST-tabs", cookie=both)
+    second = back(server, two, fresh("ST-tabs"), cookie=both)
     assert second["Location"] == "/two"
     assert f"{two.name}=;" in second.all("Set-Cookie")[2]
-    assert back(server, one, "ST-tabs", cookie=both)["Location"] == "/one"
+    assert back(server, one, fresh("ST-tabs"), cookie=both)["Location"] == "/one"
 
 
 def test_a_browser_keeps_five_attempts(server: Server) -> None:
     jar = [begin(server).cookie for _ in range(7)]
     answer = ask(server.port, "/auth/cas", headers={"Cookie": "; ".join(jar)})
-    fresh, *ended = answer.all("Set-Cookie")
-    assert "Max-Age=600" in fresh
+    newest, *ended = answer.all("Set-Cookie")
+    assert "Max-Age=600" in newest
     oldest = [line.partition("=")[0] for line in jar[:3]]
     assert sorted(line.partition("=")[0] for line in ended) == sorted(oldest)
     assert all("Max-Age=0" in line for line in ended)
@@ -422,7 +435,7 @@ def test_a_browser_in_circles_gets_a_page_and_no_fourth_redirect(server: Server)
     returns = ""
     for _ in range(3):
         attempt = begin(server, Cookie=returns)
-        answer = back(server, attempt, "ST-circles", cookie=f"{attempt.cookie}; {returns}")
+        answer = back(server, attempt, fresh("ST-circles"), cookie=f"{attempt.cookie}; {returns}")
         returns = answer.all("Set-Cookie")[1].partition(";")[0]
         session = answer.all("Set-Cookie")[0].partition(";")[0]
     answer = ask(server.port, "/auth/cas", headers={"Cookie": returns})
@@ -477,7 +490,7 @@ def test_each_documented_answer_comes_and_each_that_comes_is_documented(
         came.add((method, str(answer.status)))
 
     def come(ticket: str | None, **headers: str) -> None:
-        note("GET", back(server, begin(server), ticket, **headers))
+        note("GET", back(server, begin(server), ticket and fresh(ticket), **headers))
 
     note("GET", ask(server.port, "/auth/cas"))
     come("ST-fresh")

@@ -126,7 +126,7 @@ def test_an_answer_that_signs_nobody_in(
     provider.asked.clear()
     provider.script = lambda _: reply
     attempt = begin(server)
-    answer = back(server, attempt)
+    answer = back(server, attempt, TICKET)
     assert_refused(server, answer, STATUS[code], code)
     assert answer["Set-Cookie"].startswith(f"{attempt.name}=;")
     assert "Max-Age=0" in answer["Set-Cookie"]

@@ -61,6 +61,10 @@ CAS = "must be an address such as https://cas.example.org/cas, without a query"
 ISSUER = "must be an address such as https://accounts.example.org, without a query"
 CLAIM = "must be the name of a claim, such as preferred_username or groups"
 RULES = "must be rules such as manage_documents=staff; manage_users=cn=it,dc=example"
+REQUIREMENTS = (
+    "must be requirements such as hd=example.org; groups=staff, separated by semicolons: the name"
+    " of a claim, = and the value that it must have"
+)
 AUDIENCE = "must be a name or an address of at most 255 printable characters"
 BOOLEAN = "must be true or false"
 ALGORITHM = "must be HS256 or EdDSA or ES256 or RS256"
@@ -251,6 +255,7 @@ BAD = [
     ("OIDC_NAME", "n" * 65, "must be a name of at most 64 characters, for the button"),
     ("OIDC_ROLES_CLAIM", "two words", CLAIM),
     ("OIDC_ROLES", "staff", RULES),
+    ("OIDC_REQUIRE", "staff", REQUIREMENTS),
     (
         "OIDC_PROVIDERS",
         "Google",

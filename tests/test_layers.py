@@ -10,6 +10,7 @@ from tests.conftest import ROOT
 LAYERS = {
     "service": 0,
     "accept": 0,
+    "claim_values": 0,
     "folding": 0,
     "freshness": 0,
     "inserts": 0,
@@ -35,6 +36,7 @@ LAYERS = {
     "openapi": 3,
     "openid": 3,
     "schema": 3,
+    "answers": 3,
     "audit": 3,
     "copying": 4,
     "soundness": 5,
@@ -50,6 +52,7 @@ LAYERS = {
     "identities": 5,
     "identity_headers": 5,
     "logouts": 4,
+    "provider_logouts": 4,
     "provider_sessions": 4,
     "providers": 5,
     "returns": 5,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from service import copying, db, schema, users
+from service import copying, db, provider_logouts, schema, users
 from service.config import Database
 from service.db import Conflict
 from service.errors import Fault
@@ -76,6 +76,8 @@ async def fill(where: Database) -> None:
                 account = (provider, "Ada", 1)
                 await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)
                 await tx.execute("INSERT INTO logout_tokens VALUES (?, ?, ?)", account)
+                await tx.execute("INSERT INTO used_answers VALUES (?, ?, ?)", account)
+                await provider_logouts.remember(tx, provider, handle="handle")
                 await tx.execute(
                     "INSERT INTO provider_sessions (provider, subject, user_id, sid, handle, hint,"
                     " until) VALUES (?, ?, ?, ?, NULL, '', 1)",

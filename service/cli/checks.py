@@ -39,6 +39,8 @@ def check(json_form: bool) -> None:
         given = getattr(settings, name.lower()) is not None
         rows.append({"setting": name, "value": "(set)" if given else None})
     output.show(rows, json_form=json_form)
+    for name, text in config.public_providers.warnings(settings):
+        click.echo(f"Warning: {name} {text}.", err=True)
 
 
 @click.command()

@@ -16,6 +16,8 @@ def serve() -> None:
     """Serve until SIGTERM or Ctrl-C."""
     settings = config.load()
     logs.configure(settings.log_level, settings.log_format)
+    for name, text in config.public_providers.warnings(settings):
+        logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=f"{name} {text}")
 
     async def announce(app: web.Application) -> None:
         logs.event(

@@ -1,8 +1,15 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
-from service.config import openid
+from service.config import openid, public_providers
 from service.config.address import database
-from service.config.model import Config, Database, KeySettings, OpenIdProvider, RoleRule
+from service.config.model import (
+    Config,
+    Database,
+    KeySettings,
+    OpenIdProvider,
+    Requirement,
+    RoleRule,
+)
 from service.config.read import (
     database_in,
     environment,
@@ -20,6 +27,7 @@ __all__ = [
     "Database",
     "KeySettings",
     "OpenIdProvider",
+    "Requirement",
     "RoleRule",
     "database",
     "database_in",
@@ -29,4 +37,5 @@ __all__ = [
     "load_database",
     "load_keys",
     "openid",
+    "public_providers",
 ]

@@ -50,6 +50,20 @@ class RoleRule(NamedTuple):
         return f"{self.role}={self.value}"
 
 
+EMAIL_DOMAIN = "email_domain"
+"""The requirement of a checked e-mail address under a domain; all others name a claim."""
+
+
+class Requirement(NamedTuple):
+    """A claim that must have a value, or one of several, before an account signs anybody in."""
+
+    claim: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.claim}={self.value}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIdProvider:
     """A provider, and what we are to it. Without a secret we are a public client.
@@ -66,6 +80,7 @@ class OpenIdProvider:
     username_claim: str
     roles_claim: str | None
     roles: tuple[RoleRule, ...]
+    require: tuple[Requirement, ...] = ()
     start: str
     callback: str
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from service import peers, urls
-from service.config import parse
+from service.config import parse, requirements
 from service.config.model import OpenIdProvider
 from service.config.setting import Setting
 
@@ -85,7 +85,7 @@ def _settings(provider: str) -> tuple[Setting, ...]:
         suffix: str, parser: Callable[[str], Any], default: str | None, meaning: str
     ) -> Setting:
         secret = suffix == "CLIENT_SECRET"
-        return Setting(_full(provider, suffix), parser, default, meaning, secret=secret)
+        return Setting(full_name(provider, suffix), parser, default, meaning, secret=secret)
 
     return (
         setting("ISSUER", issuer, None, "the provider, letter for letter as it calls itself"),
@@ -103,10 +103,17 @@ def _settings(provider: str) -> tuple[Setting, ...]:
             "",
             "which role a value of that claim gives: role=value; role=value",
         ),
+        setting(
+            "REQUIRE",
+            requirements.parse,
+            "",
+            "what the provider must say before it signs anybody in: claim=value; claim=value",
+        ),
     )
 
 
-def _full(provider: str, suffix: str) -> str:
+def full_name(provider: str, suffix: str) -> str:
+    """Return the name of a setting of a provider."""
     return f"OIDC_{suffix}" if provider == PLAIN else f"OIDC_{provider.upper()}_{suffix}"
 
 
@@ -130,14 +137,14 @@ def unfit(parsed: Mapping[str, Any], *, production: bool) -> Iterator[tuple[str,
         value = _values(parsed, name)
         for suffix in ("ISSUER", "CLIENT_ID"):
             if value[suffix] is None:
-                yield _full(name, suffix), f"is missing: the provider {name} needs it"
+                yield full_name(name, suffix), f"is missing: the provider {name} needs it"
         address = value["ISSUER"] or ""
         if production and not address.startswith("https://") and not _is_loopback(address):
-            yield _full(name, "ISSUER"), "must begin with https:// in production"
+            yield full_name(name, "ISSUER"), "must begin with https:// in production"
         if value["ROLES_CLAIM"] is not None and not value["ROLES"]:
-            yield _full(name, "ROLES"), "is missing: which role each value of the claim gives"
+            yield full_name(name, "ROLES"), "is missing: which role each value of the claim gives"
         if value["ROLES"] and value["ROLES_CLAIM"] is None:
-            yield _full(name, "ROLES_CLAIM"), "is missing: the claim that the rules speak of"
+            yield full_name(name, "ROLES_CLAIM"), "is missing: the claim that the rules speak of"
     yield from _twice(parsed)
 
 
@@ -145,7 +152,7 @@ def _twice(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the clients that an earlier provider is already."""
     known: dict[tuple[str, str], str] = {}
     for name in _on(parsed):
-        value, setting = _values(parsed, name), _full(name, "CLIENT_ID")
+        value, setting = _values(parsed, name), full_name(name, "CLIENT_ID")
         if value["ISSUER"] is None or value["CLIENT_ID"] is None:
             continue
         first = known.setdefault((value["ISSUER"], value["CLIENT_ID"]), setting)
@@ -167,7 +174,7 @@ def shown(providers: Iterable[OpenIdProvider]) -> Iterator[tuple[str, object]]:
     for name in dict.fromkeys((PLAIN, *found)):
         provider = found.get(name)
         for setting in _settings(name):
-            suffix = setting.name.removeprefix(_full(name, ""))
+            suffix = setting.name.removeprefix(full_name(name, ""))
             yield setting.name, None if provider is None else _shown(provider, suffix)
     yield PROVIDERS, ", ".join(name for name in found if name != PLAIN) or None
 
@@ -177,7 +184,7 @@ def _shown(provider: OpenIdProvider, suffix: str) -> object:
         return "(set)" if provider.client_secret else None
     value: object = getattr(provider, {"NAME": "label"}.get(suffix, suffix.lower()))
     if isinstance(value, tuple):
-        return ("; " if suffix == "ROLES" else " ").join(map(str, value)) or None
+        return ("; " if suffix in {"ROLES", "REQUIRE"} else " ").join(map(str, value)) or None
     return value
 
 
@@ -185,12 +192,12 @@ def _on(parsed: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the providers that are on."""
     named: tuple[str, ...] = parsed[PROVIDERS]
     said = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
-    has_plain = any(parsed[_full(PLAIN, suffix)] is not None for suffix in said)
+    has_plain = any(parsed[full_name(PLAIN, suffix)] is not None for suffix in said)
     return (PLAIN, *named) if has_plain else named
 
 
 def _values(parsed: Mapping[str, Any], provider: str) -> dict[str, Any]:
-    prefix = _full(provider, "")
+    prefix = full_name(provider, "")
     return {
         setting.name.removeprefix(prefix): parsed[setting.name] for setting in _settings(provider)
     }
@@ -208,6 +215,7 @@ def _provider(name: str, value: Mapping[str, Any]) -> OpenIdProvider:
         username_claim=value["USERNAME_CLAIM"],
         roles_claim=value["ROLES_CLAIM"],
         roles=value["ROLES"],
+        require=value["REQUIRE"],
         start=start,
         callback=f"{start}/callback",
     )

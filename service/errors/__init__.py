@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from service.errors.problem import CONTENT_TYPE, Fault, Problem, as_json
 from service.errors.providers import (
+    AccountNotAllowed,
     AnswerRefused,
     AttemptUnknown,
     CookieNotKept,
@@ -83,6 +84,7 @@ BY_STATUS: Mapping[int, type[Problem]] = {
 __all__ = [
     "BY_STATUS",
     "CONTENT_TYPE",
+    "AccountNotAllowed",
     "AlgorithmInvalid",
     "AnswerRefused",
     "AttemptUnknown",

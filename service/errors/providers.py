@@ -60,6 +60,15 @@ class IdentityUnknown(Forbidden):
     )
 
 
+class AccountNotAllowed(Forbidden):
+    code = "account_not_allowed"
+    title = "This account may not sign in here"
+    detail = (
+        "The provider knows you, but this service only accepts some of its accounts. Sign in with"
+        " another account, or ask your administrator."
+    )
+
+
 class ProviderAnswerInvalid(Problem):
     status = 502
     code = "provider_answer_invalid"

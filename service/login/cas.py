@@ -1,10 +1,21 @@
 """Sign-in by CAS: `GET /auth/cas` there and back, `POST /auth/cas` for single logout."""
 
+from functools import partial
 from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
 
-from service import cas, context, errors, marks, provider_sessions
+from service import (
+    cas,
+    claim_values,
+    context,
+    errors,
+    logs,
+    marks,
+    provider_logouts,
+    provider_sessions,
+)
+from service.claim_values import Claimed, Unreadable
 from service.config import Config
 from service.login import sso
 from service.provider_sessions import ProviderSession
@@ -24,16 +35,19 @@ async def sign_in(request: web.Request) -> web.Response:
         return await _set_out(request)
     attempts = query.getall("attempt", [])
     attempt = attempts[0] if len(attempts) == 1 else ""
+    tickets = query.getall("ticket", [])
+    ticket = tickets[0] if len(tickets) == 1 and cas.TICKET.fullmatch(tickets[0]) else ""
 
     async def ask(facts: sso.Facts) -> sso.Arrival | None:
-        tickets = query.getall("ticket", [])
         if not tickets and facts["gateway"]:
             return None
-        if len(tickets) != 1 or not cas.TICKET.fullmatch(tickets[0]):
+        if not ticket:
             raise errors.TicketInvalid
-        return await _arrival(request, attempt, tickets[0])
+        return await _arrival(request, attempt, ticket)
 
-    return await sso.come_back(request, NAME, attempt, ask)
+    # Known before the CAS server is asked: it may say at once that the session has ended.
+    with request.app[sso.PENDING].beginning(cas.handle(ticket)):
+        return await sso.come_back(request, NAME, attempt, ask)
 
 
 @marks.public
@@ -41,14 +55,36 @@ async def sign_in(request: web.Request) -> web.Response:
 async def sign_out(request: web.Request) -> web.Response:
     """POST /auth/cas: the CAS server says that a session has ended there (single logout)."""
     handle = cas.handle(cas.read_logout_request(await _logout_request(request)))
-    database = request.app[context.DATABASE]
-    # A stranger's guesses never get as far as the one writer.
-    if await provider_sessions.known(database, NAME, handle):
-        async with database.transaction() as tx:
-            ended = await provider_sessions.end(tx, NAME, handle=handle)
+    pending, database = request.app[sso.PENDING], request.app[context.DATABASE]
+    # In this order: a sign-in that is no longer pending has written its session.
+    is_pending = pending.end(handle)
+    is_known = await provider_sessions.known(database, NAME, handle)
+    # Anybody can guess tickets: few guesses get as far as the one writer.
+    remembers = not is_known and await _is_worth_a_row(request, handle)
+    if is_known or is_pending or remembers:
+        await _end(request, handle, remembers=remembers)
+    return web.Response(status=204)
+
+
+async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
+    """Tell whether to remember a logout that fits no session yet, for the other processes."""
+    if await provider_logouts.is_known(request.app[context.DATABASE], NAME, handle):
+        return False
+    if request.app[sso.PENDING].may_write():
+        return True
+    context.log(request, "logout_not_remembered", level=logs.DEBUG, provider=NAME)
+    return False
+
+
+async def _end(request: web.Request, handle: str, *, remembers: bool) -> None:
+    """End the session of a ticket, also one that is just beginning. Raises DatabaseUnavailable."""
+    async with request.app[context.DATABASE].transaction() as tx:
+        if remembers:
+            await provider_logouts.remember(tx, NAME, handle=handle)
+        ended = await provider_sessions.end(tx, NAME, handle=handle)
+    if ended:
         await request.app[context.REVOCATION].catch_up_with_own()
         context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
-    return web.Response(status=204)
 
 
 def provider(config: Config) -> Provider:
@@ -85,14 +121,25 @@ async def _arrival(request: web.Request, attempt: str, ticket: str) -> sso.Arriv
     trusted = config.cas_trust_usernames
     subject = cas.as_username(known.user) if trusted else known.user
     attribute = config.cas_roles_attribute
+    handle, pending = cas.handle(ticket), request.app[sso.PENDING]
     return sso.Arrival(
-        session=ProviderSession(NAME, subject, cas.handle(ticket)),
+        session=ProviderSession(NAME, subject, handle),
         amr=NAME,
         username=subject,
         trusted=trusted,
         rules=config.cas_roles,
-        values=None if attribute is None else known.attributes.get(attribute, ()),
+        roles_claim=attribute or "",
+        values=None if attribute is None else _roles(known, attribute),
+        once=(handle,),
+        has_ended=partial(pending.has_ended, handle),
     )
+
+
+def _roles(known: cas.Known, attribute: str) -> Claimed:
+    """Return the values of the attribute that tells roles."""
+    if attribute in known.unreadable:
+        return Unreadable("elements", frozenset(known.attributes.get(attribute, ())))
+    return claim_values.of_attribute(known.attributes.get(attribute))
 
 
 def _service(config: Config, attempt: str) -> str:

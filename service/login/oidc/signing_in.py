@@ -1,6 +1,5 @@
 """Signing in: `GET /auth/oidc`, out to the provider, and `GET /auth/oidc/callback`, back."""
 
-import contextlib
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
@@ -8,10 +7,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import bodies, context, errors, identities, logs, marks, session
+from service import context, errors, logs, marks, session
 from service.config import openid
 from service.login import sso
-from service.login.oidc import clients
+from service.login.oidc import account, clients
+from service.login.oidc.account import Account
 from service.login.sso import attempt
 from service.openid import Rejected, authorization, logout_token
 from service.openid.metadata import Metadata
@@ -89,12 +89,13 @@ async def _ask(
         uri = _redirect_uri(request, provider)
         tokens = await provider.redeem(code, facts["verifier"], uri)
         claims = await provider.identify(tokens, facts["nonce"])
-        claims = await _completed(request, provider, tokens, claims)
+        found = await account.fetch(request, provider, tokens, claims)
     except authorization.Denied as denied:
         raise _denial(request, provider, denied) from None
     except Rejected as rejected:
         raise clients.refusal(request, provider, rejected) from None
-    return _arrival(provider, tokens, claims)
+    account.require(request, found)
+    return _arrival(tokens, claims, found)
 
 
 def _check_attempt(
@@ -111,31 +112,8 @@ def _check_attempt(
         raise Rejected("state_used")
 
 
-async def _completed(
-    request: web.Request, provider: Provider, tokens: Tokens, claims: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the claims, with those that we need and miss from the provider's `userinfo`."""
-    settings = provider.settings
-    needed = set() if settings.roles_claim is None else {settings.roles_claim}
-    database = request.app[context.DATABASE]
-    if request.app[context.CONFIG].provision_users and (
-        await identities.by_identity(database, settings.name, claims["sub"]) is None
-    ):
-        needed.add(settings.username_claim)
-    if tokens.access_token is None or all(_value(claims, name) is not None for name in needed):
-        return claims
-    told = await provider.user_info(tokens.access_token, claims["sub"])
-    # Whether an address was checked says only who tells the address.
-    about_email = claims if "email" in claims else told
-    pair = {name: about_email.get(name) for name in ("email", "email_verified")}
-    return {**told, **claims, **pair}
-
-
-def _arrival(provider: Provider, tokens: Tokens, claims: dict[str, Any]) -> sso.Arrival:
-    settings, sid = provider.settings, claims.get("sid")
-    username = _value(claims, settings.username_claim)
-    if settings.username_claim == "email" and not _has_checked_email(claims):
-        username = None
+def _arrival(tokens: Tokens, claims: Mapping[str, Any], found: Account) -> sso.Arrival:
+    settings, sid = found.settings, claims.get("sid")
     return sso.Arrival(
         session=ProviderSession(
             provider=settings.name,
@@ -144,30 +122,24 @@ def _arrival(provider: Provider, tokens: Tokens, claims: dict[str, Any]) -> sso.
             hint=tokens.id_token if len(tokens.id_token) <= _MAX_HINT else "",
         ),
         amr=_LEAF,
-        username=username if isinstance(username, str) else "",
-        facts=_facts(claims),
+        username=found.username,
+        facts=found.facts,
         rules=settings.roles,
-        values=None
-        if settings.roles_claim is None
-        else _texts(_value(claims, settings.roles_claim)),
+        roles_claim=settings.roles_claim or "",
+        values=found.roles,
+        signed_in_at=_signed_in_at(claims),
     )
 
 
-def _facts(claims: dict[str, Any]) -> dict[str, Any]:
-    """Return name and e-mail address of a new user: those that the API would take as well."""
-    told = {"name": claims.get("name")}
-    if _has_checked_email(claims):
-        told["email"] = claims.get("email")
-    facts: dict[str, Any] = {}
-    for name, value in told.items():
-        with contextlib.suppress(errors.ValidationError):
-            facts |= bodies.patch({name: value}, {})
-    return facts
+def _signed_in_at(claims: Mapping[str, Any]) -> int:
+    """Return when the provider signed the account in, at the latest, by the provider's clock.
 
-
-def _has_checked_email(claims: Mapping[str, Any]) -> bool:
-    """Tell whether the provider has: else it may be somebody else's, and applications trust us."""
-    return claims.get("email_verified") is True
+    Some providers date their tokens minutes back; `auth_time` is then the better word.
+    """
+    issued_at, auth_time = int(claims["iat"]), claims.get("auth_time")
+    if isinstance(auth_time, int) and issued_at <= auth_time <= issued_at + attempt.SECONDS:
+        return auth_time
+    return issued_at
 
 
 def _denial(
@@ -196,18 +168,3 @@ async def _metadata(request: web.Request, provider: Provider) -> Metadata:
 def _redirect_uri(request: web.Request, provider: Provider) -> str:
     """Return the address to come back to: of PUBLIC_URL alone, whatever `Host` says."""
     return request.app[context.CONFIG].public_url + provider.settings.callback
-
-
-def _value(claims: Mapping[str, Any], name: str) -> Any:
-    """Return a claim by its name, or by the path to it: `realm_access.roles`."""
-    if name in claims:
-        return claims[name]
-    value: Any = claims
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
-def _texts(value: object) -> list[str]:
-    values = value if isinstance(value, list) else [value]
-    return [each for each in values if isinstance(each, str)]

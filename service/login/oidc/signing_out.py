@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 from authlib.common.urls import add_params_to_uri
 
-from service import context, errors, logouts, marks, provider_sessions
+from service import context, errors, logouts, marks, provider_logouts, provider_sessions
 from service.login.oidc import clients
 from service.openid import Rejected, logout_token, signed
 from service.openid.logout_token import Logout
@@ -57,12 +57,20 @@ async def by_provider(request: web.Request) -> web.Response:
 async def _end(request: web.Request, provider: str, logout: Logout) -> int:
     """End what a logout token says, unless it was used already; return how many sessions it were.
 
+    It is remembered for a while: what it ends may be about to begin.
     What could not be written down can be said again. Raises Rejected, DatabaseUnavailable.
     """
     until = request.app[context.TOKENS].now() + logout_token.REMEMBERED
     async with request.app[context.DATABASE].transaction() as tx:
         if not await logouts.is_new(tx, provider, logout.jti, until):
             raise Rejected("jti_used")
+        await provider_logouts.remember(
+            tx,
+            provider,
+            handle=logout.sid,
+            subject=logout.subject,
+            issued_at=logout.issued_at,
+        )
         return await provider_sessions.end(tx, provider, handle=logout.sid, subject=logout.subject)
 
 

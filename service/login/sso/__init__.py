@@ -4,8 +4,19 @@ from aiohttp import web
 
 from service.login.sso.arrival import Arrival, come_back
 from service.login.sso.attempt import Facts, begin, fresh
+from service.login.sso.pending import PendingSignIns
 from service.outbound import Outbound
 
 OUTBOUND = web.AppKey("outbound", Outbound)
+PENDING = web.AppKey("pending_sign_ins", PendingSignIns)
 
-__all__ = ["OUTBOUND", "Arrival", "Facts", "begin", "come_back", "fresh"]
+__all__ = [
+    "OUTBOUND",
+    "PENDING",
+    "Arrival",
+    "Facts",
+    "PendingSignIns",
+    "begin",
+    "come_back",
+    "fresh",
+]

@@ -2,16 +2,27 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from service import context, errors, identities, logs, session, users
+from service import (
+    answers,
+    context,
+    errors,
+    identities,
+    logs,
+    provider_logouts,
+    session,
+    users,
+)
 from service.audit import Actor
+from service.claim_values import Claimed, Unreadable
 from service.config import RoleRule
 from service.db import Transaction
 from service.login.sso import attempt
 from service.provider_sessions import ProviderSession
+from service.session.begin import Begun
 from service.users import User
 
 Facts = attempt.Facts
@@ -23,8 +34,12 @@ class Arrival:
 
     `session` names provider, subject and the session there; `username` is what a user created for
     the subject is called, and with `trusted`, the user whom the subject is without a link; `facts`
-    of a new user are those of users.create. `values` are those that `rules` speak of; None where
-    the provider has no say about roles.
+    of a new user are those of users.create. `values` are those that `rules` speak of, from the
+    claim `roles_claim`; None where the provider has no say about roles.
+
+    `once` are hashes of what counts once besides the attempt. `signed_in_at` is the provider's time
+    of the sign-in, if it tells one; `has_ended` tells whether the session there has ended, as far
+    as this process knows.
     """
 
     session: ProviderSession
@@ -33,7 +48,11 @@ class Arrival:
     trusted: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
     rules: Collection[RoleRule] = ()
-    values: Collection[str] | None = None
+    roles_claim: str = ""
+    values: Claimed | None = None
+    once: tuple[str, ...] = ()
+    signed_in_at: int = 0
+    has_ended: Callable[[], bool] = bool
 
 
 async def come_back(
@@ -57,11 +76,12 @@ async def come_back(
     try:
         facts = attempt.facts_of(request, leaf, name)
         location = str(facts["next"])
+        seen = await provider_logouts.newest(request.app[context.DATABASE])
         arrival = await ask(facts)
         response = (
             web.Response(status=302, headers={"Location": attempt.sign_in_page(location)})
             if arrival is None
-            else await _sign_in(request, arrival, location)
+            else await _sign_in(request, arrival, location, attempt_id=name, seen=seen)
         )
     except errors.Problem as problem:
         problem.links = attempt.ways_on(start or f"/auth/{leaf}", location)
@@ -72,27 +92,92 @@ async def come_back(
     return response
 
 
-async def _sign_in(request: web.Request, arrival: Arrival, location: str) -> web.Response:
-    """Read whose account it is, and begin the session, in one transaction.
+class _Outcome(NamedTuple):
+    """A session that has begun, and what it changed. `found` is the user before, `user` after."""
 
-    Who is disabled, deleted or unlinked at the same time is so before it, or after.
+    begun: Begun
+    found: User
+    user: User
+    is_new: bool
+    is_kept: bool
+
+
+async def _sign_in(
+    request: web.Request, arrival: Arrival, location: str, *, attempt_id: str, seen: int
+) -> web.Response:
+    """Use the answer, read whose account it is, and begin the session, in one transaction.
+
+    Who is disabled, deleted or unlinked at the same time is so before it, or after; a logout at the
+    provider is remembered before it, or finds the session. `seen` is the newest logout when the
+    browser came back.
     """
-    came, by, is_kept = arrival.session, _actor(request, arrival), False
+    outcome = None
     async with request.app[context.DATABASE].transaction() as tx:
-        found, is_new = await _user(request, tx, by, arrival)
-        if found["disabled"]:
-            raise errors.UserUnknown
-        user, rules, values = found, arrival.rules, arrival.values
-        if values is not None:
-            user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
-        begun = await session.begin_from(request, tx, user, came, amr=arrival.amr)
-    if is_new:
-        context.log(request, "user_create", user=user["username"], by=came.provider)
-    if is_kept:
-        context.log(request, "roles_kept", level=logs.WARNING, user=user["username"])
-    if user["version"] != found["version"]:
+        await _use(request, tx, arrival, attempt_id)
+        # After a logout the answer is used all the same: it begins no session later.
+        if not await _has_ended(tx, arrival, seen):
+            outcome = await _begin(request, tx, arrival)
+    if outcome is None:
+        provider = arrival.session.provider
+        context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
+        raise errors.AnswerRefused(_ENDED)
+    _log(request, arrival, outcome)
+    if outcome.user["version"] != outcome.found["version"]:
         await request.app[context.REVOCATION].catch_up_with_own()
-    return session.land_from(request, begun, location)
+    return session.land_from(request, outcome.begun, location)
+
+
+async def _use(request: web.Request, tx: Transaction, arrival: Arrival, attempt_id: str) -> None:
+    """Count an answer, once over all processes. Raises AttemptUnknown."""
+    provider = arrival.session.provider
+    if not await answers.use_once(tx, provider, answers.hashed(attempt_id), *arrival.once):
+        context.log(request, "answer_used", level=logs.WARNING, provider=provider)
+        raise errors.AttemptUnknown
+
+
+async def _has_ended(tx: Transaction, arrival: Arrival, seen: int) -> bool:
+    """Tell whether the session at the provider has ended before it could begin one here."""
+    came = arrival.session
+    return arrival.has_ended() or await provider_logouts.has_ended(
+        tx,
+        came.provider,
+        handle=came.handle,
+        subject=came.subject,
+        seen=seen,
+        signed_in_at=arrival.signed_in_at,
+    )
+
+
+async def _begin(request: web.Request, tx: Transaction, arrival: Arrival) -> _Outcome:
+    """Begin the session of whose account it is, with the roles that the provider tells."""
+    by, is_kept = _actor(request, arrival), False
+    found, is_new = await _user(request, tx, by, arrival)
+    if found["disabled"]:
+        raise errors.UserUnknown
+    user, rules, values = found, arrival.rules, arrival.values
+    if values is not None:
+        user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
+    begun = await session.begin_from(request, tx, user, arrival.session, amr=arrival.amr)
+    return _Outcome(begun, found, user, is_new, is_kept)
+
+
+def _log(request: web.Request, arrival: Arrival, outcome: _Outcome) -> None:
+    """Log what a sign-in changed, and roles that were kept; the values of a claim stay out."""
+    provider, username = arrival.session.provider, outcome.user["username"]
+    if outcome.is_new:
+        context.log(request, "user_create", user=username, by=provider)
+    if outcome.is_kept:
+        context.log(request, "roles_kept", level=logs.WARNING, user=username)
+    if isinstance(arrival.values, Unreadable):
+        context.log(
+            request,
+            "roles_unreadable",
+            level=logs.WARNING,
+            provider=provider,
+            claim=arrival.roles_claim,
+            reason=arrival.values.reason,
+            user=username,
+        )
 
 
 async def _user(
@@ -125,6 +210,7 @@ def _actor(request: web.Request, arrival: Arrival) -> Actor:
     return Actor(name, client=context.client_name(request), request_id=context.call(request).id)
 
 
+_ENDED = "You signed out at the provider while you were signing in here. Start the sign-in again."
 _TAKEN = (
     "There is a user of this name already, and this account is not linked with it: nobody is taken"
     " over by a name. Ask whoever runs this service to link it, and send them these two lines."

@@ -1,0 +1,3 @@
+DROP TABLE provider_logouts;
+
+DROP TABLE used_answers;

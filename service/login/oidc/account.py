@@ -1,0 +1,135 @@
+"""What a provider's documents say of an account: name, roles, and whether it may sign in."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from service import bodies, claim_values, context, errors, identities, logs
+from service.claim_values import Claimed, Missing, Unreadable
+from service.config import OpenIdProvider
+from service.openid import Unusable, requirements
+from service.openid.provider import Provider
+from service.openid.token import Tokens
+
+_TOO_LARGE = "over 64 KiB"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account at a provider. `documents` are the ID token, and `userinfo` if it was asked.
+
+    `userinfo_failure` is why it could not be read, a constant word; None if it was, or not asked.
+    """
+
+    settings: OpenIdProvider
+    documents: tuple[Mapping[str, Any], ...]
+    userinfo_failure: str | None = None
+
+    @property
+    def username(self) -> str:
+        """The name of a new user; '' if the provider tells none, or an unchecked address."""
+        claim = self.settings.username_claim
+        value = requirements.checked_email(self.documents) if claim == "email" else self._any(claim)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Name and e-mail address of a new user: those that the API would take as well."""
+        told = {"name": self._any("name")}
+        email = requirements.checked_email(self.documents)
+        if email is not None:
+            told["email"] = email
+        facts: dict[str, Any] = {}
+        for name, value in told.items():
+            with contextlib.suppress(errors.ValidationError):
+                facts |= bodies.patch({name: value}, {})
+        return facts
+
+    @property
+    def roles(self) -> Claimed | None:
+        """The values of the claim that tells roles; None where the provider has no say."""
+        settings = self.settings
+        if settings.roles_claim is None:
+            return None
+        known = {rule.value for rule in settings.roles}
+        claimed = claim_values.first(self.documents, settings.roles_claim, known)
+        failure = self.userinfo_failure
+        if failure and isinstance(claimed, Unreadable) and claimed.reason in claim_values.NOT_THERE:
+            return Unreadable(failure, claimed.partial)
+        return claimed
+
+    def _any(self, claim: str) -> Any:
+        for document in self.documents:
+            with contextlib.suppress(Missing):
+                return claim_values.find(document, claim)
+        return None
+
+
+async def fetch(
+    request: web.Request, provider: Provider, tokens: Tokens, claims: Mapping[str, Any]
+) -> Account:
+    """Return the account of an ID token, and ask `userinfo` for what is needed and missing.
+
+    Where only roles are missing, `userinfo` may fail: they stay as they are. Raises Rejected,
+    ProviderUnavailable, DatabaseUnavailable.
+    """
+    account = Account(provider.settings, (claims,))
+    lacks_essential = await _lacks_essential(request, account)
+    lacks = lacks_essential or isinstance(account.roles, Unreadable)
+    if tokens.access_token is None or not lacks:
+        return account
+    try:
+        told = await provider.user_info(tokens.access_token, claims["sub"])
+    except (errors.ProviderUnavailable, Unusable) as error:
+        if lacks_essential:
+            raise
+        return Account(provider.settings, (claims,), _why_failed(error))
+    return Account(provider.settings, (claims, told))
+
+
+def require(request: web.Request, account: Account) -> None:
+    """Refuse an account that does not fulfil OIDC_REQUIRE. Raises AccountNotAllowed."""
+    settings = account.settings
+    unmet = requirements.first_unmet(
+        settings.require, account.documents, roles_claim=settings.roles_claim
+    )
+    if unmet is None:
+        return
+    context.log(
+        request,
+        "requirement_unmet",
+        level=logs.WARNING,
+        provider=settings.name,
+        requirement=unmet.claim,
+        reason=unmet.reason,
+    )
+    raise errors.AccountNotAllowed
+
+
+async def _lacks_essential(request: web.Request, account: Account) -> bool:
+    """Tell whether the ID token lacks what the sign-in cannot do without."""
+    settings, (claims,) = account.settings, account.documents
+    if not all(requirements.is_told(each, claims) for each in settings.require):
+        return True
+    if not request.app[context.CONFIG].provision_users:
+        return False
+    owner = await identities.by_identity(
+        request.app[context.DATABASE], settings.name, claims["sub"]
+    )
+    if owner is not None:
+        return False
+    try:
+        claim_values.find(claims, settings.username_claim)
+    except Missing:
+        return True
+    return False
+
+
+def _why_failed(error: errors.ProviderUnavailable | Unusable) -> str:
+    if isinstance(error, Unusable):
+        return "userinfo_invalid"
+    is_too_large = str(error.__cause__) == _TOO_LARGE
+    return "userinfo_too_large" if is_too_large else "userinfo_unavailable"

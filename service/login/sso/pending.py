@@ -1,0 +1,65 @@
+"""Sign-ins that this process is busy with, and the logouts that arrive meanwhile."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+_PER_SECOND = 10.0
+_AT_ONCE = 100.0
+
+
+@dataclass(slots=True)
+class _Pending:
+    count: int = 0
+    has_ended: bool = False
+
+
+class PendingSignIns:
+    """Remembers which sessions at a provider are about to begin one of ours, by their handles.
+
+    Anybody can send a logout for any handle. One for a sign-in of this process costs no row; of the
+    others, which another process may be busy with, so many are worth a row as the budget allows.
+    `ticks` are seconds that nobody sets back.
+    """
+
+    def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._ticks = ticks
+        self._left = _AT_ONCE
+        self._counted_at = ticks()
+        self._pending: dict[str, _Pending] = {}
+
+    @contextmanager
+    def beginning(self, handle: str) -> Iterator[None]:
+        """Know a session at the provider for as long as the block lasts."""
+        pending = self._pending.setdefault(handle, _Pending())
+        pending.count += 1
+        try:
+            yield
+        finally:
+            pending.count -= 1
+            if not pending.count:
+                del self._pending[handle]
+
+    def end(self, handle: str) -> bool:
+        """Let a sign-in that is pending here not begin a session; return whether there is one."""
+        pending = self._pending.get(handle)
+        if pending is None:
+            return False
+        pending.has_ended = True
+        return True
+
+    def has_ended(self, handle: str) -> bool:
+        """Tell whether the session of a pending sign-in has ended at the provider."""
+        pending = self._pending.get(handle)
+        return pending is not None and pending.has_ended
+
+    def may_write(self) -> bool:
+        """Tell whether one more logout that fits no session may be written down."""
+        now = self._ticks()
+        self._left = min(_AT_ONCE, self._left + (now - self._counted_at) * _PER_SECOND)
+        self._counted_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
