@@ -1,20 +1,22 @@
 """A client's connection: the headers that every answer carries, and its line in the log."""
 
+from collections.abc import Awaitable, Callable, Coroutine
 from time import perf_counter
 from typing import Any, cast
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.helpers import rfc822_formatted_time
 
-from service import context, errors, logs, middleware
+from service import context, errors, framing, logs, middleware
 from service.metrics import Metrics
 from service.repeated import Repeated, written
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+_ALLOW = ", ".join(sorted(framing.METHODS))
 
 
-class Connection(web.RequestHandler):
-    """Every answer leaves through here; the last one, when the server is closing, closes it.
+class Connection(framing.FramedHandler):
+    """Every answer leaves through here; the last one closes the connection.
 
     What aiohttp refuses before any middleware is answered here too: its own answers and log lines
     repeat what the client sent, cookies included.
@@ -34,6 +36,25 @@ class Connection(web.RequestHandler):
         self._stamp = stamp
         self._metrics = metrics
         self._life = life
+
+    def _handle_request(
+        self, request: web.BaseRequest, start_time: float | None, request_handler: _Handler
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        """Refuse what no route is asked about; `request_handler` may be what the parser refused."""
+        if request_handler is self._request_handler and framing.refusal(request) is not None:
+            request_handler = self._refuse
+        return super()._handle_request(request, start_time, request_handler)
+
+    async def _refuse(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer what is refused whatever it asks for."""
+        response = _problem(framing.refusal(request) or 400)
+        if request.version != HttpVersion11:
+            # No status line of ours has version 0.9. `version` is kept here once it is read.
+            request._cache["version"] = HttpVersion10  # noqa: SLF001
+        if response.status == 405:
+            response.headers["Allow"] = _ALLOW
+        response.force_close()
+        return response
 
     def handle_error(
         self,
@@ -57,17 +78,19 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; what aiohttp raised itself (404, 405, 417) is made ours first."""
+        is_last = self._life.closing or self.is_last(request)
         # The first test is the quick one: nearly all answers of ours are of that very class.
         if type(resp) is not web.Response:
             if isinstance(resp, Repeated):
-                if _stays_open(request) and not self._life.closing:
+                if not is_last and request.keep_alive and request.version is HttpVersion11:
                     return self._repeat(request, resp)
                 resp = resp.ordinary()
             elif isinstance(resp, web.HTTPException):
                 resp = middleware.refuse(cast("web.Request", request), middleware.from_http(resp))
         self._stamp(request, resp)
-        if self._life.closing:
+        if is_last:
             resp.force_close()
+            self.answer_last(request)
         return await super().finish_response(request, resp, start_time)
 
     def _repeat(self, request: web.BaseRequest, resp: Repeated) -> tuple[Repeated, bool]:
@@ -101,7 +124,7 @@ class Connection(web.RequestHandler):
         match_info = getattr(request, "_match_info", None)
         resource = None if match_info is None else match_info.route.resource
         route = "unknown" if resource is None else resource.canonical
-        method = request.method if request.method in _METHODS else "OTHER"
+        method = request.method if request.method in framing.METHODS else "OTHER"
         call = context.call(request)
         seconds = perf_counter() - call.started
         self._metrics.answered(method, route, response.status, seconds)
@@ -117,13 +140,6 @@ class Connection(web.RequestHandler):
             else context.client_name(cast("web.Request", request)),
             id=call.id,
         )
-
-
-def _stays_open(request: web.BaseRequest) -> bool:
-    """Tell whether an answer can go out as it was written, with nothing about the connection."""
-    return (
-        request.keep_alive and request.version == HttpVersion11 and "Upgrade" not in request.headers
-    )
 
 
 def _problem(status: int) -> web.Response:

@@ -121,9 +121,6 @@ def stamp(config: Config) -> Stamp:
         headers["X-Request-ID"] = context.call(request).id
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = "no-store"
-        if "Upgrade" in request.headers:
-            # Not taken up: aiohttp would keep what follows from the next request.
-            response.force_close()
 
     return add_headers
 

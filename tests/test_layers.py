@@ -71,6 +71,7 @@ LAYERS = {
     "login": 10,
     "middleware": 10,
     "app": 11,
+    "framing": 11,
     "connection": 12,
     "idp": 12,
     "server": 13,

@@ -1,0 +1,198 @@
+"""Where a request ends on a connection, so that none of its bytes becomes part of the next one."""
+
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp.http import HttpRequestParser, RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""The methods that our routes name, and that metrics and the log show."""
+
+# A proxy asks /auth/verify with whatever method the visitor uses: these are WebDAV's and CalDAV's.
+_KNOWN = METHODS | {
+    *("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "SEARCH", "REPORT"),
+    *("ACL", "BIND", "REBIND", "UNBIND", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE"),
+}
+
+_END = b"\r\n\r\n"
+"""What ends each head, and each chunked body."""
+
+_MOST_BLANK_LINES = 1000
+"""In a chunked body. Each costs a call of the parser."""
+
+
+class FramedHandler(web.RequestHandler):
+    """Feeds the parser one head or body at a time, and knows which answer must be the last.
+
+    docs/decisions/0022-request-bodies.md says what aiohttp's parser does without this: a trailer
+    becomes a header of the next request, and what follows CONNECT becomes a request.
+    """
+
+    __slots__ = (
+        "_blank_lines",
+        "_body",
+        "_edge",
+        "_has_answered",
+        "_has_ended",
+        "_held",
+        "_is_broken",
+        "_is_idle",
+    )
+
+    def __init__(self, server: web.Server, **options: Any) -> None:
+        super().__init__(server, **options)
+        # The newest request, as long as its body has not arrived completely.
+        self._body: tuple[RawRequestMessage, StreamReader] | None = None
+        # What has arrived and waits until the parser has room.
+        self._held = b""
+        # The last bytes given to the parser, since they may be the start of `_END`.
+        self._edge = b""
+        self._blank_lines = 0
+        # Nothing is held, and no head or body has arrived in part.
+        self._is_idle = True
+        # What follows cannot be read as requests.
+        self._is_broken = False
+        # The client sends no more.
+        self._has_ended = False
+        # The last answer is on its way.
+        self._has_answered = False
+
+    def data_received(self, data: bytes) -> None:
+        """Give the parser what has arrived."""
+        # Nearly always: exactly one head, and no body.
+        if self._is_idle and data.find(_END) + 4 == len(data) != 3:
+            super().data_received(data)
+            self._advance()
+            self._is_idle = self._body is None
+            return
+        if not data:
+            super().data_received(data)  # the parser goes on with what it has
+            self._advance()
+        data, self._held = self._held + data, b""
+        start = 0
+        while start < len(data) and not self._is_broken and not self._upgraded:
+            if self._reading_paused or len(self._messages) >= self._max_msg_queue_size:
+                self._held = data[start:]
+                break
+            end = self._piece(data, start)
+            super().data_received(data[start:end])
+            self._advance()
+            start = end
+        if self._has_ended and not self._held:
+            self._break_body()
+        self._is_idle = self._body is None and not self._held and not self._edge
+
+    def _piece(self, data: bytes, start: int) -> int:
+        """Return where the piece that begins at `start` ends: no later than its head or body."""
+        if self._body is not None and not self._body[0].chunked:
+            message, payload = self._body
+            self._edge = b""
+            return start + int(message.headers["Content-Length"]) - payload.total_bytes
+        edge = self._edge
+        # The end may have begun in what arrived before.
+        found = (edge + data[start : start + 3]).find(_END) if edge else -1
+        end = start - len(edge) + found if found >= 0 else data.find(_END, start)
+        if end == -1:
+            self._edge = (edge + data[max(start, len(data) - 3) :])[-3:]
+            return len(data)
+        self._edge = b""
+        return end + 4
+
+    def _advance(self) -> None:
+        """Note what the parser has made of a piece."""
+        messages, body = self._messages, self._body
+        if body is None:
+            if messages and not messages[-1][1].is_eof():
+                self._body = cast("tuple[RawRequestMessage, StreamReader]", messages[-1])
+                self._blank_lines = 0
+            return
+        if body[1].is_eof():
+            if body[0].chunked:
+                # The old one would put the trailers into the next request.
+                self._parser = self._new_parser()
+            self._body = None
+            return
+        self._blank_lines += 1
+        is_refused = messages and not isinstance(messages[-1][0], RawRequestMessage)
+        if is_refused or (body[0].chunked and self._blank_lines > _MOST_BLANK_LINES):
+            self._break_body()
+
+    def _new_parser(self) -> HttpRequestParser:
+        return HttpRequestParser(
+            self,
+            self._loop,
+            self._read_bufsize,
+            max_line_size=self.max_line_size,
+            max_field_size=self.max_field_size,
+            max_headers=self.max_headers,
+            payload_exception=web.RequestPayloadError,
+            auto_decompress=False,
+            max_msg_queue_size=self._max_msg_queue_size,
+        )
+
+    def _break_body(self) -> None:
+        """End a body that will never be complete: reading it fails at once."""
+        if self._body is None:
+            return
+        self._is_broken = True
+        if self._has_answered:
+            self._body[1].feed_eof()  # aiohttp only waits for the rest
+        else:
+            self._body[1].set_exception(web.RequestPayloadError("the body is not complete"))
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        """Answer what a client sent before it stopped sending, and close only then."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            return False
+        self._has_ended = True
+        if not self._held:
+            self._break_body()
+        if not self._messages and not self._held:
+            self._close = True
+        return True
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget what will not be read."""
+        self._body, self._held = None, b""
+        super().connection_lost(exc)
+
+    def is_last(self, request: web.BaseRequest) -> bool:
+        """Tell whether the answer to a request must close the connection.
+
+        It must unless the request's body has arrived to its end: what follows would be taken for
+        the next request, or the next request for the rest of the body.
+        """
+        payload, headers = request.content, request.headers
+        return (
+            not payload.is_eof()
+            # An upgrade is never taken up, and the parser would keep what follows.
+            or "Upgrade" in headers
+            # The head announces a body that the parser does not give us.
+            or (payload is EMPTY_PAYLOAD and headers.get("Content-Length", "").strip("0") != "")
+            or (self._has_ended and not self._messages and not self._held)
+        )
+
+    def answer_last(self, request: web.BaseRequest) -> None:
+        """Note that the answer to a request closes the connection."""
+        self._has_answered = True
+        if self._has_ended:
+            self._close = True
+        if request.content.exception() is not None:
+            request.content.feed_eof()  # aiohttp would wait for the rest
+
+
+def refusal(request: web.BaseRequest) -> int | None:
+    """Return the status that refuses a request whatever it asks for, or None."""
+    if request.version is not HttpVersion11 and (
+        request.version != HttpVersion10 or "Transfer-Encoding" in request.headers
+    ):
+        return 400
+    if request.method not in _KNOWN:
+        return 405
+    target = request.raw_path
+    if target.startswith("/") or target == "*":
+        return None
+    return None if urlsplit(target).netloc.lower() == request.headers["Host"].lower() else 400
