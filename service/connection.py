@@ -7,13 +7,14 @@ from aiohttp import HttpVersion11, web
 from aiohttp.helpers import rfc822_formatted_time
 
 from service import context, errors, logs, middleware
+from service.connections import Watched
 from service.metrics import Metrics
 from service.repeated import Repeated, written
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Connection(web.RequestHandler):
+class Connection(Watched):
     """Every answer leaves through here; the last one, when the server is closing, closes it.
 
     What aiohttp refuses before any middleware is answered here too: its own answers and log lines

@@ -1,9 +1,16 @@
-"""`/auth/revocations`: the feed for services that verify tokens on their own."""
+"""`/auth/revocations`: the feed for services that verify tokens on their own.
+
+Strangers may ask as often as they like: a document is made once for all who ask within a second, on
+the feed's own connection to the database, and few long ones are on their way at once.
+"""
+
+from functools import partial
 
 from aiohttp import web
 
 from service import changes, context, errors, marks
 from service.db import Row
+from service.documents import Document, Key
 from service.freshness import FRESH_SECONDS
 
 TYPE = "latchkey-revocations+jwt"
@@ -18,7 +25,8 @@ async def feed(request: web.Request) -> web.Response:
     of the next question), `more` (ask again at once) and `changes`, with rows of three kinds:
     `[seq, "session", sid, until]`, `[seq, "revoked", user id, version, until]` and
     `[seq, "changed", user id, version, until]`. A `since` from the future is answered from the
-    start (`since` is 0): the database is another one, and what the asker knows is void.
+    start (`since` is 0): the database is another one, and what the asker knows is void. 503 with
+    `Retry-After` when too much is asked for at once.
     """
     since = _since(request)
     known = request.app[context.REVOCATION]
@@ -30,19 +38,27 @@ async def feed(request: web.Request) -> web.Response:
     asked = {etag.value for etag in request.if_none_match or ()}
     if since == newest and str(newest) in asked:
         return web.Response(status=304, headers=headers)
-    tokens = request.app[context.TOKENS]
-    rows = await changes.live(request.app[context.DATABASE], tokens.now(), since, _ROWS)
+    key = Key(since, newest, request.app[context.TOKENS].public_keys()[1])
+    body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
+    headers["Content-Type"] = f"application/{TYPE}"
+    return await request.app[context.LARGE_ANSWERS].answer(request, body, headers)
+
+
+async def _make(app: web.Application, key: Key) -> Document:
+    """Return the signed document of what came after `since`."""
+    known, tokens, since = app[context.REVOCATION], app[context.TOKENS], key.since
+    rows = await changes.live(app[context.DATABASE].feed, tokens.now(), since, _ROWS)
     more = len(rows) == _ROWS
     document = {
         "iat": tokens.now(),
         "age": round(known.age, 3),
         "since": since,
-        "next": rows[-1]["seq"] if rows else newest,
+        "next": rows[-1]["seq"] if rows else key.newest,
         "more": more,
         "changes": [_compact(row) for row in rows],
     }
     body = tokens.sign_document(document, typ=TYPE).encode()
-    return web.Response(body=body, headers={**headers, "Content-Type": f"application/{TYPE}"})
+    return Document(body, continues_at=rows[-1]["seq"] if more else None)
 
 
 def _since(request: web.Request) -> int:

@@ -65,7 +65,7 @@ from service.errors.unauthenticated import (
     Unauthenticated,
     UserUnknown,
 )
-from service.errors.unavailable import DatabaseUnavailable, FeedStale
+from service.errors.unavailable import DatabaseUnavailable, FeedStale, Overloaded
 
 BY_STATUS: Mapping[int, type[Problem]] = {
     kind.status: kind
@@ -116,6 +116,7 @@ __all__ = [
     "LogoutTokenInvalid",
     "MethodNotAllowed",
     "NotFound",
+    "Overloaded",
     "PreconditionFailed",
     "PrefetchRefused",
     "Problem",

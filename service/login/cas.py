@@ -43,7 +43,9 @@ async def sign_out(request: web.Request) -> web.Response:
     handle = cas.handle(cas.read_logout_request(await _logout_request(request)))
     database = request.app[context.DATABASE]
     # A stranger's guesses never get as far as the one writer.
-    if await provider_sessions.known(database, NAME, handle):
+    async with request.app[context.LOOKUPS]:
+        is_known = await provider_sessions.known(database, NAME, handle)
+    if is_known:
         async with database.transaction() as tx:
             ended = await provider_sessions.end(tx, NAME, handle=handle)
         await request.app[context.REVOCATION].catch_up_with_own()
