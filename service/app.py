@@ -10,6 +10,7 @@ from aiohttp import web
 
 from service import context, db, keys, logs, middleware, openapi, outbound, schema
 from service.config import Config
+from service.documents import Documents
 from service.endpoints import (
     account,
     admin,
@@ -24,14 +25,21 @@ from service.endpoints import (
 from service.housekeeping import Housekeeping
 from service.keys import KeyRing
 from service.keywatch import KeyWatch
+from service.large import LargeAnswers
 from service.login import bypass, cas, oidc, sso
 from service.metrics import Metrics
+from service.pacing import Budget
 from service.passes import Passes
 from service.providers import Providers
+from service.readiness import Readiness
 from service.revocation import Revocation
 from service.sealed import Seals
 from service.tokens import Tokens
 from service.views import Asset, Views, as_asset
+
+LOOKUPS_AT_ONCE = 2
+"""One connection to PostgreSQL less than there are for reading."""
+LOOKUPS_WAITING = 1000
 
 
 def create_app(config: Config, metrics: Metrics | None = None) -> web.Application:
@@ -48,6 +56,10 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     app[context.METRICS] = metrics or Metrics(bypass_enabled=config.bypass_auth)
     app[context.LIFE] = context.Life()
     app[context.VIEWS] = Views()
+    app[context.DOCUMENTS] = Documents()
+    app[context.LARGE_ANSWERS] = LargeAnswers()
+    app[context.LARGE_ASSETS] = LargeAnswers()
+    app[context.LOOKUPS] = Budget(at_once=LOOKUPS_AT_ONCE, waiting=LOOKUPS_WAITING)
     app.cleanup_ctx.extend((_database, _revocation, _key_watch, _figures))
     app[context.PROVIDERS] = _providers(app, config)
     if app[context.PROVIDERS]:
@@ -81,6 +93,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
         logs.event("database_is_newer", level=logs.WARNING, migrations=", ".join(added))
     async with db.connect(where) as database:
         app[context.DATABASE] = database
+        app[context.READINESS] = Readiness(database.health)
         app[context.PASSES] = Passes(database, app[context.TOKENS])
         yield
 

@@ -16,10 +16,14 @@ from service import errors, logs, peers
 from service.audit import Actor
 from service.config import Config
 from service.db import Database, Transaction
+from service.documents import Documents
 from service.keywatch import KeyWatch
+from service.large import LargeAnswers
 from service.metrics import Metrics
+from service.pacing import Budget
 from service.passes import Passes
 from service.providers import Providers
+from service.readiness import Readiness
 from service.revocation import Revocation
 from service.sealed import Seals
 from service.tokens import Claims, Tokens
@@ -35,6 +39,13 @@ KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
 PASSES = web.AppKey("passes", Passes)
 VIEWS = web.AppKey("views", Views)
+READINESS = web.AppKey("readiness", Readiness)
+DOCUMENTS = web.AppKey("documents", Documents)
+LARGE_ANSWERS = web.AppKey("large_answers", LargeAnswers)
+"""For the feed alone."""
+LARGE_ASSETS = web.AppKey("large_assets", LargeAnswers)
+LOOKUPS = web.AppKey("lookups", Budget)
+"""For what strangers make us read from the database; what a token needs does not wait for it."""
 DESCRIPTION = web.AppKey("description", Asset)
 
 
@@ -150,16 +161,17 @@ def is_known(request: web.Request, etag: str) -> bool:
     return bool(known & {"*", etag.strip('"')})
 
 
-def asset_response(
+async def asset_response(
     request: web.Request, asset: Asset | None, *, cache_control: str = "public, max-age=86400"
 ) -> web.Response:
-    """Answer with an asset, or 304 if the client has it. Raises NotFound when there is none."""
+    """Answer with an asset, or 304 if the client has it. Raises NotFound, Overloaded."""
     if asset is None:
         raise errors.NotFound
     headers = {"ETag": asset.etag, "Cache-Control": cache_control}
     if is_known(request, asset.etag):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=asset.body, headers={**headers, "Content-Type": asset.content_type})
+    headers["Content-Type"] = asset.content_type
+    return await request.app[LARGE_ASSETS].answer(request, asset.body, headers)
 
 
 @lru_cache(maxsize=1024)

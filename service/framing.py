@@ -7,6 +7,8 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http import HttpRequestParser, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
+from service.connections import Watched
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """The methods that our routes name, and that metrics and the log show."""
 
@@ -23,7 +25,7 @@ _MOST_BLANK_LINES = 1000
 """In a chunked body. Each costs a call of the parser."""
 
 
-class FramedHandler(web.RequestHandler):
+class FramedHandler(Watched):
     """Feeds the parser one head or body at a time, and knows which answer must be the last.
 
     docs/decisions/0022-request-bodies.md says what aiohttp's parser does without this: a trailer

@@ -169,9 +169,13 @@ def _json_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) ->
     return _encode(line) + "\n"
 
 
-@lru_cache(maxsize=1024)
 def _word(value: object) -> str:
     text = str(value)
+    return _short_word(text) if len(text) <= _MAX_VALUE else _encode(_safe(text))
+
+
+@lru_cache(maxsize=1024)
+def _short_word(text: str) -> str:
     if "eyJ" not in text and _PLAIN.fullmatch(text):
         return text
     return _encode(_safe(text))

@@ -20,9 +20,11 @@ from prometheus_client.utils import floatToGoString
 
 from service import __version__
 from service.board import Board
+from service.pacing import Pace
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PUBLISH_SECONDS = 1
+TEXTS_PER_SECOND = 20
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -36,6 +38,8 @@ class Figures:
     """By route: those of all answers in sum."""
     sign_ins: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
+    closed: Counter[str] = field(default_factory=Counter)
+    """Connections that were closed to keep a bound, by the reason."""
     restarts: int = 0
     """How many workers were begun again."""
     gauges: dict[str, float] = field(default_factory=dict)
@@ -50,6 +54,7 @@ class Figures:
             self.seconds[route] += seconds
         self.sign_ins.update(other.sign_ins)
         self.refusals.update(other.refusals)
+        self.closed.update(other.closed)
         self.restarts += other.restarts
         for name, value in other.gauges.items():
             self.gauges[name] = max(value, self.gauges.get(name, value))
@@ -70,6 +75,7 @@ class Figures:
             defaultdict(float, found["seconds"]),
             Counter(found["sign_ins"]),
             Counter(found["refusals"]),
+            Counter(found["closed"]),
             found["restarts"],
             found["gauges"],
         )
@@ -88,10 +94,20 @@ class Metrics:
         self._own = Figures() if board is None else Figures.of_text(board.read(place))
         self._own.gauges = {"bypass_enabled": bypass_enabled, "keys_file_bad": 0}
         self._watched: dict[str, Callable[[], float]] = {}
+        self._texts = Pace(TEXTS_PER_SECOND, burst=TEXTS_PER_SECOND, patience=0, held=0)
+        self._recent = b""
 
     def watch_feed(self, size: Callable[[], float], age: Callable[[], float]) -> None:
         """Show how many live revocations are remembered, and how old that knowledge is."""
-        self._watched = {"revocations": size, "feed_age_seconds": age}
+        self._watched |= {"revocations": size, "feed_age_seconds": age}
+
+    def watch(self, gauge: str, value: Callable[[], float]) -> None:
+        """Show a value as it is when the figures are asked for."""
+        self._watched[gauge] = value
+
+    def closed(self, reason: str) -> None:
+        """Count one connection that was closed to keep a bound."""
+        self._own.closed[reason] += 1
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer. `route` is the pattern of the path, never the path itself."""
@@ -129,6 +145,12 @@ class Metrics:
             self.publish()
             await asyncio.sleep(_PUBLISH_SECONDS)
 
+    def recent_text(self) -> bytes:
+        """Return the text as it is, or for those who ask too often, as it was a moment ago."""
+        if self._texts.is_free():
+            self._recent = self.text()
+        return self._recent
+
     def text(self) -> bytes:
         """Return the exposition format that CONTENT_TYPE names."""
         total = Figures()
@@ -157,6 +179,12 @@ class _Shown(Collector):
         yield from self._answers()
         yield _counter("latchkey_sign_ins", "Sign-ins, by method", "method", figures.sign_ins)
         yield _counter("latchkey_refusals", "Refused requests, by code", "code", figures.refusals)
+        yield _counter(
+            "latchkey_connections_closed",
+            "Connections closed to keep a bound, by reason: head, unread, room, busy",
+            "reason",
+            figures.closed,
+        )
         yield CounterMetricFamily(
             "latchkey_worker_restarts", "Workers that were begun again", figures.restarts
         )
@@ -191,6 +219,7 @@ class _Shown(Collector):
 _GAUGES = {
     "bypass_enabled": "1 if the development sign-in is on",
     "keys_file_bad": "1 if the file of keys has become bad; the keys from before are in use",
+    "connections": "Open connections of clients",
     "revocations": "Sessions and users remembered",
     "feed_age_seconds": "How long ago the feed was known to be complete",
 }

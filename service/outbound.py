@@ -11,10 +11,12 @@ import aiohttp
 from yarl import URL
 
 from service import errors
+from service.pacing import Budget
 
 _SECONDS = 10
 _BYTES = 65536
-_AT_ONCE = 20
+AT_ONCE = 20
+WAITING = 500
 
 
 class Outbound:
@@ -23,7 +25,7 @@ class Outbound:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
         # One provider that hangs takes no place from another.
-        self._places: dict[str, asyncio.Semaphore] = defaultdict(_places)
+        self._places: dict[str, Budget] = defaultdict(_places)
 
     async def get(self, address: str, *, accept: str) -> bytes:
         """Return the body of a 200, of at most 64 KiB, within ten seconds.
@@ -40,7 +42,7 @@ class Outbound:
     ) -> tuple[int, bytes]:
         """Return status and body of an answer, within the same bounds; a redirect is one.
 
-        Raises ProviderUnavailable, for 5xx and 429 as well.
+        Raises ProviderUnavailable, for 5xx and 429 as well, and Overloaded.
         """
         try:
             async with asyncio.timeout(_SECONDS), self._places[urlsplit(address).netloc]:
@@ -85,8 +87,8 @@ async def opened() -> AsyncIterator[Outbound]:
         yield Outbound(session)
 
 
-def _places() -> asyncio.Semaphore:
-    return asyncio.Semaphore(_AT_ONCE)
+def _places() -> Budget:
+    return Budget(at_once=AT_ONCE, waiting=WAITING)
 
 
 async def _once(

@@ -11,20 +11,23 @@ from dataclasses import dataclass
 import uvloop
 from aiohttp import web
 
-from service import context, door, logs, middleware
+from service import context, door, logs, middleware, peers
 from service.app import create_app
 from service.config import Config
 from service.connection import Connection
+from service.connections import Bounds, Connections
+from service.descriptors import raise_descriptor_limit
 from service.errors import Fault
 from service.metrics import Metrics
 
 _BACKLOG = 1024
-_KEEPALIVE_SECONDS = 75
+KEEPALIVE_SECONDS = 75
 _LINGERING_SECONDS = 2
 SHUTDOWN_SECONDS = 10
 _QUEUE_SECONDS = 0.05
 _IDLE_SECONDS = 1.0
 _STEP_SECONDS = 0.02
+_BOUNDS = Bounds()
 
 Announce = Callable[[web.Application], Awaitable[None]]
 
@@ -46,7 +49,7 @@ class Worker:
 
 @asynccontextmanager
 async def listening(
-    config: Config, metrics: Metrics | None = None
+    config: Config, metrics: Metrics | None = None, bounds: Bounds = _BOUNDS
 ) -> AsyncIterator[web.Application]:
     """Serve for as long as the block lasts; on leaving, finish what is in flight (10 s).
 
@@ -55,16 +58,29 @@ async def listening(
     runner = web.AppRunner(create_app(config, metrics), shutdown_timeout=SHUTDOWN_SECONDS)
     try:
         await runner.setup()
-        sockets = await _bind(config, _connections(runner, config))
+        connections = _connections(runner, config, bounds)
+        sockets = await _bind(config, _accept(runner, config, connections))
+        watching = asyncio.create_task(connections.watch())
         try:
             yield runner.app
         finally:
             await _drain(runner, sockets)
+            watching.cancel()
     finally:
         await runner.cleanup()
 
 
-def _connections(runner: web.AppRunner, config: Config) -> Callable[[], Connection]:
+def _connections(runner: web.AppRunner, config: Config, bounds: Bounds) -> Connections:
+    def is_trusted(peer: str | None) -> bool:
+        return peers.is_trusted(peer, config.trusted_proxies)
+
+    metrics, loop = runner.app[context.METRICS], asyncio.get_running_loop()
+    return Connections(metrics, loop, is_trusted, bounds)
+
+
+def _accept(
+    runner: web.AppRunner, config: Config, connections: Connections
+) -> Callable[[], Connection]:
     server, stamp, loop = runner.server, middleware.stamp(config), asyncio.get_running_loop()
     assert server is not None  # noqa: S101  # set up by the caller
     metrics, life = runner.app[context.METRICS], runner.app[context.LIFE]
@@ -75,9 +91,10 @@ def _connections(runner: web.AppRunner, config: Config) -> Callable[[], Connecti
             stamp,
             metrics,
             life,
+            connections=connections,
             access_log=None,  # log_access is overridden
             loop=loop,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
+            keepalive_timeout=KEEPALIVE_SECONDS,
             lingering_time=_LINGERING_SECONDS,
             auto_decompress=False,
         )
@@ -155,6 +172,7 @@ def run(config: Config, announce: Announce, worker: Worker | None = None) -> Non
             await stop.wait()
             logs.event("stopping", worker=None if worker is None else worker.number)
 
+    raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
     logs.flush()

@@ -310,7 +310,7 @@ class Running:
             )
         server = Server(int(environ["PORT"]), folder, database, environ, process)
         self._servers.append(server)
-        _wait(server)
+        wait_for(server)
         return server
 
     def shared(self, store: Store, name: str, **changes: Any) -> Server:
@@ -367,7 +367,7 @@ def production(running: Running, store: Store) -> Server:
     )
 
 
-def _wait(server: Server) -> None:
+def wait_for(server: Server) -> None:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         assert server.process.poll() is None, server.log()

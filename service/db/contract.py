@@ -86,10 +86,12 @@ class Transaction(Reader):
 class Database(Reader):
     """An open database. Outside a transaction all reads are committed, and within five seconds.
 
-    `feed` reads too, on a connection of its own: who follows the feed waits for nobody else.
+    `feed` reads too, on a connection of its own: who follows the feed waits for nobody else. So
+    does `health`, for the question whether the database answers.
     """
 
     feed: Reader
+    health: Reader
 
     @abstractmethod
     async def data_version(self, probe: str) -> Version:

@@ -1,4 +1,4 @@
-"""PostgreSQL: a few connections that read, one for the feed, one that writes, one that listens."""
+"""PostgreSQL: connections that read, one for the feed, for readiness, to write and to listen."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from service.db.placeholders import numbered
 from service.db.pool import Pool
 from service.errors import DatabaseUnavailable, Fault
 
-_READERS = 3
+READERS = 3
 
 BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS})".encode()
 
@@ -70,14 +70,16 @@ class _Readers(contract.Reader):
 
 
 class Database(contract.Database):
-    """Some readers, one of them for the feed, one writer and a listener on one database."""
+    """Some readers, one of them for the feed and one for readiness, one writer and a listener."""
 
     kind = "postgresql"
     feed: _Readers
+    health: _Readers
 
     def __init__(self, where: Where) -> None:
-        self._readers = _Readers(where, _READERS)
+        self._readers = _Readers(where, READERS)
         self.feed = _Readers(where, 1)
+        self.health = _Readers(where, 1)
         self._writer = Pool(lambda: pgconnect.connect(where), 1)
         self._listener = Listener(lambda: pgconnect.connect(where, read_only=True))
         self._lock = asyncio.Lock()
@@ -147,7 +149,7 @@ class Database(contract.Database):
         await self._writer.discard()
 
     async def _discard_readers(self) -> None:
-        for each in (self._readers, self.feed):
+        for each in (self._readers, self.feed, self.health):
             await each.pool.discard()
 
 

@@ -1,4 +1,4 @@
-"""SQLite: one connection that reads, one for the feed and one that writes, on one file."""
+"""SQLite: a connection that reads, one for the feed, one for readiness and one that writes."""
 
 import asyncio
 import sqlite3
@@ -84,10 +84,11 @@ class _Reader(contract.Reader):
 
 
 class Database(contract.Database):
-    """Two readers, one of them for the feed, and one writer on a SQLite file."""
+    """Three readers, one for the feed and one for readiness, and one writer on a SQLite file."""
 
     kind = "sqlite"
     feed: _Reader
+    health: _Reader
 
     def __init__(
         self,
@@ -95,11 +96,13 @@ class Database(contract.Database):
         *,
         reader: aiosqlite.Connection,
         feed: aiosqlite.Connection,
+        health: aiosqlite.Connection,
         writer: aiosqlite.Connection,
     ) -> None:
         self._file = _File(path)
         self._reader = _Reader(self._file, reader)
         self.feed = _Reader(self._file, feed)
+        self.health = _Reader(self._file, health)
         self._writer = writer
         self._lock = asyncio.Lock()
 
@@ -145,10 +148,15 @@ class Database(contract.Database):
 @asynccontextmanager
 async def connect(path: Path) -> AsyncIterator[Database]:
     """Open an existing database file. Raises Fault when it cannot be opened."""
-    async with _open(path) as writer, _open(path) as reader, _open(path) as feed:
-        for each in (reader, feed):
+    async with (
+        _open(path) as writer,
+        _open(path) as reader,
+        _open(path) as feed,
+        _open(path) as health,
+    ):
+        for each in (reader, feed, health):
             await each.execute_fetchall("PRAGMA query_only = ON")
-        yield Database(path, reader=reader, feed=feed, writer=writer)
+        yield Database(path, reader=reader, feed=feed, health=health, writer=writer)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ _POLICY = (
 async def description(request: web.Request) -> web.Response:
     """GET /openapi.json: the routes that exist here (OpenAPI 3.1)."""
     described = request.app[context.DESCRIPTION]
-    return context.asset_response(request, described, cache_control="no-cache")
+    return await context.asset_response(request, described, cache_control="no-cache")
 
 
 @marks.public
@@ -29,7 +29,7 @@ async def page(request: web.Request) -> web.Response:
 async def file(request: web.Request) -> web.Response:
     """GET /docs/{name}: a file of Swagger UI."""
     found = request.app[context.VIEWS].swagger_ui.get(request.match_info["name"])
-    return context.asset_response(request, found)
+    return await context.asset_response(request, found)
 
 
 ROUTES = (

@@ -1,12 +1,8 @@
 """For whoever runs the service: `/healthz`, `/readyz`, `/metrics`."""
 
-import asyncio
-
 from aiohttp import web
 
-from service import context, errors, marks, metrics
-
-_READY_SECONDS = 2
+from service import context, marks, metrics
 
 
 @marks.public
@@ -23,12 +19,7 @@ async def ready(request: web.Request) -> web.Response:
     not ready any more, whatever still works.
     """
     stopping = request.app[context.LIFE].stopping
-    database = "ok"
-    try:
-        async with asyncio.timeout(_READY_SECONDS):
-            await request.app[context.DATABASE].fetch_one("SELECT id FROM users LIMIT 1")
-    except (errors.DatabaseUnavailable, TimeoutError):
-        database = "unavailable"
+    database = "ok" if await request.app[context.READINESS].is_well() else "unavailable"
     keys = request.app[context.KEY_WATCH].fault or "ok"
     return context.json_response(
         {
@@ -51,7 +42,8 @@ def _status(*, stopping: bool, is_well: bool) -> str:
 async def figures(request: web.Request) -> web.Response:
     """GET /metrics: for Prometheus."""
     return web.Response(
-        body=request.app[context.METRICS].text(), headers={"Content-Type": metrics.CONTENT_TYPE}
+        body=request.app[context.METRICS].recent_text(),
+        headers={"Content-Type": metrics.CONTENT_TYPE},
     )
 
 

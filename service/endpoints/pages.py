@@ -48,7 +48,7 @@ async def login(request: web.Request) -> web.Response:
 async def asset(request: web.Request) -> web.Response:
     """GET /static/{name}: a file of the pages."""
     found = request.app[context.VIEWS].assets.get(request.match_info["name"])
-    return context.asset_response(request, found)
+    return await context.asset_response(request, found)
 
 
 async def _ways_in(request: web.Request, *, location: str) -> web.Response:
@@ -76,13 +76,15 @@ async def _demo_users(request: web.Request, location: str) -> list[dict[str, str
     """Return name, roles and link of the demo users that can sign in by bypass."""
     if not request.app[context.CONFIG].bypass_auth:
         return []
+    async with request.app[context.LOOKUPS]:
+        found = await seeds.demo_users(request.app[context.DATABASE])
     return [
         {
             "username": user["username"],
             "roles": ", ".join(role["role"] for role in user["roles"]),
             "link": f"/auth/bypass?{urlencode({'token': user['username'], 'next': location})}",
         }
-        for user in await seeds.demo_users(request.app[context.DATABASE])
+        for user in found
     ]
 
 

@@ -1,14 +1,22 @@
-"""`/auth/revocations`: the feed for services that verify tokens on their own."""
+"""`/auth/revocations`: the feed for services that verify tokens on their own.
+
+Strangers may ask as often as they like: a document is made once for all who ask within a second, on
+the feed's own connection to the database, and few long ones are on their way at once.
+"""
+
+from functools import partial
 
 from aiohttp import web
 
-from service import changes, context, errors, marks, tokens
+from service import changes, context, errors, marks
 from service.changes import lifetimes
 from service.db import Row
+from service.documents import Document, Key
 from service.freshness import FRESH_SECONDS
 from service.keys import Purpose
+from service.tokens import TYPES
 
-TYPE = tokens.TYPES[Purpose.FEED]
+TYPE = TYPES[Purpose.FEED]
 AUDIENCE = "latchkey-revocations"
 _ROWS = 10_000
 
@@ -24,7 +32,8 @@ async def feed(request: web.Request) -> web.Response:
     kinds:
     `[seq, "session", sid, until]`, `[seq, "revoked", user id, version, until]` and
     `[seq, "changed", user id, version, until]`. A `since` from the future is answered from the
-    start (`since` is 0): the database is another one, and what the asker knows is void.
+    start (`since` is 0): the database is another one, and what the asker knows is void. 503 with
+    `Retry-After` when too much is asked for at once.
     """
     since = _since(request)
     known = request.app[context.REVOCATION]
@@ -32,27 +41,37 @@ async def feed(request: web.Request) -> web.Response:
         await known.catch_up()
     newest = known.seq  # once: what comes while we read is for the next question
     since = since if since <= newest else 0
-    tag = f"{newest}.{known.state.max_life}.{known.state.not_before}"
+    state = f"{known.state.max_life}.{known.state.not_before}"
+    tag = f"{newest}.{state}"
     headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
     asked = {etag.value for etag in request.if_none_match or ()}
     if since == newest and tag in asked:
         return web.Response(status=304, headers=headers)
-    issuer = request.app[context.TOKENS]
-    rows = await changes.live(request.app[context.DATABASE], since, _ROWS)
-    state = (await lifetimes.state(request.app[context.DATABASE])).after(known.state)
+    key = Key(since, newest, request.app[context.TOKENS].public_keys(Purpose.FEED)[1], state)
+    body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
+    headers["Content-Type"] = f"application/{TYPE}"
+    return await request.app[context.LARGE_ANSWERS].answer(request, body, headers)
+
+
+async def _make(app: web.Application, key: Key) -> Document:
+    """Return the signed document of what came after `since`."""
+    known, since, database = app[context.REVOCATION], key.since, app[context.DATABASE].feed
+    rows = await changes.live(database, since, _ROWS)
+    state = (await lifetimes.state(database)).after(known.state)
     more = len(rows) == _ROWS
     document = {
         "age": round(known.age, 3),
         "since": since,
-        "next": rows[-1]["seq"] if rows else newest,
+        "next": rows[-1]["seq"] if rows else key.newest,
         "more": more,
         "max_life": state.max_life,
         "not_before": state.not_before,
         "pruned_until": state.pruned_until,
         "changes": [_compact(row) for row in rows],
     }
-    body = issuer.sign_document(Purpose.FEED, document, audience=AUDIENCE).encode()
-    return web.Response(body=body, headers={**headers, "Content-Type": f"application/{TYPE}"})
+    tokens = app[context.TOKENS]
+    body = tokens.sign_document(Purpose.FEED, document, audience=AUDIENCE).encode()
+    return Document(body, continues_at=rows[-1]["seq"] if more else None)
 
 
 def _since(request: web.Request) -> int:

@@ -66,7 +66,7 @@ from service.errors.unauthenticated import (
     Unauthenticated,
     UserUnknown,
 )
-from service.errors.unavailable import DatabaseUnavailable, FeedStale
+from service.errors.unavailable import DatabaseUnavailable, FeedStale, Overloaded
 
 BY_STATUS: Mapping[int, type[Problem]] = {
     kind.status: kind
@@ -118,6 +118,7 @@ __all__ = [
     "LogoutTokenInvalid",
     "MethodNotAllowed",
     "NotFound",
+    "Overloaded",
     "PreconditionFailed",
     "PrefetchRefused",
     "Problem",

@@ -16,6 +16,16 @@ class FeedStale(Problem):
         super().__init__(headers={"Retry-After": "5"})
 
 
+class Overloaded(Problem):
+    status = 503
+    code = "overloaded"
+    title = "Too many requests of this kind at the same time"
+    detail = "The service works, and limits how much it does of this at once. Try again later."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
+
+
 class DatabaseUnavailable(Problem):
     status = 503
     code = "database_unavailable"

@@ -14,7 +14,8 @@ async def sign_in(request: web.Request) -> web.Response:
     """GET /auth/bypass?token=<username>[&next=/path]: signs in, no password asked."""
     _check_caller(request)
     username = _username(request)
-    user = await users.by_username(request.app[context.DATABASE], username)
+    async with request.app[context.LOOKUPS]:
+        user = await users.by_username(request.app[context.DATABASE], username)
     if user is None or user["disabled"]:
         raise errors.UserUnknown
     return session.sign_in(request, user, amr="bypass")

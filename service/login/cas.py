@@ -58,7 +58,8 @@ async def sign_out(request: web.Request) -> web.Response:
     pending, database = request.app[sso.PENDING], request.app[context.DATABASE]
     # In this order: a sign-in that is no longer pending has written its session.
     is_pending = pending.end(handle)
-    is_known = await provider_sessions.known(database, NAME, handle)
+    async with request.app[context.LOOKUPS]:
+        is_known = await provider_sessions.known(database, NAME, handle)
     # Anybody can guess tickets: few guesses get as far as the one writer.
     remembers = not is_known and await _is_worth_a_row(request, handle)
     if is_known or is_pending or remembers:
@@ -68,8 +69,9 @@ async def sign_out(request: web.Request) -> web.Response:
 
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
     """Tell whether to remember a logout that fits no session yet, for the other processes."""
-    if await provider_logouts.is_known(request.app[context.DATABASE], NAME, handle):
-        return False
+    async with request.app[context.LOOKUPS]:
+        if await provider_logouts.is_known(request.app[context.DATABASE], NAME, handle):
+            return False
     if request.app[sso.PENDING].may_write():
         return True
     context.log(request, "logout_not_remembered", level=logs.DEBUG, provider=NAME)

@@ -10,7 +10,7 @@ from service.config import openid
 from service.openid import Rejected, Unusable
 from service.openid.provider import Provider
 
-_AT_MOST = 10_000
+AT_MOST = 10_000
 
 
 class Replays:
@@ -28,9 +28,9 @@ class Replays:
         now = self._clock()
         if self._until.get(what, now) > now:
             return False
-        if len(self._until) >= _AT_MOST:
+        if len(self._until) >= AT_MOST:
             self._until = {key: until for key, until in self._until.items() if until > now}
-            for oldest in list(self._until)[: max(0, len(self._until) - _AT_MOST + 1)]:
+            for oldest in list(self._until)[: max(0, len(self._until) - AT_MOST + 1)]:
                 del self._until[oldest]
         self._until[what] = now + seconds
         return True

@@ -1,0 +1,84 @@
+"""docs/limits.md states the bounds that the code has."""
+
+import re
+
+import pytest
+
+from service import (
+    app,
+    connections,
+    descriptors,
+    documents,
+    large,
+    metrics,
+    middleware,
+    outbound,
+    passes,
+    readiness,
+    server,
+    tokens,
+)
+from service.db import postgresql
+from service.login.oidc import clients
+from tests.conftest import ROOT
+
+TEXT = (ROOT / "docs" / "limits.md").read_text()
+MIB = 2**20
+
+STATED = {
+    "connections": [f"{descriptors.MOST:,}", f"minus {descriptors.RESERVED:,}"],
+    "time for a request head": [f"{connections.HEAD_SECONDS:.0f} s"],
+    "size of a request head": [f"{connections.HEAD_BYTES:,} bytes"],
+    "incomplete heads altogether": [f"{connections.HEADS_BYTES // MIB} MiB"],
+    "idle connections": [f"{server.KEEPALIVE_SECONDS} s"],
+    "request bodies": [f"{middleware.BODY_BYTES:,} bytes"],
+    "time to read an answer": [f"{connections.UNREAD_SECONDS:.0f} s"],
+    "feed: documents being made": [
+        f"last {documents.RECENT} rows",
+        f"{documents.WAITING} wait in a lane",
+        f"last rows: {documents.RECENT}",
+    ],
+    "feed: documents kept": [
+        f"{documents.SHARED_SECONDS:.0f} s",
+        f"{documents.KEPT_BYTES // MIB} MiB",
+    ],
+    "feed: long answers on their way": [
+        f"{large.AT_ONCE} of {large.FROM_BYTES:,} bytes",
+        f"{large.BYTES_PER_SECOND // MIB} MiB a second",
+        f"{large.PATIENCE_SECONDS:.0f} s at most ({large.HELD:,} of them)",
+    ],
+    "database, readiness": [f"{readiness.SHARED_SECONDS} s"],
+    "database, look-ups for people without a session (bypass, CAS single logout)": [
+        f"{app.LOOKUPS_AT_ONCE} at once, {app.LOOKUPS_WAITING:,} waiting"
+    ],
+    "database, reading with a token": [f"PostgreSQL {postgresql.READERS},"],
+    "provider connections": [
+        f"{outbound.AT_ONCE} at once for each host, {outbound.WAITING} waiting"
+    ],
+    "memory of verified tokens": [f"{tokens.REMEMBERED_BYTES // MIB} MiB"],
+    "memory of answers of `/auth/verify`": [f"{passes.REMEMBERED_BYTES // MIB} MiB"],
+    "memory of single-use answers of providers": [f"{clients.AT_MOST:,}"],
+    "metrics: texts": [f"{metrics.TEXTS_PER_SECOND} a second"],
+}
+
+
+def rows() -> dict[str, str]:
+    """Return the bounds in the table by their resource."""
+    cells = [line.split(" | ") for line in TEXT.splitlines() if re.match(r"\| [^-]", line)]
+    return {first.removeprefix("| "): bound for first, bound, *_ in cells[1:]}
+
+
+@pytest.mark.parametrize("resource", STATED)
+def test_the_table_states_what_the_code_does(resource: str) -> None:
+    for bound in STATED[resource]:
+        assert bound in rows()[resource]
+
+
+def test_every_row_says_who_and_what() -> None:
+    for line in TEXT.splitlines():
+        if line.startswith("| "):
+            assert line.count(" | ") == 3, line
+
+
+def test_look_ups_of_strangers_leave_a_reader_free() -> None:
+    assert app.LOOKUPS_AT_ONCE < postgresql.READERS
