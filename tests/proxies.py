@@ -209,7 +209,7 @@ class Deployment:
         with self.connect() as connection:
             connection.settimeout(patience)
             received = b""
-            with contextlib.suppress(TimeoutError, ConnectionError):
+            with contextlib.suppress(OSError):  # refused before it was sent to its end
                 connection.sendall(data)
                 while chunk := connection.recv(65536):
                     received += chunk
@@ -310,7 +310,6 @@ def _nginx(to: Deployment) -> list[str]:
             "listen 443": f"listen 127.0.0.1:{to.port}",
             "listen 80": f"listen 127.0.0.1:{to.plain_port}",
             "https://app.example.org;": f"{to.app};",
-            "(?::443)?$": f"(?::{to.port})?$",
             "/etc/nginx/certs/example.org.pem": f"{folder}/cert.pem",
             "/etc/nginx/certs/example.org.key": f"{folder}/key.pem",
         },
@@ -335,9 +334,6 @@ def _caddy(to: Deployment) -> list[str]:
         {
             "127.0.0.1:8080": f"127.0.0.1:{to.latchkey_port}",
             "127.0.0.1:3000": f"127.0.0.1:{to.application_port}",
-            "(?::443)?$": f"(?::{to.port})?$",
-            f"Host {AUTH}\n": f"Host {AUTH}:{to.port}\n",
-            f"Host {APP}\n": f"Host {APP}:{to.port}\n",
             "{\n\tservers {": (
                 "{\n\tadmin off\n\tlocal_certs\n\tskip_install_trust\n\tdefault_bind 127.0.0.1\n"
                 f"\thttps_port {to.port}\n\thttp_port {to.plain_port}\n"
@@ -380,10 +376,8 @@ def _haproxy_with(shipped: str, to: Deployment, more: Mapping[str, str]) -> list
         {
             "127.0.0.1:8080": f"127.0.0.1:{to.latchkey_port}",
             "127.0.0.1:3000": f"127.0.0.1:{to.application_port}",
-            "example.org:443": f"example.org:{to.port}",
             "bind :443": f"bind 127.0.0.1:{to.port}",
             "bind :80": f"bind 127.0.0.1:{to.plain_port}",
-            "/etc/haproxy/no-trailers.lua": f"{DEPLOY}/haproxy/no-trailers.lua",
             "log /dev/log local0": "log stdout format raw local0",
             "/etc/haproxy/certs/example.org.pem": f"{to.folder}/both.pem",
             **more,

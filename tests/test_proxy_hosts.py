@@ -95,7 +95,7 @@ def test_a_name_of_the_file_passes_in_one_spelling(
         assert request["Host"] in {APP, f"{APP}:{site.port}"}
         assert set(request.all("X-Forwarded-Host")) <= {APP, f"{APP}:{site.port}"}
     for question in other.received:
-        assert set(question.all("X-Forwarded-Host")) <= {f"{APP}:{site.port}"}
+        assert set(question.all("X-Forwarded-Host")) <= {APP, f"{APP}:{site.port}"}
         assert set(question.all("X-Original-URL")) <= {f"{site.app}/x"}
     other.received.clear()
     written = host.replace(APP, AUTH).replace("APP.EXAMPLE", AUTH.upper()[:12])
