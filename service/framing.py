@@ -66,8 +66,9 @@ class FramedHandler(Watched):
         # Nearly always: exactly one head, and no body.
         if self._is_idle and data.find(_END) + 4 == len(data) != 3:
             super().data_received(data)
-            self._advance()
-            self._is_idle = self._body is None
+            if self._messages and not self._messages[-1][1].is_eof():
+                self._advance()
+                self._is_idle = False
             return
         if not data:
             super().data_received(data)  # the parser goes on with what it has

@@ -94,7 +94,7 @@ def refusal(handler: object) -> Refusal | None:
 
 
 def as_any_method(handler: _H) -> _H:
-    """Answer every method as GET is answered: nothing changes, and a body is not read."""
+    """Answer every method as GET is answered: nothing changes, and the body is not waited for."""
     setattr(handler, _ANY_METHOD, True)
     return handler
 

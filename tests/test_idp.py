@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 
-from tests.client import BROWSER, Answer, ask, cookie
+from tests.client import BROWSER, Answer, ask, cookie, send
 from tests.conftest import ROOT, STRONG, command, free_port
 from tests.fake import Both, are_open, run_both, wait_until_gone
 
@@ -155,6 +155,22 @@ def test_a_code_needs_its_verifier_and_counts_once(both: Both) -> None:
     assert answer.status in {400, 401}
     assert browser.go(back).status == 200
     assert "sign_in_refused" in browser.go(back).text or "attempt_unknown" in browser.go(back).text
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "CONNECT /x HTTP/1.1\r\nContent-Length: 40",
+        "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked",
+        "POST /x HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket",
+    ],
+)
+def test_a_request_that_may_be_framed_otherwise_is_the_last_one(both: Both, head: str) -> None:
+    rest = "0\r\nHost: a\r\n\r\n" if "chunked" in head else ""
+    request = f"{head}\r\nHost: a\r\n\r\n{rest}GET /jwks.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    received = send(both.idp, request.encode())
+    assert received.count(b"HTTP/1.") == 1
+    assert b'"keys"' not in received
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

@@ -98,7 +98,7 @@ class MethodNotAllowed(Problem):
     status = 405
     code = "method_not_allowed"
     title = "Not with this method"
-    detail = "The path exists, but not for this method. The header `Allow` lists those it answers."
+    detail = "This method is not allowed here. The header `Allow` lists the methods that are."
 
 
 class BodyTimeout(Problem):

@@ -47,6 +47,7 @@ def create_app(settings: Settings, people: tuple[Person, ...]) -> web.Applicatio
         post_logout_redirect_uri=f"{settings.app}/",
     )
     app[_OPENID] = openid.Provider(settings.url, client)
+    app.on_response_prepare.append(_end_connection)
     app.add_routes(
         [
             web.get("/", home),
@@ -65,6 +66,14 @@ def create_app(settings: Settings, people: tuple[Person, ...]) -> web.Applicatio
         ]
     )
     return app
+
+
+async def _end_connection(request: web.Request, response: web.StreamResponse) -> None:
+    """Close a connection whose next bytes may belong to this request (decision 0022)."""
+    headers = request.headers
+    is_odd = request.method == "CONNECT" or "Upgrade" in headers or "Transfer-Encoding" in headers
+    if is_odd or not request.content.is_eof():
+        response.force_close()
 
 
 async def home(request: web.Request) -> web.Response:
