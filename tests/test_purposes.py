@@ -7,10 +7,12 @@ documentation shows, run as it stands there.
 
 import asyncio
 import contextlib
+import hmac
 import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,9 +27,18 @@ from service import config
 from service.openid import Rejected, Unusable
 from service.openid.token import Tokens
 from tests.client import ask, bearer, cookie
-from tests.conftest import ROOT, SECRET, Start, clean_environ
+from tests.conftest import ROOT, SECRET, Server, Start, clean_environ
 from tests.derived import assertion_key, feed_key
-from tests.documents import KINDS, Documents, client_of, made
+from tests.documents import (
+    APP,
+    ASSERTION_TYPE,
+    FEED_TYPE,
+    KINDS,
+    Documents,
+    client_of,
+    made,
+)
+from tests.issuer import compact
 from tests.keyfiles import key
 from tests.proxies import haproxy_jwt, prepared, running
 from tests.snippets import LIBRARIES, Snippet, World, block, blocks
@@ -98,7 +109,7 @@ def world(documents: Documents, request: pytest.FixtureRequest) -> World:
     return World(
         documents.server.url,
         secrets if is_shared else {},
-        lambda: request.getfixturevalue("libraries"),
+        lambda: node_of(request),
     )
 
 
@@ -235,6 +246,7 @@ def test_the_clients_take_the_feed(
     assert_only(documents, "feed", tried(documents, accepts))
 
 
+@pytest.mark.parametrize("documents", ALGORITHMS[1:], indirect=True)  # those with key sets
 @pytest.mark.parametrize(
     "moved",
     [
@@ -246,14 +258,8 @@ def test_the_clients_take_the_feed(
     ids=" for ".join,
 )
 def test_a_key_set_in_the_wrong_place_makes_nothing_good(
-    make: Make,
-    documents: Documents,
-    algorithm: str,
-    relay: tuple[Relay, str],
-    moved: dict[str, str],
+    make: Make, documents: Documents, relay: tuple[Relay, str], moved: dict[str, str]
 ) -> None:
-    if algorithm == "HS256":
-        pytest.skip("no key set has a part in this")
     between, url = relay
     between.moved = moved
     real = [documents.texts[kind] for kind in KINDS]
@@ -276,6 +282,52 @@ def test_the_code_of_the_documentation_takes_its_kind_alone(
         assert not any(accepted)  # as the page says, it does not know it
     else:
         assert_only(documents, kind, accepted)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("kind", PAGES)
+def test_the_code_of_the_documentation_takes_nothing_by_a_key_that_is_none(
+    request: pytest.FixtureRequest, kind: str, library: str
+) -> None:
+    """A variable that is empty or damaged must not become a key that everybody knows."""
+    path, name = PAGES[kind]
+    snippet, now = Snippet(library, path, name), int(time.time())
+    claims = {
+        "iss": "http://localhost:1",
+        "sub": "1",
+        "iat": now,
+        "exp": now + 60,
+        "sid": "s",
+        "ver": 1,
+        "username": "admin",
+        "roles": [],
+        **{"session": {}, "feed": {"aud": "latchkey-revocations"}, "assertion": {"aud": APP}}[kind],
+    }
+    typ = {"session": "JWT", "feed": FEED_TYPE, "assertion": ASSERTION_TYPE}[kind]
+
+    def taken(value: str, secret: bytes) -> list[bool]:
+        text = compact(
+            {"alg": "HS256", "typ": typ},
+            claims,
+            lambda message: hmac.digest(secret, message, "sha256"),
+        )
+        environ = {f"LATCHKEY_{each}": value for each in ("SECRET", "FEED_KEY", "ASSERTION_KEY")}
+        world = World(environ=environ, issuer="http://localhost:1", node=lambda: node_of(request))
+        return snippet.accepts(world, [text], may_fail=True)
+
+    good = "ab" * 32
+    key = good.encode() if kind == "session" else bytes.fromhex(good)
+    assert taken(good, key) == [True]
+    damaged = () if kind == "session" else (f"{good[:-2]}zz", good[:-2])
+    for value in ("", "none at all", *damaged):
+        for secret in (b"", value.encode(), key[:31]):
+            assert taken(value, secret) == [False], value
+
+
+def node_of(request: pytest.FixtureRequest) -> Node:
+    """Return the node with all libraries, where there is one."""
+    found: Node = request.getfixturevalue("libraries")
+    return found
 
 
 def test_no_code_of_the_documentation_is_left_out() -> None:
@@ -333,6 +385,13 @@ def test_without_a_look_at_any_claim_the_key_still_tells_them_apart(
                 jwt.decode(text, used, [used_for], options)
 
 
+def test_the_public_feed_signs_nobody_in_at_a_service_with_plain_pyjwt(server: Server) -> None:
+    """What anybody can fetch, and the least that a service does with a token."""
+    feed = ask(server.port, "/auth/revocations").text
+    with pytest.raises(InvalidSignatureError):
+        jwt.decode(feed, SECRET, algorithms=["HS256"], options={"verify_aud": False})
+
+
 def test_no_key_stands_in_two_sets(documents: Documents, algorithm: str) -> None:
     sets = [
         ask(documents.server.port, path).json["keys"]
@@ -370,9 +429,8 @@ def test_the_lines_that_compute_a_key_agree(
 # What HAProxy takes
 
 
-def test_haproxy_takes_a_session(documents: Documents, algorithm: str, tmp_path: Path) -> None:
-    if algorithm != "ES256":
-        pytest.skip("the file is for ES256")
+@pytest.mark.parametrize("documents", ["ES256"], indirect=True)  # which the file is for
+def test_haproxy_takes_a_session(documents: Documents, tmp_path: Path) -> None:
     lines = block_of_pem().replace("https://auth.example.org", documents.server.url)
     lines = lines.replace("python3", sys.executable)
     with prepared("haproxy", tmp_path) as alone:
