@@ -12,6 +12,7 @@ from service.users.names import canonical, searched
 from service.users.reading import User, by_id, get, require, role_by_name
 
 _TEXTS = ("name", "email")
+_PER_SECOND = 1000  # more changes of one user than there are between two restores
 
 
 async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any]) -> User:
@@ -79,7 +80,8 @@ async def sign_out_all(tx: Transaction, by: Actor, now: int) -> None:
     """
     await changes.lifetimes.refuse_before(tx, now + 1)
     await tx.execute(
-        "UPDATE users SET version = CASE WHEN version < ? THEN ? ELSE version + 1 END", (now, now)
+        "UPDATE users SET version = CASE WHEN version < ? THEN ? ELSE version + 1 END",
+        (now * _PER_SECOND, now * _PER_SECOND),
     )
     await audit.record(tx, by, "user_sign_out", (None, "all users"))
 
