@@ -10,6 +10,7 @@ import pytest
 
 from service import context, db, large
 from service.config import Database
+from service.db import postgresql, sqlite
 from service.server import listening
 from tests.client import ask, bearer, sign_in
 from tests.conftest import Server, Settings, Start, free_port
@@ -88,7 +89,7 @@ def test_other_open_pages_stop_nobody(busy: Server, path: str) -> None:
 
 
 SLOW = {
-    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 20000000)"
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000)"
     " SELECT max(i) FROM n",
     "postgresql": "SELECT pg_sleep(4)",
 }
@@ -101,12 +102,16 @@ async def test_readiness_and_the_feed_wait_for_no_reader(
     config = settings(PORT=str(free_port()))
     async with listening(config) as app, aiohttp.ClientSession() as client:
         database = app[context.DATABASE]
-        slow = [asyncio.create_task(database.fetch_all(SLOW[database.kind])) for _ in range(10)]
+        # One on SQLite, which has one reader, and as many as there are on PostgreSQL.
+        count = 1 if database.kind == "sqlite" else postgresql.READERS
+        slow = [asyncio.create_task(database.fetch_all(SLOW[database.kind])) for _ in range(count)]
         await asyncio.sleep(0)
         for path in ("/readyz", "/auth/revocations", "/auth/revocations?since=99"):
             async with client.get(f"http://127.0.0.1:{config.port}{path}") as answer:
                 assert answer.status == 200
         assert not any(task.done() for task in slow)
+        if isinstance(database, sqlite.Database):
+            await database._reader._connection.interrupt()
         for task in slow:
             task.cancel()
         await asyncio.wait(slow)

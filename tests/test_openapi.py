@@ -29,9 +29,9 @@ ONLY_INSIDE = {
     ("POST", "/auth/logout", "200"): "needs an OpenID provider; tests/test_oidc.py has one",
     ("GET", "/auth/verify", "302"): "needs a trusted proxy; tests/test_forward.py is one",
     ("GET", "/oauth2/auth", "302"): "the same",
-    ("GET", "/docs/{name}", "503"): "needs a crowd; tests/test_admission.py has one for the feed",
-    ("GET", "/openapi.json", "503"): "the same",
 }
+WITHOUT_DATABASE = {"/docs/{name}", "/openapi.json"}
+"""What answers 503 to a crowd alone; tests/test_admission.py has one."""
 
 Operation = tuple[str, str]
 
@@ -417,7 +417,7 @@ def test_every_operation_that_needs_the_database_says_when_it_is_gone(start: Sta
         while ask(server.port, "/auth/me", headers=token).status == 200:
             pass
         for (method, path), operation in operations(document).items():
-            if "503" in operation["responses"] and (method, path, "503") not in ONLY_INSIDE:
+            if "503" in operation["responses"] and path not in WITHOUT_DATABASE:
                 query = {"/auth/bypass": "?token=admin", "/auth/revocations": "?since=9999"}.get(
                     path, ""
                 )
