@@ -25,6 +25,8 @@ def serve() -> None:
             url=settings.public_url,
             environment=settings.environment,
         )
+        for name, finding in config.findings(settings):
+            logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=finding)
         if settings.bypass_auth:
             await _announce_bypass(app, settings)
 

@@ -5,6 +5,7 @@ from service.config.address import database
 from service.config.model import Config, Database, KeySettings, OpenIdProvider, RoleRule
 from service.config.read import environment, inherited, load, load_database, load_keys
 from service.config.table import NAMES, SECRETS
+from service.config.unsafe import findings
 
 __all__ = [
     "NAMES",
@@ -16,6 +17,7 @@ __all__ = [
     "RoleRule",
     "database",
     "environment",
+    "findings",
     "inherited",
     "load",
     "load_database",
