@@ -295,11 +295,11 @@ def test_a_public_provider_without_a_requirement_is_warned_of(
     tmp_path: Path, issuer: str, require: str, *, warned: bool
 ) -> None:
     plain = list(
-        public_providers.warnings(read(tmp_path, OIDC_ISSUER=issuer, OIDC_REQUIRE=require))
+        public_providers.findings(read(tmp_path, OIDC_ISSUER=issuer, OIDC_REQUIRE=require))
     )
     assert [name for name, _ in plain] == ["OIDC_REQUIRE"] * warned
     generous = read(tmp_path, OIDC_ISSUER=issuer, OIDC_REQUIRE=require, PROVISION_USERS="true")
-    for (_, text), (_, stronger) in zip(plain, public_providers.warnings(generous), strict=True):
+    for (_, text), (_, stronger) in zip(plain, public_providers.findings(generous), strict=True):
         assert "PROVISION_USERS=true" in stronger
         assert "PROVISION_USERS" not in text
 

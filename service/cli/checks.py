@@ -21,7 +21,10 @@ def config_group() -> None:
 @config_group.command()
 @output.as_json
 def check(json_form: bool) -> None:
-    """Show the settings as they are read, secrets left out. Exits with 1 if they need mending."""
+    """Show the settings as they are read, secrets left out. Exits with 1 if one is invalid.
+
+    Settings that are allowed and unsafe are named on standard error.
+    """
     settings = config.load()
     keys.load(settings)
     rows = [
@@ -39,8 +42,8 @@ def check(json_form: bool) -> None:
         given = getattr(settings, name.lower()) is not None
         rows.append({"setting": name, "value": "(set)" if given else None})
     output.show(rows, json_form=json_form)
-    for name, text in config.public_providers.warnings(settings):
-        click.echo(f"Warning: {name} {text}.", err=True)
+    for name, finding in config.findings(settings):
+        click.echo(f"Warning: {name} {finding}", err=True)
 
 
 @click.command()

@@ -16,8 +16,6 @@ def serve() -> None:
     """Serve until SIGTERM or Ctrl-C."""
     settings = config.load()
     logs.configure(settings.log_level, settings.log_format)
-    for name, text in config.public_providers.warnings(settings):
-        logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=f"{name} {text}")
 
     async def announce(app: web.Application) -> None:
         logs.event(
@@ -27,6 +25,8 @@ def serve() -> None:
             url=settings.public_url,
             environment=settings.environment,
         )
+        for name, finding in config.findings(settings):
+            logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=finding)
         if settings.bypass_auth:
             await _announce_bypass(app, settings)
 

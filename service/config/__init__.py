@@ -1,6 +1,6 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
-from service.config import openid, public_providers
+from service.config import openid
 from service.config.address import database
 from service.config.model import (
     Config,
@@ -19,6 +19,7 @@ from service.config.read import (
     load_keys,
 )
 from service.config.table import NAMES, SECRETS
+from service.config.unsafe import findings
 
 __all__ = [
     "NAMES",
@@ -32,10 +33,10 @@ __all__ = [
     "database",
     "database_in",
     "environment",
+    "findings",
     "inherited",
     "load",
     "load_database",
     "load_keys",
     "openid",
-    "public_providers",
 ]

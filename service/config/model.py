@@ -121,6 +121,8 @@ class Config:
     openid: tuple[OpenIdProvider, ...]
     log_level: str
     log_format: Literal["text", "json"]
+    secret_files: tuple[tuple[str, Path], ...] = field(default=(), repr=False, compare=False)
+    """The files that hold secrets, each with the setting that names it."""
 
     @property
     def production(self) -> bool:

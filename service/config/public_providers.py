@@ -28,7 +28,7 @@ _RESTRICT_NOBODY = frozenset({"email_verified", "iss", "aud"})
 """Claims that are the same for every account of a provider, or nearly."""
 
 
-def warnings(config: Config) -> Iterator[tuple[str, str]]:
+def findings(config: Config) -> Iterator[tuple[str, str]]:
     """Yield each setting that lets every account of a public provider in, and what to do."""
     for provider in config.openid:
         if not is_public(provider.issuer) or _is_restricted(provider):
@@ -63,5 +63,5 @@ def _text(provider: OpenIdProvider, name: str, *, provisions: bool) -> str:
     )
     return (
         f"does not restrict who may sign in, and anybody can get an account at {provider.issuer}:"
-        f" {effect}. Set for example {name}={example}"
+        f" {effect}. Set for example {name}={example}."
     )

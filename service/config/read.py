@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service import urls
-from service.config import address, files, openid, providers, strength
+from service.config import address, files, openid, permissions, providers, strength, unsafe
 from service.config.model import Config, Database, KeySettings
 from service.config.setting import Setting
 from service.config.table import NOT_YET, PREFIXES, known
@@ -31,15 +31,24 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     Raises Fault with one line for each bad, missing, misspelt or premature setting.
     """
     faults: dict[str, str] = {}
-    values = _gather(os.environ if environ is None else environ, dotenv, faults)
+    secret_files: dict[str, Path] = {}
+    values = _gather(os.environ if environ is None else environ, dotenv, faults, secret_files)
     parsed = _parse(values, faults)
     _check_together(parsed, values, faults)
+    if parsed["JWT_KEYS_FILE"] is not None:
+        secret_files["JWT_KEYS_FILE"] = parsed["JWT_KEYS_FILE"]
+    if parsed["ENVIRONMENT"] != "production":
+        secret_files.pop(str(dotenv), None)  # its secrets are worth nothing elsewhere
+    else:
+        for name, fault in permissions.writable(secret_files.items()):
+            faults.setdefault(name, fault)
     if faults:
         raise Fault(_message(faults))
     database, openid_providers = parsed.pop("DATABASE_URL"), openid.take(parsed)
     return Config(
         database=database,
         openid=openid_providers,
+        secret_files=tuple(secret_files.items()),
         **{name.lower(): value for name, value in parsed.items()},
     )
 
@@ -96,8 +105,16 @@ def inherited(**settings: str) -> dict[str, str]:
     return {**os.environ, **settings}
 
 
-def _gather(environ: Mapping[str, str], dotenv: Path, faults: dict[str, str]) -> Values:
-    """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers."""
+def _gather(
+    environ: Mapping[str, str],
+    dotenv: Path,
+    faults: dict[str, str],
+    secret_files: dict[str, Path] | None = None,
+) -> Values:
+    """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers.
+
+    `secret_files` gets the files that secrets were read from.
+    """
     from_file = files.read_dotenv(dotenv, faults)
     from_environ = {name: value for name, value in environ.items() if value}
     settings = known({**from_file, **from_environ})
@@ -108,8 +125,14 @@ def _gather(environ: Mapping[str, str], dotenv: Path, faults: dict[str, str]) ->
         spellings = {name, name + _FILE} if setting.secret else {name}
         source = from_file if spellings.isdisjoint(from_environ) else from_environ
         value = _value(setting, source, faults)
-        if value is not None:
-            merged[name] = value
+        if value is None:
+            continue
+        merged[name] = value
+        if setting.secret and secret_files is not None:
+            if name not in source:
+                secret_files[name + _FILE] = Path(source[name + _FILE])
+            elif source is from_file and _holds_secret(name, value):
+                secret_files[str(dotenv)] = dotenv
     return merged
 
 
@@ -123,6 +146,11 @@ def _value(setting: Setting, source: Mapping[str, str], faults: dict[str, str]) 
     if path is not None:
         return files.read_secret(name + _FILE, Path(path), faults)
     return plain if plain is None or setting.secret else plain.strip() or None
+
+
+def _holds_secret(name: str, value: str) -> bool:
+    """Tell whether a value is secret; the address of a SQLite file is not."""
+    return name != "DATABASE_URL" or not value.startswith("sqlite:")
 
 
 def _name_strangers(
@@ -183,6 +211,8 @@ def _unsafe(
     yield from _unfit_domain(parsed)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
         yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
+    if parsed["BYPASS_AUTH"] and (strangers := unsafe.wide(parsed["TRUSTED_PROXIES"])):
+        yield "TRUSTED_PROXIES", unsafe.WIDE_PROXIES.format(networks=unsafe.shown(strangers))
     if not production:
         return
     if parsed["PUBLIC_URL"] is None:

@@ -1,0 +1,143 @@
+"""Settings that are allowed and unsafe: what each risks, and what to do about it."""
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from urllib.parse import parse_qsl, urlsplit
+
+from service import peers, urls
+from service.config import permissions, public_providers
+from service.config.model import Config
+from service.peers import Network
+
+_DAY = 86400
+_HOUR = 3600
+_LONG = 30 * _DAY
+_SHORTEST_PREFIX = {4: 12, 6: 20}
+"""A network that is larger holds addresses of strangers, unless it is private."""
+_PRIVATE_4 = tuple(map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8")))
+_PRIVATE_6 = tuple(map(IPv6Network, ("fc00::/7", "fe80::/10")))
+WIDE_PROXIES = (
+    "trusts proxies at addresses of strangers ({networks}): anybody there can claim any client"
+    " address. Name the addresses of your proxies alone, such as 10.0.0.5/32"
+)
+
+Finding = tuple[str, str]
+"""A setting, and a sentence about it that goes on after its name."""
+
+
+def findings(config: Config) -> tuple[Finding, ...]:
+    """Return what is unsafe in a configuration that is good otherwise."""
+    found = [
+        *_networks(config),
+        *_anywhere(config),
+        *permissions.readable(config),
+        *public_providers.findings(config),
+    ]
+    if config.production:
+        found += _in_production(config)
+    return tuple(found)
+
+
+def wide(networks: Iterable[Network]) -> tuple[Network, ...]:
+    """Return the networks, put together where they meet, in which strangers are."""
+    given = tuple(networks)
+    merged: list[Network] = [
+        *collapse_addresses(each for each in given if isinstance(each, IPv4Network)),
+        *collapse_addresses(each for each in given if isinstance(each, IPv6Network)),
+    ]
+    return tuple(
+        each
+        for each in merged
+        if each.prefixlen < _SHORTEST_PREFIX[each.version] and not _is_private(each)
+    )
+
+
+def _is_private(network: Network) -> bool:
+    """Tell it by the whole network: Python's `is_private` looks at its two ends."""
+    if isinstance(network, IPv4Network):
+        return any(network.subnet_of(each) for each in _PRIVATE_4)
+    return any(network.subnet_of(each) for each in _PRIVATE_6)
+
+
+def shown(networks: Iterable[Network]) -> str:
+    """Return networks for people."""
+    return ", ".join(map(str, networks))
+
+
+def _networks(config: Config) -> Iterator[Finding]:
+    if proxies := wide(config.trusted_proxies):
+        yield "TRUSTED_PROXIES", f"{WIDE_PROXIES.format(networks=shown(proxies))}."
+    if config.bypass_auth and (strangers := wide(config.bypass_networks)):
+        yield (
+            "BYPASS_NETWORKS",
+            (
+                f"lets strangers ({shown(strangers)}) sign in as anybody without a password."
+                " Name your own network, such as 192.168.0.0/16."
+            ),
+        )
+
+
+def _anywhere(config: Config) -> Iterator[Finding]:
+    if config.bypass_auth and peers.is_rebindable(urls.host_of(config.public_url)):
+        yield (
+            "PUBLIC_URL",
+            (
+                "is a public name while BYPASS_AUTH is true: the development sign-in answers under"
+                " it. Use localhost or a name that ends in .test, or set BYPASS_AUTH=false."
+            ),
+        )
+    if config.revocation_max_staleness > min(_HOUR, config.jwt_expires_in):
+        yield (
+            "REVOCATION_MAX_STALENESS",
+            (
+                "lets revoked tokens work for longer than an hour, or than they live, while the"
+                " database is down. Set minutes at most, such as 60s."
+            ),
+        )
+
+
+def _in_production(config: Config) -> Iterator[Finding]:
+    if config.jwt_expires_in > _LONG:
+        yield (
+            "JWT_EXPIRES_IN",
+            (
+                "is longer than 30 days: a stolen token works for as long, unless you notice"
+                " the theft. Set hours, such as 6h."
+            ),
+        )
+    insecure = sorted(each for each in config.allowed_redirects if each.startswith("http://"))
+    if insecure:
+        yield (
+            "ALLOWED_REDIRECTS",
+            (
+                f"leads from https to http ({', '.join(insecure)}): others on the network can read"
+                " and change those pages. Use https:// there."
+            ),
+        )
+    if config.database.path is None and _is_plain_remote(config.database.url):
+        yield (
+            "DATABASE_URL",
+            (
+                "names a server on another host without sslmode: the connection may be unencrypted."
+                " Append ?sslmode=verify-full, or ?sslmode=disable if the network is yours alone."
+            ),
+        )
+
+
+def _is_plain_remote(url: str) -> bool:
+    """Tell whether an address of PostgreSQL names another host, and nothing about TLS."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    if "sslmode" in options:
+        return False
+    authority = parts.netloc.rpartition("@")[2]
+    hosts = (options.get("host") or authority).split(",")
+    return any(not _is_local(re.sub(r":[0-9]*$", "", host)) for host in hosts)
+
+
+def _is_local(host: str) -> bool:
+    name = host.strip("[]").replace("%2F", "/").replace("%2f", "/")
+    address = peers.address(name)
+    is_loopback = address is not None and address.is_loopback
+    return name in {"", "localhost"} or name.startswith("/") or is_loopback
