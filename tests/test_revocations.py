@@ -43,7 +43,7 @@ def test_what_was_taken_back_is_published_by_place(issuer: Server) -> None:
     claims = jwt.decode(token, options={"verify_signature": False})
     ask(issuer.port, "/auth/logout", headers=cookie(token))
     user = sign_in(issuer.port, "user")
-    ask(issuer.port, "/auth/logout?everywhere=true", headers=cookie(user))
+    ask(issuer.port, "/auth/logout?everywhere=true", "POST", headers=cookie(user))
     path = f"/auth/revocations?since={before['next']}"
     time.sleep(0.3)
     after = read(ask(issuer.port, path), issuer)
