@@ -79,7 +79,7 @@ def test_signed_out_everywhere_is_every_session_of_the_user(pair: tuple[Server, 
     times = []
     for _ in range(ROUNDS):
         tokens = [sign_in(server.port, "user") for server in pair]
-        answer = ask(here.port, "/auth/logout?everywhere=true", headers=cookie(tokens[0]))
+        answer = ask(here.port, "/auth/logout?everywhere=true", "POST", headers=cookie(tokens[0]))
         assert answer.status == 302
         again = sign_in(here.port, "user")
         times.append(seconds_until(lambda: status(there, tokens[1]) == 401))  # noqa: B023
