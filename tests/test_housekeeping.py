@@ -255,3 +255,20 @@ async def test_a_note_from_while_this_process_was_stopped_is_no_other_clock(
     world.pass_by(600)
     await stopped.tend()
     assert " clock_differs " not in written(log)
+
+
+async def test_a_token_that_is_exchanged_does_not_outlive_a_sign_out_of_all(
+    start: Start, world: World
+) -> None:
+    here, there = await start(), await start()
+    _, claims = here.tokens.issue(await users.get(here.database, "user"), amr="cli")
+    await there.tend()
+    world.pass_by(0.9)
+    async with here.database.transaction() as tx:
+        await users.sign_out_all(tx, people.BY, int(world.now))
+    world.pass_by(0.1)  # `there` has not heard of it, and its second is the next
+    known = await there.feed.admit(claims)
+    token, _ = there.tokens.exchange(known, known_for=there.feed.age)
+    for process in (here, there):
+        assert not await process.accepts(token)
+    assert await here.accepts(await here.sign_in())
