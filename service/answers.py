@@ -19,17 +19,17 @@ def hashed(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def use_once(tx: Transaction, provider: str, *hashes: str) -> bool:
-    """Use an answer, whose hashes all have to be new; return whether they were.
+async def use_once(tx: Transaction, provider: str, digest: str) -> bool:
+    """Use an answer, if it was not used before; return whether it is used now.
 
     Call it in the transaction that begins the session, and leave that if the answer was used.
     """
-    rows = ", ".join(f"(?, ?, {NOW[tx.kind]} + {_SECONDS})" for _ in hashes)
     added = await tx.execute(
-        f"INSERT INTO used_answers (provider, hash, until) VALUES {rows} ON CONFLICT DO NOTHING",  # noqa: S608  # constants
-        [value for each in hashes for value in (provider, each)],
+        "INSERT INTO used_answers (provider, hash, until)"  # noqa: S608  # constants
+        f" VALUES (?, ?, {NOW[tx.kind]} + {_SECONDS}) ON CONFLICT DO NOTHING",
+        (provider, digest),
     )
-    return added == len(hashes)
+    return added == 1
 
 
 async def has_dead(db: Database, _now: int) -> bool:

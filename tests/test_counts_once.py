@@ -115,20 +115,6 @@ def test_a_ticket_counts_once(replicas: tuple[Server, Server], campus: Scripted)
     assert_one(one, before, came)
 
 
-def test_a_ticket_counts_once_whichever_attempt_brings_it(
-    replicas: tuple[Server, Server], campus: Scripted
-) -> None:
-    one, _ = replicas
-    before, ticket = sessions(one), cas.fresh()
-    attempts = [cas.begin(one) for _ in range(COPIES)]
-    together(campus)
-    came = at_once(
-        [lambda n=n: cas.back(replicas[n % 2], attempts[n], ticket) for n in range(COPIES)]  # type: ignore[misc]
-    )
-    assert_one(one, before, came)
-    assert cas.back(one, cas.begin(one), ticket).code == "attempt_unknown"
-
-
 def test_an_attempt_counts_once_whichever_ticket_it_brings(
     replicas: tuple[Server, Server], campus: Scripted
 ) -> None:

@@ -12,6 +12,8 @@ from tests.conftest import PROVIDERS, ROOT, STRONG, Server, Settings, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 
+_TOLD = {"COOKIE_DOMAIN"}
+"""Named to people whose browser drops the cookie, for their administrator."""
 _FORBIDDEN = re.compile(
     "|".join(
         (
@@ -24,7 +26,9 @@ _FORBIDDEN = re.compile(
             r"/(?:tmp|root|home|usr|etc|var|srv)/",
             r"latchkey\.db|keys\.json|\.env\b",
             re.escape(str(ROOT)),
-            r"\b(?:" + "|".join(name for name in config.NAMES if "_" in name) + r")\b",
+            r"\b(?:"
+            + "|".join(name for name in config.NAMES if "_" in name and name not in _TOLD)
+            + r")\b",
         )
     ),
     re.IGNORECASE,

@@ -1,7 +1,7 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
 from service.config import openid
-from service.config.address import database
+from service.config.address import database, database_in
 from service.config.model import (
     Config,
     Database,
@@ -11,7 +11,6 @@ from service.config.model import (
     RoleRule,
 )
 from service.config.read import (
-    database_in,
     environment,
     inherited,
     load,

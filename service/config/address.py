@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+from service.config import files
 from service.config.model import Database
 
 _SHAPE = (
@@ -88,3 +89,12 @@ def _is_text(text: str) -> bool:
 def _is_host(text: str) -> bool:
     match = _HOST.fullmatch(text)
     return match is not None and (match["port"] is None or 1 <= int(match["port"]) <= 65535)
+
+
+def database_in(path: Path) -> Database:
+    """Read an address from a file, as DATABASE_URL_FILE is read. Raises ValueError."""
+    faults: dict[str, str] = {}
+    text = files.read_secret("", path, faults)
+    if text is None:
+        raise ValueError(faults[""])
+    return database(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service import urls
-from service.config import address, files, openid, permissions, providers, strength, unsafe
+from service.config import files, openid, permissions, providers, strength, unsafe
 from service.config.model import Config, Database, KeySettings
 from service.config.setting import Setting
 from service.config.table import NOT_YET, PREFIXES, known
@@ -59,15 +59,6 @@ def load_database(
     """Read DATABASE_URL alone, for commands that sign nothing. Raises Fault."""
     database: Database = _load_some(environ, dotenv, "DATABASE_URL")["DATABASE_URL"]
     return database
-
-
-def database_in(path: Path) -> Database:
-    """Read an address from a file, as DATABASE_URL_FILE is read. Raises ValueError."""
-    faults: dict[str, str] = {}
-    text = files.read_secret("", path, faults)
-    if text is None:
-        raise ValueError(faults[""])
-    return address.database(text)
 
 
 def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> KeySettings:

@@ -5,8 +5,8 @@ from service.errors.refused import Forbidden
 from service.errors.unauthenticated import Unauthenticated
 
 _COOKIES = (
-    "Safari keeps no secure cookies over plain http; a cookie of another domain; or two cookies of"
-    " the same name, one from a parent domain: delete the cookies of this site and of its parents."
+    "Safari keeps no secure cookies over plain http; a wrong COOKIE_DOMAIN; or two cookies of the"
+    " same name, one from a parent domain: delete the cookies of this site and of its parents."
 )
 
 

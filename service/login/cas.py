@@ -132,7 +132,6 @@ async def _arrival(request: web.Request, attempt: str, ticket: str) -> sso.Arriv
         rules=config.cas_roles,
         roles_claim=attribute or "",
         values=None if attribute is None else _roles(known, attribute),
-        once=(handle,),
         has_ended=partial(pending.has_ended, handle),
     )
 

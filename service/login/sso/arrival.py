@@ -37,9 +37,8 @@ class Arrival:
     of a new user are those of users.create. `values` are those that `rules` speak of, from the
     claim `roles_claim`; None where the provider has no say about roles.
 
-    `once` are hashes of what counts once besides the attempt. `signed_in_at` is the provider's time
-    of the sign-in, if it tells one; `has_ended` tells whether the session there has ended, as far
-    as this process knows.
+    `signed_in_at` is the provider's time of the sign-in, if it tells one; `has_ended` tells whether
+    the session there has ended, as far as this process knows.
     """
 
     session: ProviderSession
@@ -50,7 +49,6 @@ class Arrival:
     rules: Collection[RoleRule] = ()
     roles_claim: str = ""
     values: Claimed | None = None
-    once: tuple[str, ...] = ()
     signed_in_at: int = 0
     has_ended: Callable[[], bool] = bool
 
@@ -130,7 +128,7 @@ async def _sign_in(
 async def _use(request: web.Request, tx: Transaction, arrival: Arrival, attempt_id: str) -> None:
     """Count an answer, once over all processes. Raises AttemptUnknown."""
     provider = arrival.session.provider
-    if not await answers.use_once(tx, provider, answers.hashed(attempt_id), *arrival.once):
+    if not await answers.use_once(tx, provider, answers.hashed(attempt_id)):
         context.log(request, "answer_used", level=logs.WARNING, provider=provider)
         raise errors.AttemptUnknown
 
