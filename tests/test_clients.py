@@ -522,8 +522,19 @@ def test_a_token_that_outlives_revocations_is_refused(make: Make, issuer: Issuer
     assert outcome(client, longer) == "good"
 
 
-def test_a_feed_that_says_of_no_lifetime_is_not_believed(make: Make, issuer: Issuer) -> None:
-    issuer.covered = {}
+@pytest.mark.parametrize(
+    "covered",
+    [
+        {},
+        {"max_life": 3600, "not_before": "x"},
+        {"max_life": 3600, "pruned_until": "x"},
+        {"max_life": 3600, "pruned_until": None},
+    ],
+)
+def test_a_feed_that_says_of_no_lifetime_or_moment_is_not_believed(
+    make: Make, issuer: Issuer, covered: Claims
+) -> None:
+    issuer.covered = covered
     assert outcome(make(issuer.url), EC.sign(issuer.claims())) == "feed_stale"
 
 

@@ -272,3 +272,18 @@ async def test_a_token_that_is_exchanged_does_not_outlive_a_sign_out_of_all(
     for process in (here, there):
         assert not await process.accepts(token)
     assert await here.accepts(await here.sign_in())
+
+
+async def test_a_process_that_was_stopped_beyond_the_horizon_issues_and_accepts_nothing_of_before(
+    start: Start,
+) -> None:
+    running, stopped = await start(), await start()
+    token, read_before = await stopped.sign_in(), await users.get(stopped.database, "user")
+    await disable(running)
+    await disable(running, "manager")  # the newest row is never deleted
+    await running.run(LIFE + LEAD + MARGIN + HOUR)  # the rows about the user are pruned
+    with pytest.raises(errors.DatabaseUnavailable):
+        stopped.tokens.issue(read_before, amr="cli")
+    assert not await stopped.accepts(token)
+    await stopped.tend()
+    assert await stopped.accepts(await stopped.sign_in())

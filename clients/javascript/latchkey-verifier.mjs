@@ -139,7 +139,8 @@ export class Verifier {
       }
       ({ next: since, more, age } = said);
       const { max_life: maxLife, not_before: notBefore = 0, pruned_until: prunedUntil = 0 } = said;
-      if (!Number.isInteger(maxLife)) throw new Error('the document has no max_life');
+      const isWhole = [maxLife, notBefore, prunedUntil].every(Number.isInteger);
+      if (!isWhole) throw new Error('the document has no max_life, or a moment that is no number');
       over = said.pruned_until ?? began;
       covered = {
         maxLife,

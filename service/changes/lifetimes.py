@@ -34,6 +34,11 @@ class State:
     pruned_until: int = 0
     not_before: int = 0
     disputes: int = 0
+    max_life: int = field(init=False, default=0)
+    """The longest life of a token that revocations cover, in seconds: asked for each request."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_life", max(self.horizons, default=0))
 
     def after(self, known: "State") -> "State":
         """Return this, with what is known from before and may be lost with a restored backup."""
@@ -46,11 +51,6 @@ class State:
     def is_dead(self, until: int) -> bool:
         """Tell whether rows that end at `until` have been pruned, by the clock that pruned them."""
         return until <= self.pruned_until + _HALF
-
-    @property
-    def max_life(self) -> int:
-        """The longest life of a token that revocations cover, in seconds."""
-        return max(self.horizons, default=0)
 
 
 async def note(tx: Transaction, seconds: int, now: int) -> int:
