@@ -20,14 +20,14 @@ _PAGES = 1000
 
 
 class Key(NamedTuple):
-    """What a document depends on. `keys` tells one set of signing keys from another.
+    """What a document depends on. `signer` tells the issuer and its signing key from others.
 
     `state` is what holds for all tokens: an answer's entity tag names it, so its document has it.
     """
 
     since: int
     newest: int
-    keys: str
+    signer: str
     state: str
 
 

@@ -4,6 +4,7 @@ No I/O and no globals. The signature is PyJWT's; what stands around it is read s
 because two readers of one token must never see two different tokens (RFC 8725 section 3).
 """
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -64,6 +65,11 @@ class Tokens:
         """Return the public set of a purpose (RFC 7517), and the tag that changes when it does."""
         keys = self._in_use.ring.keys(purpose)
         return keys.jwks, keys.etag
+
+    def signer(self, purpose: DocumentPurpose) -> str:
+        """Return a name for the issuer and the key that signs; it changes with either of them."""
+        name = f"{self._in_use.ring.keys(purpose).signer} {self._issuer}"
+        return hashlib.sha256(name.encode()).hexdigest()[:16]
 
     def now(self) -> int:
         """Return the time as a NumericDate (RFC 7519 section 2)."""

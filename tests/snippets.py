@@ -50,7 +50,7 @@ def for_a_secret(code: str) -> str:
 
     def changed(line: re.Match[str]) -> str:
         indent, before, instead = line.groups()
-        if instead.startswith("return "):
+        if instead.startswith(("return ", "const ")):
             return f"{indent}{instead}"
         end = ";" if before.endswith(";") else ""
         return f"{indent}{before.partition(' = ')[0]} = {instead}{end}"

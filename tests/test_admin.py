@@ -237,6 +237,15 @@ def test_the_audit_is_readable(admin: Admin, ada: int) -> None:
     assert "changed the user" in older.text
 
 
+def test_what_was_done_to_all_users_leads_to_none(start: Start) -> None:
+    server = start()
+    assert server.cli("user", "sign-out", "--all", "--yes").returncode == 0
+    time.sleep(1)  # by the second: what is issued in the second of the command is refused, too
+    page = Admin(server).page(AUDIT)
+    assert "ended all sessions of all users" in page.text
+    assert "all users" not in page.links
+
+
 def test_the_accounts_of_a_user_are_shown_and_what_was_done_to_them(admin: Admin, ada: int) -> None:
     facts = admin.page(f"/admin/users/{ada}").text
     assert "Accounts none" in facts

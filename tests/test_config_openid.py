@@ -126,6 +126,46 @@ def test_what_is_missing_is_named(
     assert all(" is missing: " in fault for fault in found)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OIDC_SCOPES", "openid groups"),
+        ("OIDC_USERNAME_CLAIM", "email"),
+        ("OIDC_NAME", "the campus"),
+        ("OIDC_ROLES_CLAIM", "groups"),
+        ("OIDC_ROLES", "a=b"),
+        ("OIDC_REQUIRE", "hd=example.org"),
+        ("CAS_SERVICE_URL", "https://login.example.org"),
+        ("CAS_VERSION", "2.0"),
+        ("CAS_RENEW", "true"),
+        ("CAS_TRUST_USERNAMES", "true"),
+        ("CAS_ROLES_ATTRIBUTE", "memberOf"),
+        ("CAS_ROLES", "a=b"),
+    ],
+)
+def test_a_setting_of_a_provider_that_is_off_stops_the_start(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    switch = "CAS_URL" if name.startswith("CAS_") else "OIDC_ISSUER"
+    kind = "CAS server" if name.startswith("CAS_") else "provider"
+    whole = {"CAS_ROLES": "a=b", "CAS_ROLES_ATTRIBUTE": "b"} if "CAS_ROLES" in name else {}
+    found = faults(tmp_path, {**BASE, **whole, name: value})
+    assert f"{name} is for the {kind} of {switch}, which is not set" in found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"OIDC_SCOPES": "openid  profile email", "OIDC_USERNAME_CLAIM": "preferred_username"},
+        {"OIDC_NAME": "OpenID Connect"},
+        {"CAS_VERSION": "3.0", "CAS_RENEW": "no", "CAS_TRUST_USERNAMES": "0"},
+        {"CAS_SERVICE_URL": "http://localhost:8080", "CAS_ROLES": "", "OIDC_REQUIRE": ""},
+    ],
+)
+def test_a_default_needs_no_provider(tmp_path: Path, given: dict[str, str]) -> None:
+    assert read(tmp_path, {**BASE, **given}) == ()
+
+
 def test_two_names_are_not_the_same_client_of_one_provider(tmp_path: Path) -> None:
     twice = {**PLAIN, "OIDC_PROVIDERS": "campus", "OIDC_CAMPUS_ISSUER": PLAIN["OIDC_ISSUER"]}
     (fault,) = faults(tmp_path, {**BASE, **twice, "OIDC_CAMPUS_CLIENT_ID": PLAIN["OIDC_CLIENT_ID"]})

@@ -132,7 +132,7 @@ async def test_a_document_is_made_once_for_all_who_ask_within_a_second() -> None
     clock.now += 0.2
     await documents.get(key, make)
     await documents.get(key._replace(newest=10_001), make)
-    await documents.get(key._replace(keys="new"), make)
+    await documents.get(key._replace(signer="new"), make)
     assert make.made == 4
 
 

@@ -80,9 +80,69 @@ def test_a_bad_requirement_stops_the_start(tmp_path: Path, text: str) -> None:
     assert "\n  PORT must " in str(refusal.value)
 
 
-def test_a_requirement_without_a_provider_is_harmless(tmp_path: Path) -> None:
-    settings = {"ENVIRONMENT": "test", "JWT_SECRET_KEY": STRONG, "OIDC_REQUIRE": "hd=example.org"}
-    assert config.load(settings, tmp_path / "no.env").openid == ()
+def test_a_requirement_without_a_provider_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(Fault) as refusal:
+        read(tmp_path, OIDC_ISSUER="", OIDC_CLIENT_ID="", OIDC_REQUIRE="hd=example.org")
+    assert str(refusal.value).endswith(
+        "OIDC_REQUIRE is for the provider of OIDC_ISSUER, which is not set"
+    )
+    named = {"OIDC_CAMPUS_ISSUER": "https://id.example.org", "OIDC_CAMPUS_CLIENT_ID": "latchkey"}
+    with pytest.raises(Fault) as refusal:
+        read(
+            tmp_path,
+            OIDC_ISSUER="",
+            OIDC_CLIENT_ID="",
+            OIDC_PROVIDERS="campus,google",
+            OIDC_GOOGLE_ISSUER=GOOGLE,
+            OIDC_GOOGLE_CLIENT_ID="x",
+            OIDC_REQUIRE="hd=example.org",
+            **named,
+        )
+    assert str(refusal.value).endswith(
+        "OIDC_REQUIRE is for the provider of OIDC_ISSUER, which is not set. For campus write"
+        " OIDC_CAMPUS_REQUIRE"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hd=example.org, groups=staff",
+        "hd=example.org,groups=staff",
+        "groups=staff , email_domain=example.org",
+        "tid=1; hd=example.org, https://example.org/groups=staff",
+        "groups=staff, guests, hd=example.org",
+    ],
+)
+def test_requirements_separated_by_commas_stop_the_start(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Fault, match="separate requirements by semicolons"):
+        read(tmp_path, OIDC_REQUIRE=text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "groups=cn=it,dc=example",
+        "groups=CN=IT Staff, OU=Groups, DC=example, DC=org",
+        "groups=cn=it+l=here,dc=example",
+        "ou=Physics, Chemistry",
+        "name=Lovelace, Ada",
+    ],
+)
+def test_a_value_may_have_commas(tmp_path: Path, text: str) -> None:
+    settings = read(tmp_path, OIDC_REQUIRE=text)
+    assert list(map(str, settings.openid[0].require)) == [text]
+    assert list(config.openid.joined(settings)) == []
+
+
+def test_a_name_of_ldap_with_a_requirement_after_a_comma_is_a_warning(tmp_path: Path) -> None:
+    text = "groups=cn=it,dc=example, hd=example.org"
+    ((name, warning),) = config.findings(read(tmp_path, OIDC_REQUIRE=text))
+    assert name == "OIDC_REQUIRE"
+    assert warning == (
+        "requires one value of groups, cn=it,dc=example, hd=example.org. If hd is another"
+        " requirement, separate requirements by semicolons."
+    )
 
 
 # --- What fulfils it -----------------------------------------------------------------------------

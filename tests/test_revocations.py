@@ -11,7 +11,7 @@ from service import db
 from service.changes import lifetimes
 from service.endpoints import revocations
 from tests.client import Answer, ask, cookie, sign_in
-from tests.conftest import SECRET, Server, Start
+from tests.conftest import SECRET, STRONG, Server, Start
 from tests.derived import feed_key
 
 
@@ -129,3 +129,23 @@ def test_a_long_feed_comes_in_pages(start: Start) -> None:
     assert (second["more"], len(second["changes"])) == (False, rows - 10_000)
     sids = {row[2] for row in first["changes"] + second["changes"]}
     assert sids == {f"sid-{number}" for number in range(rows)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"JWT_SECRET_KEY": "another" + STRONG}, {"PUBLIC_URL": "http://other.localhost:8080"}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_new_key_or_issuer_is_sent_again(
+    issuer: Server, start: Start, changes: dict[str, str]
+) -> None:
+    before, twin, after = issuer, start(beside=issuer), start(beside=issuer, **changes)
+    first = ask(before.port, "/auth/revocations")
+    place = jwt.decode(first.text, options={"verify_signature": False})["next"]
+    known = {"If-None-Match": first["ETag"]}
+    asked = [
+        ask(each.port, f"/auth/revocations?since={place}", headers=known)
+        for each in (before, twin, after)
+    ]
+    assert [answer.status for answer in asked] == [304, 304, 200]
+    assert len(first["ETag"]) < 80

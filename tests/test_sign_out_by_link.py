@@ -124,6 +124,34 @@ def test_no_link_ends_all_sessions(
     assert is_signed_in(server, other)
 
 
+@pytest.mark.parametrize("token", [None, "bad"])
+@pytest.mark.parametrize(
+    "headers",
+    [OPENED[name] for name in OPENED if name != "an older browser"],
+)
+def test_without_a_session_there_is_none_to_end(
+    server: Server, headers: Headers, token: str | None
+) -> None:
+    sent = headers if token is None else {**headers, **cookie(token)}
+    answer = ask(server.port, "/auth/logout?everywhere=true", headers=sent)
+    assert answer.status == 200
+    text = html.unescape(answer.text)
+    assert "You are not signed in here, so there is no session to end." in text
+    assert '<a href="/auth/login">Sign in</a> first.' in text
+    assert "<form" not in text
+    assert "ends all your sessions" not in text
+
+
+@pytest.mark.parametrize(
+    "headers", [BROWSER, loaded("cross-site", "navigate", "document")], ids=["silent", "cross"]
+)
+def test_where_the_cookie_may_be_withheld_the_button_is_shown(
+    server: Server, headers: Headers
+) -> None:
+    answer = ask(server.port, "/auth/logout?everywhere=true", headers=headers)
+    assert_only_asks(answer, "/auth/logout?next=%2F&everywhere=true")
+
+
 def test_the_button_ends_all_sessions(server: Server) -> None:
     token, other = sign_in(server.port, "user"), sign_in(server.port, "user")
     headers = {**cookie(token), **loaded("same-origin", "navigate", "document")}

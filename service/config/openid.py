@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from service import peers, urls
-from service.config import parse, requirements
-from service.config.model import OpenIdProvider
+from service.config import commas, parse, requirements
+from service.config.model import Config, OpenIdProvider
 from service.config.setting import Setting
 
 PLAIN = "oidc"
 """The name of the provider whose settings have no name in them: OIDC_ISSUER and so on."""
+PLAIN_LABEL = "OpenID Connect"
 PROVIDERS = "OIDC_PROVIDERS"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _RESERVED = frozenset({PLAIN, "callback", "logout", "cas", "bypass"})
@@ -117,8 +118,9 @@ def full_name(provider: str, suffix: str) -> str:
     return f"OIDC_{suffix}" if provider == PLAIN else f"OIDC_{provider.upper()}_{suffix}"
 
 
+PLAIN_SETTINGS = _settings(PLAIN)
 SETTINGS = (
-    *_settings(PLAIN),
+    *PLAIN_SETTINGS,
     Setting(PROVIDERS, names, "", "more OpenID providers, by names: google,campus"),
 )
 
@@ -168,6 +170,20 @@ def take(parsed: dict[str, Any]) -> tuple[OpenIdProvider, ...]:
     return found
 
 
+def joined(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield each setting with a value that may have been meant as two, and what to do."""
+    for provider in config.openid:
+        for claim_name, value in provider.require:
+            if (name := commas.doubtful(value)) is not None:
+                yield (
+                    full_name(provider.name, "REQUIRE"),
+                    (
+                        f"requires one value of {claim_name}, {value}. If {name} is another"
+                        " requirement, separate requirements by semicolons."
+                    ),
+                )
+
+
 def shown(providers: Iterable[OpenIdProvider]) -> Iterator[tuple[str, object]]:
     """Yield the settings of providers without their secrets; the plain one's in any case."""
     found = {provider.name: provider for provider in providers}
@@ -191,9 +207,13 @@ def _shown(provider: OpenIdProvider, suffix: str) -> object:
 def _on(parsed: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the providers that are on."""
     named: tuple[str, ...] = parsed[PROVIDERS]
+    return (PLAIN, *named) if is_plain_on(parsed) else named
+
+
+def is_plain_on(parsed: Mapping[str, Any]) -> bool:
+    """Tell whether the provider without a name is on."""
     said = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
-    has_plain = any(parsed[full_name(PLAIN, suffix)] is not None for suffix in said)
-    return (PLAIN, *named) if has_plain else named
+    return any(parsed[full_name(PLAIN, suffix)] is not None for suffix in said)
 
 
 def _values(parsed: Mapping[str, Any], provider: str) -> dict[str, Any]:
@@ -207,7 +227,7 @@ def _provider(name: str, value: Mapping[str, Any]) -> OpenIdProvider:
     start = "/auth/oidc" if name == PLAIN else f"/auth/oidc/{name}"
     return OpenIdProvider(
         name=name,
-        label=value["NAME"] or ("OpenID Connect" if name == PLAIN else name.capitalize()),
+        label=value["NAME"] or (PLAIN_LABEL if name == PLAIN else name.capitalize()),
         issuer=value["ISSUER"],
         client_id=value["CLIENT_ID"],
         client_secret=value["CLIENT_SECRET"],

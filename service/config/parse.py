@@ -8,6 +8,7 @@ from pathlib import Path
 from publicsuffixlist import PublicSuffixList
 
 from service import urls
+from service.config import commas
 from service.config.model import RoleRule
 from service.peers import Network
 
@@ -143,6 +144,7 @@ def role_rules(text: str) -> tuple[RoleRule, ...]:
             raise ValueError(
                 "must be rules such as manage_documents=staff; manage_users=cn=it,dc=example"
             )
+        commas.check(value.strip(), "rules")
         rules.append(RoleRule(role.strip(), value.strip()))
     return tuple(rules)
 

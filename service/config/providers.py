@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from service.config import unused
+from service.config.table import SETTINGS
+
 _HTTPS = "must begin with https:// in production"
 
 
@@ -19,6 +22,9 @@ def unfit(parsed: dict[str, Any], *, production: bool) -> Iterator[tuple[str, st
         yield "CAS_ROLES", "is missing: which role each value of CAS_ROLES_ATTRIBUTE gives"
     if rules and attribute is None:
         yield "CAS_ROLES_ATTRIBUTE", "is missing: the attribute whose values CAS_ROLES speaks of"
+    if bool(rules) == (attribute is not None):
+        yield from unused.of_cas(parsed, SETTINGS)
+    yield from unused.of_openid(parsed)
     if not production or parsed["CAS_URL"] is None:
         return
     for name in ("CAS_URL", "CAS_SERVICE_URL"):

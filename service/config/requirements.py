@@ -3,6 +3,7 @@
 import re
 
 from service import urls
+from service.config import commas
 from service.config.model import EMAIL_DOMAIN, Requirement
 
 _CLAIM = re.compile(r"[!-:<>-~]{1,255}")
@@ -24,6 +25,7 @@ def _requirement(part: str) -> Requirement:
     claim, separator, value = (each.strip() for each in part.partition("="))
     if not separator or not _CLAIM.fullmatch(claim) or not value or not value.isprintable():
         raise ValueError(_SHAPE)
+    commas.check(value, "requirements")
     if claim != EMAIL_DOMAIN:
         return Requirement(claim, value)
     domain = urls.domain_name(value)

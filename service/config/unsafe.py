@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from urllib.parse import parse_qsl, urlsplit
 
 from service import peers, urls
-from service.config import permissions, public_providers
+from service.config import openid, permissions, public_providers
 from service.config.model import Config
 from service.peers import Network
 
@@ -33,6 +33,7 @@ def findings(config: Config) -> tuple[Finding, ...]:
         *_anywhere(config),
         *permissions.readable(config),
         *public_providers.findings(config),
+        *openid.joined(config),
     ]
     if config.production:
         found += _in_production(config)

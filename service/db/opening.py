@@ -85,5 +85,5 @@ def _module(name: str) -> Any:
     except ImportError as error:
         raise Fault(
             f"DATABASE_URL names PostgreSQL, and its driver cannot be loaded ({error}). Install it"
-            f" with: {sys.executable} -m pip install '.[postgresql]'"
+            f" with: {sys.executable} -m pip install -e '.[postgresql]'"
         ) from error

@@ -36,10 +36,12 @@ async def sign_out_by_link(request: web.Request) -> web.Response:
     by_another_site = session.site(request) == "cross-site"
     everywhere = request.query.getall("everywhere", [])
     if by_another_site or everywhere or not session.is_top_navigation(request):
+        ends_all = everywhere == ["true"]
         page = request.app[context.VIEWS].render(
             "logout.html",
             location=session.next_address(request),
-            everywhere=everywhere == ["true"],
+            everywhere=ends_all,
+            nothing_to_end=ends_all and await session.is_signed_out(request),
             by_another_site=by_another_site,
         )
         return web.Response(text=page, content_type="text/html")

@@ -43,12 +43,14 @@ async def feed(request: web.Request) -> web.Response:
     since = since if since <= newest else 0
     said = known.state
     state = f"{said.max_life}.{said.not_before}.{said.pruned_until}"
-    tag = f"{newest}.{state}"
+    # With the signer: who has the document of an old key learns that there is a new one.
+    signer = request.app[context.TOKENS].signer(Purpose.FEED)
+    tag = f"{newest}.{state}.{signer}"
     headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
     asked = {etag.value for etag in request.if_none_match or ()}
     if since == newest and tag in asked:
         return web.Response(status=304, headers=headers)
-    key = Key(since, newest, request.app[context.TOKENS].public_keys(Purpose.FEED)[1], state)
+    key = Key(since, newest, signer, state)
     body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
     headers["Content-Type"] = f"application/{TYPE}"
     return await request.app[context.LARGE_ANSWERS].answer(request, body, headers)

@@ -20,6 +20,8 @@ class KeySet:
     verifying: tuple[Key, ...]
     jwks: bytes = field(repr=False)
     etag: str = field(repr=False)
+    signer: str = field(repr=False)
+    """A name for the key that signs, also for a secret: it changes when that key does."""
 
     def find(self, kid: str | None) -> tuple[Key, ...]:
         """Return the keys of that name; those without a name for None."""
@@ -54,4 +56,13 @@ def _set(roots: tuple[Root, ...], purpose: SigningPurpose) -> KeySet:
     # Sorted, so that every replica serves the same bytes under the same ETag.
     jwks = json.dumps({"keys": sorted(public, key=lambda jwk: jwk["kid"])}, indent=1).encode()
     etag = hashlib.sha256(jwks).hexdigest()[:32]
-    return KeySet(signing=keys[0], verifying=keys, jwks=jwks, etag=etag)
+    signer = keys[0].kid or _name(keys[0])
+    return KeySet(signing=keys[0], verifying=keys, jwks=jwks, etag=etag, signer=signer)
+
+
+def _name(secret: Key) -> str:
+    """Return a name for a secret that tells nothing about it: an HMAC of a constant.
+
+    What a JWT signs has a dot in it, so this is never the signature of one.
+    """
+    return hashlib.sha256(secret.sign(b"name of this key")).hexdigest()

@@ -8,7 +8,13 @@ from service.session.fetch_metadata import (
     is_top_navigation,
     site,
 )
-from service.session.identify import bearer_token, identify, identify_if_any, require_role
+from service.session.identify import (
+    bearer_token,
+    identify,
+    identify_if_any,
+    is_signed_out,
+    require_role,
+)
 from service.session.request import next_address, safe_next, withholds_cookie
 
 __all__ = [
@@ -18,6 +24,7 @@ __all__ = [
     "identify",
     "identify_if_any",
     "is_background_load",
+    "is_signed_out",
     "is_top_navigation",
     "land_from",
     "next_address",

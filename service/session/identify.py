@@ -5,6 +5,7 @@ import re
 from aiohttp import web
 
 from service import context, cookies, errors
+from service.session.request import may_come_from_another_site, sends_cookie
 from service.tokens import Claims
 
 _BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE | re.DOTALL)
@@ -38,6 +39,13 @@ async def identify_if_any(request: web.Request) -> Claims | None:
         return await identify(request)
     except errors.Unauthenticated:
         return None
+
+
+async def is_signed_out(request: web.Request) -> bool:
+    """Tell whether there is surely no session: also none whose cookie a browser keeps back."""
+    if await identify_if_any(request) is not None:
+        return False
+    return sends_cookie(request) or not may_come_from_another_site(request)
 
 
 def bearer_token(request: web.Request) -> str | None:
