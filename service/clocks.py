@@ -36,6 +36,10 @@ class Clocks:
             self._steady_since = self._ticks()
         self._offset = offset
 
+    def doubt(self) -> None:
+        """Start the hour again: other processes have found that clocks differ."""
+        self._steady_since = self._ticks()
+
     def agrees(self, other: str, time: float) -> bool:
         """Compare the clock with another one that reads `time` now; warn once if they differ."""
         seconds = self._clock() - time

@@ -95,13 +95,15 @@ class FramedHandler(Watched):
             return start + int(message.headers["Content-Length"]) - payload.total_bytes
         edge = self._edge
         # The end may have begun in what arrived before.
-        found = (edge + data[start : start + 3]).find(_END) if edge else -1
-        end = start - len(edge) + found if found >= 0 else data.find(_END, start)
-        if end == -1:
+        if edge and (found := (edge + data[start : start + 3]).find(_END)) >= 0:
+            end = start - len(edge) + found + len(_END)
+        elif (found := data.find(_END, start)) >= 0:
+            end = found + len(_END)
+        else:
             self._edge = (edge + data[max(start, len(data) - 3) :])[-3:]
             return len(data)
         self._edge = b""
-        return end + 4
+        return end
 
     def _advance(self) -> None:
         """Note what the parser has made of a piece."""

@@ -8,6 +8,7 @@ from service import changes, errors, logouts, logs, provider_logouts, provider_s
 from service.changes import lifetimes
 from service.clocks import Clocks
 from service.db import Database
+from service.freshness import FRESH_SECONDS
 from service.revocation import Revocation
 from service.stopwatch import awake_or_asleep
 from service.tokens import Tokens
@@ -40,18 +41,19 @@ class Housekeeping:
         self._ticks = ticks
         self._clocks = Clocks(clock, ticks)
         self._noted_at: dict[int, int] = {}
+        self._disputes = 0
         self._is_disputed = False
-        self._noted = self._minute = ticks()
+        self._noted = self._minute = self._looked = ticks()
 
     async def start(self) -> None:
         """Note the lifetime and read the feed, before the first request.
 
         Raises DatabaseUnavailable.
         """
-        before = (await lifetimes.state(self._database)).noted_at
-        for noted_at in before.values():  # an older note says nothing, one of the future does
+        before = await lifetimes.state(self._database)
+        for noted_at in before.noted_at.values():  # an older one says nothing, one ahead does
             self._clocks.agrees("process", max(noted_at, self._clock()))
-        self._noted_at = before
+        self._noted_at, self._disputes = before.noted_at, before.disputes
         await self._note()
         await self._feed.catch_up()
         self._tokens.horizon = self._held()
@@ -96,6 +98,8 @@ class Housekeeping:
         seconds, now = self._tokens.lifetime, int(self._clock())
         async with self._database.transaction() as tx:
             await lifetimes.note(tx, seconds, now)
+            if self._is_disputed:
+                await lifetimes.dispute(tx)
         self._noted_at[seconds] = now
         self._noted, self._is_disputed = self._ticks(), False
         await self._feed.catch_up_with_own()
@@ -108,12 +112,19 @@ class Housekeeping:
         return rest < _HALF or quiet_for >= (_MINUTE if self._is_disputed else _HALF)
 
     def _compare_with_notes(self) -> None:
-        """Compare clocks with the processes that have just written a note."""
-        noted_at = self._feed.state.noted_at
-        for seconds, at in noted_at.items():
-            if self._noted_at.get(seconds) != at and not self._clocks.agrees("process", at):
-                self._is_disputed = True
-        self._noted_at = dict(noted_at)
+        """Compare clocks with the processes that have written a note since the last look."""
+        state, now = self._feed.state, self._clock()
+        since, is_fresh = self._ticks() - self._looked, self._feed.age <= FRESH_SECONDS
+        for seconds, at in state.noted_at.items():
+            if self._noted_at.get(seconds) != at:
+                at_latest = at if at > now else min(now, at + since)
+                if not self._clocks.agrees("process", at_latest):
+                    self._is_disputed = True
+        if state.disputes != self._disputes:
+            self._clocks.doubt()
+        self._noted_at, self._disputes = dict(state.noted_at), state.disputes
+        if is_fresh:  # else a note may be older than the last look
+            self._looked = self._ticks()
 
     async def _compare_with_database(self) -> int:
         """Compare clocks with the database; return the earlier of both."""

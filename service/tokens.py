@@ -106,9 +106,15 @@ class Tokens:
             }
         )
 
-    def exchange(self, claims: Claims) -> tuple[str, Claims]:
-        """Return another token of the same session, which ends when the session does."""
-        return self._sign({**claims, "iat": self.now(), "jti": secrets.token_urlsafe(16)})
+    def exchange(self, claims: Claims, *, known_for: float = 0.0) -> tuple[str, Claims]:
+        """Return another token of the same session, which ends when the session does.
+
+        `known_for` is how many seconds ago it was known that the session goes on. The new token
+        says that it was issued then: it must not outlive a sign-out of all users that this process
+        has not read yet.
+        """
+        issued_at = int(max(claims["iat"], self._clock() - known_for))
+        return self._sign({**claims, "iat": issued_at, "jti": secrets.token_urlsafe(16)})
 
     def sign_document(self, purpose: DocumentPurpose, claims: Claims, *, audience: str) -> str:
         """Return a JWT that is not a session, by the key of its purpose.

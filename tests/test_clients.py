@@ -522,8 +522,19 @@ def test_a_token_that_outlives_revocations_is_refused(make: Make, issuer: Issuer
     assert outcome(client, longer) == "good"
 
 
-def test_a_feed_that_says_of_no_lifetime_is_not_believed(make: Make, issuer: Issuer) -> None:
-    issuer.covered = {}
+@pytest.mark.parametrize(
+    "covered",
+    [
+        {},
+        {"max_life": 3600, "not_before": "x"},
+        {"max_life": 3600, "pruned_until": "x"},
+        {"max_life": 3600, "pruned_until": None},
+    ],
+)
+def test_a_feed_that_says_of_no_lifetime_or_moment_is_not_believed(
+    make: Make, issuer: Issuer, covered: Claims
+) -> None:
+    issuer.covered = covered
     assert outcome(make(issuer.url), EC.sign(issuer.claims())) == "feed_stale"
 
 
@@ -543,3 +554,29 @@ def test_what_expired_before_the_feed_was_pruned_is_refused_by_a_slow_clock(
     client = make(issuer.url)
     assert outcome(client, EC.sign(claims)) == "token_expired"
     assert outcome(client, EC.sign({**claims, "exp": claims["exp"] + 1})) == "good"
+
+
+def test_a_fast_clock_forgets_nothing_before_the_feed_is_pruned(make: Make, issuer: Issuer) -> None:
+    claims, until = issuer.claims(), int(time.time()) - 1  # by a clock that was fast, all is over
+    issuer.rows = [["session", claims["sid"], until], ["session", "t" * 22, until + 600]]
+    issuer.covered = {"max_life": 3600, "pruned_until": until - 1}
+    client, token = make(issuer.url), EC.sign(claims)
+    assert (client.sizes()["rows"], outcome(client, token)) == (2, "token_revoked")
+    issuer.covered = {"max_life": 3600, "pruned_until": until}
+    began = time.monotonic()
+    while client.sizes()["rows"] != 1:
+        assert time.monotonic() - began < 2
+
+
+def test_a_restored_database_takes_no_moment_back(make: Make, issuer: Issuer) -> None:
+    claims = issuer.claims()
+    issuer.rows = [["session", "t" * 22, claims["exp"]]]
+    issuer.covered = {"max_life": 3600, "not_before": claims["iat"] + 1}
+    client = make(issuer.url)
+    assert outcome(client, EC.sign(claims)) == "token_revoked"
+    issuer.covered = {"max_life": 3600, "not_before": 0, "pruned_until": claims["exp"] - 1}
+    issuer.rows = []
+    began = time.monotonic()
+    while client.sizes()["rows"] != 0:
+        assert time.monotonic() - began < 2
+    assert outcome(client, EC.sign(claims)) == "token_revoked"

@@ -521,7 +521,7 @@ def test_the_figures_that_the_documentation_names_are_there(start: Start) -> Non
     named = set(re.findall(r"latchkey_[a-z_]+", text))
     assert len(named) > 6
     for name in named:
-        assert re.search(rf"^{name}(?:_count|_bucket)?[ {{]", shown, re.MULTILINE), name
+        assert re.search(rf"^(?:# TYPE )?{name}(?:_count|_bucket)?[ {{]", shown, re.MULTILINE), name
 
 
 def test_every_yaml_of_deploy_is_read() -> None:

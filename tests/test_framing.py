@@ -1,15 +1,19 @@
 """Where a request ends: no input becomes part of the next visitor's request."""
 
+import asyncio
 import contextlib
 import itertools
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import pytest
 
+from service import context, framing
+from service.server import listening
 from tests.client import cookie, sign_in
-from tests.conftest import Server, Start
+from tests.conftest import Server, Settings, Start, free_port
 from tests.framing import CHUNKED, HIDDEN_MARK, LENGTH, ROWS, Row, answers
 from tests.proxies import (
     APP,
@@ -107,6 +111,57 @@ def test_nor_has_it_more_when_it_comes_byte_by_byte(server: Server, token: str, 
     assert statuses == list(row.statuses[: len(statuses)])
     assert not any(HIDDEN_MARK in body for _, _, body in got)
     assert_visited(server, token)
+
+
+# Wherever the network cuts
+
+CREDENTIAL = "Cookie: jwt={token}\r\n"
+STREAM = (
+    "POST /nothing HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    f"2\r\n\r\n\r\n0\r\nX: y\r\n{CREDENTIAL}\r\n"
+    "GET /auth/me HTTP/1.1\r\nHost: a\r\n\r\n"
+    "\r\nPOST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
+    "GET /auth/me HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+)
+
+
+def cuts(data: bytes, window: tuple[int, int]) -> Iterator[tuple[int, ...]]:
+    """Yield every place, and each two places of which the first is in the window."""
+    yield from ((place,) for place in range(1, len(data)))
+    yield from (
+        (first, second)
+        for first in range(*window)
+        for second in range(first + 1, min(first + 9, len(data)))
+    )
+
+
+async def test_a_request_ends_at_the_same_place_wherever_the_network_cuts(
+    settings: Settings, where: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del where
+    stream = b""
+    places: tuple[int, ...] = ()
+    whole = framing.FramedHandler.data_received
+
+    def cut(handler: framing.FramedHandler, data: bytes) -> None:
+        ends = (*places, len(data)) if len(data) == len(stream) else (len(data),)
+        for start, end in itertools.pairwise((0, *ends)):
+            whole(handler, data[start:end])
+
+    async with listening(settings(PORT=str(free_port()))) as app:
+        config = app[context.CONFIG]
+        token = await asyncio.to_thread(sign_in, config.port, "contributor")
+        stream = STREAM.replace("{token}", token).encode()
+        monkeypatch.setattr(framing.FramedHandler, "data_received", cut)
+        end = stream.index(b"GET /auth/me")
+        for places in ((), *cuts(stream, (end - 9, end + 3))):
+            reader, writer = await asyncio.open_connection("127.0.0.1", config.port)
+            writer.write(stream)
+            async with asyncio.timeout(8):
+                received = await reader.read()
+            writer.close()
+            statuses = re.findall(rb"HTTP/1\.1 (\d+) ", received)
+            assert statuses == [b"404", b"401", b"404", b"401"], places
 
 
 # Behind a proxy

@@ -227,3 +227,63 @@ async def test_a_start_with_a_clock_behind_the_last_note_warns(
     await start()
     await start(error=-FAST)
     assert f"seconds={-FAST}" in written(log)
+
+
+@ON_SQLITE
+async def test_two_fast_clocks_do_not_confirm_each_other_while_a_right_one_disagrees(
+    start: Start, world: World
+) -> None:
+    token = await (await start(life=12 * HOUR)).sign_in()  # nothing else notes this life
+    fast, right, other = (
+        await start(life=HOUR, error=3 * 86400),
+        await start(),
+        await start(error=3 * 86400),
+    )
+    for _ in range(6 * 5):
+        world.pass_by(600)
+        for process in (fast, right, other) * 2:  # the note of `other` replaces that of `right`
+            await process.tend()
+    assert await right.accepts(token)
+
+
+async def test_a_note_from_while_this_process_was_stopped_is_no_other_clock(
+    start: Start, world: World, log: io.StringIO
+) -> None:
+    process, stopped = await start(), await start()
+    await stopped.tend()
+    await process.run(LEAD / 2)
+    world.pass_by(600)
+    await stopped.tend()
+    assert " clock_differs " not in written(log)
+
+
+async def test_a_token_that_is_exchanged_does_not_outlive_a_sign_out_of_all(
+    start: Start, world: World
+) -> None:
+    here, there = await start(), await start()
+    _, claims = here.tokens.issue(await users.get(here.database, "user"), amr="cli")
+    await there.tend()
+    world.pass_by(0.9)
+    async with here.database.transaction() as tx:
+        await users.sign_out_all(tx, people.BY, int(world.now))
+    world.pass_by(0.1)  # `there` has not heard of it, and its second is the next
+    known = await there.feed.admit(claims)
+    token, _ = there.tokens.exchange(known, known_for=there.feed.age)
+    for process in (here, there):
+        assert not await process.accepts(token)
+    assert await here.accepts(await here.sign_in())
+
+
+async def test_a_process_that_was_stopped_beyond_the_horizon_issues_and_accepts_nothing_of_before(
+    start: Start,
+) -> None:
+    running, stopped = await start(), await start()
+    token, read_before = await stopped.sign_in(), await users.get(stopped.database, "user")
+    await disable(running)
+    await disable(running, "manager")  # the newest row is never deleted
+    await running.run(LIFE + LEAD + MARGIN + HOUR)  # the rows about the user are pruned
+    with pytest.raises(errors.DatabaseUnavailable):
+        stopped.tokens.issue(read_before, amr="cli")
+    assert not await stopped.accepts(token)
+    await stopped.tend()
+    assert await stopped.accepts(await stopped.sign_in())

@@ -117,14 +117,15 @@ def test_a_slow_clock_does_not_end_all_sessions_too_early(start: Start) -> None:
 def test_the_migration_keeps_what_older_versions_wrote_for_as_long_as_is_needed(
     where: Where,
 ) -> None:
-    assert schema.down(where) == ["0006.horizons"]
+    while (gone := schema.down(where)) != ["0006.horizons"]:
+        assert gone  # a newer one
     now, month = int(time.time()), 30 * 86400
     run_sql(where, "INSERT INTO token_lifetimes (seconds, until) VALUES (?, NULL)", month)
     run_sql(where, "INSERT INTO token_lifetimes (seconds, until) VALUES (120, ?)", now + 180)
     row = "INSERT INTO changes (kind, sid, user_id, version, until) VALUES (?, ?, ?, ?, ?)"
     run_sql(where, row, "session", "s", None, None, now + 1000 + 60)
     run_sql(where, row, "revoked", None, 1, 2, now + 180)  # by the other lifetime alone
-    assert schema.up(where) == ["0006.horizons"]
+    assert schema.up(where)[0] == "0006.horizons"
     found = run_sql(where, "SELECT kind, until FROM changes ORDER BY seq")
     assert found[0] == ("session", now + 1000 + 3600)
     assert found[1][1] >= now + month + 3600

@@ -71,7 +71,7 @@ async def fill(where: Database) -> None:
                 await users.create(tx, people.BY, f"odd-{number}", ["add_documents"], name=name)
             await users.create(tx, people.BY, "gone")
             await tx.execute("INSERT INTO token_lifetimes (seconds, until) VALUES (60, NULL)")
-            await tx.execute("INSERT INTO revocation_state VALUES (1, 2, 3)")
+            await tx.execute("INSERT INTO revocation_state VALUES (1, 2, 3, 4)")
             for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
                 account = (provider, "Ada", 1)
                 await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)

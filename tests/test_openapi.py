@@ -240,9 +240,7 @@ ROWS = [
     Row("POST", "/auth/logout", 302, signed_in=True, query="?next=/auth/login"),
     Row("POST", "/auth/logout", 403, signed_in=True, headers=CROSS),
     Row("GET", "/auth/revocations", 200),
-    Row(
-        "GET", "/auth/revocations", 304, query="?since={seq}", headers={"If-None-Match": '"{tag}"'}
-    ),
+    Row("GET", "/auth/revocations", 304, query="?since={seq}", headers={"If-None-Match": "{tag}"}),
     Row("GET", "/auth/revocations", 400, query="?since=-1"),
     Row("GET", "/.well-known/jwks.json", 200),
     Row("GET", "/.well-known/jwks.json", 304, headers=ANY_TAG),
@@ -312,9 +310,9 @@ def filled(path: str) -> str:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path} {row.status}")
 def test_an_answer_is_documented(server: Server, document: openapi.Document, row: Row) -> None:
-    tag = ask(server.port, "/auth/revocations")["ETag"].strip('"')
+    tag = ask(server.port, "/auth/revocations")["ETag"]
     headers = {name: value.replace("{tag}", tag) for name, value in row.headers.items()}
-    target = row.target.replace("{seq}", tag.partition(".")[0])
+    target = row.target.replace("{seq}", tag.strip('"').partition(".")[0])
     if row.signed_in:
         headers |= cookie(sign_in(server.port, "user"))
     answer = ask(server.port, target, row.method, headers=headers)

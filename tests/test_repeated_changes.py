@@ -36,7 +36,9 @@ class Served:
         async with self.client.get(address, allow_redirects=False) as answer:
             return answer.cookies["jwt"].value
 
-    async def at_once(self, method: str, path: str, token: str, **options: Any) -> list[int]:
+    async def at_once(
+        self, method: str, path: str, token: str, *, times: int = TIMES, **options: Any
+    ) -> list[int]:
         """Send the same request many times at once; return the answers' statuses."""
         headers = {**bearer(token), **SAME_ORIGIN, **options.pop("headers", {})}
 
@@ -46,7 +48,7 @@ class Served:
             ) as answer:
                 return answer.status
 
-        return await asyncio.gather(*(send() for _ in range(TIMES)))
+        return await asyncio.gather(*(send() for _ in range(times)))
 
 
 @pytest.fixture
@@ -131,10 +133,12 @@ async def test_signing_a_user_out_by_the_api_counts_once_for_all_who_asked_befor
     served: Served,
 ) -> None:
     """Each request that came before the first has been answered asks for the same."""
-    token = await served.sign_in("admin")
+    token, path, times = await served.sign_in("admin"), "/api/v1/users/4/sign-out", 20
+    writers: Any = served.database
     async with served.database.transaction():
-        asking = asyncio.create_task(served.at_once("POST", "/api/v1/users/4/sign-out", token))
-        await asyncio.sleep(1)  # all of them wait for the writer by now
+        asking = asyncio.create_task(served.at_once("POST", path, token, times=times))
+        while len(writers._lock._waiters or ()) < times:  # noqa: ASYNC110  # no event tells
+            await asyncio.sleep(0.01)
     assert set(await asking) == {204}
     assert (await kinds(served), await entries(served)) == (["revoked"], ["user_sign_out"])
 

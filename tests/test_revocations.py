@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from service import db
+from service.changes import lifetimes
 from service.endpoints import revocations
 from tests.client import Answer, ask, cookie, sign_in
 from tests.conftest import SECRET, STRONG, Server, Start
@@ -67,6 +68,26 @@ def test_what_is_known_is_not_sent_again(issuer: Server) -> None:
         path = f"/auth/revocations?since={place}"
         assert ask(issuer.port, path, headers=headers).status == 304
     assert ask(issuer.port, "/auth/revocations", headers=known).status == 200
+
+
+def test_how_far_the_feed_was_pruned_is_sent_anew(issuer: Server) -> None:
+    first = ask(issuer.port, "/auth/revocations")
+    path = f"/auth/revocations?since={read(first, issuer)['next']}"
+    now = int(time.time())
+
+    async def prune() -> int:
+        async with db.connect(issuer.database) as database:
+            async with database.transaction() as tx:
+                await lifetimes.pruned(tx, now)
+            return (await lifetimes.state(database)).pruned_until
+
+    pruned_until = asyncio.run(prune())
+    assert pruned_until > read(first, issuer)["pruned_until"]
+    known = {"If-None-Match": first["ETag"]}
+    began = time.monotonic()
+    while (answer := ask(issuer.port, path, headers=known)).status == 304:
+        assert time.monotonic() - began < 5
+    assert read(answer, issuer)["pruned_until"] == pruned_until
 
 
 def test_a_place_that_does_not_exist_begins_from_the_start(issuer: Server) -> None:

@@ -190,6 +190,13 @@ def test_an_exchanged_token_belongs_to_the_session_and_ends_with_it() -> None:
     assert refusal(text, by=verifier(issued["exp"])) == "token_expired"
 
 
+def test_an_exchanged_token_was_issued_when_the_session_was_last_known_to_go_on() -> None:
+    _, issued = VERIFIER.issue(USER, amr="pwd")
+    for known_for, expected in ((0.0, 100), (0.5, 99), (30, 70), (float("inf"), 0), (200, 0)):
+        _, exchanged = verifier(NOW + 100).exchange(issued, known_for=known_for)
+        assert exchanged["iat"] == NOW + expected
+
+
 def test_exchanging_again_and_again_wins_no_time() -> None:
     _, first = VERIFIER.issue(USER, amr="pwd")
     last = first

@@ -1,7 +1,11 @@
 """Processes in one simulated world: its time passes at once, and their clocks may be wrong."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+import psycopg
 import pytest
 
 from service import errors, keys, users
@@ -24,6 +28,7 @@ INSERT INTO fake.clock VALUES ({now});
 CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql
  AS 'SELECT to_timestamp(now) FROM fake.clock';
 ALTER DATABASE {name} SET search_path = fake, public, pg_catalog;
+ALTER DATABASE {name} SET synchronous_commit = off;
 """
 """A clock of PostgreSQL that can be set: `clock_timestamp()` is found here first."""
 
@@ -34,12 +39,13 @@ class World:
 
     where: Where
     now: float = NOW
+    server: psycopg.Connection[Any] | None = None
 
     def pass_by(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
-        if self.where.path is None:
-            run_sql(self.where, "UPDATE fake.clock SET now = ?", self.now)
+        if self.server is not None:
+            self.server.execute("UPDATE fake.clock SET now = %s", (self.now,))
 
 
 @dataclass
@@ -81,6 +87,10 @@ class Process:
     async def accepts(self, token: str) -> bool:
         """Tell whether it accepts a token."""
         await self.feed.catch_up()
+        return await self.accepts_by_memory(token)
+
+    async def accepts_by_memory(self, token: str) -> bool:
+        """Tell the same, of a process that has just caught up."""
         try:
             await self.feed.admit(self.tokens.verify(token))
         except errors.Unauthenticated:
@@ -93,10 +103,13 @@ class Process:
 
 
 @pytest.fixture
-def world(where: Where) -> World:
-    """Return a world in which a database says what time it is."""
-    if where.path is None:
-        name = where.shown.rpartition("/")[2]
-        for statement in FAKE_CLOCK.format(now=NOW, name=name).split(";\n")[:-1]:
-            run_sql(where, statement)
-    return World(where)
+def world(where: Where) -> Iterator[World]:
+    """Yield a world in which a database says what time it is."""
+    if where.path is not None:
+        yield World(where)
+        return
+    name = where.shown.rpartition("/")[2]
+    for statement in FAKE_CLOCK.format(now=NOW, name=name).split(";\n")[:-1]:
+        run_sql(where, statement)
+    with contextlib.closing(psycopg.connect(where.url, autocommit=True)) as server:
+        yield World(where, server=server)

@@ -121,6 +121,7 @@ export class Verifier {
     const began = now();
     let [rows, since, etag, age, more, body] = [this.rows, this.#since, this.#etag, 0, true];
     let covered = this.#covered;
+    let over = 0; // a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
     while (more) {
       ({ etag, body } = await this.#get(`/auth/revocations?since=${since}`, etag));
       if (!body) break;
@@ -138,10 +139,16 @@ export class Verifier {
       }
       ({ next: since, more, age } = said);
       const { max_life: maxLife, not_before: notBefore = 0, pruned_until: prunedUntil = 0 } = said;
-      if (!Number.isInteger(maxLife)) throw new Error('the document has no max_life');
-      covered = { maxLife, notBefore, prunedUntil };
+      const isWhole = [maxLife, notBefore, prunedUntil].every(Number.isInteger);
+      if (!isWhole) throw new Error('the document has no max_life, or a moment that is no number');
+      over = said.pruned_until ?? began;
+      covered = {
+        maxLife,
+        notBefore: Math.max(notBefore, covered.notBefore), // none is taken back
+        prunedUntil: Math.max(prunedUntil, covered.prunedUntil),
+      };
     }
-    this.rows = new Map([...rows].filter(([, [, until]]) => until > began));
+    this.rows = new Map([...rows].filter(([, [, until]]) => until > over));
     [this.#since, this.#etag, this.#fresh, this.#covered] = [since, etag, began - age, covered];
   }
 

@@ -132,6 +132,7 @@ class Verifier:
     def _read_feed(self) -> None:
         began, age, more = time.time(), 0.0, True
         rows, since, etag, covered = self._rows, self._since, self._etag, self._covered
+        over = 0  # a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
         while more:
             etag, body = self._get(f"/auth/revocations?since={since}", etag)
             if not body:
@@ -148,8 +149,10 @@ class Verifier:
                 row = (*version, 2**62)[0], until  # the end of a session is that of every version
                 rows[kind, who] = max(row, rows.get((kind, who), row))
             since, more, age = said["next"], said["more"], said["age"]
-            covered = said["max_life"], said.get("not_before", 0), said.get("pruned_until", 0)
-        self._rows = {who: row for who, row in rows.items() if row[1] > began}
+            over = said.get("pruned_until", began)
+            moments = said.get("not_before", 0), said.get("pruned_until", 0)
+            covered = said["max_life"], *map(max, covered[1:], moments)  # none is taken back
+        self._rows = {who: row for who, row in rows.items() if row[1] > over}
         self._since, self._etag, self._fresh, self._covered = since, etag, began - age, covered
 
     def _get(self, path: str, etag: str = "") -> tuple[str, str]:

@@ -14,13 +14,15 @@ UPDATE changes SET until = greatest(until, (
     FROM token_lifetimes
 )) WHERE kind <> 'session';
 
--- Both columns are seconds since 1970; no row means 0.
+-- The first two columns are seconds since 1970; no row means 0.
 --   pruned_until  revocations of tokens that expired until then may have been deleted
 --   not_before    tokens that were issued before are refused, whoever has them
+--   disputes      how often a process has found that its clock differs from another one's
 CREATE TABLE revocation_state (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     pruned_until BIGINT NOT NULL,
-    not_before BIGINT NOT NULL
+    not_before BIGINT NOT NULL,
+    disputes BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE INDEX changes_by_sid ON changes (sid);

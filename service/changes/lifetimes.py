@@ -25,13 +25,20 @@ _LONGEST = 365 * 86400  # where nothing is noted, nothing was issued: this is fo
 class State:
     """What the database says besides the rows of the feed.
 
-    `horizons` has the horizon of each lifetime, `noted_at` the clock of the process that wrote it.
+    `horizons` has the horizon of each lifetime, `noted_at` the clock of the process that wrote it
+    last, `disputes` how often a process has found that its clock differs from another one's.
     """
 
     horizons: dict[int, int] = field(default_factory=dict)
     noted_at: dict[int, int] = field(default_factory=dict)
     pruned_until: int = 0
     not_before: int = 0
+    disputes: int = 0
+    max_life: int = field(init=False, default=0)
+    """The longest life of a token that revocations cover, in seconds: asked for each request."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_life", max(self.horizons, default=0))
 
     def after(self, known: "State") -> "State":
         """Return this, with what is known from before and may be lost with a restored backup."""
@@ -44,11 +51,6 @@ class State:
     def is_dead(self, until: int) -> bool:
         """Tell whether rows that end at `until` have been pruned, by the clock that pruned them."""
         return until <= self.pruned_until + _HALF
-
-    @property
-    def max_life(self) -> int:
-        """The longest life of a token that revocations cover, in seconds."""
-        return max(self.horizons, default=0)
 
 
 async def note(tx: Transaction, seconds: int, now: int) -> int:
@@ -87,7 +89,7 @@ async def horizon(tx: Transaction, now: int) -> int:
 async def state(db: Reader) -> State:
     """Read the notes. Read the rows of the feed before, not after: pruning may come in between."""
     notes = await db.fetch_all("SELECT seconds, until, noted_at FROM token_lifetimes")
-    row = await db.fetch_one("SELECT pruned_until, not_before FROM revocation_state")
+    row = await db.fetch_one("SELECT pruned_until, not_before, disputes FROM revocation_state")
     return State(
         horizons={each["seconds"]: each["until"] or 0 for each in notes},
         noted_at={each["seconds"]: each["noted_at"] for each in notes if each["noted_at"]},
@@ -103,6 +105,14 @@ async def refuse_before(tx: Transaction, moment: int) -> None:
         " WHEN revocation_state.not_before > excluded.not_before"
         " THEN revocation_state.not_before ELSE excluded.not_before END",
         (moment,),
+    )
+
+
+async def dispute(tx: Transaction) -> None:
+    """Tell all processes that two clocks differ: a note of one may replace that of the other."""
+    await tx.execute(
+        "INSERT INTO revocation_state (id, pruned_until, not_before, disputes) VALUES (1, 0, 0, 1)"
+        " ON CONFLICT (id) DO UPDATE SET disputes = revocation_state.disputes + 1"
     )
 
 

@@ -22,7 +22,8 @@ _LAST = "SELECT coalesce(max(seq), 0) AS number FROM changes"
 _NEWEST = """
 SELECT (SELECT coalesce(max(seq), 0) FROM changes)
  + (SELECT CAST(coalesce(sum(coalesce(until, 1099511627776)), 0) AS BIGINT) FROM token_lifetimes)
- + (SELECT coalesce(max(not_before), 0) FROM revocation_state) AS number
+ + (SELECT coalesce(max(pruned_until + not_before + disputes), 0)
+ FROM revocation_state) AS number
 """
 _IS_DEAD = "until <= ? AND seq < (SELECT max(seq) FROM changes)"
 _HAS_DEAD = f"SELECT 1 FROM changes WHERE {_IS_DEAD} LIMIT 1"  # noqa: S608  # a constant
@@ -84,7 +85,7 @@ async def last_seq(db: Reader) -> int:
 
 
 async def version(db: Database) -> Version:
-    """Return what changes when a row was appended, or a lifetime or `not_before` was moved."""
+    """Return what changes with a new row or dispute, or with a lifetime or a moment that moved."""
     return await db.data_version(_NEWEST)
 
 

@@ -41,7 +41,8 @@ async def feed(request: web.Request) -> web.Response:
         await known.catch_up()
     newest = known.seq  # once: what comes while we read is for the next question
     since = since if since <= newest else 0
-    state = f"{known.state.max_life}.{known.state.not_before}"
+    said = known.state
+    state = f"{said.max_life}.{said.not_before}.{said.pruned_until}"
     # With the signer: who has the document of an old key learns that there is a new one.
     signer = request.app[context.TOKENS].signer(Purpose.FEED)
     tag = f"{newest}.{state}.{signer}"
