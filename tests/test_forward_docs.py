@@ -12,7 +12,9 @@ from typing import Any
 import jwt
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
 
+from service.keys import jwk
 from tests.client import cookie
 from tests.conftest import ROOT, Start, clean_environ, free_port
 from tests.proxies import (
@@ -131,6 +133,21 @@ def test_haproxy_takes_the_key_that_the_page_writes(site: Deployment, tmp_path: 
             assert alone.ask(headers=cookie(site.sign_in("manager"))).status == 401
     told = alone.application.received[0]
     assert told["Remote-Groups"] == "manage_documents,manage_communities"
+
+
+def test_each_key_that_haproxy_can_take_gets_a_file(tmp_path: Path) -> None:
+    kinds = ("EdDSA", "ES256", "ES256")
+    public = [jwk.without_private(jwk.generate(each)) for each in kinds]
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": public}))
+    lines = code("sh", "curl").replace(
+        f"curl -s https://{AUTH}/.well-known/jwks.json", "cat jwks.json"
+    )
+    lines = lines.replace("python3", sys.executable)
+    subprocess.run(["sh", "-euc", lines], cwd=tmp_path, env=clean_environ(), timeout=60, check=True)
+    written = sorted(path for path in tmp_path.iterdir() if path.suffix == ".pem")
+    assert [path.name for path in written] == ["latchkey-2.pem", "latchkey.pem"]
+    keys = [serialization.load_pem_public_key(path.read_bytes()) for path in reversed(written)]
+    assert keys == [jwt.PyJWK(each).key for each in public[1:]]
 
 
 def test_traefiks_options_are_documented_ones() -> None:
