@@ -197,7 +197,16 @@ def refusal(request: web.BaseRequest) -> int | None:
         return 400
     if request.method not in _KNOWN:
         return 405
+    if not request.headers.get("Expect", "").isascii():
+        return 417  # aiohttp could not repeat it
     target = request.raw_path
-    if target.startswith("/") or target == "*":
-        return None
-    return None if urlsplit(target).netloc.lower() == request.headers["Host"].lower() else 400
+    return None if target.startswith("/") or target == "*" or _names_host(request) else 400
+
+
+def _names_host(request: web.BaseRequest) -> bool:
+    """Tell whether a target with a host names the one that `Host` does."""
+    host = request.headers.get("Host")
+    try:
+        return host is not None and urlsplit(request.raw_path).netloc.lower() == host.lower()
+    except ValueError:
+        return False

@@ -292,6 +292,11 @@ ROWS = (
     Row("no host", "GET /healthz HTTP/1.1\r\n\r\n" + HIDDEN, _BAD),
     Row("another host in the target", _request("GET http://evil.example/healthz") + HIDDEN, _BAD),
     Row("the same host in the target", _request("GET http://{host}/healthz"), (200,), _KEPT),
+    Row(
+        "no host, a host in the target, 1.0", "GET http://a/healthz HTTP/1.0\r\n\r\n" + HIDDEN, _BAD
+    ),
+    Row("no host, no host in the target, 1.0", "GET a:b HTTP/1.0\r\n\r\n" + HIDDEN, _BAD),
+    Row("a target that is no address", _request("GET http://[::1/healthz") + HIDDEN, _BAD),
     Row("HTTP/0.9", "GET /healthz\r\n" + HOST + KEEP + "\r\n" + HIDDEN, _BAD, whole=False),
     Row(
         "HTTP/1.2",
@@ -311,6 +316,12 @@ ROWS = (
     Row("Expect", _post("Expect: 100-continue\r\n" + LENGTH, HIDDEN), (404,), _KEPT),
     Row("Expect, no body", _request("GET /healthz", "Expect: 100-continue\r\n"), (200,), _KEPT),
     Row("Expect what is unknown", _post("Expect: x\r\n" + LENGTH, HIDDEN), (417,), _KEPT),
+    Row("Expect what is no text", _post("Expect: \xff\r\n" + LENGTH, HIDDEN), (417,)),
+    Row(
+        "Expect what is no text, of a route",
+        _request("GET /healthz", "Expect: a\xe4\r\n") + HIDDEN,
+        (417,),
+    ),
     Row("a WebSocket", _request("GET /healthz", _UPGRADE + "websocket\r\n") + HIDDEN, (200,)),
     Row("a WebSocket, body", _post(_UPGRADE + "websocket\r\n" + LENGTH, HIDDEN), (404,)),
     Row("h2c", _request("GET /healthz", _UPGRADE + "h2c\r\n") + HIDDEN, (200,)),
