@@ -128,6 +128,7 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
 
 async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.PENDING] = sso.PendingSignIns()
+    app[sso.REPLAYS] = sso.Replays()
     async with outbound.opened() as app[sso.OUTBOUND]:
         oidc.prepare(app)
         yield

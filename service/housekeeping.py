@@ -56,7 +56,7 @@ class Housekeeping:
         self._noted_at, self._disputes = before.noted_at, before.disputes
         await self._note()
         await self._feed.catch_up()
-        self._tokens.horizon = self._held()
+        self._follow_feed()
         await self._compare_with_database()
 
     async def run(self) -> None:
@@ -74,7 +74,7 @@ class Housekeeping:
         """Do what is due now. Raises DatabaseUnavailable."""
         self._clocks.check()
         self._compare_with_notes()
-        self._tokens.horizon = self._held()
+        self._follow_feed()
         if self._must_note():
             await self._note()
         if self._ticks() - self._minute >= _MINUTE:
@@ -90,9 +90,11 @@ class Housekeeping:
                 async with self._database.transaction() as tx:
                     await table.prune(tx, now)
 
-    def _held(self) -> int:
-        """Return the horizon that the database holds for the tokens of this process."""
-        return self._feed.state.horizons.get(self._tokens.lifetime, 0)
+    def _follow_feed(self) -> None:
+        """Issue tokens by what the database says: their horizon, and when sessions may begin."""
+        state, tokens = self._feed.state, self._tokens
+        tokens.horizon = state.horizons.get(tokens.lifetime, 0)
+        tokens.not_before = state.not_before
 
     async def _note(self) -> None:
         seconds, now = self._tokens.lifetime, int(self._clock())
@@ -103,7 +105,7 @@ class Housekeeping:
         self._noted_at[seconds] = now
         self._noted, self._is_disputed = self._ticks(), False
         await self._feed.catch_up_with_own()
-        self._tokens.horizon = self._held()
+        self._follow_feed()
 
     def _must_note(self) -> bool:
         """Tell whether the horizon comes near, or others have to see the clock of this process."""

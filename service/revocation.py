@@ -73,7 +73,10 @@ class Revocation:
             await self._require_covered(claims)
         if claims["exp"] <= self.state.pruned_until:
             raise errors.TokenExpired  # whatever this clock reads: revocations of it may be gone
-        if claims["sid"] in self._revoked.sessions or claims["iat"] < self.state.not_before:
+        if claims["sid"] in self._revoked.sessions:
+            raise errors.TokenRevoked
+        began = claims["auth_time"] if "auth_time" in claims else claims["iat"]
+        if began < self.state.not_before:
             raise errors.TokenRevoked
         user = self._revoked.users.get(claims["id"])
         if user is None:

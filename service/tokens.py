@@ -15,6 +15,7 @@ import orjson
 
 from service import errors, jws, wellformed
 from service.bounded import Bounded
+from service.changes import lifetimes
 from service.config import Config
 from service.keys import DocumentPurpose, Key, KeyRing, KeySet, Purpose, SigningPurpose
 
@@ -42,7 +43,8 @@ class Tokens:
     """Issues and verifies for one issuer. `clock` returns the time as seconds since 1970.
 
     No token is issued that expires after `horizon`, which is what the database has noted: 0 until
-    then. `lifetime` is that of a session, in seconds.
+    then. `not_before` is the start of the oldest session that is good; `lifetime` is that of a
+    session, in seconds.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Tokens:
         self._audience = config.jwt_audience
         self.lifetime = config.jwt_expires_in
         self.horizon = 0
+        self.not_before = 0
         self._refuse_bypass = config.production
         self._clock = clock
         self.use(keys)
@@ -98,6 +101,7 @@ class Tokens:
                 "sub": str(user["id"]),
                 "iat": now,
                 "exp": now + lifetime,
+                "auth_time": self._signed_in_at(now),
                 "jti": opaque[:22],
                 "sid": opaque[22:],
                 "ver": user["version"],
@@ -106,14 +110,13 @@ class Tokens:
             }
         )
 
-    def exchange(self, claims: Claims, *, known_for: float = 0.0) -> tuple[str, Claims]:
+    def exchange(self, claims: Claims) -> tuple[str, Claims]:
         """Return another token of the same session, which ends when the session does.
 
-        `known_for` is how many seconds ago it was known that the session goes on. The new token
-        says that it was issued then: it must not outlive a sign-out of all users that this process
-        has not read yet.
+        It keeps `auth_time`, and so does not outlive a sign-out of all users. A token of an older
+        version has none: it keeps its `iat`. No exchange by a slow clock makes a life longer.
         """
-        issued_at = int(max(claims["iat"], self._clock() - known_for))
+        issued_at = max(claims["iat"], self.now()) if "auth_time" in claims else claims["iat"]
         return self._sign({**claims, "iat": issued_at, "jti": secrets.token_urlsafe(16)})
 
     def sign_document(self, purpose: DocumentPurpose, claims: Claims, *, audience: str) -> str:
@@ -153,6 +156,13 @@ class Tokens:
         claims = jws.members(jws.decode(payload_segment))
         self._check_claims(claims)
         return claims
+
+    def _signed_in_at(self, now: int) -> int:
+        """Return the time of a sign-in: at least `not_before`, which lies a little ahead.
+
+        One that lies further ahead was written by a wrong clock: no sign-in is dated so.
+        """
+        return self.not_before if now < self.not_before <= now + lifetimes.DATED_AHEAD else now
 
     def _sign(self, claims: Claims) -> tuple[str, Claims]:
         token = _compact(self._in_use.sessions.signing, self._in_use.header, claims)

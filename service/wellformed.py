@@ -22,6 +22,7 @@ def are_claims(claims: Mapping[str, Any]) -> bool:
         and _is_date(get("iat"))
         and _is_date(get("exp"))
         and _is_date(get("nbf", 0))
+        and _is_date(get("auth_time", 0))
         and _is_opaque(get("sid"))
         and _is_opaque(get("jti"))
         and _is_methods(get("amr"))

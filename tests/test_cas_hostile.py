@@ -262,6 +262,22 @@ def test_an_attempt_is_over_after_it_was_used(server: Server, provider: Scripted
     assert provider.asked == []
 
 
+@pytest.mark.parametrize("reply", [failure("INVALID_TICKET"), (503, {}, b""), success("admin")])
+def test_the_provider_is_asked_once_for_each_attempt(
+    server: Server, provider: Scripted, reply: bytes | Reply
+) -> None:
+    provider.script = lambda _: reply
+    attempt = begin(server)
+    first = back(server, attempt)
+    provider.asked.clear()
+    again = [back(server, attempt) for _ in range(3)]
+    assert [(each.status, each.code) for each in again] == [(400, "attempt_unknown")] * 3
+    assert not provider.asked
+    provider.script = lambda _: success("admin")
+    assert first.status != 302 or reply == success("admin")
+    assert back(server, begin(server)).status == 302  # beginning anew is what helps
+
+
 @pytest.mark.parametrize("header", ["Sec-Purpose", "Purpose", "X-Moz"])
 def test_a_prefetch_begins_and_finishes_nothing(
     server: Server, provider: Scripted, header: str

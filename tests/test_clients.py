@@ -544,6 +544,8 @@ def test_tokens_from_before_a_moment_are_refused(make: Make, issuer: Issuer) -> 
     before, after = (EC.sign(issuer.claims(iat=now - age)) for age in (11, 10))
     client = make(issuer.url)
     assert (outcome(client, before), outcome(client, after)) == ("token_revoked", "good")
+    before, after = (EC.sign(issuer.claims(auth_time=now - age)) for age in (11, 10))
+    assert (outcome(client, before), outcome(client, after)) == ("token_revoked", "good")
 
 
 def test_what_expired_before_the_feed_was_pruned_is_refused_by_a_slow_clock(

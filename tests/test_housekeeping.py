@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from service import changes, db, errors, logs, users
+from service import changes, db, errors, keys, logs, users
 from service.changes.lifetimes import LEAD, MARGIN
+from service.cli.tokens import noted_token
+from service.tokens import Tokens
 from tests import people
 from tests.conftest import Settings
 from tests.stores import ON_POSTGRESQL, ON_SQLITE
@@ -257,21 +259,64 @@ async def test_a_note_from_while_this_process_was_stopped_is_no_other_clock(
     assert " clock_differs " not in written(log)
 
 
-async def test_a_token_that_is_exchanged_does_not_outlive_a_sign_out_of_all(
-    start: Start, world: World
+@pytest.mark.parametrize("error", [-4, 0, 4])
+async def test_no_token_outlives_a_sign_out_of_all(
+    start: Start, world: World, error: float
 ) -> None:
-    here, there = await start(), await start()
-    _, claims = here.tokens.issue(await users.get(here.database, "user"), amr="cli")
+    here, there = await start(), await start(error=error)
+    user = await users.get(here.database, "user")
+    old = [process.tokens.issue(user, amr="cli") for process in (here, there)]
+    world.pass_by(7)  # so long that an exchange by a fast clock is what matters
+    old += [process.tokens.issue(user, amr="cli") for process in (here, there)]
+    old += [there.tokens.exchange(claims) for _, claims in old]
     await there.tend()
-    world.pass_by(0.9)
-    async with here.database.transaction() as tx:
-        await users.sign_out_all(tx, people.BY, int(world.now))
-    world.pass_by(0.1)  # `there` has not heard of it, and its second is the next
-    known = await there.feed.admit(claims)
-    token, _ = there.tokens.exchange(known, known_for=there.feed.age)
+    await sign_out_all(here)
+    world.pass_by(0.9)  # `there` has not heard of it
+    old += [there.tokens.exchange(await there.feed.admit(claims)) for _, claims in old]
+    old += [there.tokens.issue(user, amr="cli")]
     for process in (here, there):
-        assert not await process.accepts(token)
-    assert await here.accepts(await here.sign_in())
+        for token, _ in old:
+            assert not await process.accepts(token)
+
+
+@pytest.mark.parametrize("error", [-4, 0, 4])
+async def test_sessions_begin_at_once_after_a_sign_out_of_all(
+    start: Start, world: World, error: float
+) -> None:
+    here, there = await start(), await start(error=error)
+    for _ in range(2):  # the second in the same second as the first
+        await sign_out_all(here)
+        await here.tend()
+        await there.tend()
+        by_command = Tokens(here.config(), keys.load(here.config()), clock=lambda: world.now)
+        async with here.database.transaction() as tx:
+            issued, _ = await noted_token(tx, by_command, "user", LIFE)
+        fresh = [issued, await here.sign_in(), await there.sign_in()]
+        fresh += [here.tokens.exchange(here.tokens.verify(token))[0] for token in fresh]
+        for process in (here, there):
+            for token in fresh:
+                assert await process.accepts(token)
+    await sign_out_all(here)
+    for token in fresh:
+        assert not await here.accepts(token)
+
+
+async def test_a_moment_that_a_fast_clock_wrote_is_moved_back(start: Start) -> None:
+    process = await start()
+    await sign_out_all(process, error=30 * 24 * HOUR)
+    await process.start()
+    assert not await process.accepts(await process.sign_in())
+    old = await process.sign_in()
+    await sign_out_all(process)
+    await process.start()
+    assert not await process.accepts(old)
+    assert await process.accepts(await process.sign_in())
+
+
+async def sign_out_all(process: Process, error: float = 0) -> None:
+    """Sign all users out by a command on a machine whose clock is wrong by `error` seconds."""
+    async with process.database.transaction() as tx:
+        await users.sign_out_all(tx, people.BY, int(process.world.now + error))
 
 
 async def test_a_process_that_was_stopped_beyond_the_horizon_issues_and_accepts_nothing_of_before(

@@ -71,7 +71,8 @@ def test_a_program_that_knows_only_the_secret_verifies_the_token(server: Server)
     assert claims["exp"] - claims["iat"] == 6 * 3600
     assert claims["amr"] == ["bypass"]
     assert claims.keys() == {
-        "id", "username", "roles", "iss", "sub", "iat", "exp", "jti", "sid", "ver", "amr",
+        "id", "username", "roles", "iss", "sub", "iat", "exp", "auth_time",
+        "jti", "sid", "ver", "amr",
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from service import (
     tokens,
 )
 from service.db import postgresql
-from service.login.oidc import clients
+from service.login.sso import replays
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "docs" / "limits.md").read_text()
@@ -57,7 +57,7 @@ STATED = {
     ],
     "memory of verified tokens": [f"{tokens.REMEMBERED_BYTES // MIB} MiB"],
     "memory of answers of `/auth/verify`": [f"{passes.REMEMBERED_BYTES // MIB} MiB"],
-    "memory of single-use answers of providers": [f"{clients.AT_MOST:,}"],
+    "memory of single-use answers of providers": [f"{replays.AT_MOST:,}"],
     "metrics: texts": [f"{metrics.TEXTS_PER_SECOND} a second"],
 }
 

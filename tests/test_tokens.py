@@ -39,6 +39,7 @@ CLAIMS: dict[str, Any] = {
     "sub": "1",
     "iat": NOW,
     "exp": NOW + 60,
+    "auth_time": NOW,
     "jti": "a-token-id",
     "sid": "a-session-id",
     "ver": 3,
@@ -190,11 +191,23 @@ def test_an_exchanged_token_belongs_to_the_session_and_ends_with_it() -> None:
     assert refusal(text, by=verifier(issued["exp"])) == "token_expired"
 
 
-def test_an_exchanged_token_was_issued_when_the_session_was_last_known_to_go_on() -> None:
+def test_exchanging_does_not_renew_the_time_of_the_sign_in() -> None:
     _, issued = VERIFIER.issue(USER, amr="pwd")
-    for known_for, expected in ((0.0, 100), (0.5, 99), (30, 70), (float("inf"), 0), (200, 0)):
-        _, exchanged = verifier(NOW + 100).exchange(issued, known_for=known_for)
-        assert exchanged["iat"] == NOW + expected
+    assert issued["auth_time"] == NOW
+    _, exchanged = verifier(NOW + 100).exchange(issued)
+    assert (exchanged["iat"], exchanged["auth_time"]) == (NOW + 100, NOW)
+    del issued["auth_time"]  # a token of an older version
+    _, exchanged = verifier(NOW + 100).exchange(issued)
+    assert exchanged["iat"] == NOW
+    assert "auth_time" not in exchanged
+
+
+@pytest.mark.parametrize(("ahead", "dated"), [(-1, 0), (0, 0), (6, 6), (11, 11), (12, 0)])
+def test_a_sign_in_is_dated_by_a_moment_that_lies_a_little_ahead(ahead: int, dated: int) -> None:
+    issuer = verifier()
+    issuer.not_before = NOW + ahead
+    _, issued = issuer.issue(USER, amr="pwd")
+    assert (issued["iat"], issued["auth_time"]) == (NOW, NOW + dated)
 
 
 def test_exchanging_again_and_again_wins_no_time() -> None:

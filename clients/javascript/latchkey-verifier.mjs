@@ -70,7 +70,7 @@ export class Verifier {
       throw new FeedStale('the feed cannot be read, or is too old', { cause: this.fault });
     }
     if (isLong) refuse('token_invalid');
-    if (claims.iat < notBefore) refuse('token_revoked');
+    if ((claims.auth_time ?? claims.iat) < notBefore) refuse('token_revoked');
     const isBelow = (kind, who) => claims.ver < this.rows.get(`${kind} ${who}`)?.[0];
     if (isBelow('session', claims.sid) || isBelow('revoked', claims.id)) refuse('token_revoked');
     const stale = isBelow('changed', claims.id);

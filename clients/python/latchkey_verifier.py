@@ -74,7 +74,7 @@ class Verifier:
             raise FeedStale from self.fault
         if is_long:
             raise Refused("token_invalid")
-        if claims["iat"] < not_before:
+        if claims.get("auth_time", claims["iat"]) < not_before:
             raise Refused("token_revoked")
         who = {"session": claims["sid"], "revoked": claims["id"], "changed": claims["id"]}
         below = {row[0]: claims["ver"] < self._rows.get(row, (0, 0))[0] for row in who.items()}

@@ -16,7 +16,7 @@ UPDATE changes SET until = max(until, (
 
 -- The first two columns are seconds since 1970; no row means 0.
 --   pruned_until  revocations of tokens that expired until then may have been deleted
---   not_before    tokens that were issued before are refused, whoever has them
+--   not_before    tokens of sessions that began before are refused, of all users
 --   disputes      how often a process has found that its clock differs from another one's
 CREATE TABLE revocation_state (
     id INTEGER PRIMARY KEY CHECK (id = 1),

@@ -7,6 +7,7 @@ no revocation is forgotten before the horizon that held when it was written. Tim
 
 from dataclasses import dataclass, field, replace
 
+from service.clocks import TOLERANCE
 from service.db import Reader, Transaction
 
 LEAD = 3600
@@ -15,6 +16,13 @@ LEAD = 3600
 MARGIN = 3600
 """How long a revocation is kept beyond the horizon."""
 
+AHEAD = 1 + int(TOLERANCE)
+"""How far ahead `not_before` lies: a server whose clock is fast has just issued such tokens."""
+
+DATED_AHEAD = AHEAD + int(TOLERANCE)
+"""How far ahead a server dates a sign-in at most: its own clock may be slow."""
+
+_MISTAKEN = DATED_AHEAD + int(TOLERANCE)  # a later `not_before` dates no sign-in anywhere
 _OLDER_VERSIONS = 86400  # how long a process of an older version may run on, which notes nothing
 _HALF = MARGIN // 2  # tokens that were issued while a revocation was written are covered as well
 _IS_DEAD = f"until <= ? - {MARGIN}"
@@ -97,13 +105,18 @@ async def state(db: Reader) -> State:
     )
 
 
-async def refuse_before(tx: Transaction, moment: int) -> None:
-    """Refuse all tokens that were issued before `moment`, of all users."""
+async def end_all(tx: Transaction, now: int) -> None:
+    """Refuse the tokens of all sessions that have begun until `now`, by any server's clock.
+
+    The moment lies ahead of `now`, and servers date new sign-ins by it. So it moves forward each
+    time. Only one that lies so far ahead that no server dates by it is a mistake, and moves back.
+    """
+    before, moment = (await state(tx)).not_before, now + AHEAD
+    if before <= now + _MISTAKEN:
+        moment = max(moment, before + 1)
     await tx.execute(
         "INSERT INTO revocation_state (id, pruned_until, not_before) VALUES (1, 0, ?)"
-        " ON CONFLICT (id) DO UPDATE SET not_before = CASE"
-        " WHEN revocation_state.not_before > excluded.not_before"
-        " THEN revocation_state.not_before ELSE excluded.not_before END",
+        " ON CONFLICT (id) DO UPDATE SET not_before = excluded.not_before",
         (moment,),
     )
 

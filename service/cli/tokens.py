@@ -58,6 +58,7 @@ async def noted_token(
     if user["disabled"]:
         raise Fault(f"The user {user['username']} is disabled: user enable {user['username']}")
     issuer.horizon = await lifetimes.note(tx, seconds, issuer.now())
+    issuer.not_before = (await lifetimes.state(tx)).not_before
     return issuer.issue(user, amr="cli", expires_in=seconds)
 
 
@@ -104,6 +105,6 @@ def _verdict(token: str) -> str:
 
 
 def _with_date(name: str, value: object) -> object:
-    if name in {"exp", "iat", "nbf"} and type(value) is int and 0 <= value < 10**11:
+    if name in {"exp", "iat", "nbf", "auth_time"} and type(value) is int and 0 <= value < 10**11:
         return f"{value} ({context.rfc3339(value)})"
     return value

@@ -27,9 +27,9 @@ async def feed(request: web.Request) -> web.Response:
 
     Claims: `iss`, `aud`, `iat`, `exp`, `age` (seconds since the database was asked), `since`,
     `next` (the `since` of the next question), `more` (ask again at once), `max_life` (a token with
-    a longer life is refused), `not_before` (one with an earlier `iat`, too), `pruned_until` (one
-    whose `exp` is not later has expired, whatever a clock says), and `changes`, with rows of three
-    kinds:
+    a longer life is refused), `not_before` (one with an earlier `auth_time`, too), `pruned_until`
+    (one whose `exp` is not later has expired, whatever a clock says), and `changes`, with rows of
+    three kinds:
     `[seq, "session", sid, until]`, `[seq, "revoked", user id, version, until]` and
     `[seq, "changed", user id, version, until]`. A `since` from the future is answered from the
     start (`since` is 0): the database is another one, and what the asker knows is void. 503 with

@@ -69,7 +69,7 @@ class HostRefused(Forbidden):
 class PrefetchRefused(Forbidden):
     code = "prefetch_refused"
     title = "Open the sign-in link itself"
-    detail = "A sign-in does not work as a prefetch, an image or a frame of another site."
+    detail = "A sign-in does not work as a prefetch, an image or a frame of another origin."
 
 
 class ForwardInvalid(Forbidden):

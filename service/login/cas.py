@@ -43,6 +43,10 @@ async def sign_in(request: web.Request) -> web.Response:
             return None
         if not ticket:
             raise errors.TicketInvalid
+        # One attempt asks the CAS server once: its cookie and its address can be sent again.
+        if not request.app[sso.REPLAYS].is_new(f"{NAME} {attempt}", sso.SECONDS):
+            context.log(request, "answer_used", level=logs.WARNING, provider=NAME)
+            raise errors.AttemptUnknown
         return await _arrival(request, attempt, ticket)
 
     # Known before the CAS server is asked: it may say at once that the session has ended.

@@ -75,10 +75,10 @@ async def sign_out_all(tx: Transaction, by: Actor, now: int) -> None:
     """End all sessions of all users, also of those whom this database has never known.
 
     For a database that was restored from a backup: it lacks revocations, users and versions, so
-    tokens that were issued until `now` are refused as such. Versions go on from `now`: processes
-    that remember higher ones than the backup has do not refuse those who sign in again.
+    tokens of sessions that have begun until `now` are refused as such. Versions go on from `now`:
+    processes that remember higher ones than the backup has do not refuse those who sign in again.
     """
-    await changes.lifetimes.refuse_before(tx, now + 1)
+    await changes.lifetimes.end_all(tx, now)
     await tx.execute(
         "UPDATE users SET version = CASE WHEN version < ? THEN ? ELSE version + 1 END",
         (now * _PER_SECOND, now * _PER_SECOND),

@@ -49,4 +49,3 @@ def prepare(app: web.Application) -> None:
     app[clients.CLIENTS] = {
         settings.name: Provider(settings, send) for settings in app[context.CONFIG].openid
     }
-    app[clients.REPLAYS] = clients.Replays()

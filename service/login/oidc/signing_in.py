@@ -108,7 +108,7 @@ def _check_attempt(
     if facts["provider"] != provider.settings.name:
         raise Rejected("issuer_mixed_up")
     (state,) = answer["state"]
-    if not request.app[clients.REPLAYS].is_new(f"state {state}", attempt.SECONDS):
+    if not request.app[sso.REPLAYS].is_new(f"state {state}", attempt.SECONDS):
         raise Rejected("state_used")
 
 

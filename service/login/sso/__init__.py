@@ -3,19 +3,24 @@
 from aiohttp import web
 
 from service.login.sso.arrival import Arrival, come_back
-from service.login.sso.attempt import Facts, begin, fresh
+from service.login.sso.attempt import SECONDS, Facts, begin, fresh
 from service.login.sso.pending import PendingSignIns
+from service.login.sso.replays import Replays
 from service.outbound import Outbound
 
 OUTBOUND = web.AppKey("outbound", Outbound)
 PENDING = web.AppKey("pending_sign_ins", PendingSignIns)
+REPLAYS = web.AppKey("replays", Replays)
 
 __all__ = [
     "OUTBOUND",
     "PENDING",
+    "REPLAYS",
+    "SECONDS",
     "Arrival",
     "Facts",
     "PendingSignIns",
+    "Replays",
     "begin",
     "come_back",
     "fresh",
