@@ -10,6 +10,7 @@ from aiohttp import web
 
 from service import context, db, keys, logs, middleware, openapi, outbound, schema
 from service.config import Config
+from service.connections import BODY_BYTES
 from service.documents import Documents
 from service.endpoints import (
     account,
@@ -47,7 +48,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
 
     One of several processes counts in `metrics` that it shares with the others.
     """
-    app = web.Application(client_max_size=middleware.BODY_BYTES)
+    app = web.Application(client_max_size=BODY_BYTES)
     app[context.CONFIG] = config
     app[context.KEY_WATCH] = KeyWatch(config)
     ring = keys.load(config)

@@ -1,23 +1,28 @@
 """The open connections of a process: how many there may be, how long each may take, which close."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.streams import EMPTY_PAYLOAD
 
 from service import logs
 from service.descriptors import most_connections
 from service.metrics import Metrics
+from service.parts import Group, Parts
 
 HEAD_BYTES = 65_536
 """How long a request head may be in all; each line of it is bounded by the parser."""
 HEADS_BYTES = 64 * 2**20
 """How much of incomplete heads there may be altogether. It takes twice as much memory."""
+BODY_BYTES = 65_536
+BODIES_BYTES = 64 * 2**20
+"""How much of incomplete bodies there may be altogether: half of it from trusted proxies."""
+BODIES_SHARE = 4
+"""One of so many connections may wait for the rest of a body; the same for trusted proxies."""
+STRANGERS_SHARE = 8
+"""If fewer than one of so many connections is no trusted proxy's, a new one may close those."""
 HEAD_SECONDS = 10.0
 UNREAD_SECONDS = 30.0
 
@@ -38,12 +43,17 @@ class Bounds:
     unread_seconds: float = UNREAD_SECONDS
 
 
+class BodyGivenUp(web.RequestPayloadError):
+    """A body that is not waited for any longer, since newer ones need the memory."""
+
+
 class Connections:
     """All that are open. When there are too many, old ones that serve nobody make room.
 
     First those whose request head is not complete, the oldest first; then idle ones, those first
-    that were idle for longest; then those whose client does not read its answer. Connections of
-    trusted proxies come last: behind each are many people.
+    that were idle for longest; then those whose request body is not complete, the oldest first;
+    then those whose client does not read its answer. Connections of trusted proxies come last,
+    since behind each are many people: others close them only while they have few themselves.
     """
 
     def __init__(
@@ -58,46 +68,47 @@ class Connections:
         self._bounds = bounds
         self._most = bounds.most or most_connections()
         self._is_trusted = is_trusted
-        self._heads: OrderedDict[Watched, float] = OrderedDict()
-        self._heads_bytes = 0
-        self._strangers: OrderedDict[Watched, None] = OrderedDict()
-        self._proxies: OrderedDict[Watched, None] = OrderedDict()
+        self._strangers: Group[Watched] = Group(HEAD_BYTES + 1, BODY_BYTES)
+        self._proxies: Group[Watched] = Group(HEAD_BYTES + 1, BODY_BYTES)
         self._logged_at = -_LOG_SECONDS
         self._closed_unlogged = 0
         metrics.watch("connections", self.__len__)
 
     def __len__(self) -> int:
         """How many are open."""
-        return len(self._strangers) + len(self._proxies)
+        return len(self._strangers.open) + len(self._proxies.open)
 
     def opened(self, connection: "Watched", peer: str | None) -> None:
         """Take a new connection in, and make room for it if there is none."""
         connection.group = self._proxies if self._is_trusted(peer) else self._strangers
         if len(self) >= self._most:
             self._make_room(connection)
-        connection.group[connection] = None
+        connection.group.open[connection] = None
         self.head_grew(connection, 0)
 
     def head_grew(self, connection: "Watched", size: int) -> None:
         """Note that the first bytes of a request head are waited for, or that more are there."""
-        self._heads.setdefault(connection, self._loop.time())  # a new key is the last one
-        connection.head_bytes += size
-        self._heads_bytes += size
-        if connection.head_bytes > HEAD_BYTES:
+        if connection.group.heads.grow(connection, size, self._loop.time()):
             self._close(connection, "head")
-        while self._heads_bytes > HEADS_BYTES:
-            self._close(next(iter(self._heads)), "head")
+        strangers, proxies = self._strangers.heads, self._proxies.heads
+        while strangers.bytes + proxies.bytes > HEADS_BYTES:
+            self._close((strangers if strangers.bytes else proxies).oldest()[0], "head")
 
-    def head_complete(self, connection: "Watched") -> None:
-        """Note that the head is complete."""
-        self._heads.pop(connection, None)
-        self._heads_bytes -= connection.head_bytes
-        connection.head_bytes = 0
+    def body_grew(self, connection: "Watched", size: int) -> None:
+        """Note that the first bytes of a request body are waited for, or that more are there."""
+        bodies = connection.group.bodies
+        bodies.grow(connection, size, self._loop.time())
+        while bodies.bytes > BODIES_BYTES // 2 or len(bodies) > max(1, self._most // BODIES_SHARE):
+            oldest, _ = bodies.oldest()
+            bodies.complete(oldest)
+            self._metrics.closed("body")
+            oldest.give_up_body()
 
     def closed(self, connection: "Watched") -> None:
         """Forget a connection."""
-        self.head_complete(connection)
-        connection.group.pop(connection, None)
+        connection.group.heads.complete(connection)
+        connection.group.bodies.complete(connection)
+        connection.group.open.pop(connection, None)
 
     async def watch(self) -> None:
         """Close what takes too long, for ever."""
@@ -108,21 +119,24 @@ class Connections:
     def close_late(self) -> None:
         """Close connections whose head is late, and those whose client does not read."""
         now = self._loop.time()
-        while self._heads:
-            connection, begun = next(iter(self._heads.items()))
+        for group in (self._strangers, self._proxies):
+            self._close_late_heads(group.heads, now)
+            for connection in list(group.open):
+                if connection.seconds_unread(now) > self._bounds.unread_seconds:
+                    self._close(connection, "unread")
+
+    def _close_late_heads(self, heads: Parts["Watched"], now: float) -> None:
+        while heads:
+            connection, begun = heads.oldest()
             if begun > now - self._bounds.head_seconds:
                 break
             if connection.is_idle:
                 self._close(connection, "head")
             else:  # the request before it takes long
-                self._heads[connection] = now
-                self._heads.move_to_end(connection)
-        for connection in [*self._strangers, *self._proxies]:
-            if connection.seconds_unread(now) > self._bounds.unread_seconds:
-                self._close(connection, "unread")
+                heads.restart(connection, now)
 
     def _make_room(self, newcomer: "Watched") -> None:
-        victim = next(self._victims(), None)
+        victim = next(self._victims(newcomer), None)
         if victim is None:
             newcomer.hang_up()  # everything is at work
             self._metrics.closed("busy")
@@ -131,22 +145,17 @@ class Connections:
         self._closed_unlogged += 1
         if self._loop.time() - self._logged_at >= _LOG_SECONDS:
             self._logged_at = self._loop.time()
-            logs.event(
-                "connections_full",
-                level=logs.WARNING,
-                most=self._most,
-                closed=self._closed_unlogged,
-            )
-            self._closed_unlogged = 0
+            closed, self._closed_unlogged = self._closed_unlogged, 0
+            logs.event("connections_full", level=logs.WARNING, most=self._most, closed=closed)
 
-    def _victims(self) -> Iterator["Watched"]:
-        return chain(
-            (each for each in self._heads if each.group is self._strangers),
-            (each for each in self._strangers if each.is_idle),
-            (each for each in self._strangers if each.is_unread),
-            (each for each in self._heads if each.group is self._proxies),
-            (each for each in self._proxies if each.is_idle),
-        )
+    def _victims(self, newcomer: "Watched") -> Iterator["Watched"]:
+        strangers, proxies = self._strangers, self._proxies
+        yield from strangers.waiting()
+        yield from (each for each in strangers.open if each.is_unread)
+        if newcomer.group is proxies:
+            yield from strangers.open
+        if newcomer.group is proxies or len(strangers.open) < self._most // STRANGERS_SHARE:
+            yield from proxies.waiting()
 
     def _close(self, connection: "Watched", reason: str) -> None:
         self.closed(connection)
@@ -155,31 +164,21 @@ class Connections:
 
 
 class Watched(web.RequestHandler):
-    """A connection that says when a request head begins, and when it is complete.
+    """A connection that is told when a request head or body begins, grows, and is complete.
 
     aiohttp's own timer (3.14) looks at the last answer alone: a head may take 75 s, and what is
     closed with an answer that nobody reads stays open for ever.
     """
 
-    __slots__ = (
-        "_awaits_head",
-        "_connections",
-        "_newest_body",
-        "_socket",
-        "_unread_since",
-        "group",
-        "head_bytes",
-    )
+    __slots__ = ("_awaits_head", "_connections", "_socket", "_unread_since", "group")
 
     def __init__(self, server: web.Server, *, connections: Connections, **options: Any) -> None:
         super().__init__(server, **options)
         self._connections = connections
         self._socket: asyncio.Transport | None = None
-        self._newest_body: Any = EMPTY_PAYLOAD
         self._awaits_head = True
         self._unread_since: float | None = None
-        self.head_bytes = 0
-        self.group: OrderedDict[Watched, None] = OrderedDict()
+        self.group: Group[Watched] = Group(0, 0)
 
     @property
     def is_idle(self) -> bool:
@@ -207,21 +206,33 @@ class Watched(web.RequestHandler):
         peer = transport.get_extra_info("peername")
         self._connections.opened(self, peer[0] if isinstance(peer, tuple) else None)
 
-    def data_received(self, data: bytes) -> None:
-        """Take what the client sent in, and note where request heads begin and end."""
-        count, is_between = self._request_count, self._newest_body.is_eof()
-        super().data_received(data)
-        if self._request_count != count:
-            if self._awaits_head:
-                self._awaits_head = False
-                self._connections.head_complete(self)
-            if self in self.group:
-                self.group.move_to_end(self)
-            self._newest_body = self._messages[-1][1]
-            if self._newest_body is EMPTY_PAYLOAD and data and not data.endswith(b"\n\r\n"):
-                self._await_head(len(data))  # of the next request
-        elif is_between and data:
-            self._await_head(len(data))
+    def head_grew(self, size: int) -> None:
+        """Note that there are more bytes of a head that is not complete."""
+        self._awaits_head = True
+        if self in self.group.open:
+            self._connections.head_grew(self, size)
+
+    def head_complete(self) -> None:
+        """Note that a request is there, perhaps without the rest of its body."""
+        group = self.group
+        if self._awaits_head:
+            self._awaits_head = False
+            group.heads.complete(self)
+        if self in group.open:
+            group.open.move_to_end(self)
+
+    def body_grew(self, size: int) -> None:
+        """Note that there are more bytes of a body that is not complete."""
+        if self in self.group.open:
+            self._connections.body_grew(self, size)
+
+    def body_complete(self) -> None:
+        """Note that a body is there, or is not waited for any longer."""
+        self.group.bodies.complete(self)
+
+    def give_up_body(self) -> None:
+        """Answer the request whose body is not complete, and close."""
+        self.hang_up()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
@@ -233,8 +244,3 @@ class Watched(web.RequestHandler):
         """Close at once: what the client has not read by now is lost."""
         if self._socket is not None:
             self._socket.abort()
-
-    def _await_head(self, size: int) -> None:
-        self._awaits_head = True
-        if self in self.group:
-            self._connections.head_grew(self, size)

@@ -7,7 +7,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http import HttpRequestParser, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from service.connections import Watched
+from service.connections import BodyGivenUp, Watched
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """The methods that our routes name, and that metrics and the log show."""
@@ -65,14 +65,12 @@ class FramedHandler(Watched):
         """Give the parser what has arrived."""
         # Nearly always: exactly one head, and no body.
         if self._is_idle and data.find(_END) + 4 == len(data) != 3:
-            super().data_received(data)
-            if self._messages and not self._messages[-1][1].is_eof():
-                self._advance()
+            self._feed(data)
+            if self._body is not None:
                 self._is_idle = False
             return
         if not data:
-            super().data_received(data)  # the parser goes on with what it has
-            self._advance()
+            self._feed(data)  # the parser goes on with what it has
         data, self._held = self._held + data, b""
         start = 0
         while start < len(data) and not self._is_broken and not self._upgraded:
@@ -80,8 +78,7 @@ class FramedHandler(Watched):
                 self._held = data[start:]
                 break
             end = self._piece(data, start)
-            super().data_received(data[start:end])
-            self._advance()
+            self._feed(data[start:end])
             start = end
         if self._has_ended and not self._held:
             self._break_body()
@@ -105,24 +102,40 @@ class FramedHandler(Watched):
         self._edge = b""
         return end
 
-    def _advance(self) -> None:
-        """Note what the parser has made of a piece."""
-        messages, body = self._messages, self._body
-        if body is None:
-            if messages and not messages[-1][1].is_eof():
-                self._body = cast("tuple[RawRequestMessage, StreamReader]", messages[-1])
-                self._blank_lines = 0
+    def _feed(self, piece: bytes) -> None:
+        """Give a piece to the parser, and note what has become of it."""
+        if self._body is not None:
+            super().data_received(piece)
+            self._advance(self._body, len(piece))
             return
-        if body[1].is_eof():
-            if body[0].chunked:
+        count = self._request_count
+        super().data_received(piece)
+        if self._request_count != count:
+            self.head_complete()
+            if not self._messages[-1][1].is_eof():
+                self._body = cast("tuple[RawRequestMessage, StreamReader]", self._messages[-1])
+                self._blank_lines = 0
+                self.body_grew(0)
+        elif piece:
+            self.head_grew(len(piece))
+
+    def _advance(self, body: tuple[RawRequestMessage, StreamReader], size: int) -> None:
+        """Note that more of a body is there."""
+        message, payload = body
+        if payload.is_eof():
+            self.body_complete()
+            if message.chunked:
                 # The old one would put the trailers into the next request.
                 self._parser = self._new_parser()
             self._body = None
             return
         self._blank_lines += 1
+        messages = self._messages
         is_refused = messages and not isinstance(messages[-1][0], RawRequestMessage)
-        if is_refused or (body[0].chunked and self._blank_lines > _MOST_BLANK_LINES):
+        if is_refused or (message.chunked and self._blank_lines > _MOST_BLANK_LINES):
             self._break_body()
+        elif not self._is_broken:
+            self.body_grew(size)
 
     def _new_parser(self) -> HttpRequestParser:
         return HttpRequestParser(
@@ -139,13 +152,21 @@ class FramedHandler(Watched):
 
     def _break_body(self) -> None:
         """End a body that will never be complete: reading it fails at once."""
+        self._end_body(web.RequestPayloadError("the body is not complete"))
+
+    def give_up_body(self) -> None:
+        """Wait no longer for the rest of a body: reading it fails at once."""
+        self._end_body(BodyGivenUp("the body takes long, and there are many others"))
+
+    def _end_body(self, problem: web.RequestPayloadError) -> None:
         if self._body is None:
             return
         self._is_broken = True
+        self.body_complete()
         if self._has_answered:
             self._body[1].feed_eof()  # aiohttp only waits for the rest
         else:
-            self._body[1].set_exception(web.RequestPayloadError("the body is not complete"))
+            self._body[1].set_exception(problem)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
         """Answer what a client sent before it stopped sending, and close only then."""

@@ -181,7 +181,7 @@ class _Shown(Collector):
         yield _counter("latchkey_refusals", "Refused requests, by code", "code", figures.refusals)
         yield _counter(
             "latchkey_connections_closed",
-            "Connections closed to keep a bound, by reason: head, unread, room, busy",
+            "Connections closed to keep a bound, by reason: head, body, unread, room, busy",
             "reason",
             figures.closed,
         )

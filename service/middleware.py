@@ -13,11 +13,11 @@ from multidict import CIMultiDict
 
 from service import accept, context, errors, logs, marks, session
 from service.config import Config
+from service.connections import BODY_BYTES, BodyGivenUp
 from service.views import CONTENT_TYPE
 
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
 
-BODY_BYTES = 65536
 _BODY_SECONDS = 10
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -150,7 +150,7 @@ async def _read_body(request: web.Request) -> None:
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             await request.read()
-    except TimeoutError:
+    except (TimeoutError, BodyGivenUp):
         raise errors.BodyTimeout from None
     except (web.RequestPayloadError, ConnectionError):
         raise errors.BadRequest from None

@@ -20,7 +20,7 @@ import pytest
 from aiohttp import web
 
 from service import connections, context
-from service.connections import Bounds
+from service.connections import Bounds, Connections, Watched
 from service.server import listening
 from tests.client import ask
 from tests.conftest import ROOT, Server, Settings, clean_environ, free_port, wait_for
@@ -80,9 +80,24 @@ class Site:
         return self.clients[-1]
 
     @property
-    def open(self) -> float:
+    def connections(self) -> Connections:
+        """The server's ends of the connections."""
+        return self.app[context.METRICS]._watched["connections"].__self__  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def open(self) -> int:
         """How many connections are open."""
-        return self.app[context.METRICS]._watched["connections"]()
+        return len(self.connections)
+
+    @property
+    def all(self) -> list[Watched]:
+        """Return the server's ends of those that no proxy has opened."""
+        return list(self.connections._strangers.open)
+
+    @property
+    def bodies(self) -> int:
+        """How many bodies are not complete."""
+        return len(self.connections._strangers.bodies)
 
     def closed(self, reason: str) -> int:
         """Return how many connections were closed for a reason."""
@@ -93,6 +108,10 @@ class Site:
         async with asyncio.timeout(PATIENCE):
             while not condition():  # noqa: ASYNC110  # nothing tells
                 await asyncio.sleep(0.01)
+
+    async def begun_bodies(self, count: int) -> None:
+        """Wait until so many bodies have begun, those that were given up included."""
+        await self.until(lambda: self.bodies + self.closed("body") == count)
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Site]]
@@ -233,6 +252,118 @@ async def test_connections_of_proxies_make_room_last(serving: Serve) -> None:
         for _ in range(5):
             assert await (await site.client()).ask() == 200
         assert await proxy.ask() == 200
+
+
+BODY = b"POST /auth/logout HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\na="
+REST = b"b" * 59_998
+
+
+async def test_bodies_that_dribble_keep_nobody_out(serving: Serve) -> None:
+    async with serving(Bounds(most=16)) as site:
+        for _ in range(40):
+            slow = await site.client()
+            slow.writer.write(BODY)
+            assert await (await site.client()).ask() == 200
+        assert await slow.ask(REST) == 302
+
+
+async def test_incomplete_bodies_make_room_after_idle_connections(serving: Serve) -> None:
+    async with serving(Bounds(most=8)) as site:
+        slow = [await site.client() for _ in range(2)]
+        for client in slow:
+            client.writer.write(BODY)
+        for _ in range(20):
+            assert await (await site.client()).ask() == 200
+        assert [await client.ask(REST) for client in slow] == [302, 302]
+
+
+async def test_of_too_many_incomplete_bodies_the_oldest_is_refused(serving: Serve) -> None:
+    async with serving(Bounds(most=16)) as site:
+        slow = [await site.client() for _ in range(6)]
+        for number, client in enumerate(slow, 1):
+            client.writer.write(BODY)
+            await site.begun_bodies(number)
+        for client in slow[:2]:
+            assert b" 408 " in (await client.closed()).partition(b"\r\n")[0]
+        assert [await client.ask(REST) for client in slow[2:]] == [302] * 4
+        assert site.closed("body") == 2
+
+
+async def test_all_incomplete_bodies_together_have_a_bound(
+    serving: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "BODIES_BYTES", 200_000)
+    async with serving(Bounds()) as site:
+        slow = [await site.client() for _ in range(3)]
+        for client in slow:
+            client.writer.write(BODY + REST[:40_000])
+            await client.writer.drain()
+            assert await (await site.client()).ask() == 200
+        assert b" 408 " in (await slow[0].closed()).partition(b"\r\n")[0]
+        assert [await client.ask(REST[40_000:]) for client in slow[1:]] == [302, 302]
+
+
+@pytest.mark.parametrize("path", ["/auth/verify", "/nothing"])
+async def test_a_body_that_is_not_read_is_given_up_too(serving: Serve, path: str) -> None:
+    async with serving(Bounds(most=4)) as site:
+        early = await site.client()
+        assert await early.ask(BODY.replace(b"/auth/logout", path.encode())) in {401, 404}
+        other = await site.client()
+        other.writer.write(BODY)
+        assert await early.closed() == b""
+        assert await other.ask(REST) == 302
+        assert site.closed("body") == 1
+
+
+async def through(site: Site) -> Client:
+    """Connect as the trusted proxy does."""
+    streams = await asyncio.open_connection("127.0.0.1", site.port, local_addr=("127.0.0.2", 0))
+    site.clients.append(Client(*streams))
+    return site.clients[-1]
+
+
+async def test_bodies_of_strangers_end_none_of_a_proxy(serving: Serve) -> None:
+    async with serving(Bounds(most=16), TRUSTED_PROXIES="127.0.0.2/32") as site:
+        proxy = await through(site)
+        proxy.writer.write(BODY)
+        for _ in range(40):
+            (await site.client()).writer.write(BODY)
+            assert await (await through(site)).ask() == 200
+        assert await proxy.ask(REST) == 302
+
+
+async def test_bodies_of_a_proxy_close_none_of_its_other_connections(serving: Serve) -> None:
+    async with serving(Bounds(most=16), TRUSTED_PROXIES="127.0.0.2/32") as site:
+        idle = await through(site)
+        assert await idle.ask() == 200
+        for _ in range(40):
+            (await through(site)).writer.write(BODY)
+            assert await idle.ask() == 200
+            assert await (await site.client()).ask() == 200
+        assert site.closed("busy") == 0
+
+
+async def test_a_proxy_is_taken_in_when_strangers_are_at_work(
+    serving: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(Bounds(most=4), TRUSTED_PROXIES="127.0.0.2/32") as site:
+        over = asyncio.Event()
+
+        async def ask_slowly() -> bool:
+            return await over.wait()
+
+        monkeypatch.setattr(site.app[context.READINESS], "_ask", ask_slowly)
+        held = [await site.client() for _ in range(4)]
+        for client in held:
+            client.writer.write(REQUEST.replace(b"healthz", b"readyz"))
+        await site.until(lambda: site.open == 4 and not any(each.is_idle for each in site.all))
+        late = await site.client()
+        assert await late.closed() == b""
+        assert site.closed("busy") == 1
+        proxies = [await through(site) for _ in range(4)]
+        assert [await proxy.ask() for proxy in proxies] == [200] * 4
+        assert [await client.closed() for client in held] == [b""] * 4
+        over.set()
 
 
 async def test_who_connects_again_and_again_is_always_answered(

@@ -74,6 +74,7 @@ LAYERS = {
     "framing": 11,
     "connection": 12,
     "connections": 9,
+    "parts": 0,
     "pacing": 1,
     "bounded": 0,
     "descriptors": 0,

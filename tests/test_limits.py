@@ -11,7 +11,6 @@ from service import (
     documents,
     large,
     metrics,
-    middleware,
     outbound,
     passes,
     readiness,
@@ -31,7 +30,11 @@ STATED = {
     "size of a request head": [f"{connections.HEAD_BYTES:,} bytes"],
     "incomplete heads altogether": [f"{connections.HEADS_BYTES // MIB} MiB"],
     "idle connections": [f"{server.KEEPALIVE_SECONDS} s"],
-    "request bodies": [f"{middleware.BODY_BYTES:,} bytes"],
+    "request bodies": [
+        f"{connections.BODY_BYTES:,} bytes",
+        f"{connections.BODIES_BYTES // MIB} MiB altogether",
+        f"1/{connections.BODIES_SHARE} of the connections",
+    ],
     "time to read an answer": [f"{connections.UNREAD_SECONDS:.0f} s"],
     "feed: documents being made": [
         f"last {documents.RECENT} rows",
