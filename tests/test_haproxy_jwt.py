@@ -61,7 +61,8 @@ def token(
 
 def test_a_session_passes_as_cookie_and_as_bearer_token(site: Deployment) -> None:
     good = token(site)
-    forged = {"Remote-User": "forged", "Remote_User": "forged", "X-Latchkey-Assertion": "forged"}
+    forged = {"Remote-User": "forged", "Remote_User": "forged", "X-Latchkey-Assertion": "forged",
+              "X-Remote-User": "forged", "X-WEBAUTH-USER": "forged"}  # fmt: skip
     for headers in (cookie(good), bearer(good), {"Authorization": f"bearer {good}"}):
         for path in ("/", "/admin/x"):
             assert site.ask(path, headers={**forged, **headers}).text == "ada"

@@ -12,7 +12,7 @@ from typing import Self
 import jwt
 import pytest
 
-from service import config, tokens
+from service import config, jws
 from service.keys import KeyRing, Purpose
 from service.keywatch import KeyWatch
 from tests.client import ask, bearer, cookie, sign_in
@@ -295,7 +295,7 @@ def test_under_load_a_rotation_signs_nobody_out(start: Start, path: Path) -> Non
         time.sleep(0.7)
     assert visitors.refusals == []
     assert visitors.visits > 100
-    used = {tokens.peek(token)[0]["kid"] for token in visitors.tokens}
+    used = {jws.peek(token)[0]["kid"] for token in visitors.tokens}
     assert len(used) == 3
 
 
@@ -315,7 +315,7 @@ def test_from_hs256_to_eddsa_and_back_nobody_is_signed_out(start: Start, path: P
         with Visitors(ports) as visitors:
             time.sleep(0.7)
         assert visitors.refusals == []
-        assert {tokens.peek(token)[0]["alg"] for token in visitors.tokens} == {"HS256", "EdDSA"}
+        assert {jws.peek(token)[0]["alg"] for token in visitors.tokens} == {"HS256", "EdDSA"}
         kept.append(sign_in(ports[1]))
         for token in (*kept, visitors.tokens[0], visitors.tokens[-1]):
             assert ask(ports[1], "/auth/me", headers=bearer(token)).status == 200

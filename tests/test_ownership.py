@@ -1,8 +1,11 @@
 """Root in a folder of a less trusted user: no name there makes it touch a file of somebody else."""
 
+import fcntl
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +19,7 @@ from service.errors import Fault
 from service.keys import file, rotation
 from service.keys.timeline import Entries
 from tests.commands import Run
+from tests.conftest import ROOT, clean_environ
 from tests.stores import ON_SQLITE, database_at
 
 STORES = ("sqlite",)  # only files have owners
@@ -107,6 +111,33 @@ def test_a_lock_that_is_no_file_is_an_error_at_once(theirs: Path, make: Make) ->
     with pytest.raises(file.BadFile, match=r"keys.json.lock is not a regular file: remove it"):
         file.change(path, add, create=True)
     assert not path.exists()
+
+
+def test_a_lock_that_another_process_keeps_is_an_error_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "_WAIT_SECONDS", 0.2)
+    path = tmp_path / "keys.json"
+    before = file.change(path, add, create=True)
+    with (tmp_path / "keys.json.lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(file.BadFile, match=r"another process has locked keys.json.lock"):
+            file.change(path, add)
+    assert len(file.change(path, add)) == len(before) + 1
+
+
+def test_a_writer_waits_for_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    file.change(path, add, create=True)
+    waiting = threading.Thread(target=file.change, args=(path, add))
+
+    def slowly(before: Entries) -> Entries:
+        waiting.start()
+        return add(before)
+
+    file.change(path, slowly)
+    waiting.join(20)
+    assert len(file.read(path)) == 3
 
 
 def test_a_link_to_the_file_is_read_as_in_a_volume_of_kubernetes(tmp_path: Path) -> None:
@@ -304,3 +335,59 @@ def test_another_user_acts_as_before(theirs: Path) -> None:
         assert os.geteuid() == 54321
     finally:
         os.seteuid(0)
+
+
+LIMITED = """
+import os, sys
+
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if os.geteuid() != 0:
+            raise ModuleNotFoundError(f"{name} was imported with the rights of user {os.geteuid()}")
+
+sys.meta_path.insert(0, Refusing())
+from service.cli import main
+main()
+"""
+COMMANDS = (
+    ["key", "generate"],
+    ["key", "generate"],
+    ["key", "rotate", "--force"],
+    ["key", "list"],
+    ["migrate", "up"],
+    ["seed"],
+    ["user", "create", "ute"],
+    ["user", "list"],
+    ["user", "sign-out", "--all", "--yes"],
+    ["user", "delete", "ute", "--yes"],
+    ["user", "show", "nobody"],
+    ["token", "issue", "user"],
+    ["audit", "list"],
+    ["db", "check"],
+    ["db", "backup", "{folder}/copy.db"],
+    ["migrate", "status"],
+)
+
+
+@AS_ROOT
+def test_a_user_who_cannot_read_python_is_no_hindrance(theirs: Path) -> None:
+    settings = clean_environ(
+        JWT_KEYS_FILE=f"{theirs}/keys.json",
+        JWT_ALGORITHM="EdDSA",
+        DATABASE_URL=f"sqlite:///{theirs}/latchkey.db",
+        ENVIRONMENT="test",
+    )
+    for words in COMMANDS:
+        given = [word.replace("{folder}", str(theirs)) for word in words]
+        done = subprocess.run(
+            [sys.executable, "-c", LIMITED, *given],
+            env={**settings, "PYTHONPATH": str(ROOT)},
+            cwd=theirs.parent,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "was imported with the rights" not in done.stderr, (words, done.stderr)
+        assert "Traceback" not in done.stderr, (words, done.stderr)
+        assert done.returncode == (1 if "nobody" in words else 0), (words, done.stderr)

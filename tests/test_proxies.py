@@ -39,6 +39,10 @@ FORGED = (
     "X-Forwarded-Email", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
     "X-Forwarded-Port", "X-Forwarded-Method", "X-Forwarded-Uri", "X-Original-Method",
     "X-Original-URL", "X-Original-URI", "X-Rewrite-URL", "X-Real-IP", "Forwarded",
+    "Remote-Role", "Remote-Roles", "X-Auth-User", "X-Auth-Name", "X-Auth-Email", "X-Auth-Roles",
+    "X-Auth-Request-Name", "X-Auth-Request-Roles", "X-Auth-Request-Access-Token",
+    "X-Latchkey-User", "X-Forwarded-Roles", "X-Remote-User", "X-Remote-Groups", "X-Remote-Roles",
+    "X-Webauth-User", "X-Webauth-Groups", "X-Webauth-Email", "X-Webauth-Roles",
 )  # fmt: skip
 
 

@@ -207,6 +207,15 @@ BACKGROUND = {
     or "Purpose" in str(headers)
     or ("cross-site page" in name)
 }
+BACKGROUND |= {
+    "the fetch() of a sibling that cannot read the answer": loaded("same-site", "no-cors", "empty"),
+    "a sibling's request without a destination": {
+        "Sec-Fetch-Site": "same-site",
+        "Sec-Fetch-Mode": "no-cors",
+    },
+    "an iframe of a sibling": loaded("same-site", "navigate", "iframe"),
+    "a frame of a sibling": loaded("same-site", "navigate", "frame"),
+}
 
 
 @pytest.mark.parametrize("headers", BACKGROUND.values(), ids=BACKGROUND)
@@ -221,10 +230,8 @@ FOR_DEVELOPERS = {
     "a page object of a test tool": loaded("none", "navigate", "document"),
     "a front end on another port": loaded("same-site", "navigate", "document"),
     "its fetch()": loaded("same-site", "cors", "empty"),
-    "its fetch() that cannot read the answer": loaded("same-site", "no-cors", "empty"),
     "the fetch() of a page of ours": loaded("same-origin", "cors", "empty"),
     "a test tool that shows pages in a frame": loaded("same-origin", "navigate", "iframe"),
-    "the same beside the front end": loaded("same-site", "navigate", "iframe"),
 }
 
 

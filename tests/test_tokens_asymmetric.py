@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from service import errors, tokens
+from service import errors, jws, tokens
 from service.keys import Purpose, jwk, ring, secret
 from service.keys.key import Key
 from service.keys.ring import KeyRing
@@ -91,7 +91,7 @@ def test_what_was_issued_is_good_while_its_key_is_there(name: str) -> None:
     assert ALONE[name].verify(text) == issued
     assert EVERY.verify(text) == issued
     exchanged, _ = EVERY.exchange(issued)
-    assert tokens.peek(exchanged)[0]["kid"] == KIDS["EdDSA"]
+    assert jws.peek(exchanged)[0]["kid"] == KIDS["EdDSA"]
     for other in jwk.ALGORITHMS:
         if other != name:
             assert refusal(text, ALONE[other]) == "algorithm_invalid"
@@ -102,7 +102,7 @@ def test_the_keys_can_be_changed_while_tokens_are_out() -> None:
     old, issued = moving.issue(USER, amr="pwd")
     moving.use(ring.of(KEYS["ES256"], KEYS["EdDSA"]))
     new, _ = moving.issue(USER, amr="pwd")
-    assert [tokens.peek(text)[0]["alg"] for text in (old, new)] == ["EdDSA", "ES256"]
+    assert [jws.peek(text)[0]["alg"] for text in (old, new)] == ["EdDSA", "ES256"]
     assert moving.verify(old) == issued
     moving.use(ring.of(KEYS["ES256"]))
     assert refusal(old, moving) == "algorithm_invalid"
@@ -117,7 +117,7 @@ def test_going_from_a_secret_to_a_key_and_back_signs_nobody_out() -> None:
     for issuer in (before, after):
         text, issued = issuer.issue(USER, amr="pwd")
         assert before.verify(text) == after.verify(text) == issued
-    assert tokens.peek(before.issue(USER, amr="pwd")[0])[0] == {"alg": "HS256", "typ": "JWT"}
+    assert jws.peek(before.issue(USER, amr="pwd")[0])[0] == {"alg": "HS256", "typ": "JWT"}
 
 
 # --- hostile headers ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from service import config, context, errors, keys, tokens, users
+from service import config, context, errors, jws, keys, tokens, users
 from service.changes import lifetimes
 from service.cli import output, run
 from service.config import parse
@@ -75,7 +75,7 @@ def inspect(token: str, json_form: bool) -> None:
         token = sys.stdin.buffer.read().decode("ascii", "replace")
     token = token.strip().removeprefix("Bearer ").strip()
     try:
-        header, claims = tokens.peek(token)
+        header, claims = jws.peek(token)
     except errors.TokenInvalid:
         raise Fault("That is not a JWT: three parts of base64url with dots between them.") from None
     verdict = _verdict(token)

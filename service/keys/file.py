@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from service.keys import timeline
 from service.keys.timeline import Entries
 
 _MAX_BYTES = 1 << 20
+_WAIT_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
 _NO_SET = 'the file is not a JWK Set: {"keys": [...]} (RFC 7517 section 5)'
 HOW_TO = "make one with: python -m service key generate"
 
@@ -42,8 +45,8 @@ def read(path: Path) -> Entries:
 def change(path: Path, how: Callable[[Entries], Entries], *, create: bool = False) -> Entries:
     """Change the keys of a file, and return them. With `create` a missing file is an empty one.
 
-    Whoever changes it at the same time waits, so that no change is lost; whoever reads it sees the
-    keys before or those after. Raises BadFile, and what `how` raises.
+    A second writer waits for the first, so that no change is lost, but not without end. A reader
+    sees the keys before or those after. Raises BadFile, and what `how` raises.
     """
     try:
         with ownership.as_owner(path):
@@ -147,10 +150,28 @@ def _locked(path: Path, folder: int, name: str) -> Iterator[None]:
             raise BadFile(path, f"{name}.lock is not a regular file: remove it")
         if is_new:
             _give_to_owner(lock, folder, name)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for(path, lock, name)
         yield
     finally:
         os.close(lock)
+
+
+def _wait_for(path: Path, lock: int, name: str) -> None:
+    """Take the lock when it is free. Raises BadFile if another process keeps it."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                reason = (
+                    f"another process has locked {name}.lock for over {_WAIT_SECONDS:.0f} s: find"
+                    f" it with fuser {name}.lock, end it, and try again; nothing was changed"
+                )
+                raise BadFile(path, reason) from None
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
 
 
 def _open_lock(path: Path, folder: int, lock: str) -> tuple[int, bool]:

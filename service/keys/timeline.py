@@ -4,6 +4,7 @@ A key goes from *published* (others see it, it does not sign) to *signing*, to *
 tokens are good until they expire) to *retired* (its private part is gone).
 """
 
+import importlib
 import time
 from calendar import timegm
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ PUBLISHED, SIGNING, VERIFYING, RETIRED = STATES = ("published", "signing", "veri
 MEMBER = "latchkey"
 _DATE = "%Y-%m-%dT%H:%M:%SZ"
 _MAX_KID = 128
+
+# time.strptime imports it at its first use. Root may have another user's rights then.
+importlib.import_module("_strptime")
 
 
 @dataclass(frozen=True, slots=True)

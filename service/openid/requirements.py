@@ -109,8 +109,8 @@ def _claimed(
 ) -> claim_values.Claimed:
     """Return the values of a claim; a single value is compared whole, as JSON writes it.
 
-    Only what holds several by its nature is separated: in a name or a title, somebody may write
-    the value beside others.
+    Only what holds several by its nature is separated, and only at commas: in a name, a title or
+    the one group of an account there may be a blank, and the value beside it.
     """
     if isinstance(value, bool):
         return frozenset(("true" if value else "false",))
@@ -118,4 +118,7 @@ def _claimed(
         return frozenset((str(value),))
     if isinstance(value, str) and not has_several:
         return frozenset((value,))
-    return claim_values.read(document, claim, values)
+    claimed = claim_values.read(document, claim, values)
+    if isinstance(value, str) and "," not in value and not isinstance(claimed, Unreadable):
+        return frozenset((value.strip(),))
+    return claimed

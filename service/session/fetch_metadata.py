@@ -8,6 +8,7 @@ _SITES = frozenset({"same-origin", "same-site", "cross-site", "none"})
 _OWN = frozenset({"same-origin", "none"})
 _SHOWN_OR_SCRIPTED = frozenset({"document", "iframe", "frame", "empty"})
 """What a page of this site may load a sign-in as: `empty` is fetch()."""
+_FRAMES = frozenset({"iframe", "frame"})
 _PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _PREFETCH_WORDS = ("prefetch", "prerender", "preview")
 
@@ -53,8 +54,8 @@ def is_top_navigation(request: web.Request) -> bool:
 def is_background_load(request: web.Request) -> bool:
     """Tell whether a browser loads this address without showing it: as an image, or in advance.
 
-    From another site, frames and scripted requests count too. Those of this site are how test
-    tools and the front ends of developers work.
+    From another site, frames and scripted requests count too. From a sibling host, or another port,
+    only frames and requests that cannot read the answer do: front ends of developers use the rest.
     """
     if is_prefetch(request):
         return True
@@ -63,6 +64,8 @@ def is_background_load(request: web.Request) -> bool:
         return False
     if came_from_another_site(request):
         return (mode, dest) != ("navigate", "document")
+    if site(request) == "same-site" and (mode == "no-cors" or dest in _FRAMES):
+        return True
     return dest is not None and dest not in _SHOWN_OR_SCRIPTED
 
 
