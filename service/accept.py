@@ -1,32 +1,47 @@
 """Content negotiation, as far as needed: whether a client prefers a page (RFC 9110 12.5.1)."""
 
+from functools import lru_cache
+
 from multidict import CIMultiDictProxy
+
+LOOKED_AT = 1000
+"""How many characters of `Accept` are read. Browsers send some 150."""
 
 
 def prefers_html(headers: CIMultiDictProxy[str]) -> bool:
-    """Tell whether `Accept` names text/html and ranks it above JSON. Absent or `*/*` does not."""
+    """Tell whether `Accept` names text/html and ranks it above JSON. Absent or `*/*` does not.
+
+    Only ranges that end within the first 1,000 characters count.
+    """
     accept = ", ".join(headers.getall("Accept", ()))
-    if "text/html" not in accept.lower():
+    if len(accept) > LOOKED_AT:
+        accept = accept[:LOOKED_AT].rpartition(",")[0]
+    return _prefers_html(accept.lower())
+
+
+@lru_cache(maxsize=512)
+def _prefers_html(accept: str) -> bool:
+    if "text/html" not in accept:
         return False
-    json = max(_quality(accept, "application", "json"), _named(accept, "application/problem+json"))
-    return _quality(accept, "text", "html") > json
+    ranges = [_range(part) for part in accept.split(",") if "/" in part]
+    problem = max(
+        (weight for media, weight in ranges if media == "application/problem+json"), default=0.0
+    )
+    json = max(_quality(ranges, "application", "json"), problem)
+    return _quality(ranges, "text", "html") > json
 
 
-def _quality(accept: str, kind: str, subtype: str) -> float:
+def _quality(ranges: list[tuple[str, float]], kind: str, subtype: str) -> float:
     """Return the weight of the most specific range that matches, 0 when none does."""
-    best = (-1, 0.0)
-    for part in accept.lower().split(","):
-        media, *parameters = (piece.strip() for piece in part.split(";"))
-        specificity = {f"{kind}/{subtype}": 2, f"{kind}/*": 1, "*/*": 0}.get(media)
-        if specificity is not None:
-            best = max(best, (specificity, _weight(parameters)))
-    return best[1]
+    specificity = {f"{kind}/{subtype}": 2, f"{kind}/*": 1, "*/*": 0}
+    matching = ((specificity[media], weight) for media, weight in ranges if media in specificity)
+    return max(matching, default=(0, 0.0))[1]
 
 
-def _named(accept: str, media: str) -> float:
-    """Return the weight of a media type where it is named itself, else 0."""
-    parts = ([piece.strip() for piece in part.split(";")] for part in accept.lower().split(","))
-    return max((_weight(parameters) for named, *parameters in parts if named == media), default=0.0)
+def _range(part: str) -> tuple[str, float]:
+    """Return the media range of an element, and its weight."""
+    media, *parameters = part.split(";")
+    return media.strip(), _weight(parameters)
 
 
 def _weight(parameters: list[str]) -> float:

@@ -10,6 +10,11 @@ from service import errors
 # Blanks and control characters that servers strip; the last range are such bytes, undecodable.
 _BLANK = r"\s\x00-\x20\x7f-\xa0\u200b-\u200f\u2060\ufeff\udc80-\udca0"
 
+MOST_PAIRS = 1000
+"""How many cookies are compared. Browsers keep at most some 200 for a site."""
+MOST_ENCODED = 500
+"""How many `%` in names of cookies are decoded. Frameworks that encode names have a few."""
+
 
 def read(lines: Iterable[str], name: str) -> str | None:
     """Return the value of the cookie called exactly `name`, or None when there is none.
@@ -17,8 +22,13 @@ def read(lines: Iterable[str], name: str) -> str | None:
     `lines` are all `Cookie` header lines of the request. Only blanks around a pair are taken off;
     nothing is unquoted, decoded or merged. Raises CookieAmbiguous when the name comes twice, also
     in a spelling that another server would read as this name: it would see another cookie than we.
+    So it does if there are too many cookies to compare, and the name is among them.
     """
     lines = tuple(lines)
+    if sum(line.count(";") for line in lines) > MOST_PAIRS:
+        if any(name in line for line in lines):
+            raise errors.CookieAmbiguous
+        return None
     if _count(lines, name) > 1:
         raise errors.CookieAmbiguous
     prefix = name + "="
@@ -29,8 +39,11 @@ def read(lines: Iterable[str], name: str) -> str | None:
 def _count(lines: Iterable[str], name: str) -> int:
     """Return how often a server that reads cookies less strictly could find `name`."""
     encoded = [found for line in lines if "%" in line for found in _encoded_names(line)]
-    if len(encoded) + sum(line.count(name) for line in lines) < 2:
+    plain = sum(line.count(name) for line in lines)
+    if len(encoded) + plain < 2:
         return 0  # nothing to compare; so are almost all requests
+    if plain > MOST_PAIRS or sum(each.count("%") for each in encoded) > MOST_ENCODED:
+        return 2 if plain else 0
     spelt = _spellings(name)
     return sum(len(spelt.findall(line)) for line in lines) + sum(
         spelt.fullmatch(unquote(each) + "=") is not None for each in encoded
@@ -52,13 +65,13 @@ def _spellings(name: str) -> re.Pattern[str]:
     """
     exact = re.escape(name)
     return re.compile(
-        rf'(?:(?<![^{_BLANK};,])"?|^[{_BLANK}]*){exact}[{_BLANK}"]*=|(?:^|;)[{_BLANK}]*{exact}[{_BLANK}]*(?=;|$)'
+        rf'(?:(?<![^{_BLANK};,])"?|^[{_BLANK}]*+){exact}[{_BLANK}"]*+=|(?:^|;)[{_BLANK}]*+{exact}[{_BLANK}]*+(?=;|$)'
     )
 
 
 def lengths(lines: Iterable[str], prefix: str) -> dict[str, int]:
     """Return how long the cookies are whose names begin with `prefix`, in their order."""
-    pairs = (pair.strip(" ") for line in lines for pair in line.split(";"))
+    pairs = (pair.strip(" ") for line in lines if prefix in line for pair in line.split(";"))
     found = [pair for pair in pairs if pair.startswith(prefix) and "=" in pair]
     return {pair.partition("=")[0]: len(pair) for pair in found}
 

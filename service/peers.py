@@ -6,6 +6,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+MOST_HOPS = 50
+_ADDRESS_LENGTH = 64
 _FORWARDING = frozenset({"forwarded", "x-real-ip", "via"})
 _UNREGISTRABLE = frozenset({"localhost", "test", "example", "invalid", "local", "internal"})
 
@@ -51,10 +53,11 @@ def client(
     if not forwarded_for or not is_within(peer, trusted):
         return peer
     hop: Address | None = peer
-    for text in reversed(",".join(forwarded_for).split(",")):
-        hop = (
-            address(text.strip()) if "%" not in text else None
-        )  # a zone is a matter of one machine
+    # Beyond the bound the rest is one text, which is no address.
+    for text in reversed(",".join(forwarded_for).rsplit(",", MOST_HOPS)):
+        # A zone is a matter of one machine.
+        is_long = len(text) > _ADDRESS_LENGTH
+        hop = None if is_long or "%" in text else address(text.strip())
         if not is_within(hop, trusted):
             return hop
     return hop

@@ -65,6 +65,30 @@ def test_everybody_else_gets_json(header: str) -> None:
     assert not accept.prefers_html(sent(header))
 
 
+@pytest.mark.parametrize("unit", [",", ";", "a/b,", "a;q=1,", "text/html;q=1,", "a/b;;;;q=1,"])
+def test_only_the_beginning_of_a_long_header_is_read(
+    unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    parse = accept._range
+
+    def counting(part: str) -> tuple[str, float]:
+        read.append(part)
+        return parse(part)
+
+    monkeypatch.setattr(accept, "_range", counting)
+    accept._prefers_html.cache_clear()
+    header = "text/html," + unit * (57_000 // len(unit))
+    assert accept.prefers_html(sent(header)) == accept.prefers_html(sent(header))
+    assert sum(map(len, read)) < accept.LOOKED_AT  # and only once
+
+
+def test_a_range_that_is_cut_off_does_not_count() -> None:
+    filler = "a/b," * 246  # 984 characters
+    assert accept.prefers_html(sent("text/html;q=0.5," + filler + "application/json;q=0.9"))
+    assert not accept.prefers_html(sent(filler * 2 + "text/html"))
+
+
 WEIGHTS = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
 
 

@@ -105,6 +105,38 @@ def test_two_cookies_of_our_name_are_refused_whichever_is_good(lines: list[str])
     assert (refused.value.status, refused.value.code) == (401, "cookie_ambiguous")
 
 
+MANY = {
+    "pairs": [";" * 8000] * 7,
+    "pairs with values": ["a=b; " * 1600] * 7,
+    "encoded names": ["%6aw=;" * 160] * 5,
+    "one long encoded name": ["%" * 8000],
+    "one escape in each name": ["%=;" * 900],
+}
+
+
+@pytest.mark.parametrize("lines", MANY.values(), ids=MANY)
+def test_of_too_many_cookies_none_is_read(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cookies, "unquote", lambda _: pytest.fail("decoded"))
+    assert cookies.read(lines, "jwt") is None
+    with pytest.raises(errors.CookieAmbiguous):
+        cookies.read(["jwt=x", *lines], "jwt")
+
+
+def test_a_name_that_comes_very_often_is_refused_uncompared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cookies, "_spellings", lambda _: pytest.fail("compared"))
+    with pytest.raises(errors.CookieAmbiguous):
+        cookies.read(["jwt " * 2000] * 7, "jwt")
+
+
+def test_as_many_cookies_as_browsers_keep_are_read() -> None:
+    others = [f"name%5B{number}%5D=%20%20%20%20" for number in range(200)]
+    assert cookies.read(["; ".join([*others, "jwt=x"])], "jwt") == "x"
+
+
 def test_a_name_is_no_pattern() -> None:
     assert cookies.read(["jXt=x; j.t=y"], "j.t") == "y"
 

@@ -154,3 +154,17 @@ def test_an_address_or_a_name_that_nobody_can_register_is_not(host: str) -> None
 def test_nothing_before_a_public_name_hides_it(before: str, name: str) -> None:
     assert peers.is_rebindable(f"{before}.{name}")
     assert peers.is_rebindable(f"{before}.{name}:8080")
+
+
+def test_a_bounded_number_of_hops_is_read() -> None:
+    trusted = (ip_network("127.0.0.0/8"),)
+    proxy = peers.address("127.0.0.1")
+    hops = ["127.0.0.1"] * peers.MOST_HOPS
+    assert peers.client(proxy, ["1.2.3.4", *hops[1:]], trusted) == peers.address("1.2.3.4")
+    for count in (1, 2, 6000):
+        assert peers.client(proxy, ["1.2.3.4"] * count + hops, trusted) in {
+            None,
+            peers.address("1.2.3.4"),
+        }
+    assert peers.client(proxy, ["127.0.0.9"] * 6000, trusted) is None
+    assert peers.client(proxy, ["1" * 60_000], trusted) is None
