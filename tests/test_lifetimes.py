@@ -6,12 +6,13 @@ import time
 import jwt
 import pytest
 
-from service import schema
+from service import context, schema
 from service.config import Database as Where
 from tests.client import ask, bearer, sign_in
+from tests.commands import Run
 from tests.conftest import SECRET, Server, Start
 from tests.faults import refused_by_all
-from tests.stores import run_sql
+from tests.stores import ON_POSTGRESQL, ON_SQLITE, run_sql
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,39 @@ def test_a_slow_clock_does_not_end_all_sessions_too_early(start: Start) -> None:
     done = server.cli("user", "sign-out", "--all", "--yes")
     assert done.returncode == 1
     assert "The clock of this machine is 3" in done.stderr
+
+
+@ON_POSTGRESQL
+def test_a_fast_clock_does_not_keep_everybody_out(
+    run: Run, where: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda real=time.time: real() + 30 * 86400)
+    code, _, said = run("user", "sign-out", "--all", "--yes")
+    assert code == 1
+    assert "The clock of this machine is 25920" in said
+    assert "ahead of that of the database" in said
+    assert run_sql(where, "SELECT not_before FROM revocation_state") == []
+
+
+@ON_SQLITE
+def test_a_clock_that_nobody_confirms_is_named_and_can_be_corrected(
+    run: Run, where: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = int(time.time())
+    with monkeypatch.context() as fast:
+        fast.setattr(time, "time", lambda: now + 30 * 86400)
+        code, asked, _ = run("user", "sign-out", "--all", stdin="n\n")
+        assert code == 1
+        assert context.rfc3339(now + 30 * 86400) in asked
+        assert "No server has run lately" in asked
+        assert run_sql(where, "SELECT not_before FROM revocation_state") == []
+        code, _, said = run("user", "sign-out", "--all", "--yes")
+        assert (code, context.rfc3339(now + 30 * 86400) in said) == (0, True)
+    note = "INSERT INTO token_lifetimes (seconds, until, noted_at) VALUES (60, ?, ?)"
+    run_sql(where, note, now + 7200, now - 1800)
+    assert run("user", "sign-out", "--all", "--yes")[::2] == (0, "")
+    ((moment,),) = run_sql(where, "SELECT not_before FROM revocation_state")
+    assert now < moment < now + 60
 
 
 def test_the_migration_keeps_what_older_versions_wrote_for_as_long_as_is_needed(

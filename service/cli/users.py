@@ -1,6 +1,5 @@
 """`user list|show|update|rename|enable|disable|sign-out|delete`; others have files of their own."""
 
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -8,13 +7,11 @@ from typing import Any
 import click
 
 from service import bodies, identities, users
-from service.changes import lifetimes
 from service.cli import facts, output, run
 from service.cli.create import create
+from service.cli.everybody import sign_out_all
 from service.cli.identities import link, unlink
-from service.clocks import TOLERANCE
 from service.db import Database, Row, Transaction
-from service.errors import Fault
 
 _PAGE = 200
 Changed = tuple[users.User, bool]
@@ -139,7 +136,7 @@ def sign_out(username: str | None, everybody: bool, yes: bool, json_form: bool) 
     if (username is None) != everybody:
         raise click.UsageError("Name one user, or --all.")
     if username is None:
-        _sign_out_all(yes=yes, json_form=json_form)
+        sign_out_all(yes=yes, json_form=json_form)
         return
 
     async def action(tx: Transaction) -> users.User:
@@ -168,25 +165,6 @@ def delete(username: str, yes: bool, json_form: bool) -> None:
 
     done = {"action": "user_delete", "changed": True, **facts.of(run.write(action))}
     output.done("Deleted.", **done, json_form=json_form)
-
-
-def _sign_out_all(*, yes: bool, json_form: bool) -> None:
-    if not yes:
-        click.confirm("Sign all users out?", abort=True, err=json_form)
-
-    async def action(tx: Transaction) -> None:
-        own = int(time.time())
-        now = max(own, await lifetimes.database_clock(tx) or own)
-        latest = max((await lifetimes.state(tx)).noted_at.values(), default=now)
-        if latest > now + TOLERANCE:
-            raise Fault(
-                f"The clock of this machine is {latest - now} s behind that of a server. Set the"
-                " clock first: tokens that were issued since would stay valid."
-            )
-        await users.sign_out_all(tx, run.operator(), now)
-
-    run.write(action)
-    output.done("Signed all users out.", action="user_sign_out", changed=True, json_form=json_form)
 
 
 def _update(
