@@ -24,16 +24,26 @@ def read(lines: Iterable[str], name: str) -> str | None:
     in a spelling that another server would read as this name: it would see another cookie than we.
     So it does if there are too many cookies to compare, and the name is among them.
     """
-    lines = tuple(lines)
+    lines, prefix = tuple(lines), name + "="
+    if len(lines) == 1 and lines[0].count(name) < 2 and "%" not in lines[0]:
+        return _only(lines[0], prefix)  # nearly always
     if sum(line.count(";") for line in lines) > MOST_PAIRS:
         if any(name in line for line in lines):
             raise errors.CookieAmbiguous
         return None
     if _count(lines, name) > 1:
         raise errors.CookieAmbiguous
-    prefix = name + "="
     pairs = (pair.strip(" ") for line in lines for pair in line.split(";"))
     return next((pair[len(prefix) :] for pair in pairs if pair.startswith(prefix)), None)
+
+
+def _only(line: str, prefix: str) -> str | None:
+    """Return the value of a cookie whose name stands in a line once at most."""
+    before, found, rest = line.partition(prefix)
+    before = before.rstrip(" ")
+    if not found or (before and before[-1] != ";"):
+        return None
+    return rest.partition(";")[0].rstrip(" ")
 
 
 def _count(lines: Iterable[str], name: str) -> int:
