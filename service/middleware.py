@@ -19,7 +19,7 @@ from service.views import CONTENT_TYPE
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
 
 _BODY_SECONDS = 10
-_CONTENT_TYPE_LENGTH = 256
+CONTENT_TYPE_LENGTH = 256
 """The parser of Python takes half a second for 8,000 characters."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -145,7 +145,7 @@ def _page(request: web.Request, problem: errors.Problem) -> web.Response:
 
 async def _read_body(request: web.Request) -> None:
     """Read a body here, within limits of size and time, so that no handler ever waits for one."""
-    if len(request.headers.get("Content-Type", "")) > _CONTENT_TYPE_LENGTH:
+    if len(request.headers.get("Content-Type", "")) > CONTENT_TYPE_LENGTH:
         raise errors.ContentTypeUnsupported("Send a shorter Content-Type.")
     if not request.can_read_body:
         return
