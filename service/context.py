@@ -61,7 +61,7 @@ class Life:
 
 LIFE = web.AppKey("life", Life)
 
-_MOST_TAGS_LENGTH = 2000
+MOST_TAGS_LENGTH = 2000
 """How long an `If-None-Match` is read. Clients send back one entity tag."""
 _JSON = {"Content-Type": "application/json"}
 
@@ -159,7 +159,7 @@ def json_response(value: object, status: int = 200) -> web.Response:
 
 def is_known(request: web.Request, etag: str) -> bool:
     """Tell whether `If-None-Match` names an entity tag, in quotes (RFC 9110 section 13.1.2)."""
-    if len(request.headers.get("If-None-Match", "")) > _MOST_TAGS_LENGTH:
+    if len(request.headers.get("If-None-Match", "")) > MOST_TAGS_LENGTH:
         return False
     known = {tag.value for tag in request.if_none_match or ()}
     return bool(known & {"*", etag.strip('"')})

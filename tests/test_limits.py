@@ -5,14 +5,19 @@ import re
 import pytest
 
 from service import (
+    accept,
     app,
     connections,
+    context,
+    cookies,
     descriptors,
     documents,
     large,
     metrics,
+    middleware,
     outbound,
     passes,
+    peers,
     readiness,
     server,
     tokens,
@@ -34,6 +39,13 @@ STATED = {
         f"{connections.BODY_BYTES:,} bytes",
         f"{connections.BODIES_BYTES // MIB} MiB altogether",
         f"1/{connections.BODIES_SHARE} of the connections",
+    ],
+    "work for a request head": [
+        f"`Accept` {accept.LOOKED_AT:,} characters",
+        f"{peers.MOST_HOPS} addresses",
+        f"cookies {cookies.MOST_PAIRS:,} and {cookies.MOST_ENCODED} encoded",
+        f"`If-None-Match` {context.MOST_TAGS_LENGTH:,} characters",
+        f"`Content-Type` {middleware.CONTENT_TYPE_LENGTH}",
     ],
     "time to read an answer": [f"{connections.UNREAD_SECONDS:.0f} s"],
     "feed: documents being made": [

@@ -264,3 +264,11 @@ def test_an_upgrade_is_not_taken_up_and_leaves_no_deaf_connection(server: Server
 def test_aiohttp_has_its_c_parts() -> None:
     assert http_parser.HttpRequestParser is not http_parser.HttpRequestParserPy
     assert "cyfunction" in repr(http_writer._serialize_headers)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}"], ids=["bare", "body"])
+@pytest.mark.parametrize("parameter", ["; ", ";a=b", ';a="', ";a*0=b"])
+def test_a_content_type_has_a_length(server: Server, body: bytes, parameter: str) -> None:
+    headers = {"Content-Type": "application/json" + parameter * (8000 // len(parameter))}
+    answer = ask(server.port, "/auth/logout", "POST", headers=headers, body=body)
+    assert (answer.status, answer.code) == (415, "content_type_unsupported")
