@@ -9,13 +9,13 @@ by the clock of this process.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from service import changes, errors, logs, provider_sessions, users
 from service.audit import Actor
 from service.changes import lifetimes
-from service.db import Database, Version, reason
+from service.db import Database, Row, Version, reason
 from service.freshness import FRESH_SECONDS, Freshness
 from service.revoked import Revoked, RevokedUser
 from service.stopwatch import awake_or_asleep
@@ -44,7 +44,7 @@ class Revocation:
         self._revoked = Revoked()
         self._seq = 0
         self._version: Version | None = None
-        self.state = lifetimes.State()
+        self.state, self._learned = lifetimes.State(), 0
         self._attempt: asyncio.Task[None] | None = None
 
     @property
@@ -176,7 +176,7 @@ class Revocation:
         try:
             version, before = await _in_time(changes.version(self._database)), self._version
             if version != before:
-                await self._read_rows(self._seq if _is_later(version, before) else 0)
+                await self._read_rows(self._seq if version.is_later_than(before) else 0)
                 await self._read_state()
         except errors.DatabaseUnavailable:
             self._freshness.failed()
@@ -190,15 +190,19 @@ class Revocation:
         newest = await _in_time(changes.last_seq(feed))
         if newest < since:
             since = 0  # a backup was restored
-        rows_read = _PAGE
-        while rows_read == _PAGE:
-            rows = await _in_time(changes.live(feed, since, _PAGE))
+        async for rows in self._pages(since):
             for row in rows:
                 self._revoked.apply(row)
                 since = row["seq"]
-            rows_read = len(rows)
             self._seq = max(self._seq, since)  # what is read is not read twice
         self._seq = max(since, newest)  # the same in every process, whatever was pruned
+
+    async def _pages(self, since: int) -> AsyncIterator[list[Row]]:
+        rows_read = _PAGE
+        while rows_read == _PAGE:
+            rows = await _in_time(changes.live(self._database.feed, since, _PAGE))
+            yield rows
+            rows_read, since = len(rows), rows[-1]["seq"] if rows else since
 
     async def _read_state(self) -> None:
         """Read what the database says of all tokens, and forget what it has pruned.
@@ -209,6 +213,12 @@ class Revocation:
         before, self.state = self.state, said.after(self.state)
         if self.state.pruned_until != before.pruned_until:
             self._revoked.forget(self.state)
+        if self._version is not None and self._learned != self.state.not_before:
+            # Of users only what the database has: a restored one gives the ids of others again.
+            known = self._revoked.versions()
+            rows = [row async for page in self._pages(0) for row in page]
+            self._revoked.learn_again(known, rows)
+        self._learned = self.state.not_before
 
     async def _freshened(self, claims: Claims, user: RevokedUser) -> Claims:
         """Look the user up once, however many ask, and remember it until the next change.
@@ -230,11 +240,6 @@ class Revocation:
             raise errors.TokenRevoked
         fresh = {name: found[name] for name in ("username", "roles")}
         return {**claims, **fresh, "ver": min(version, found["version"])}
-
-
-def _is_later(version: Version, before: Version | None) -> bool:
-    """Tell whether all that was known before is still so: no row was lost with a crash."""
-    return before is not None and version.source == before.source and version.number > before.number
 
 
 async def _in_time(asked: Awaitable[_T]) -> _T:

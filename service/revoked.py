@@ -1,6 +1,7 @@
 """What one process remembers of the revocation feed: sessions that ended, users that changed."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from service import users
@@ -51,6 +52,25 @@ class Revoked:
         user = self.users.setdefault(user_id, RevokedUser())
         user.revoked_below = max(user.revoked_below, version)
         user.until = max(user.until, until)
+
+    def versions(self) -> dict[int, int]:
+        """Return below which version the tokens of each user are taken back."""
+        return {key: user.revoked_below for key, user in self.users.items()}
+
+    def learn_again(self, before: Mapping[int, int], rows: Iterable[Row]) -> None:
+        """Know of users only what `rows` say, and what this process has done since `before`.
+
+        Tokens that other rows concerned are refused as such, since all sessions have ended.
+        """
+        said = Revoked()
+        for row in rows:
+            said.apply(row)
+        for key, revoked_below in before.items():
+            if self.users[key].revoked_below != revoked_below:
+                continue
+            del self.users[key]
+            if key in said.users:
+                self.users[key] = said.users[key]
 
     def forget(self, state: State) -> None:
         """Forget what the database has pruned."""

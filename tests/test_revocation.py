@@ -537,6 +537,34 @@ async def test_a_token_exchanged_while_its_user_is_signed_out_elsewhere_ends_too
     assert await refused(feed, exchanged)
 
 
+async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
+    database: Database, feed: Revocation
+) -> None:
+    now, admin = int(time.time()), await users.get(database, "admin")
+    async with database.transaction() as tx:
+        deleted = await users.create(tx, people.BY, "ute")
+        await users.delete(tx, people.BY, deleted)
+    await feed.catch_up()
+    old = {**await claims_of(database, "admin"), "id": deleted["id"], "auth_time": now}
+    assert await refused(feed, old)
+    async with database.transaction() as tx:  # a backup in which there never was such a user
+        await tx.execute("DELETE FROM changes")
+        again = await users.create(tx, people.BY, "kim")
+        await tx.execute("UPDATE users SET id = ? WHERE id = ?", (deleted["id"], again["id"]))
+        await users.sign_out_all(tx, people.BY, now)
+        await users.sign_out(tx, people.BY, admin["id"])  # who has signed in again already
+    await feed.sign_out_user(people.BY, await claims_of(database, "user"))
+    await feed.catch_up()
+    fresh = {"auth_time": feed.state.not_before}
+    new = {**await claims_of(database, "kim"), **fresh}
+    assert await feed.admit(new) is new
+    assert await refused(feed, old)
+    for name in ("admin", "user"):
+        claims = {**await claims_of(database, name), **fresh}
+        assert await refused(feed, {**claims, "ver": claims["ver"] - 1})
+        assert await feed.admit(claims) is claims
+
+
 async def test_a_restored_backup_takes_nothing_out_of_memory(
     database: Database, feed: Revocation
 ) -> None:

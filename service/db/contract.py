@@ -34,6 +34,10 @@ class Version(NamedTuple):
     source: str
     number: int
 
+    def is_later_than(self, before: "Version | None") -> bool:
+        """Tell whether all that was known before is still so: no row was lost with a crash."""
+        return before is not None and self.source == before.source and self.number > before.number
+
 
 class Reader(ABC):
     """Runs statements. Their placeholders are `?`; values are texts, integers of 64 bits, None.
