@@ -40,9 +40,14 @@ REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
 """Set where a skipped test is a failure, as in CI."""
 
 LONGEST_FIRST = (
+    "framing",
     "fuzz",
+    "proxy_paths",
     "feed",
     "oidc",
+    "purposes",
+    "proxy_hosts",
+    "admission",
     "cli_keys",
     "cas",
     "cli_bulk",
@@ -54,6 +59,8 @@ LONGEST_FIRST = (
     "cli_identities",
     "moving",
     "clients",
+    "counts_once",
+    "lifetimes",
     "browser_admin",
     "proxies",
     "life",
