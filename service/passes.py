@@ -16,13 +16,14 @@ _REUSED_SECONDS = 30
 _FOR_EVER = 2**62
 _VARY = "Cookie, Authorization"
 
-_Key = tuple[int, int, str | None]
+_Key = tuple[int, int, str | None, int]
 
 
 class Passes:
     """The memory of one process, by a user's `id` and `ver`, and the host of an application.
 
-    Another `ver` is another reading of the user: what is kept never grows old.
+    Another `ver` is another reading of the user: what is kept never grows old. A restored database
+    can give `id` and `ver` to another user, so the feed's `not_before` is a part of the key.
     """
 
     def __init__(self, database: Database, tokens: Tokens) -> None:
@@ -31,13 +32,13 @@ class Passes:
         self._known: Bounded[_Key, tuple[int, Repeated]] = Bounded(REMEMBERED_BYTES, _size)
         self._making: dict[_Key, asyncio.Task[Repeated]] = {}
 
-    async def of(self, claims: Claims, host: str | None = None) -> Repeated:
+    async def of(self, claims: Claims, host: str | None = None, *, not_before: int = 0) -> Repeated:
         """Return the answer for a caller whose claims are the present ones.
 
         With an assertion for `host`, if there is one; it has half a minute left at the least. While
         the database does not answer, name and e-mail address are left out, and asked for again.
         """
-        key = claims["id"], claims["ver"], host
+        key = claims["id"], claims["ver"], host, not_before
         known = self._known.get(key)
         if known is not None and (host is None or self._tokens.now() < known[0]):
             return known[1]
@@ -52,13 +53,14 @@ class Passes:
 
     def forget(self) -> None:
         """Make every answer anew: other keys sign, and the assertions are of those from before."""
-        self._known.clear()
+        self._known = Bounded(REMEMBERED_BYTES, _size)
 
     async def _make(self, key: _Key, claims: Claims) -> Repeated:
-        user_id, _, host = key
+        user_id, _, host, _ = key
+        known = self._known  # not a later one: that forgets what is under way as well
         until = _FOR_EVER if host is None else self._tokens.now() + _REUSED_SECONDS
         answer = self._answer(claims, host, await users.by_id(self._database, user_id))
-        self._known.put(key, (until, answer))
+        known.put(key, (until, answer))
         return answer
 
     def _answer(self, claims: Claims, host: str | None, user: users.User | None) -> Repeated:

@@ -131,6 +131,15 @@ async def test_a_deleted_user_has_no_name(database: Database, tokens: Tokens) ->
     assert (await Passes(database, tokens).of(claims)).headers["Remote-Name"] == "-"
 
 
+async def test_who_gets_id_and_version_of_another_user_after_a_restore_is_named_rightly(
+    database: Database, tokens: Tokens
+) -> None:
+    known, claims = Passes(database, tokens), await claims_of(database, tokens)
+    assert (await known.of(claims)).headers["Remote-User"] == "user"
+    new = {**claims, "username": "kim", "roles": []}
+    assert (await known.of(new, not_before=1)).headers["Remote-User"] == "kim"
+
+
 async def test_what_is_kept_has_a_bound(
     database: Database, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,4 +149,4 @@ async def test_what_is_kept_has_a_bound(
         await known.of(claims, f"host{number}")
     assert 3 <= len(known._known) <= 6
     assert known._known.bytes <= 20_000
-    assert (claims["id"], claims["ver"], "host19") in known._known
+    assert (claims["id"], claims["ver"], "host19", 0) in known._known

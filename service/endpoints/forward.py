@@ -55,7 +55,8 @@ async def verify(request: web.Request) -> web.StreamResponse:
         raise errors.RoleMissing
     original = _original(request, question)
     host = None if original is None else original.host
-    return await request.app[context.PASSES].of(claims, host)
+    not_before = request.app[context.REVOCATION].state.not_before
+    return await request.app[context.PASSES].of(claims, host, not_before=not_before)
 
 
 def _original(request: web.Request, question: Question) -> Original | None:
