@@ -60,7 +60,8 @@ class Revoked:
     def learn_again(self, before: Mapping[int, int], rows: Iterable[Row]) -> None:
         """Know of users only what `rows` say, and what this process has done since `before`.
 
-        Tokens that other rows concerned are refused as such, since all sessions have ended.
+        `rows` are all that there are: a restored database gives numbers of lost rows again, so some
+        may look known. Tokens that other rows concerned are refused, since all sessions have ended.
         """
         said = Revoked()
         for row in rows:
@@ -71,6 +72,10 @@ class Revoked:
             del self.users[key]
             if key in said.users:
                 self.users[key] = said.users[key]
+        for key, user in said.users.items():
+            self.users.setdefault(key, user)
+        for sid, until in said.sessions.items():
+            self.end_session(sid, until)
 
     def forget(self, state: State) -> None:
         """Forget what the database has pruned."""

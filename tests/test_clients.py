@@ -582,3 +582,18 @@ def test_a_restored_database_takes_no_moment_back(make: Make, issuer: Issuer) ->
     while client.sizes()["rows"] != 0:
         assert time.monotonic() - began < 2
     assert outcome(client, EC.sign(claims)) == "token_revoked"
+
+
+def test_rows_with_the_numbers_of_lost_rows_are_read_after_a_restore(
+    make: Make, issuer: Issuer
+) -> None:
+    claims = issuer.claims()
+    token, until = EC.sign(claims), claims["exp"]
+    issuer.rows = [["session", "t" * 22, until], ["session", "u" * 22, until]]
+    client = make(issuer.url)
+    assert outcome(client, token) not in {"token_revoked", "token_invalid"}
+    issuer.covered = {"max_life": 21_600, "not_before": claims["iat"] - 10}
+    issuer.rows = [["session", sid, until] for sid in (claims["sid"], "v" * 22, "w" * 22)]
+    began = time.monotonic()
+    while outcome(client, token) != "token_revoked":
+        assert time.monotonic() - began < 2

@@ -565,6 +565,26 @@ async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
         assert await feed.admit(claims) is claims
 
 
+async def test_rows_with_the_numbers_of_lost_rows_are_read_after_a_restore(
+    database: Database, feed: Revocation
+) -> None:
+    lost, ended = await claims_of(database, "admin"), await claims_of(database, "user", "s")
+    await feed.sign_out_session(lost)
+    await feed.catch_up()
+    known, now = feed.seq, int(time.time())
+    async with database.transaction() as tx:  # all of this between two polls
+        await tx.execute("DELETE FROM changes")
+        for seq, sid in ((known, ended["sid"]), (known + 1, "another-session")):
+            await tx.execute(
+                "INSERT INTO changes (seq, kind, sid, until) VALUES (?, 'session', ?, ?)",
+                (seq, sid, ended["exp"]),
+            )
+        await lifetimes.end_all(tx, now)
+    await feed.catch_up()
+    assert await refused(feed, {**ended, "auth_time": feed.state.not_before})
+    assert await refused(feed, lost)
+
+
 async def test_a_restored_backup_takes_nothing_out_of_memory(
     database: Database, feed: Revocation
 ) -> None:
