@@ -129,7 +129,8 @@ class FramedHandler(Watched):
                 self._parser = self._new_parser()
             self._body = None
             return
-        self._blank_lines += 1
+        if size and not self._edge:  # the piece ends with an empty line
+            self._blank_lines += 1
         messages = self._messages
         is_refused = messages and not isinstance(messages[-1][0], RawRequestMessage)
         if is_refused or (message.chunked and self._blank_lines > _MOST_BLANK_LINES):

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import re
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
@@ -165,6 +166,18 @@ async def test_a_request_ends_at_the_same_place_wherever_the_network_cuts(
 
 
 # Behind a proxy
+
+
+def test_a_body_may_come_in_many_small_chunks(server: Server, token: str) -> None:
+    with connected(server) as connection:
+        connection.sendall(f"POST /auth/logout HTTP/1.1\r\nHost: a\r\n{CHUNKED}\r\n".encode())
+        for _ in range(700):
+            connection.sendall(b"1\r\nx\r\n")
+            time.sleep(0.001)  # so that each is a piece of its own
+        connection.sendall(b"0\r\n\r\n" + visit("a", token, "Connection: close\r\n"))
+        (status, _, _), *rest = answers(connection, ["POST", "GET"])
+    assert status == 302
+    assert_visitor(rest)
 
 
 @pytest.fixture(scope="module", params=PROGRAMS)
