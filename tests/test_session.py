@@ -1,13 +1,15 @@
 """The session over HTTP: which credential counts, what clears it, and who may ask for that."""
 
+import time
 from urllib.parse import quote
 
+import jwt
 import pytest
 
 from service.app import create_app
 from service.session.request import ONLY_READ
 from tests.client import BROWSER, ask, bearer, cookie, sign_in
-from tests.conftest import PROVIDERS, Server, Settings, Start
+from tests.conftest import PROVIDERS, SECRET, Server, Settings, Start
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,18 @@ def test_an_exchanged_token_is_of_the_same_session_and_does_not_outlive_it(
     }
     assert len(expires) == 1
     assert second["expires_in"] <= first.json["expires_in"] <= 6 * 3600
+
+
+def test_an_exchanged_token_of_an_older_version_says_how_long_it_is_good(
+    server: Server, token: str
+) -> None:
+    claims = jwt.decode(token, options={"verify_signature": False})
+    now = int(time.time())
+    del claims["auth_time"]
+    old = jwt.encode({**claims, "iat": now - 100, "exp": now + 200}, SECRET)
+    answer = ask(server.port, "/auth/token", headers=bearer(old)).json
+    assert 190 <= answer["expires_in"] <= 200
+    assert jwt.decode(answer["token"], options={"verify_signature": False})["exp"] == now + 200
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -7,9 +7,10 @@ from service import context
 
 async def token(request: web.Request) -> web.Response:
     """GET /auth/token: another token of the caller's session; it ends when the session does."""
-    fresh, claims = request.app[context.TOKENS].exchange(context.identity(request))
+    tokens = request.app[context.TOKENS]
+    fresh, claims = tokens.exchange(context.identity(request))
     return context.json_response(
-        {"token": fresh, "token_type": "Bearer", "expires_in": claims["exp"] - claims["iat"]}
+        {"token": fresh, "token_type": "Bearer", "expires_in": claims["exp"] - tokens.now()}
     )
 
 
