@@ -83,7 +83,10 @@ class Connection(framing.FramedHandler):
         if type(resp) is not web.Response:
             if isinstance(resp, Repeated):
                 if not is_last and request.keep_alive and request.version is HttpVersion11:
-                    return self._repeat(request, resp)
+                    sent = self._repeat(request, resp)
+                    if self._paused:  # the client reads slower than it asks
+                        await self._drain_helper()
+                    return sent
                 resp = resp.ordinary()
             elif isinstance(resp, web.HTTPException):
                 resp = middleware.refuse(cast("web.Request", request), middleware.from_http(resp))
