@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from tests.conftest import ROOT, clean_environ
 
 _MOST_SECONDS = 60.0
+_MOST_SECONDS_TO_END = 90.0
 HALF = b"GET /auth/me HTTP/1.1\r\nHost: loc"
 
 
@@ -24,12 +25,16 @@ class Crowd:
     idle: int = 0
     half_sent: int = 0
     path: str = "/auth/revocations?since={n}"
+    until: str | None = None
     statuses: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def around(self, port: int) -> Iterator[None]:
-        """Be there for as long as the block lasts; all are connected when it begins."""
-        plan = json.dumps([self.asking, self.idle, self.half_sent, self.path])
+        """Be there for as long as the block lasts; all are connected when it begins.
+
+        Stays longer if it takes longer until somebody has read an answer `until`.
+        """
+        plan = json.dumps([self.asking, self.idle, self.half_sent, self.path, self.until])
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.crowd", str(port), plan],
             cwd=ROOT,
@@ -43,7 +48,7 @@ class Crowd:
             assert process.stdout.readline() == "connected\n"
             yield
         finally:
-            told, _ = process.communicate(timeout=_MOST_SECONDS)
+            told, _ = process.communicate(timeout=_MOST_SECONDS_TO_END)
         self.statuses.update(json.loads(told))
 
 
@@ -70,7 +75,7 @@ async def _ask(port: int, path: str, first: int, statuses: Counter[str]) -> None
 
 
 async def _main(port: int, plan: str) -> None:
-    asking, idle, half_sent, path = json.loads(plan)
+    asking, idle, half_sent, path, until = json.loads(plan)
     statuses: Counter[str] = Counter()
     opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(idle + half_sent)]
     for _, writer in opened[:half_sent]:
@@ -81,6 +86,8 @@ async def _main(port: int, plan: str) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_MOST_SECONDS):
             await asyncio.to_thread(sys.stdin.read)
+            while until is not None and not statuses[until]:
+                await asyncio.sleep(0.05)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks) if tasks else None

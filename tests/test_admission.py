@@ -67,7 +67,7 @@ def assert_others_notice_nothing(server: Server) -> None:
 
 @pytest.mark.parametrize("path", ["/auth/revocations?since=0", "/auth/revocations?since={n}"])
 def test_three_hundred_who_ask_for_a_long_feed_stop_nobody(busy: Server, path: str) -> None:
-    crowd = Crowd(asking=300, path=path)
+    crowd = Crowd(asking=300, path=path, until="200")
     with crowd.around(busy.port):
         assert_others_notice_nothing(busy)
     assert crowd.statuses["200"] > 0
@@ -75,7 +75,7 @@ def test_three_hundred_who_ask_for_a_long_feed_stop_nobody(busy: Server, path: s
 
 
 def test_askers_idle_connections_and_half_sent_heads_together_stop_nobody(busy: Server) -> None:
-    crowd = Crowd(asking=500, idle=500, half_sent=500)
+    crowd = Crowd(asking=500, idle=500, half_sent=500, until="200")
     with crowd.around(busy.port):
         assert_others_notice_nothing(busy)
     assert crowd.statuses["200"] > 0
