@@ -25,6 +25,7 @@ KEEPALIVE_SECONDS = 75
 _LINGERING_SECONDS = 2
 SHUTDOWN_SECONDS = 10
 _QUEUE_SECONDS = 0.05
+_MOST_QUEUE_SECONDS = 5.0
 _IDLE_SECONDS = 1.0
 _STEP_SECONDS = 0.02
 _BOUNDS = Bounds()
@@ -132,12 +133,18 @@ async def _drain(runner: web.AppRunner, sockets: asyncio.Server) -> None:
     """
     life = runner.app[context.LIFE]
     life.stopping = True
-    for listener in sockets.sockets:
-        door.overlook_newcomers(listener.fileno())
+    listeners = [listener.fileno() for listener in sockets.sockets]
+    for listener in listeners:
+        door.overlook_newcomers(listener)
     await asyncio.sleep(_QUEUE_SECONDS)
+    server, loop = runner.server, asyncio.get_running_loop()
+    # uvloop accepts one connection in each round of the loop, a round may take long, and the system
+    # tells nobody that the queue is empty.
+    deadline = loop.time() + _MOST_QUEUE_SECONDS
+    while door.has_queue(listeners) and loop.time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0)
     sockets.close()
     life.closing = True
-    server, loop = runner.server, asyncio.get_running_loop()
     deadline = loop.time() + _IDLE_SECONDS
     # aiohttp tells nobody that a connection has closed.
     while server is not None and server.connections and loop.time() < deadline:  # noqa: ASYNC110

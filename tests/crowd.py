@@ -86,7 +86,7 @@ async def _main(port: int, plan: str) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_MOST_SECONDS):
             await asyncio.to_thread(sys.stdin.read)
-            while until is not None and not statuses[until]:
+            while until is not None and not statuses[until]:  # noqa: ASYNC110  # a test may poll
                 await asyncio.sleep(0.05)
     for task in tasks:
         task.cancel()

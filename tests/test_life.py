@@ -1,5 +1,6 @@
 """Start and end of a server: what it was asked is answered, and then it is gone."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -11,9 +12,12 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 
 import pytest
+import uvloop
 
+from service.config import Database
+from service.server import listening
 from tests.client import bearer, sign_in
-from tests.conftest import Server, Start
+from tests.conftest import Server, Settings, Start, free_port
 
 STORES = ("sqlite",)  # no store has a part in this
 
@@ -149,3 +153,30 @@ def test_no_request_is_lost_when_it_stops_under_load(start: Start, workers: str)
         answered += sum(client.answered for client in clients)
         server = start(beside=server)
     print(f"\n{ROUNDS} stops with WORKERS={workers}, {answered} requests answered, none lost")  # noqa: T201  # a figure
+
+
+def test_all_in_the_queue_of_a_busy_process_that_stops_are_answered(
+    settings: Settings, where: Database
+) -> None:
+    del where
+    config = settings(PORT=str(free_port()))
+    connections = [HTTPConnection("127.0.0.1", config.port, timeout=15) for _ in range(50)]
+
+    async def stop_when_asked() -> None:
+        async with listening(config):
+            for connection in connections:
+                connection.connect()  # the system takes it: this process has had no time yet
+                connection.request("GET", "/healthz")
+            other_work = asyncio.create_task(work())
+        other_work.cancel()
+
+    async def work() -> None:
+        while True:
+            time.sleep(0.005)  # noqa: ASYNC251  # nothing else runs meanwhile
+            await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(stop_when_asked())
+    for connection in connections:
+        with contextlib.closing(connection):
+            assert connection.getresponse().status == 200
