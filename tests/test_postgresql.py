@@ -284,7 +284,49 @@ async def test_a_connection_that_was_left_without_a_word_is_lent_to_nobody(where
     async with pool.lend() as second:
         assert second is not first
         await pgconnect.run(second, b"SELECT 1")
-    await pool.discard()
+    await pool.close()
+
+
+async def test_what_comes_back_to_a_closed_pool_is_closed(where: Where) -> None:
+    pool = Pool(lambda: pgconnect.connect(where), 2)
+    async with pool.lend() as early:
+        await pool.close()
+        async with pool.lend() as late:
+            await pgconnect.run(late, b"SELECT 1")
+        await pgconnect.run(early, b"SELECT 1")
+    assert early.closed
+    assert late.closed
+
+
+@pytest.mark.parametrize("rounds", range(3))
+async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
+    where: Where, rounds: int
+) -> None:
+    """It has just been made, or is about to be."""
+    made: list[pgconnect.Connection] = []
+
+    async def connect() -> pgconnect.Connection:
+        made.append(await pgconnect.connect(where))
+        asking.cancel()
+        try:
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            await made[0].close()
+            raise
+        return made[0]
+
+    async def ask() -> None:
+        async with pool.lend():
+            pass
+
+    pool = Pool(connect, 1)
+    asking = asyncio.create_task(ask())
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await pool.close()
+    await asyncio.sleep(0)
+    assert made[0].closed
 
 
 async def test_who_stops_waiting_leaves_nothing_behind(database: Database) -> None:

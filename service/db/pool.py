@@ -28,6 +28,7 @@ class Pool:
         self._free = asyncio.Semaphore(size)
         self._idle: deque[tuple[Connection, float, float]] = deque()
         self._unwaited: list[asyncio.Task[Connection]] = []
+        self._is_closed = False
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[Connection]:
@@ -38,7 +39,7 @@ class Pool:
                 yield connection
             finally:
                 is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
-                if is_idle and not connection.is_hung_up:
+                if is_idle and not connection.is_hung_up and not self._is_closed:
                     self._idle.append((connection, made_at, time.monotonic()))
                 else:
                     await connection.close()
@@ -48,10 +49,17 @@ class Pool:
         now = time.monotonic()
         self._idle.append((connection, now, now))
 
+    async def close(self) -> None:
+        """Close what nobody uses; what is lent is closed when it comes back."""
+        self._is_closed = True
+        await self.discard()
+
     async def discard(self) -> None:
         """Close what nobody uses."""
-        for task in self._unwaited:
-            task.cancel()
+        if unwaited := set(self._unwaited):
+            for task in unwaited:
+                task.cancel()
+            await asyncio.wait(unwaited)  # some may have been made already: they are idle now
         while self._idle:
             connection, _, _ = self._idle.pop()
             with contextlib.suppress(Exception):

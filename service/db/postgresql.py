@@ -99,7 +99,8 @@ class Database(contract.Database):
             " pg_is_in_recovery() AS is_standby"
         )
         if row is None or row["is_standby"]:
-            await self._discard_readers()
+            for pool in self._reader_pools():
+                await pool.discard()
             raise DatabaseUnavailable from ConnectionError("the server is a standby")
         if row["source"] != self._source:
             self._source = row["source"]
@@ -145,12 +146,11 @@ class Database(contract.Database):
     async def close(self) -> None:
         """Close every connection."""
         await self._listener.close()
-        await self._discard_readers()
-        await self._writer.discard()
+        for pool in (*self._reader_pools(), self._writer):
+            await pool.close()
 
-    async def _discard_readers(self) -> None:
-        for each in (self._readers, self.feed, self.health):
-            await each.pool.discard()
+    def _reader_pools(self) -> list[Pool]:
+        return [readers.pool for readers in (self._readers, self.feed, self.health)]
 
 
 @asynccontextmanager
