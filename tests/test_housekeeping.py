@@ -100,6 +100,25 @@ async def test_a_horizon_that_the_database_has_lost_is_noted_again(start: Start)
     assert row["until"] == process.tokens.horizon == NOW + LIFE + LEAD
 
 
+async def test_a_token_of_a_running_process_with_a_longer_life_stays_revoked(
+    start: Start, world: World
+) -> None:
+    long, short = await start(life=LIFE), await start(life=120)
+    for _ in range(60):  # for longer than the long life
+        world.pass_by(600)
+        for process in (long, short):
+            await process.tend()
+    token = await long.sign_in()
+    await disable(short)
+    await disable(short, "manager")  # the newest row is never deleted
+    for _ in range(30):
+        world.pass_by(60)
+        for process in (long, short):
+            await process.tend()
+    for process in (long, short, await long.start(), await short.start()):
+        assert not await process.accepts(token)
+
+
 async def test_no_start_ends_a_lifetime_that_another_process_uses(
     start: Start, world: World
 ) -> None:
@@ -139,6 +158,7 @@ async def test_a_clock_that_jumps_ahead_while_running_deletes_nothing(start: Sta
     await process.run(2 * HOUR)
     token, other = await process.sign_in(), await process.sign_in("manager")
     await disable(process)
+    await disable(process, "contributor")  # the newest row is never deleted
     process.error = 3 * 86400
     await process.run(180)
     process.error = 0
@@ -161,15 +181,16 @@ async def test_a_revocation_by_a_slow_clock_lasts_as_long(
     assert not await (await process.start()).accepts(token)
 
 
+@pytest.mark.parametrize("later", [HOUR / 2, HOUR - 1])
 async def test_a_slow_server_that_starts_again_does_not_accept_what_others_forgot(
-    start: Start,
+    start: Start, later: float
 ) -> None:
     right, slow = await start(), await start(error=-FAST)
     token = await right.sign_in()
     await disable(right)
     await right.run(12 * HOUR)
     await disable(right, "manager")  # the newest row is never deleted
-    await right.run(HOUR)
+    await right.run(later)
     assert len(await changes.live(right.database)) == 2
     assert not await slow.accepts(token)
     assert not await (await slow.start()).accepts(token)

@@ -61,8 +61,8 @@ def owner(path: Path) -> tuple[int, int]:
     return facts.st_uid, facts.st_gid
 
 
-def assert_untouched(precious: Path) -> None:
-    assert precious.read_text() == "precious"
+def assert_untouched(precious: Path, text: str = "precious") -> None:
+    assert precious.read_text() == text
     assert owner(precious) == (0, 0)
     assert stat.S_IMODE(precious.stat().st_mode) == 0o600
 
@@ -220,6 +220,20 @@ def test_a_link_in_that_folder_leads_root_nowhere(
 
 
 @AS_ROOT
+def test_a_lock_that_is_a_link_beside_the_keys_of_the_service_leads_root_nowhere(
+    theirs: Path, precious: Path
+) -> None:
+    path = theirs / "keys.json"
+    file.change(path, add, create=True)
+    lock = theirs / "keys.json.lock"
+    lock.unlink()
+    link_as_user(lock, precious)
+    with pytest.raises(file.BadFile):
+        file.change(path, add)
+    assert_untouched(precious)
+
+
+@AS_ROOT
 def test_a_hard_link_in_that_folder_is_no_way_to_a_file_of_root(
     theirs: Path, precious: Path
 ) -> None:
@@ -257,24 +271,31 @@ def test_keys_of_another_owner_are_not_read_through_a_link(theirs: Path) -> None
 
 
 @AS_ROOT
-def test_a_link_in_a_folder_of_everybody_counts_as_its_owners(theirs: Path, precious: Path) -> None:
+def test_a_link_in_a_folder_of_everybody_counts_as_its_owners(theirs: Path) -> None:
+    other = theirs.parent / "other.json"
+    file.change(other, add, create=True)
+    before = other.read_bytes()
     theirs.chmod(0o1777)
     os.chown(theirs, 0, 0)
-    link_as_user(theirs / "keys.json", precious)
+    link_as_user(theirs / "keys.json", other)
     with pytest.raises(file.BadFile):
         file.change(theirs / "keys.json", add, create=True)
-    assert_untouched(precious)
+    assert other.read_bytes() == before
 
 
 @AS_ROOT
+@pytest.mark.parametrize("text", ["precious", ""])
 @pytest.mark.parametrize("name", ["latchkey.db", "latchkey.db-wal", "latchkey.db-journal"])
-def test_migrate_as_root_writes_through_no_link(theirs: Path, precious: Path, name: str) -> None:
+def test_migrate_as_root_writes_through_no_link(
+    theirs: Path, precious: Path, name: str, text: str
+) -> None:
+    precious.write_text(text)
     link_as_user(theirs / name, precious)
     try:
         schema.up(database_at(f"sqlite:///{theirs}/latchkey.db"))
     except Fault as fault:
         assert "latchkey.db" in str(fault)  # noqa: PT017  # SQLite may also do without the file
-    assert_untouched(precious)
+    assert_untouched(precious, text)
 
 
 @AS_ROOT

@@ -23,7 +23,7 @@ from tests.conftest import Settings
 from tests.stores import run_sql
 from tests.worlds import HOUR, Process, World
 
-ROUNDS = int(os.environ.get("LATCHKEY_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("LATCHKEY_ROUNDS", "6"))
 STEPS = 30
 REPLICAS = 3
 LIVES = (600, HOUR, 6 * HOUR, 12 * HOUR)
