@@ -13,7 +13,6 @@ REMEMBERED_BYTES = 32 * 2**20
 """How much memory answers may take: 10,000 of them without an assertion, 7,000 with one."""
 
 _REUSED_SECONDS = 30
-_FOR_EVER = 2**62
 _VARY = "Cookie, Authorization"
 
 _Key = tuple[int, int, str | None, int]
@@ -35,12 +34,15 @@ class Passes:
     async def of(self, claims: Claims, host: str | None = None, *, not_before: int = 0) -> Repeated:
         """Return the answer for a caller whose claims are the present ones.
 
-        With an assertion for `host`, if there is one; it has half a minute left at the least. While
-        the database does not answer, name and e-mail address are left out, and asked for again.
+        With an assertion for `host`, if there is one; it has half a minute left at the least, and a
+        minute at the most, even if the clock is set back. While the database does not answer, name
+        and e-mail address are left out, and asked for again.
         """
         key = claims["id"], claims["ver"], host, not_before
         known = self._known.get(key)
-        if known is not None and (host is None or self._tokens.now() < known[0]):
+        if known is not None and (
+            host is None or 0 <= self._tokens.now() - known[0] < _REUSED_SECONDS
+        ):
             return known[1]
         making = self._making.get(key)
         if making is None:
@@ -58,9 +60,9 @@ class Passes:
     async def _make(self, key: _Key, claims: Claims) -> Repeated:
         user_id, _, host, _ = key
         known = self._known  # not a later one: that forgets what is under way as well
-        until = _FOR_EVER if host is None else self._tokens.now() + _REUSED_SECONDS
+        made_at = self._tokens.now()
         answer = self._answer(claims, host, await users.by_id(self._database, user_id))
-        known.put(key, (until, answer))
+        known.put(key, (made_at, answer))
         return answer
 
     def _answer(self, claims: Claims, host: str | None, user: users.User | None) -> Repeated:

@@ -72,6 +72,17 @@ def test_a_request_that_comes_too_slowly_does_not_hold_it_up(start: Start) -> No
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_client_that_does_not_read_does_not_hold_it_up(start: Start, workers: str) -> None:
+    server = start(WORKERS=workers)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
+        assert client.recv(1) == b"H"
+        server.process.terminate()
+        assert server.process.wait(20) == 0
+    assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once(
     start: Start, number: signal.Signals, workers: str

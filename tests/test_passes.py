@@ -52,6 +52,16 @@ async def claims_of(database: Database, tokens: Tokens, username: str = "user") 
     return tokens.issue(user, amr="bypass")[1]
 
 
+async def test_no_assertion_lasts_longer_because_the_clock_was_fast(
+    database: Database, tokens: Tokens, clock: Clock
+) -> None:
+    known, claims = Passes(database, tokens), await claims_of(database, tokens)
+    clock.now += 3600
+    first = await known.of(claims, "app")
+    clock.now -= 3600
+    assert await known.of(claims, "app") is not first
+
+
 async def test_an_assertion_is_made_anew_after_half_a_minute(
     database: Database, tokens: Tokens, clock: Clock
 ) -> None:
