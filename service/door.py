@@ -8,10 +8,8 @@ again a second later, and find the port closed, or another listening on it.
 import contextlib
 import ctypes
 import os
-import select
 import socket
 import struct
-from collections.abc import Iterable
 
 _SO_ATTACH_FILTER = 26
 _SYN = 0x02
@@ -32,11 +30,3 @@ def overlook_newcomers(listener: int) -> None:
     program = struct.pack("@HP", len(_PROGRAM), ctypes.addressof(code))
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(listener)) as opened:
         opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
-
-
-def has_queue(listeners: Iterable[int]) -> bool:
-    """Tell whether a connection waits to be accepted. `listeners` are file descriptors."""
-    poll = select.poll()
-    for listener in listeners:
-        poll.register(listener, select.POLLIN)
-    return bool(poll.poll(0))

@@ -1,9 +1,12 @@
 """Listening: a port, start, and the way out, on which no request is lost."""
 
 import asyncio
+import contextlib
 import errno
 import gc
+import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,21 +14,20 @@ from dataclasses import dataclass
 import uvloop
 from aiohttp import web
 
-from service import context, door, logs, middleware, peers
+from service import context, logs, middleware, peers
 from service.app import create_app
 from service.config import Config
 from service.connection import Connection
 from service.connections import Bounds, Connections
 from service.descriptors import raise_descriptor_limit
 from service.errors import Fault
+from service.listeners import BACKLOG, Listeners
 from service.metrics import Metrics
 
-_BACKLOG = 1024
 KEEPALIVE_SECONDS = 75
 _LINGERING_SECONDS = 2
 SHUTDOWN_SECONDS = 10
 _QUEUE_SECONDS = 0.05
-_MOST_QUEUE_SECONDS = 2.0
 _IDLE_SECONDS = 1.0
 _STEP_SECONDS = 0.02
 _BOUNDS = Bounds()
@@ -60,12 +62,12 @@ async def listening(
     try:
         await runner.setup()
         connections = _connections(runner, config, bounds)
-        sockets = await _bind(config, _accept(runner, config, connections))
+        listeners = Listeners(await _listen(config), _serve(runner, config, connections))
         watching = asyncio.create_task(connections.watch())
         try:
             yield runner.app
         finally:
-            await _drain(runner, sockets)
+            await _drain(runner, listeners)
             watching.cancel()
     finally:
         await runner.cleanup()
@@ -79,14 +81,14 @@ def _connections(runner: web.AppRunner, config: Config, bounds: Bounds) -> Conne
     return Connections(metrics, loop, is_trusted, bounds)
 
 
-def _accept(
+def _serve(
     runner: web.AppRunner, config: Config, connections: Connections
 ) -> Callable[[], Connection]:
     server, stamp, loop = runner.server, middleware.stamp(config), asyncio.get_running_loop()
     assert server is not None  # noqa: S101  # set up by the caller
     metrics, life = runner.app[context.METRICS], runner.app[context.LIFE]
 
-    def accept() -> Connection:
+    def serve() -> Connection:
         return Connection(
             server,
             stamp,
@@ -100,18 +102,27 @@ def _accept(
             auto_decompress=False,
         )
 
-    return accept
+    return serve
 
 
-async def _bind(config: Config, accept: Callable[[], Connection]) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
+async def _listen(config: Config) -> list[socket.socket]:
+    """Return sockets that listen on the port, one for each address of the host."""
+    loop, sockets = asyncio.get_running_loop(), list[socket.socket]()
     shared = config.workers > 1 or None
     try:
-        return await loop.create_server(
-            accept, config.host, config.port, backlog=_BACKLOG, reuse_port=shared
+        bound = await loop.create_server(
+            asyncio.Protocol, config.host, config.port, reuse_port=shared, start_serving=False
         )
+        with contextlib.closing(bound):
+            sockets += [socket.socket(fileno=os.dup(each.fileno())) for each in bound.sockets]
+        for each in sockets:
+            each.setblocking(False)  # noqa: FBT003  # its only argument
+            each.listen(BACKLOG)
     except OSError as error:
+        for each in sockets:
+            each.close()
         raise not_to_be_had(config, error) from error
+    return sockets
 
 
 def not_to_be_had(config: Config, error: OSError) -> Fault:
@@ -125,7 +136,7 @@ def not_to_be_had(config: Config, error: OSError) -> Fault:
     return Fault(f"Cannot listen on {where}: {error.strerror or error}.")
 
 
-async def _drain(runner: web.AppRunner, sockets: asyncio.Server) -> None:
+async def _drain(runner: web.AppRunner, listeners: Listeners) -> None:
     """Let go of every client without losing a request.
 
     Whoever waits in the system's queue is let in, then nobody. Each connection closes with its next
@@ -133,18 +144,11 @@ async def _drain(runner: web.AppRunner, sockets: asyncio.Server) -> None:
     """
     life = runner.app[context.LIFE]
     life.stopping = True
-    listeners = [listener.fileno() for listener in sockets.sockets]
-    for listener in listeners:
-        door.overlook_newcomers(listener)
+    listeners.overlook_newcomers()
     await asyncio.sleep(_QUEUE_SECONDS)
-    server, loop = runner.server, asyncio.get_running_loop()
-    # uvloop accepts one connection in each round of the loop, a round may take long, and the system
-    # tells nobody that the queue is empty.
-    deadline = loop.time() + _MOST_QUEUE_SECONDS
-    while door.has_queue(listeners) and loop.time() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(0)
-    sockets.close()
+    await listeners.close()
     life.closing = True
+    server, loop = runner.server, asyncio.get_running_loop()
     deadline = loop.time() + _IDLE_SECONDS
     # aiohttp tells nobody that a connection has closed.
     while server is not None and server.connections and loop.time() < deadline:  # noqa: ASYNC110

@@ -28,6 +28,7 @@ LAYERS = {
     "config": 1,
     "board": 0,
     "door": 0,
+    "listeners": 1,
     "metrics": 2,
     "cookies": 2,
     "jws": 2,

@@ -14,6 +14,7 @@ from http.client import HTTPConnection, HTTPException
 import pytest
 import uvloop
 
+from service import context
 from service.config import Database
 from service.server import listening
 from tests.client import bearer, sign_in
@@ -166,28 +167,75 @@ def test_no_request_is_lost_when_it_stops_under_load(start: Start, workers: str)
     print(f"\n{ROUNDS} stops with WORKERS={workers}, {answered} requests answered, none lost")  # noqa: T201  # a figure
 
 
+QUEUE = 50
+
+
+@dataclass
+class Queue:
+    """Connections that have been asked on, and that the server has had no time to accept."""
+
+    port: int
+    connections: list[HTTPConnection] = field(default_factory=list)
+    rounds: int = 0
+
+    def connect(self) -> None:
+        """Connect; the system takes part of this, and the server none."""
+        for _ in range(QUEUE):
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=15)
+            connection.request("GET", "/healthz")
+            self.connections.append(connection)
+
+    async def work(self) -> None:
+        """Keep each round of the loop busy, as many who ask do; count the rounds."""
+        while True:
+            time.sleep(0.005)  # noqa: ASYNC251  # nothing else runs meanwhile
+            await asyncio.sleep(0)
+            self.rounds += 1
+
+    def assert_answered(self) -> None:
+        """Read all answers."""
+        for connection in self.connections:
+            with contextlib.closing(connection):
+                assert connection.getresponse().status == 200
+
+
 def test_all_in_the_queue_of_a_busy_process_that_stops_are_answered(
     settings: Settings, where: Database
 ) -> None:
     del where
     config = settings(PORT=str(free_port()))
-    connections = [HTTPConnection("127.0.0.1", config.port, timeout=15) for _ in range(50)]
+    queue = Queue(config.port)
 
     async def stop_when_asked() -> None:
         async with listening(config):
-            for connection in connections:
-                connection.connect()  # the system takes it: this process has had no time yet
-                connection.request("GET", "/healthz")
-            other_work = asyncio.create_task(work())
+            queue.connect()
+            other_work = asyncio.create_task(queue.work())
         other_work.cancel()
-
-    async def work() -> None:
-        while True:
-            time.sleep(0.005)  # noqa: ASYNC251  # nothing else runs meanwhile
-            await asyncio.sleep(0)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(stop_when_asked())
-    for connection in connections:
-        with contextlib.closing(connection):
-            assert connection.getresponse().status == 200
+    queue.assert_answered()
+
+
+def test_who_is_in_the_queue_does_not_wait_for_as_many_rounds_of_the_loop(
+    settings: Settings, where: Database
+) -> None:
+    del where
+    config = settings(PORT=str(free_port()))
+    queue = Queue(config.port)
+
+    async def serve() -> None:
+        async with listening(config) as app:
+            queue.connect()
+            work = asyncio.create_task(queue.work())
+            open_now = app[context.METRICS]._watched["connections"]
+            async with asyncio.timeout(20):
+                while open_now() < QUEUE:  # noqa: ASYNC110  # no event tells
+                    await asyncio.sleep(0)
+            work.cancel()
+            await asyncio.sleep(0.1)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve())
+    queue.assert_answered()
+    assert queue.rounds < QUEUE / 4
