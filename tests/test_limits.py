@@ -60,7 +60,7 @@ STATED = {
     "feed: long answers on their way": [
         f"{large.AT_ONCE} of {large.FROM_BYTES:,} bytes",
         f"{large.BYTES_PER_SECOND // MIB} MiB a second",
-        f"{large.PATIENCE_SECONDS:.0f} s at most ({large.HELD:,} of them)",
+        f"{large.PATIENCE_SECONDS:.0f} s at most (1/{large.HELD_SHARE} of the connections)",
     ],
     "database, readiness": [f"{readiness.SHARED_SECONDS} s"],
     "database, look-ups for people without a session (bypass, CAS single logout)": [

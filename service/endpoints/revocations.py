@@ -51,9 +51,13 @@ async def feed(request: web.Request) -> web.Response:
     if since == newest and tag in asked:
         return web.Response(status=304, headers=headers)
     key = Key(since, newest, signer, state)
-    body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
+    answers = request.app[context.LARGE_ANSWERS]
+    try:
+        body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
+    except errors.Overloaded:
+        await answers.refuse()
     headers["Content-Type"] = f"application/{TYPE}"
-    return await request.app[context.LARGE_ANSWERS].answer(request, body, headers)
+    return await answers.answer(request, body, headers)
 
 
 async def _make(app: web.Application, key: Key) -> Document:
