@@ -30,7 +30,11 @@ TEXT = (ROOT / "docs" / "limits.md").read_text()
 MIB = 2**20
 
 STATED = {
-    "connections": [f"{descriptors.MOST:,}", f"minus {descriptors.RESERVED:,}"],
+    "connections": [
+        f"{descriptors.MOST:,}",
+        f"minus {descriptors.RESERVED:,}",
+        f"at least {connections.AT_WORK_SECONDS} s",
+    ],
     "time for a request head": [f"{connections.HEAD_SECONDS:.0f} s"],
     "size of a request head": [f"{connections.HEAD_BYTES:,} bytes"],
     "incomplete heads altogether": [f"{connections.HEADS_BYTES // MIB} MiB"],
