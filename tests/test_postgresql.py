@@ -13,7 +13,7 @@ from service import changes, db, users
 from service.config import Database as Where
 from service.db import Database, pgconnect, placeholders, postgresql
 from service.db.pool import Pool
-from service.errors import DatabaseUnavailable, Fault
+from service.errors import DatabaseUnavailable, Fault, TokenRevoked
 from service.revocation import Revocation
 from tests import people
 from tests.postgresql import Cluster
@@ -441,6 +441,58 @@ async def test_a_database_that_cannot_be_used_is_a_fault_that_says_why(
         assert "s3cret" not in str(fault.value)
         assert "\n" not in str(fault.value)
     assert where != missing
+
+
+# --- A restore under the same name.
+
+
+async def test_a_database_that_takes_the_name_of_another_is_noticed(
+    where: Where, cluster: Cluster
+) -> None:
+    """All that is counted is the same in both: only the database itself is another one."""
+    served = name(where)
+    cluster.run(f"CREATE DATABASE restored TEMPLATE {served}")
+    cluster.run(APPEND, "restored", database="restored")
+    cluster.run(APPEND, "lost", database=served)
+    claims = {"id": 1, "ver": 1, "iat": 1, "exp": 600}
+    async with db.connect(where) as database:
+        await people.note(database)
+        feed = Revocation(database, max_staleness=60)
+        await feed.catch_up()
+        notes = cluster.run("SELECT seconds, until FROM token_lifetimes", database=served)
+        sql = "INSERT INTO token_lifetimes (seconds, until) VALUES (%s, %s)"
+        cluster.run(sql, *notes[0], database="restored")
+        cluster.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", served
+        )
+        await until(lambda: _try(lambda: cluster.run(f"ALTER DATABASE {served} RENAME TO gone")))
+        cluster.run(f"ALTER DATABASE restored RENAME TO {served}")
+        await feed.catch_up()
+        for sid in ("restored", "lost"):
+            with pytest.raises(TokenRevoked):
+                await feed.admit({**claims, "sid": sid})
+    cluster.run("DROP DATABASE gone WITH (FORCE)")
+
+
+async def test_rows_that_were_put_in_the_place_of_others_are_read(
+    where: Where, cluster: Cluster
+) -> None:
+    """As `pg_restore --clean` does it: the tables are made anew, in the same database."""
+    cluster.run(APPEND, "lost", database=name(where))
+    async with db.connect(where) as database:
+        feed = Revocation(database, max_staleness=60)
+        await feed.catch_up()
+        cluster.run("TRUNCATE changes RESTART IDENTITY", database=name(where))
+        cluster.run(APPEND, "restored", database=name(where))
+        await feed.catch_up()
+        assert len(feed) == 2
+
+
+def _try(action: Callable[[], object]) -> bool:
+    with contextlib.suppress(psycopg.errors.ObjectInUse):
+        action()
+        return True
+    return False
 
 
 # --- Placeholders.

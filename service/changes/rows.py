@@ -20,11 +20,14 @@ ALL = 2**62
 
 _LAST = "SELECT coalesce(max(seq), 0) AS number FROM changes"
 _NEWEST = """
-SELECT (SELECT coalesce(max(seq), 0) FROM changes)
- + (SELECT CAST(coalesce(sum(coalesce(until, 1099511627776)), 0) AS BIGINT) FROM token_lifetimes)
- + (SELECT coalesce(max(pruned_until + not_before + disputes), 0)
- FROM revocation_state) AS number
+SELECT pg_relation_filepath('changes') AS place, concat_ws(' ',
+ 'seq=' || (SELECT coalesce(max(seq), 0) FROM changes),
+ (SELECT string_agg(seconds || '=' || coalesce(until, 0), ' ') FROM token_lifetimes),
+ (SELECT concat('pruned=', pruned_until, ' before=', not_before, ' disputes=', disputes)
+ FROM revocation_state)) AS parts
 """
+"""The place has the numbers of the database and of the table's file: most restores change one."""
+
 _IS_DEAD = "until <= ? AND seq < (SELECT max(seq) FROM changes)"
 _HAS_DEAD = f"SELECT 1 FROM changes WHERE {_IS_DEAD} LIMIT 1"  # noqa: S608  # a constant
 _PRUNE = f"DELETE FROM changes WHERE {_IS_DEAD}"  # noqa: S608  # a constant
