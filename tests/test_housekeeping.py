@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from service import changes, db, errors, keys, logs, users
+from service import db, errors, keys, logs, users
 from service.changes.lifetimes import LEAD, MARGIN
 from service.cli.tokens import noted_token
 from service.tokens import Tokens
@@ -191,7 +191,7 @@ async def test_a_slow_server_that_starts_again_does_not_accept_what_others_forgo
     await right.run(12 * HOUR)
     await disable(right, "manager")  # the newest row is never deleted
     await right.run(later)
-    assert len(await changes.live(right.database)) == 2
+    assert len(await people.feed_rows(right.database)) == 2
     assert not await slow.accepts(token)
     assert not await (await slow.start()).accepts(token)
 
@@ -201,9 +201,9 @@ async def test_what_is_over_is_pruned_by_a_steady_clock(start: Start) -> None:
     await disable(process, "user")
     await disable(process, "manager")
     await process.run(LIFE + LEAD + MARGIN - 60)
-    assert len(await changes.live(process.database)) == 4
+    assert len(await people.feed_rows(process.database)) == 4
     await process.run(180)
-    assert len(await changes.live(process.database)) == 1
+    assert len(await people.feed_rows(process.database)) == 1
     await disable(process)
     assert await process.accepts(await process.sign_in())
     assert len(process.feed) == 1
@@ -219,14 +219,14 @@ async def test_a_clock_that_differs_from_the_databases_prunes_nothing_and_warns_
     await disable(process)
     await disable(process, "manager")
     await process.run(LIFE + LEAD + MARGIN + 2 * HOUR)
-    assert len(await changes.live(process.database)) == 4
+    assert len(await people.feed_rows(process.database)) == 4
     assert written(log).count(" clock_differs ") == 1
     process.error = 60
     await process.run(120)
     assert written(log).count(" clock_differs ") == 2
     process.error = 0
     await process.run(2 * HOUR)
-    assert len(await changes.live(process.database)) == 1
+    assert len(await people.feed_rows(process.database)) == 1
     assert written(log).count(" clock_differs ") == 2
 
 

@@ -50,9 +50,9 @@ async def test_without_the_lock_a_late_commit_would_hide_a_row(where: Where) -> 
         await slow.execute(APPEND, ("slow",))
         await quick.execute(APPEND, ("quick",))
         await quick.commit()
-        seen = await changes.live(reading)
+        seen = await people.feed_rows(reading)
         await slow.commit()
-        later = await changes.live(reading, since=seen[-1]["seq"])
+        later = await people.feed_rows(reading, since=seen[-1]["seq"])
         assert [row["sid"] for row in seen + later] == ["quick"]  # slow's row is never read
 
 
@@ -78,11 +78,11 @@ async def test_who_draws_a_number_later_commits_later(where: Where) -> None:
         quick = asyncio.create_task(second())
         await asyncio.sleep(0.3)
         assert order == ["first drew"]
-        assert await changes.live(reading) == []
+        assert await people.feed_rows(reading) == []
         go_on.set()
         await asyncio.gather(slow, quick)
         assert order == ["first drew", "first commits", "second drew"]
-        assert [row["sid"] for row in await changes.live(reading)] == ["first", "second"]
+        assert [row["sid"] for row in await people.feed_rows(reading)] == ["first", "second"]
 
 
 @pytest.mark.parametrize("writers", [8])
@@ -112,7 +112,7 @@ async def test_a_reader_of_many_writers_misses_no_row_and_no_number_comes_late(
             since, is_last = 0, False
             while not is_last:
                 is_last = done.is_set()
-                for row in await changes.live(mine, since):
+                for row in await people.feed_rows(mine, since):
                     assert row["seq"] > since
                     since = row["seq"]
                     found.append(row["sid"])

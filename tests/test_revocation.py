@@ -5,7 +5,7 @@ import contextlib
 import io
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from service import changes, db, errors, logs, users
 from service.changes import lifetimes
 from service.changes.lifetimes import LEAD, MARGIN
 from service.config import Database as Where
-from service.db import Database, Transaction, Version
+from service.db import Database, Row, Transaction, Version
 from service.revocation import Revocation
 from service.tokens import Claims
 from tests import people, stores
@@ -383,7 +383,7 @@ async def test_memory_forgets_what_the_database_has_pruned(
     assert len(feed) == 2
     async with database.transaction() as tx:
         assert await changes.prune(tx, now + 10 * 3600) == 1
-    await feed._read_state()
+    await feed.catch_up()
     # The newest row stays: it says how far the feed has come.
     assert await database.fetch_all("SELECT seq FROM changes") == [{"seq": 3}]
     assert len(feed) == 0
@@ -452,7 +452,7 @@ async def test_a_change_and_its_row_are_one_transaction(database: Database) -> N
 
     with pytest.raises(RuntimeError):
         await half()
-    assert await changes.live(database) == []
+    assert await people.feed_rows(database) == []
     user = await users.by_username(database, "manager")
     assert user is not None
     assert not user["disabled"]
@@ -567,6 +567,32 @@ async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
         claims = {**await claims_of(database, name), **fresh}
         assert await refused(feed, {**claims, "ver": claims["ver"] - 1})
         assert await feed.admit(claims) is claims
+
+
+async def test_what_others_take_back_while_all_is_read_again_counts_beside_ones_own(
+    database: Database, feed: Revocation, elsewhere: Elsewhere
+) -> None:
+    ask, rows_read = database.feed.fetch_all, 0
+    claims = await claims_of(database, "user")
+
+    async def watched(sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        nonlocal rows_read
+        if "FROM changes WHERE seq > " in sql and parameters[0] == 0:
+            rows_read += 1
+            if rows_read == 1:
+                await feed.sign_out_user(people.BY, claims)
+                await elsewhere(lambda tx: users.sign_out(tx, people.BY, claims["id"]))
+        return await ask(sql, parameters)
+
+    await elsewhere(lambda tx: changes.session_ended(tx, "before", claims["exp"]))
+    await feed.catch_up()
+    await elsewhere(lambda tx: lifetimes.end_all(tx, 1000))
+    database.feed.fetch_all = watched  # type: ignore[method-assign]
+    await feed.catch_up()
+    assert rows_read == 1
+    between = {**claims, "ver": claims["ver"] + 1, "auth_time": claims["iat"]}
+    assert await refused(feed, between)
+    assert not await refused(feed, {**between, "ver": claims["ver"] + 2})
 
 
 async def test_rows_with_the_numbers_of_lost_rows_are_read_after_a_restore(

@@ -5,7 +5,9 @@ no revocation is forgotten before the horizon that held when it was written. Tim
 1970.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from service.clocks import TOLERANCE
 from service.db import Reader, Transaction
@@ -47,6 +49,13 @@ class State:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_life", max(self.horizons, default=0))
+
+    @classmethod
+    def of(cls, lives: Sequence[tuple[Any, ...]], moments: Sequence[tuple[Any, ...]]) -> "State":
+        """Return what rows say: `seconds, noted_at, until` of each life, and the last three."""
+        horizons = {seconds: until or 0 for seconds, _, until in lives}
+        noted_at = {seconds: at for seconds, at, _ in lives if at}
+        return cls(horizons, noted_at, *(moments[0] if moments else ()))
 
     def after(self, known: "State") -> "State":
         """Return this, with what is known from before and may be lost with a restored backup."""
@@ -95,13 +104,11 @@ async def horizon(tx: Transaction, now: int) -> int:
 
 
 async def state(db: Reader) -> State:
-    """Read the notes. Read the rows of the feed before, not after: pruning may come in between."""
-    notes = await db.fetch_all("SELECT seconds, until, noted_at FROM token_lifetimes")
-    row = await db.fetch_one("SELECT pruned_until, not_before, disputes FROM revocation_state")
-    return State(
-        horizons={each["seconds"]: each["until"] or 0 for each in notes},
-        noted_at={each["seconds"]: each["noted_at"] for each in notes if each["noted_at"]},
-        **(row or {}),
+    """Read the notes alone; `changes.read` reads them with the rows of the same moment."""
+    lives = await db.fetch_all("SELECT seconds, noted_at, until FROM token_lifetimes")
+    moments = await db.fetch_all("SELECT pruned_until, not_before, disputes FROM revocation_state")
+    return State.of(
+        [tuple(row.values()) for row in lives], [tuple(row.values()) for row in moments]
     )
 
 

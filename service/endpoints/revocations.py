@@ -9,7 +9,6 @@ from functools import partial
 from aiohttp import web
 
 from service import changes, context, errors, marks
-from service.changes import lifetimes
 from service.db import Row
 from service.documents import Document, Key
 from service.freshness import FRESH_SECONDS
@@ -59,13 +58,13 @@ async def feed(request: web.Request) -> web.Response:
 async def _make(app: web.Application, key: Key) -> Document:
     """Return the signed document of what came after `since`."""
     known, since, database = app[context.REVOCATION], key.since, app[context.DATABASE].feed
-    rows = await changes.live(database, since, _ROWS)
-    state = (await lifetimes.state(database)).after(known.state)
+    page = await changes.read(database, since, _ROWS)
+    rows, state = page.rows, page.state.after(known.state)
     more = len(rows) == _ROWS
     document = {
         "age": round(known.age, 3),
         "since": since,
-        "next": rows[-1]["seq"] if rows else key.newest,
+        "next": rows[-1]["seq"] if rows else since,
         "more": more,
         "max_life": state.max_life,
         "not_before": state.not_before,
