@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from service import db, errors, keys, logs, users
+from service.changes import lifetimes
 from service.changes.lifetimes import LEAD, MARGIN
 from service.cli.tokens import noted_token
 from service.tokens import Tokens
@@ -322,8 +323,35 @@ async def test_sessions_begin_at_once_after_a_sign_out_of_all(
         assert not await here.accepts(token)
 
 
-async def test_a_moment_that_a_fast_clock_wrote_is_moved_back(start: Start) -> None:
+@pytest.mark.parametrize("error", [-4, 0, 4])
+async def test_many_sign_outs_of_all_within_a_second_end_what_began_between_them(
+    start: Start, world: World, error: float
+) -> None:
+    here, there = await start(), await start(error=error)
+    moments, tokens = [], []
+    for _ in range(12):
+        for process, wrong in ((here, 0), (there, error)):
+            await sign_out_all(process, wrong)
+            moments.append((await lifetimes.state(here.database)).not_before)
+            for each in (here, there):
+                await each.tend()
+                tokens.append(await each.sign_in())
+    await sign_out_all(here)
+    for process in (here, there, await start()):
+        for token in tokens:
+            assert not await process.accepts(token)
+    assert moments == sorted(moments)
+    world.pass_by(16)  # no longer than that nobody can sign in
+    for process in (here, there):
+        assert await process.accepts(await process.sign_in())
+
+
+async def test_a_moment_that_a_fast_clock_wrote_is_moved_back(start: Start, world: World) -> None:
     process = await start()
+    for _ in range(6):
+        await sign_out_all(process)
+        await process.tend()
+    dated_ahead = await process.sign_in()
     await sign_out_all(process, error=30 * 24 * HOUR)
     await process.start()
     assert not await process.accepts(await process.sign_in())
@@ -331,6 +359,8 @@ async def test_a_moment_that_a_fast_clock_wrote_is_moved_back(start: Start) -> N
     await sign_out_all(process)
     await process.start()
     assert not await process.accepts(old)
+    assert not await process.accepts(dated_ahead)
+    world.pass_by(6)
     assert await process.accepts(await process.sign_in())
 
 

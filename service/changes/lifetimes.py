@@ -24,7 +24,8 @@ AHEAD = 1 + int(TOLERANCE)
 DATED_AHEAD = AHEAD + int(TOLERANCE)
 """How far ahead a server dates a sign-in at most: its own clock may be slow."""
 
-_MISTAKEN = DATED_AHEAD + int(TOLERANCE)  # a later `not_before` dates no sign-in anywhere
+_LATEST = DATED_AHEAD + int(TOLERANCE) + 1  # later than any server's clock dates a sign-in
+_MISTAKEN = _LATEST + 60  # a later `not_before` was written by a wrong clock
 _OLDER_VERSIONS = 86400  # how long a process of an older version may run on, which notes nothing
 _HALF = MARGIN // 2  # tokens that were issued while a revocation was written are covered as well
 _IS_DEAD = f"until <= ? - {MARGIN}"
@@ -116,11 +117,13 @@ async def end_all(tx: Transaction, now: int) -> None:
     """Refuse the tokens of all sessions that have begun until `now`, by any server's clock.
 
     The moment lies ahead of `now`, and servers date new sign-ins by it. So it moves forward each
-    time. Only one that lies so far ahead that no server dates by it is a mistake, and moves back.
+    time, until no session can be dated as late. Only one that lies far beyond that is a mistake,
+    and moves back: not before a session that may have begun.
     """
-    before, moment = (await state(tx)).not_before, now + AHEAD
+    before = (await state(tx)).not_before
+    moment = max(now + AHEAD, min(before + 1, now + _LATEST))
     if before <= now + _MISTAKEN:
-        moment = max(moment, before + 1)
+        moment = max(moment, before)
     await tx.execute(
         "INSERT INTO revocation_state (id, pruned_until, not_before) VALUES (1, 0, ?)"
         " ON CONFLICT (id) DO UPDATE SET not_before = excluded.not_before",
