@@ -18,6 +18,8 @@ from service.tokens import TYPES
 TYPE = TYPES[Purpose.FEED]
 AUDIENCE = "latchkey-revocations"
 _ROWS = 10_000
+RENEWED_SECONDS = 30
+"""How old the document can be that a cache gives out after a 304. Followers refuse one over 60."""
 
 
 @marks.public
@@ -42,12 +44,15 @@ async def feed(request: web.Request) -> web.Response:
     since = since if since <= newest else 0
     said = known.state
     state = f"{said.max_life}.{said.not_before}.{said.pruned_until}"
-    # With the signer: who has the document of an old key learns that there is a new one.
-    signer = request.app[context.TOKENS].signer(Purpose.FEED)
-    tag = f"{newest}.{state}.{signer}"
-    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
-    asked = {etag.value for etag in request.if_none_match or ()}
-    if since == newest and tag in asked:
+    # With the signer: who has the document of an old key learns that there is a new one. With the
+    # time: no 304 lets a cache give out a document again that is over.
+    tokens = request.app[context.TOKENS]
+    signer = tokens.signer(Purpose.FEED)
+    tag = f"{newest}.{state}.{signer}.{tokens.now() // RENEWED_SECONDS:x}"
+    headers = {"ETag": f'"{tag}.{since}"', "Cache-Control": "no-cache"}
+    # Who has read up to the newest row from another place knows as much.
+    known_tags = {etag.value.rpartition(".")[0] for etag in request.if_none_match or ()}
+    if since == newest and tag in known_tags:
         return web.Response(status=304, headers=headers)
     key = Key(since, newest, signer, state)
     body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
