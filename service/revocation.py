@@ -195,7 +195,7 @@ class Revocation:
             page = await _in_time(changes.read(self._database.feed, since, _PAGE))
             self._heed(page.state)
             for row in page.rows:
-                (self._revoked if anew is None else anew).apply(row)
+                (self._revoked if anew is None or row["kind"] == "session" else anew).apply(row)
             if learned is None:
                 learned = self._learned = self.state.not_before
             is_restored = learned != self.state.not_before

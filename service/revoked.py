@@ -60,8 +60,9 @@ class Revoked:
     def learn_again(self, before: Mapping[int, int], said: "Revoked") -> None:
         """Know of users only what is `said`, and what this process has done since `before`.
 
-        All that there is is said: a restored database gives numbers of lost rows again, so some
-        may look known. Tokens that other rows concerned are refused, since all sessions have ended.
+        All users that there are are said: a restored database gives numbers of lost rows again, so
+        some may look known. Tokens that other rows concerned are refused, since all sessions have
+        ended. The sessions are remembered while they are read.
         """
         for key, revoked_below in before.items():
             user = self.users.get(key)
@@ -72,8 +73,6 @@ class Revoked:
             mine.revoked_below = max(mine.revoked_below, user.revoked_below)
             mine.changed_below = max(mine.changed_below, user.changed_below)
             mine.until = max(mine.until, user.until)
-        for sid, until in said.sessions.items():
-            self.end_session(sid, until)
 
     def forget(self, state: State) -> None:
         """Forget what the database has pruned."""
