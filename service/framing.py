@@ -69,8 +69,6 @@ class FramedHandler(Watched):
             if self._body is not None:
                 self._is_idle = False
             return
-        if not data:
-            self._feed(data)  # the parser goes on with what it has
         data, self._held = self._held + data, b""
         start = 0
         while start < len(data) and not self._is_broken and not self._upgraded:
@@ -82,7 +80,15 @@ class FramedHandler(Watched):
             start = end
         if self._has_ended and not self._held:
             self._break_body()
-        self._is_idle = self._body is None and not self._held and not self._edge
+        self._is_idle = not (self._body or self._held or self._edge or self._is_broken)
+
+    def pause_reading(self) -> None:
+        """Take no more from the socket; the parser itself is never paused.
+
+        A paused parser keeps a part of what it was given, perhaps until it gets the next request.
+        """
+        self._reading_paused = True
+        self._pause_transport_reading()
 
     def _piece(self, data: bytes, start: int) -> int:
         """Return where the piece that begins at `start` ends: no later than its head or body."""
@@ -199,7 +205,8 @@ class FramedHandler(Watched):
             or "Upgrade" in headers
             # The head announces a body that the parser does not give us.
             or (payload is EMPTY_PAYLOAD and headers.get("Content-Length", "").strip("0") != "")
-            or (self._has_ended and not self._messages and not self._held)
+            # Nothing comes after it.
+            or (not self._messages and (self._is_broken or (self._has_ended and not self._held)))
         )
 
     def answer_last(self, request: web.BaseRequest) -> None:
