@@ -1,16 +1,21 @@
 """Many requests on one connection: each is answered as if it were alone, however the bytes come."""
 
+import asyncio
 import random
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from aiohttp import web
 
+from service import context, framing
+from service.server import listening
 from tests.client import sign_in
-from tests.conftest import Server
+from tests.conftest import Server, Settings, free_port
 from tests.framing import answers
 
 STORES = ("sqlite",)  # no store has a part in this
@@ -49,10 +54,10 @@ def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
         yield data[start:end]
 
 
-def exchange(server: Server, parts: Iterator[bytes] | list[bytes], pause: float) -> list[Answer]:
+def exchange(port: int, parts: Iterator[bytes] | list[bytes], pause: float) -> list[Answer]:
     """Send pieces with a pause after each, and return the answers up to the end."""
     got: list[Answer] = []
-    with socket.create_connection(("127.0.0.1", server.port), timeout=8) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=8) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**21)
         with suppress(OSError):  # an early answer: nobody reads the rest
@@ -82,7 +87,7 @@ def test_a_trailer_is_no_header_of_the_next_request(
     trailer = f"Authorization: Bearer {token}\r\n".encode()
     # The body has been read up to its last chunk when the rest comes.
     parts = [busy() + head + chunk(b"x") * chunks, chunk(b"x") + b"0\r\n" + trailer + b"\r\n" + ME]
-    assert [status for status, _ in exchange(server, parts, 0.7)] == [302, 302, 401]
+    assert [status for status, _ in exchange(server.port, parts, 0.7)] == [302, 302, 401]
 
 
 @pytest.mark.parametrize("chunks", [1, MANY])
@@ -94,7 +99,26 @@ def test_the_content_of_a_body_is_no_request(server: Server, token: str, chunks:
         chunk(b"x") + b"0\r\n\r\n" + head + chunk(b"x") + b"0\r\n\r\n" + head,
         chunk(hidden) + b"0\r\n\r\n" + ME,
     ]
-    assert [status for status, _ in exchange(server, parts, 0.7)] == [302, 302, 302, 302, 401]
+    assert [status for status, _ in exchange(server.port, parts, 0.7)] == [302, 302, 302, 302, 401]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r\n\r\n"])
+def test_a_body_may_have_many_lines_however_it_is_cut(server: Server, token: str, end: str) -> None:
+    lines = [f"{line}{end}".encode() for line in ("{", '"a":', *[" "] * 6000, "1}")]
+    content = b"".join(lines)
+    headers = ("Content-Type: application/json", f"Authorization: Bearer {token}")
+    length = request(
+        "POST /api/v1/users", *headers, f"Content-Length: {len(content)}", body=content
+    )
+    (expected,) = exchange(server.port, [length], 0)
+    assert expected[0] == 422  # it was read
+    head = request("POST /api/v1/users", *headers, CHUNKED)
+    for cut in (lines, [content], [content[at : at + 5] for at in range(0, len(content), 5)]):
+        body = b"".join(map(chunk, cut)) + b"0\r\n\r\n"
+        assert exchange(server.port, [head + body + ME], 0) == [
+            expected,
+            *exchange(server.port, [ME], 0),
+        ]
 
 
 @dataclass
@@ -129,13 +153,13 @@ class Pipeline:
         """Return a body: what looks like framing, requests, or nothing at all."""
         size = self.chance.choice([1, 5, 300, 3000, 20_000])
         seed = self.chance.choice(
-            [b"x", b"0\r\n\r\n" + b" " * 99, b'{"username":\r\n', request("GET /auth/me")]
+            [b"x", b"\r\n", b"0\r\n\r\n", b'{"username":\r\n\r\n', request("GET /auth/me")]
         )
         return (seed * size)[:size]
 
     def chunks(self, content: bytes) -> Iterator[bytes]:
         """Cut a body into chunks."""
-        most = self.chance.choice([1, 1000, 65_536])
+        most = self.chance.choice([1, 1, 2, 7, 1000, 65_536])
         start = 0
         while start < len(content):
             end = start + self.chance.randint(1, most)
@@ -165,27 +189,28 @@ EARLY = ("/nothing", "/auth/verify")
 
 
 def exchanged(
-    server: Server, token: str, seed: int, paths: tuple[str, ...]
+    port: int, token: str, seed: int, paths: tuple[str, ...]
 ) -> Iterator[tuple[list[Answer], list[Answer]]]:
     """Yield what a pipeline got, and what its requests get one by one, for several cuts."""
     chance = random.Random(seed)  # noqa: S311
     pipeline = Pipeline(chance, token, paths)
     for _ in range(chance.randint(2, 40)):
         pipeline.add()
-    alone = [exchange(server, [each], 0) for each in pipeline.requests]
+    alone = [exchange(port, [each], 0) for each in pipeline.requests]
     assert {len(each) for each in alone} == {1}
     expected = [answer for each in alone for answer in each]
+    assert not any(b"request_invalid" in text for _, text in expected)
     data = b"".join(pipeline.requests)
     for most in (len(data), 100_000, 20_000):
         cuts: list[int] = []
         while (place := sum(cuts[-1:]) + chance.randint(1, most)) < len(data):
             cuts.append(place)
-        yield exchange(server, pieces(data, cuts), chance.choice([0, 0.002, 0.02])), expected
+        yield exchange(port, pieces(data, cuts), chance.choice([0, 0.002, 0.02])), expected
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_pipeline_is_answered_like_single_requests(server: Server, token: str, seed: int) -> None:
-    for got, expected in exchanged(server, token, seed, READING):
+    for got, expected in exchanged(server.port, token, seed, READING):
         assert got == expected
 
 
@@ -193,5 +218,27 @@ def test_a_pipeline_is_answered_like_single_requests(server: Server, token: str,
 def test_so_is_one_with_early_answers_as_far_as_it_goes(
     server: Server, token: str, seed: int
 ) -> None:
-    for got, expected in exchanged(server, token, seed, READING + EARLY):
+    for got, expected in exchanged(server.port, token, seed, READING + EARLY):
         assert got == expected[: len(got)]
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_nor_does_it_matter_when_reading_stops(
+    settings: Settings, where: object, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    del where
+    whole = framing.FramedHandler.__init__
+
+    def begin(handler: framing.FramedHandler, server: web.Server, **options: Any) -> None:
+        # aiohttp stops reading whenever 128 bytes, or four chunks, wait for a handler.
+        whole(handler, server, read_bufsize=64, **options)
+
+    monkeypatch.setattr(framing.FramedHandler, "__init__", begin)
+    async with listening(settings(PORT=str(free_port()))) as app:
+        port = app[context.CONFIG].port
+        token = await asyncio.to_thread(sign_in, port)
+        for paths in (READING, READING + EARLY):
+            tried = exchanged(port, token, seed, paths)
+            while pair := await asyncio.to_thread(next, tried, None):
+                got, expected = pair
+                assert got == (expected if paths is READING else expected[: len(got)])
