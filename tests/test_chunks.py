@@ -9,7 +9,8 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser
 from aiohttp.streams import StreamReader
 
-from service.chunks import Chunks, Malformed
+from service.chunks import LINE_BYTES, OVERHEAD_BYTES, Chunks, Malformed
+from service.connections import BODY_BYTES
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 AFTER = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -137,7 +138,7 @@ async def test_what_aiohttp_refuses_is_refused(seed: int) -> None:
         b" 1\r\nx\r\n0\r\n\r\n",
         b"10000000000000001\r\nx\r\n0\r\n\r\n",
         b"1;a\rb\r\nx\r\n0\r\n\r\n",
-        b"1;" + b"a" * 8190 + b"\r\nx\r\n0\r\n\r\n",
+        b"1;" + b"a" * LINE_BYTES + b"\r\nx\r\n0\r\n\r\n",
     ],
 )
 async def test_nothing_else_is_a_body(data: bytes) -> None:
@@ -146,6 +147,51 @@ async def test_nothing_else_is_a_body(data: bytes) -> None:
 
 
 async def test_what_cannot_become_a_line_is_refused_before_its_end() -> None:
-    for start in (b"z", b"1;a\n", b"1\r\nxx", b"1" * 8190):
+    for start in (b"z", b"1;a\n", b"1\r\nxx", b"1" * LINE_BYTES):
         with pytest.raises(Malformed):
             Chunks().take(start, 0)
+
+
+def in_chunks(count: int, content: bytes = b"x", extension: bytes = b"") -> bytes:
+    """Return chunks, with the last one and without the end of the trailers."""
+    return b"%x%b\r\n%b\r\n" % (len(content), extension, content) * count + b"0\r\n"
+
+
+@pytest.mark.parametrize("step", [7, 1000, 2**18])
+def test_a_body_in_many_chunks_is_taken_up_to_the_bound(step: int) -> None:
+    def take(data: bytes) -> bool:
+        chunks = Chunks()
+        for start in range(0, len(data), step):
+            chunks.take(data[start : start + step], 0)
+        return chunks.is_complete
+
+    most = (OVERHEAD_BYTES - 5) // 5
+    rest = OVERHEAD_BYTES - 5 - most * 5
+    assert take(in_chunks(-(-BODY_BYTES // 3), b"xxx") + b"\r\n")
+    assert take(in_chunks(most) + b"\r\n")
+    for data in (
+        in_chunks(most + 1) + b"\r\n",
+        in_chunks(most) + b"X:" + b"y" * rest + b"\r\n\r\n",
+        in_chunks(2, extension=b";" + b"e" * LINE_BYTES) + b"\r\n",
+        in_chunks(150, extension=b";" + b"e" * (LINE_BYTES - 10)) + b"\r\n",
+        in_chunks(150, b"x" * 100, extension=b";" + b"e" * (LINE_BYTES - 10)) + b"\r\n",
+    ):
+        with pytest.raises(Malformed):
+            take(data)
+
+
+@pytest.mark.parametrize(
+    ("start", "more"), [(b"1;", b"e"), (b"0\r\n", b"X: y\r\n"), (b"", b"1\r\nx\r\n"), (b"", b"0")]
+)
+def test_nobody_waits_for_the_end_of_what_is_too_long(start: bytes, more: bytes) -> None:
+    chunks, taken = Chunks(), 0
+
+    def go_on(data: bytes) -> None:
+        nonlocal taken
+        chunks.take(data, 0)
+        taken += len(data)
+        go_on(more * 1000)
+
+    with pytest.raises(Malformed):
+        go_on(start)
+    assert taken <= OVERHEAD_BYTES * 6 / 5

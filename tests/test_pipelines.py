@@ -121,6 +121,30 @@ def test_a_body_may_have_many_lines_however_it_is_cut(server: Server, token: str
         ]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        chunk(b"x") * 60_000,
+        chunk(b"xx", ";a") * 20_000,
+        chunk(b"x", ";" + "e" * 20_000),
+        chunk(b"x" * 100, ";" + "e" * 1000) * 200,
+        b"0\r\n" + b"X: y\r\n" * 40_000,
+    ],
+    ids=["bytes", "extensions", "an extension", "long extensions", "trailers"],
+)
+def test_a_body_that_is_nearly_all_framing_is_refused(server: Server, body: bytes) -> None:
+    data = request("POST /auth/logout", CHUNKED, body=body + b"0\r\n\r\n" + ME)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=8) as connection:
+        with suppress(OSError):
+            connection.sendall(data)
+        with suppress(ConnectionError), closing(answers(connection, ["GET"] * 9)) as received:
+            status, head, answer = next(received)
+            assert status == 400
+            assert "connection: close\r\n" in head
+            assert b'"code":"request_invalid"' in answer
+            assert list(received) == []
+
+
 @dataclass
 class Pipeline:
     """Requests of every kind, one after the other."""
