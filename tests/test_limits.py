@@ -7,6 +7,7 @@ import pytest
 from service import (
     accept,
     app,
+    chunks,
     connections,
     context,
     cookies,
@@ -43,6 +44,11 @@ STATED = {
         f"{connections.BODY_BYTES:,} bytes",
         f"{connections.BODIES_BYTES // MIB} MiB altogether",
         f"1/{connections.BODIES_SHARE} of the connections",
+    ],
+    "framing of a chunked body": [
+        f"{chunks.OVERHEAD_BYTES:,} bytes of sizes",
+        f"{chunks.LINE_BYTES:,} for the size",
+        f"{connections.BODY_BYTES:,} bytes may come in chunks of 3 bytes",
     ],
     "work for a request head": [
         f"`Accept` {accept.LOOKED_AT:,} characters",
