@@ -9,8 +9,8 @@ import orjson
 from aiohttp import web
 
 from service import context, db, keys, logs, middleware, openapi, outbound, schema
+from service.bounds import BODY_BYTES
 from service.config import Config
-from service.connections import BODY_BYTES
 from service.documents import Documents
 from service.endpoints import (
     account,

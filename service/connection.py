@@ -8,12 +8,12 @@ from typing import Any, cast
 from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.helpers import rfc822_formatted_time
 
-from service import context, errors, framing, logs, middleware
+from service import context, errors, framing, logs, middleware, refused_requests
 from service.metrics import Metrics
 from service.repeated import Repeated, written
 
 _Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-_ALLOW = ", ".join(sorted(framing.METHODS))
+_ALLOW = ", ".join(sorted(refused_requests.METHODS))
 _LAST_ANSWER_SECONDS = 1.0
 
 
@@ -43,13 +43,16 @@ class Connection(framing.FramedHandler):
         self, request: web.BaseRequest, start_time: float | None, request_handler: _Handler
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         """Refuse what no route is asked about; `request_handler` may be what the parser refused."""
-        if request_handler is self._request_handler and framing.refusal(request) is not None:
+        if (
+            request_handler is self._request_handler
+            and refused_requests.refusal(request) is not None
+        ):
             request_handler = self._refuse
         return super()._handle_request(request, start_time, request_handler)
 
     async def _refuse(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer what is refused whatever it asks for."""
-        response = _problem(framing.refusal(request) or 400)
+        response = _problem(refused_requests.refusal(request) or 400)
         if request.version != HttpVersion11:
             # No status line of ours has version 0.9. `version` is kept here once it is read.
             request._cache["version"] = HttpVersion10  # noqa: SLF001
@@ -88,6 +91,7 @@ class Connection(framing.FramedHandler):
                     sent = self._repeat(request, resp)
                     if self._paused:  # the client reads slower than it asks
                         await self._drain_helper()
+                    self.answered()
                     return sent
                 resp = resp.ordinary()
             elif isinstance(resp, web.HTTPException):
@@ -96,7 +100,10 @@ class Connection(framing.FramedHandler):
         if is_last:
             resp.force_close()
             self.answer_last(request)
-        return await super().finish_response(request, resp, start_time)
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self.answered()
 
     def _repeat(self, request: web.BaseRequest, resp: Repeated) -> tuple[Repeated, bool]:
         """Send an answer that has been written before; only its id and its date are new."""
@@ -143,7 +150,7 @@ class Connection(framing.FramedHandler):
         match_info = getattr(request, "_match_info", None)
         resource = None if match_info is None else match_info.route.resource
         route = "unknown" if resource is None else resource.canonical
-        method = request.method if request.method in framing.METHODS else "OTHER"
+        method = request.method if request.method in refused_requests.METHODS else "OTHER"
         call = context.call(request)
         seconds = perf_counter() - call.started
         self._metrics.answered(method, route, response.status, seconds)

@@ -2,47 +2,28 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, cast
 
 from aiohttp import web
 
 from service import logs
+from service.bounds import (
+    AT_WORK_SECONDS,
+    BODIES_BYTES,
+    BODIES_SHARE,
+    BODY_BYTES,
+    HEAD_BYTES,
+    HEADS_BYTES,
+    LARGE_REQUESTS_BYTES,
+    STRANGERS_SHARE,
+    Bounds,
+)
 from service.descriptors import most_connections
 from service.metrics import Metrics
 from service.parts import Group, Parts
 
-HEAD_BYTES = 65_536
-"""How long a request head may be in all; each line of it is bounded by the parser."""
-HEADS_BYTES = 64 * 2**20
-"""How much of incomplete heads there may be altogether. It takes twice as much memory."""
-BODY_BYTES = 65_536
-BODIES_BYTES = 64 * 2**20
-"""How much of incomplete bodies there may be altogether: half of it from trusted proxies."""
-BODIES_SHARE = 4
-"""One of so many connections may wait for the rest of a body; the same for trusted proxies."""
-STRANGERS_SHARE = 8
-"""If fewer than one of so many connections is no trusted proxy's, a new one may close those."""
-HEAD_SECONDS = 10.0
-UNREAD_SECONDS = 30.0
-AT_WORK_SECONDS = 0.5
-"""If all others are at work, one that has been for so long makes room: most of them only wait."""
-
 _STEP_SECONDS = 1.0
 _LOG_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What clients may take. `most` is the number of connections, by default from the system.
-
-    A request head is complete `head_seconds` after its first byte, the first one of a connection
-    after that was accepted; an answer is read within `unread_seconds`.
-    """
-
-    most: int | None = None
-    head_seconds: float = HEAD_SECONDS
-    unread_seconds: float = UNREAD_SECONDS
 
 
 class BodyGivenUp(web.RequestPayloadError):
@@ -107,8 +88,16 @@ class Connections:
             self._metrics.closed("body")
             oldest.give_up_body()
 
+    def request_grew(self, connection: "Watched", size: int) -> None:
+        """Note that a large request, with what waits behind it, takes so many bytes more."""
+        connection.group.requests.grow(connection, size, self._loop.time())
+        strangers, proxies = self._strangers.requests, self._proxies.requests
+        while strangers.bytes + proxies.bytes > LARGE_REQUESTS_BYTES:
+            self._close((strangers if strangers.bytes else proxies).oldest()[0], "room")
+
     def closed(self, connection: "Watched") -> None:
         """Forget a connection."""
+        connection.group.requests.complete(connection)
         connection.group.heads.complete(connection)
         connection.group.bodies.complete(connection)
         connection.group.open.pop(connection, None)
@@ -223,6 +212,15 @@ class Watched(web.RequestHandler):
             self._awaits_head = False
             group.heads.complete(self)
         group.has_request(self, self._loop.time())
+
+    def request_grew(self, size: int) -> None:
+        """Note that a large request takes more bytes."""
+        if self in self.group.open:
+            self._connections.request_grew(self, size)
+
+    def request_over(self) -> None:
+        """Note that a large request has its answer."""
+        self.group.requests.complete(self)
 
     def body_grew(self, size: int) -> None:
         """Note that there are more bytes of a body that is not complete."""

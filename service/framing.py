@@ -1,23 +1,14 @@
 """Where a request ends on a connection, so that none of its bytes becomes part of the next one."""
 
 from typing import Any, cast
-from urllib.parse import urlsplit
 
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import web
 from aiohttp.http import HttpRequestParser, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
+from service.bounds import LARGE_BYTES, QUEUED
 from service.chunks import Chunks, Malformed
 from service.connections import BodyGivenUp, Watched
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""The methods that our routes name, and that metrics and the log show."""
-
-# A proxy asks /auth/verify with whatever method the visitor uses: these are WebDAV's and CalDAV's.
-_KNOWN = METHODS | {
-    *("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "SEARCH", "REPORT"),
-    *("ACL", "BIND", "REBIND", "UNBIND", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE"),
-}
 
 _END = b"\r\n\r\n"
 """What ends each head."""
@@ -39,6 +30,7 @@ class FramedHandler(Watched):
         "_held",
         "_is_broken",
         "_is_idle",
+        "_received",
     )
 
     def __init__(self, server: web.Server, **options: Any) -> None:
@@ -59,9 +51,16 @@ class FramedHandler(Watched):
         self._has_ended = False
         # The last answer is on its way.
         self._has_answered = False
+        # How much has come since there was nothing to answer.
+        self._received = 0
+        self._max_msg_queue_size, self._msg_queue_resume_size = QUEUED, QUEUED - 1
 
     def data_received(self, data: bytes) -> None:
         """Give the parser what has arrived."""
+        received = self._received + len(data)
+        if received > LARGE_BYTES:
+            self.request_grew(received if self._received <= LARGE_BYTES else len(data))
+        self._received = received
         # Nearly always: exactly one head, and no body.
         if self._is_idle and data.find(_END) + 4 == len(data) != 3:
             self._feed(data)
@@ -213,6 +212,16 @@ class FramedHandler(Watched):
             or (not self._messages and (self._is_broken or (self._has_ended and not self._held)))
         )
 
+    def answered(self) -> None:
+        """Note that a request has its answer: only what waits behind it takes memory now."""
+        if self._received > LARGE_BYTES:
+            self.request_over()
+        self._received = 0
+        if self._messages or self._held:
+            self._received = len(self._held) + sum(_size(message) for message, _ in self._messages)
+            if self._received > LARGE_BYTES:
+                self.request_grew(self._received)
+
     def answer_last(self, request: web.BaseRequest) -> None:
         """Note that the answer to a request closes the connection."""
         self._has_answered = True
@@ -222,24 +231,7 @@ class FramedHandler(Watched):
             request.content.feed_eof()  # aiohttp would wait for the rest
 
 
-def refusal(request: web.BaseRequest) -> int | None:
-    """Return the status that refuses a request whatever it asks for, or None."""
-    if request.version is not HttpVersion11 and (
-        request.version != HttpVersion10 or "Transfer-Encoding" in request.headers
-    ):
-        return 400
-    if request.method not in _KNOWN:
-        return 405
-    if not request.headers.get("Expect", "").isascii():
-        return 417  # aiohttp could not repeat it
-    target = request.raw_path
-    return None if target.startswith("/") or target == "*" or _names_host(request) else 400
-
-
-def _names_host(request: web.BaseRequest) -> bool:
-    """Tell whether a target with a host names the one that `Host` does."""
-    host = request.headers.get("Host")
-    try:
-        return host is not None and urlsplit(request.raw_path).netloc.lower() == host.lower()
-    except ValueError:
-        return False
+def _size(message: object) -> int:
+    """Return how long a head is, about; one that was refused has none."""
+    headers = message.raw_headers if isinstance(message, RawRequestMessage) else ()
+    return sum(len(name) + len(value) for name, value in headers)

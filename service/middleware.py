@@ -12,8 +12,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from service import accept, context, errors, logs, marks, session
+from service.bounds import BODY_BYTES
 from service.config import Config
-from service.connections import BODY_BYTES, BodyGivenUp
+from service.connections import BodyGivenUp
 from service.views import CONTENT_TYPE
 
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]

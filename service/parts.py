@@ -1,5 +1,6 @@
 """Open connections, and what they have sent in part: since when, and how many bytes."""
 
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import chain
@@ -71,6 +72,8 @@ class Group(Generic[_C]):
         self.open: OrderedDict[_C, float] = OrderedDict()
         self.heads: Parts[_C] = Parts(head_bytes)
         self.bodies: Parts[_C] = Parts(body_bytes)
+        # Those that have no answer, if they are large.
+        self.requests: Parts[_C] = Parts(sys.maxsize)
 
     def waiting(self) -> Iterator[_C]:
         """Go through those that wait for their client, the least useful ones first."""

@@ -16,9 +16,10 @@ from aiohttp import web
 
 from service import context, logs, middleware, peers
 from service.app import create_app
+from service.bounds import Bounds
 from service.config import Config
 from service.connection import Connection
-from service.connections import Bounds, Connections
+from service.connections import Connections
 from service.descriptors import raise_descriptor_limit
 from service.errors import Fault
 from service.listeners import BACKLOG, Listeners

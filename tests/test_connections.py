@@ -20,7 +20,8 @@ import pytest
 from aiohttp import web
 
 from service import connections, context
-from service.connections import Bounds, Connections, Watched
+from service.bounds import QUEUED, Bounds
+from service.connections import Connections, Watched
 from service.server import listening
 from tests.client import ask
 from tests.conftest import ROOT, Server, Settings, clean_environ, free_port, wait_for
@@ -195,6 +196,37 @@ async def test_all_incomplete_heads_together_have_a_bound(
         assert await clients[1].closed() == b""
         assert site.closed("head") == 2
         assert await clients[3].ask(b"Host: localhost\r\n\r\n") == 200
+
+
+async def test_all_large_requests_together_have_a_bound_until_they_are_answered(
+    serving: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LARGE_REQUESTS_BYTES", 100_000)
+    large = REQUEST.replace(b"\r\n\r\n", b"\r\nX: " + b"a" * 7_000 + b"\r\n\r\n")
+    async with serving(Bounds()) as site:
+        over, held = await at_work(site, monkeypatch, 2)
+        last = site.all[-1]
+        for _ in range(20):
+            assert await (await site.client()).ask(large) == 200
+        for client in held:  # two are read, more waits in one piece at most
+            client.writer.write(large * 100)
+        assert await held[0].closed() == b""
+        assert len(last._messages) <= QUEUED
+        assert [await (await site.client()).ask(large) for _ in range(3)] == [200] * 3
+        over.set()
+        assert site.closed("room") >= 1
+
+
+async def test_who_sends_on_and_on_is_answered_and_counts_only_with_what_waits(
+    serving: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LARGE_REQUESTS_BYTES", 400_000)
+    large = REQUEST.replace(b"\r\n\r\n", b"\r\nX: " + b"a" * 7_000 + b"\r\n\r\n")
+    async with serving(Bounds()) as site:
+        client = await site.client()
+        client.writer.write(large * 200)
+        assert [await client.ask(b"") for _ in range(200)] == [200] * 200
+        assert site.connections._strangers.requests.bytes == 0
 
 
 async def test_an_idle_connection_stays_while_there_is_room(

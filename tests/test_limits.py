@@ -7,8 +7,8 @@ import pytest
 from service import (
     accept,
     app,
+    bounds,
     chunks,
-    connections,
     context,
     cookies,
     descriptors,
@@ -34,21 +34,26 @@ STATED = {
     "connections": [
         f"{descriptors.MOST:,}",
         f"minus {descriptors.RESERVED:,}",
-        f"at least {connections.AT_WORK_SECONDS} s",
+        f"at least {bounds.AT_WORK_SECONDS} s",
     ],
-    "time for a request head": [f"{connections.HEAD_SECONDS:.0f} s"],
-    "size of a request head": [f"{connections.HEAD_BYTES:,} bytes"],
-    "incomplete heads altogether": [f"{connections.HEADS_BYTES // MIB} MiB"],
+    "time for a request head": [f"{bounds.HEAD_SECONDS:.0f} s"],
+    "size of a request head": [f"{bounds.HEAD_BYTES:,} bytes"],
+    "incomplete heads altogether": [f"{bounds.HEADS_BYTES // MIB} MiB"],
+    "large requests": [
+        f"{bounds.LARGE_REQUESTS_BYTES // MIB} MiB",
+        f"{bounds.LARGE_BYTES:,} bytes",
+        f"{bounds.QUEUED} more are read",
+    ],
     "idle connections": [f"{server.KEEPALIVE_SECONDS} s"],
     "request bodies": [
-        f"{connections.BODY_BYTES:,} bytes",
-        f"{connections.BODIES_BYTES // MIB} MiB altogether",
-        f"1/{connections.BODIES_SHARE} of the connections",
+        f"{bounds.BODY_BYTES:,} bytes",
+        f"{bounds.BODIES_BYTES // MIB} MiB altogether",
+        f"1/{bounds.BODIES_SHARE} of the connections",
     ],
     "framing of a chunked body": [
         f"{chunks.OVERHEAD_BYTES:,} bytes of sizes",
         f"{chunks.LINE_BYTES:,} for the size",
-        f"{connections.BODY_BYTES:,} bytes may come in chunks of 3 bytes",
+        f"{bounds.BODY_BYTES:,} bytes may come in chunks of 3 bytes",
     ],
     "work for a request head": [
         f"`Accept` {accept.LOOKED_AT:,} characters",
@@ -57,7 +62,7 @@ STATED = {
         f"`If-None-Match` {context.MOST_TAGS_LENGTH:,} characters",
         f"`Content-Type` {middleware.CONTENT_TYPE_LENGTH}",
     ],
-    "time to read an answer": [f"{connections.UNREAD_SECONDS:.0f} s"],
+    "time to read an answer": [f"{bounds.UNREAD_SECONDS:.0f} s"],
     "feed: documents being made": [
         f"last {documents.RECENT} rows",
         f"{documents.WAITING} wait in a lane",

@@ -1,0 +1,37 @@
+"""Requests that are refused whatever they ask for."""
+
+from urllib.parse import urlsplit
+
+from aiohttp import HttpVersion10, HttpVersion11, web
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""The methods that our routes name, and that metrics and the log show."""
+
+# A proxy asks /auth/verify with whatever method the visitor uses: these are WebDAV's and CalDAV's.
+_KNOWN = METHODS | {
+    *("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "SEARCH", "REPORT"),
+    *("ACL", "BIND", "REBIND", "UNBIND", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE"),
+}
+
+
+def refusal(request: web.BaseRequest) -> int | None:
+    """Return the status that refuses a request whatever it asks for, or None."""
+    if request.version is not HttpVersion11 and (
+        request.version != HttpVersion10 or "Transfer-Encoding" in request.headers
+    ):
+        return 400
+    if request.method not in _KNOWN:
+        return 405
+    if not request.headers.get("Expect", "").isascii():
+        return 417  # aiohttp could not repeat it
+    target = request.raw_path
+    return None if target.startswith("/") or target == "*" or _names_host(request) else 400
+
+
+def _names_host(request: web.BaseRequest) -> bool:
+    """Tell whether a target with a host names the one that `Host` does."""
+    host = request.headers.get("Host")
+    try:
+        return host is not None and urlsplit(request.raw_path).netloc.lower() == host.lower()
+    except ValueError:
+        return False
