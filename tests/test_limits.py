@@ -7,6 +7,7 @@ import pytest
 from service import (
     accept,
     app,
+    cas,
     connections,
     context,
     cookies,
@@ -20,6 +21,7 @@ from service import (
     peers,
     readiness,
     server,
+    strict_xml,
     tokens,
 )
 from service.db import postgresql
@@ -46,6 +48,13 @@ STATED = {
         f"cookies {cookies.MOST_PAIRS:,} and {cookies.MOST_ENCODED} encoded",
         f"`If-None-Match` {context.MOST_TAGS_LENGTH:,} characters",
         f"`Content-Type` {middleware.CONTENT_TYPE_LENGTH}",
+    ],
+    "XML of CAS": [
+        f"logout request {cas.MOST_LOGOUT_BYTES:,} bytes",
+        f"{strict_xml.MOST:,} elements",
+        f"{strict_xml.MOST:,} attributes",
+        f"{strict_xml.MAX_DEPTH} levels",
+        f"{strict_xml.MAX_NAMESPACE} characters",
     ],
     "time to read an answer": [f"{connections.UNREAD_SECONDS:.0f} s"],
     "feed: documents being made": [

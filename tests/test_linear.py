@@ -155,10 +155,14 @@ def hostile(length: int) -> Iterator[tuple[str, str]]:
     for kind, unit in NUMBERED.items():
         parts = (unit.format(f"n{number:x}") for number in range(length // (len(unit) + 4)))
         yield kind, "".join(parts)
-    half = length // 2
+    half, most = length // 2, length // 32
     yield "nested, then an open text of quotes", "[" * 33 + '"' + '\\"' * half
     yield "nested, then texts", "[" * 33 + '"\\"",' * (length // 5)
     yield "an object with an open text", '{"a":' * 33 + '"' + "\\\\" * half
+    attributes = " ".join(f"n:a{number:x}=''" for number in range(most))
+    yield "a long namespace on many attributes", f"<a xmlns:n='{'u' * half}' {attributes}/>"
+    elements = "".join(f"<n:a{number:x}/>" for number in range(most))
+    yield "a long namespace on many elements", f"<a xmlns:n='{'u' * half}'>{elements}</a>"
 
 
 MEMORIES = [

@@ -25,6 +25,8 @@ NAME = "cas"
 _PATH = "/auth/cas"
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 10
+_MAX_FORM = 4 * cas.MOST_LOGOUT_BYTES
+"""Bytes of a form: an escaped byte takes three."""
 
 
 @marks.public
@@ -156,9 +158,11 @@ async def _logout_request(request: web.Request) -> str:
     """Return the one field `logoutRequest` of a form."""
     if request.content_type != _FORM:
         raise errors.ContentTypeUnsupported(f"Send the body as {_FORM}.")
+    data = await request.read()
+    if len(data) > _MAX_FORM:
+        raise errors.LogoutRequestInvalid
     try:
-        text = (await request.read()).decode()
-        fields = parse_qs(text, max_num_fields=_MAX_FIELDS, errors="strict")
+        fields = parse_qs(data.decode(), max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:
         raise errors.LogoutRequestInvalid from None
     values = fields.get("logoutRequest", [])
