@@ -25,6 +25,8 @@ STRANGERS_SHARE = 8
 """If fewer than one of so many connections is no trusted proxy's, a new one may close those."""
 HEAD_SECONDS = 10.0
 UNREAD_SECONDS = 30.0
+AT_WORK_SECONDS = 0.5
+"""If all others are at work, one that has been for so long makes room: most of them only wait."""
 
 _STEP_SECONDS = 1.0
 _LOG_SECONDS = 60.0
@@ -53,7 +55,8 @@ class Connections:
     First those whose request head is not complete, the oldest first; then idle ones, those first
     that were idle for longest; then those whose request body is not complete, the oldest first;
     then those whose client does not read its answer. Connections of trusted proxies come last,
-    since behind each are many people: others close them only while they have few themselves.
+    since behind each are many people: others close them only while they have few themselves. If
+    every other one is at work, the one that has been for longest makes room.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class Connections:
         connection.group = self._proxies if self._is_trusted(peer) else self._strangers
         if len(self) >= self._most:
             self._make_room(connection)
-        connection.group.open[connection] = None
+        connection.group.open[connection] = self._loop.time()
         self.head_grew(connection, 0)
 
     def head_grew(self, connection: "Watched", size: int) -> None:
@@ -138,7 +141,7 @@ class Connections:
     def _make_room(self, newcomer: "Watched") -> None:
         victim = next(self._victims(newcomer), None)
         if victim is None:
-            newcomer.hang_up()  # everything is at work
+            newcomer.hang_up()  # everything has just begun
             self._metrics.closed("busy")
         else:
             self._close(victim, "room")
@@ -156,6 +159,7 @@ class Connections:
             yield from strangers.open
         if newcomer.group is proxies or len(strangers.open) < self._most // STRANGERS_SHARE:
             yield from proxies.waiting()
+        yield from strangers.at_work_since(self._loop.time() - AT_WORK_SECONDS)
 
     def _close(self, connection: "Watched", reason: str) -> None:
         self.closed(connection)
@@ -218,8 +222,7 @@ class Watched(web.RequestHandler):
         if self._awaits_head:
             self._awaits_head = False
             group.heads.complete(self)
-        if self in group.open:
-            group.open.move_to_end(self)
+        group.has_request(self, self._loop.time())
 
     def body_grew(self, size: int) -> None:
         """Note that there are more bytes of a body that is not complete."""

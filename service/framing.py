@@ -7,6 +7,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http import HttpRequestParser, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
+from service.chunks import Chunks, Malformed
 from service.connections import BodyGivenUp, Watched
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -19,10 +20,7 @@ _KNOWN = METHODS | {
 }
 
 _END = b"\r\n\r\n"
-"""What ends each head, and each chunked body."""
-
-_MOST_BLANK_LINES = 1000
-"""In a chunked body. Each costs a call of the parser."""
+"""What ends each head."""
 
 
 class FramedHandler(Watched):
@@ -33,8 +31,8 @@ class FramedHandler(Watched):
     """
 
     __slots__ = (
-        "_blank_lines",
         "_body",
+        "_chunks",
         "_edge",
         "_has_answered",
         "_has_ended",
@@ -51,7 +49,8 @@ class FramedHandler(Watched):
         self._held = b""
         # The last bytes given to the parser, since they may be the start of `_END`.
         self._edge = b""
-        self._blank_lines = 0
+        # What is known of the newest chunked body.
+        self._chunks = Chunks()
         # Nothing is held, and no head or body has arrived in part.
         self._is_idle = True
         # What follows cannot be read as requests.
@@ -69,27 +68,27 @@ class FramedHandler(Watched):
             if self._body is not None:
                 self._is_idle = False
             return
-        if not data:
-            self._feed(data)  # the parser goes on with what it has
         data, self._held = self._held + data, b""
         start = 0
         while start < len(data) and not self._is_broken and not self._upgraded:
             if self._reading_paused or len(self._messages) >= self._max_msg_queue_size:
                 self._held = data[start:]
                 break
-            end = self._piece(data, start)
-            self._feed(data[start:end])
-            start = end
+            start = (self._feed_head if self._body is None else self._feed_body)(data, start)
         if self._has_ended and not self._held:
             self._break_body()
-        self._is_idle = self._body is None and not self._held and not self._edge
+        self._is_idle = not (self._body or self._held or self._edge or self._is_broken)
 
-    def _piece(self, data: bytes, start: int) -> int:
-        """Return where the piece that begins at `start` ends: no later than its head or body."""
-        if self._body is not None and not self._body[0].chunked:
-            message, payload = self._body
-            self._edge = b""
-            return start + int(message.headers["Content-Length"]) - payload.total_bytes
+    def pause_reading(self) -> None:
+        """Take no more from the socket; the parser itself is never paused.
+
+        A paused parser keeps a part of what it was given, perhaps until it gets the next request.
+        """
+        self._reading_paused = True
+        self._pause_transport_reading()
+
+    def _feed_head(self, data: bytes, start: int) -> int:
+        """Give the parser what there is of a head; return where it ends."""
         edge = self._edge
         # The end may have begun in what arrived before.
         if edge and (found := (edge + data[start : start + 3]).find(_END)) >= 0:
@@ -98,45 +97,56 @@ class FramedHandler(Watched):
             end = found + len(_END)
         else:
             self._edge = (edge + data[max(start, len(data) - 3) :])[-3:]
+            self._feed(data[start:])
             return len(data)
         self._edge = b""
+        self._feed(data[start:end])
         return end
 
     def _feed(self, piece: bytes) -> None:
-        """Give a piece to the parser, and note what has become of it."""
-        if self._body is not None:
-            super().data_received(piece)
-            self._advance(self._body, len(piece))
-            return
+        """Give a piece of a head to the parser, and note what has become of it."""
         count = self._request_count
         super().data_received(piece)
         if self._request_count != count:
             self.head_complete()
             if not self._messages[-1][1].is_eof():
                 self._body = cast("tuple[RawRequestMessage, StreamReader]", self._messages[-1])
-                self._blank_lines = 0
+                self._chunks = Chunks()
                 self.body_grew(0)
         elif piece:
             self.head_grew(len(piece))
 
-    def _advance(self, body: tuple[RawRequestMessage, StreamReader], size: int) -> None:
-        """Note that more of a body is there."""
-        message, payload = body
-        if payload.is_eof():
+    def _feed_body(self, data: bytes, start: int) -> int:
+        """Give the parser what there is of a body, and nothing else; return where it ends."""
+        message, payload = cast("tuple[RawRequestMessage, StreamReader]", self._body)
+        if message.chunked:
+            try:
+                piece, end = self._chunks.take(data, start)
+            except Malformed:
+                self._break_body()
+                return len(data)
+            super().data_received(piece)
+            is_complete = self._chunks.is_complete
+        else:
+            missing = int(message.headers["Content-Length"]) - payload.total_bytes
+            end = min(start + missing, len(data))
+            super().data_received(data[start:end])
+            is_complete = end - start == missing
+        if payload.is_eof() != is_complete or self._is_refused():
+            self._break_body()  # the parser takes it for something else
+        elif not is_complete:
+            self.body_grew(end - start)
+        else:
             self.body_complete()
+            self._body = None
             if message.chunked:
                 # The old one would put the trailers into the next request.
                 self._parser = self._new_parser()
-            self._body = None
-            return
-        if size and not self._edge:  # the piece ends with an empty line
-            self._blank_lines += 1
-        messages = self._messages
-        is_refused = messages and not isinstance(messages[-1][0], RawRequestMessage)
-        if is_refused or (message.chunked and self._blank_lines > _MOST_BLANK_LINES):
-            self._break_body()
-        elif not self._is_broken:
-            self.body_grew(size)
+        return end
+
+    def _is_refused(self) -> bool:
+        """Tell whether the parser has found the newest body malformed."""
+        return bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
 
     def _new_parser(self) -> HttpRequestParser:
         return HttpRequestParser(
@@ -199,7 +209,8 @@ class FramedHandler(Watched):
             or "Upgrade" in headers
             # The head announces a body that the parser does not give us.
             or (payload is EMPTY_PAYLOAD and headers.get("Content-Length", "").strip("0") != "")
-            or (self._has_ended and not self._messages and not self._held)
+            # Nothing comes after it.
+            or (not self._messages and (self._is_broken or (self._has_ended and not self._held)))
         )
 
     def answer_last(self, request: web.BaseRequest) -> None:

@@ -5,10 +5,12 @@ import io
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from aiohttp import web
 from aiohttp.payload import BytesIOPayload
 
+from service.descriptors import most_connections
 from service.pacing import Pace
 
 FROM_BYTES = 16_384
@@ -17,7 +19,8 @@ AT_ONCE = 64
 BYTES_PER_SECOND = 16 * 2**20
 _SLOW_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
-HELD = 1000
+HELD_SHARE = 8
+"""One of so many connections may wait for a long answer."""
 
 
 class LargeAnswers:
@@ -29,7 +32,7 @@ class LargeAnswers:
             BYTES_PER_SECOND,
             burst=BYTES_PER_SECOND / 4,
             patience=PATIENCE_SECONDS,
-            held=HELD,
+            held=most_connections() // HELD_SHARE,
             ticks=ticks,
         )
         self._sending: OrderedDict[_Large, float] = OrderedDict()
@@ -51,12 +54,16 @@ class LargeAnswers:
         if len(self._sending) >= AT_ONCE:
             oldest, since = next(iter(self._sending.items()))
             if self._ticks() - since < _SLOW_SECONDS:
-                await self._pace.refuse()
+                await self.refuse()
             self.sent(oldest)
             oldest.give_up()
         answer = _Large(self, request.transport, body, headers)
         self._sending[answer] = self._ticks()
         return answer
+
+    async def refuse(self) -> NoReturn:
+        """Raise Overloaded: after a while, so that who asks again does so less often."""
+        await self._pace.refuse()
 
     def sent(self, answer: "_Large") -> None:
         """Forget an answer that has been sent, or never will be."""

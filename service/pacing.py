@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from service.errors import Overloaded
 
@@ -120,7 +120,7 @@ class Pace:
         if start > now:
             await asyncio.sleep(start - now)
 
-    async def refuse(self) -> None:
+    async def refuse(self) -> NoReturn:
         """Raise Overloaded, after a while if there is room for those who wait."""
         if self._held < self._most_held:
             self._held += 1

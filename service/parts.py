@@ -62,10 +62,13 @@ class Parts(Generic[_C]):
 
 
 class Group(Generic[_C]):
-    """The open connections of trusted proxies, or those of all others, by their last request."""
+    """The open connections of trusted proxies, or those of all others.
+
+    `open` has the time of the last request of each; the oldest comes first.
+    """
 
     def __init__(self, head_bytes: int, body_bytes: int) -> None:
-        self.open: OrderedDict[_C, None] = OrderedDict()
+        self.open: OrderedDict[_C, float] = OrderedDict()
         self.heads: Parts[_C] = Parts(head_bytes)
         self.bodies: Parts[_C] = Parts(body_bytes)
 
@@ -73,3 +76,13 @@ class Group(Generic[_C]):
         """Go through those that wait for their client, the least useful ones first."""
         idle = (each for each in self.open if each.is_idle)
         return chain(self.heads, idle, self.bodies)
+
+    def at_work_since(self, before: float) -> Iterator[_C]:
+        """Go through those whose last request is older than a moment, the oldest first."""
+        return (each for each, since in self.open.items() if since < before)
+
+    def has_request(self, connection: _C, now: float) -> None:
+        """Note that a connection has a new request."""
+        if connection in self.open:
+            self.open[connection] = now
+            self.open.move_to_end(connection)

@@ -9,13 +9,13 @@ by the clock of this process.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from service import changes, errors, logs, provider_sessions, users
 from service.audit import Actor
 from service.changes import lifetimes
-from service.db import Database, Row, Version, reason
+from service.db import Database, Version, reason
 from service.freshness import FRESH_SECONDS, Freshness
 from service.revoked import Revoked, RevokedUser
 from service.stopwatch import awake_or_asleep
@@ -44,7 +44,8 @@ class Revocation:
         self._revoked = Revoked()
         self._seq = 0
         self._version: Version | None = None
-        self.state, self._learned = lifetimes.State(), 0
+        self.state = lifetimes.State()
+        self._learned: int | None = None  # the `not_before` with which all was read
         self._attempt: asyncio.Task[None] | None = None
 
     @property
@@ -176,49 +177,48 @@ class Revocation:
         try:
             version, before = await _in_time(changes.version(self._database)), self._version
             if version != before:
-                await self._read_rows(self._seq if version.is_later_than(before) else 0)
-                await self._read_state()
+                await self._read_pages(self._seq if version.is_later_than(before) else 0)
         except errors.DatabaseUnavailable:
             self._freshness.failed()
             raise
         self._version = version
         self._freshness.answered(began)
 
-    async def _read_rows(self, since: int) -> None:
-        """Read what comes after `since`; all, of a server that may have lost its last rows."""
-        feed = self._database.feed
-        newest = await _in_time(changes.last_seq(feed))
-        if newest < since:
-            since = 0  # a backup was restored
-        async for rows in self._pages(since):
-            for row in rows:
-                self._revoked.apply(row)
-                since = row["seq"]
-            self._seq = max(self._seq, since)  # what is read is not read twice
-        self._seq = max(since, newest)  # the same in every process, whatever was pruned
+    async def _read_pages(self, since: int) -> None:
+        """Read what comes after `since`; all, of a database that may have lost its last rows.
 
-    async def _pages(self, since: int) -> AsyncIterator[list[Row]]:
-        rows_read = _PAGE
+        When `not_before` rises, a backup may have been restored. Then all is read again, and of
+        users only that counts: a restored database gives the ids of others again.
+        """
+        learned, known, anew, rows_read = self._learned, dict[int, int](), None, _PAGE
         while rows_read == _PAGE:
-            rows = await _in_time(changes.live(self._database.feed, since, _PAGE))
-            yield rows
-            rows_read, since = len(rows), rows[-1]["seq"] if rows else since
+            page = await _in_time(changes.read(self._database.feed, since, _PAGE))
+            self._heed(page.state)
+            for row in page.rows:
+                (self._revoked if anew is None or row["kind"] == "session" else anew).apply(row)
+            if learned is None:
+                learned = self._learned = self.state.not_before
+            is_restored = learned != self.state.not_before
+            if is_restored:
+                learned, known, anew = self.state.not_before, self._revoked.versions(), Revoked()
+            if is_restored or page.newest < since:
+                since = 0
+                continue
+            rows_read, since = len(page.rows), page.rows[-1]["seq"] if page.rows else since
+            if anew is None:
+                self._seq = max(self._seq, since)  # what is read is not read twice
+        if anew is not None:
+            self._revoked.learn_again(known, anew)
+        self._seq, self._learned = page.newest, learned
 
-    async def _read_state(self) -> None:
-        """Read what the database says of all tokens, and forget what it has pruned.
+    def _heed(self, said: lifetimes.State) -> None:
+        """Learn what the database says of all tokens, and forget what it has pruned.
 
         After a restore of a backup it says less than before: what ended stays ended.
         """
-        said = await _in_time(lifetimes.state(self._database.feed))
         before, self.state = self.state, said.after(self.state)
         if self.state.pruned_until != before.pruned_until:
             self._revoked.forget(self.state)
-        if self._version is not None and self._learned != self.state.not_before:
-            # Of users only what the database has: a restored one gives the ids of others again.
-            known = self._revoked.versions()
-            rows = [row async for page in self._pages(0) for row in page]
-            self._revoked.learn_again(known, rows)
-        self._learned = self.state.not_before
 
     async def _freshened(self, claims: Claims, user: RevokedUser) -> Claims:
         """Look the user up once, however many ask, and remember it until the next change.

@@ -1,7 +1,7 @@
 """What one process remembers of the revocation feed: sessions that ended, users that changed."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service import users
@@ -57,25 +57,22 @@ class Revoked:
         """Return below which version the tokens of each user are taken back."""
         return {key: user.revoked_below for key, user in self.users.items()}
 
-    def learn_again(self, before: Mapping[int, int], rows: Iterable[Row]) -> None:
-        """Know of users only what `rows` say, and what this process has done since `before`.
+    def learn_again(self, before: Mapping[int, int], said: "Revoked") -> None:
+        """Know of users only what is `said`, and what this process has done since `before`.
 
-        `rows` are all that there are: a restored database gives numbers of lost rows again, so some
-        may look known. Tokens that other rows concerned are refused, since all sessions have ended.
+        All users that there are are said: a restored database gives numbers of lost rows again, so
+        some may look known. Tokens that other rows concerned are refused, since all sessions have
+        ended. The sessions are remembered while they are read.
         """
-        said = Revoked()
-        for row in rows:
-            said.apply(row)
         for key, revoked_below in before.items():
-            if self.users[key].revoked_below != revoked_below:
-                continue
-            del self.users[key]
-            if key in said.users:
-                self.users[key] = said.users[key]
+            user = self.users.get(key)
+            if user is not None and user.revoked_below == revoked_below:
+                del self.users[key]
         for key, user in said.users.items():
-            self.users.setdefault(key, user)
-        for sid, until in said.sessions.items():
-            self.end_session(sid, until)
+            mine = self.users.setdefault(key, user)
+            mine.revoked_below = max(mine.revoked_below, user.revoked_below)
+            mine.changed_below = max(mine.changed_below, user.changed_below)
+            mine.until = max(mine.until, user.until)
 
     def forget(self, state: State) -> None:
         """Forget what the database has pruned."""

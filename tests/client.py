@@ -2,10 +2,13 @@
 
 import json
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
+
+from service.endpoints.revocations import RENEWED_SECONDS
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -92,3 +95,10 @@ def cookie(token: str) -> dict[str, str]:
 def bearer(token: str) -> dict[str, str]:
     """Return the headers of a program that has this token."""
     return {"Authorization": f"Bearer {token}"}
+
+
+def rested(seconds: float) -> None:
+    """Wait until the documents of the feed are not signed anew for so long."""
+    left = RENEWED_SECONDS - time.time() % RENEWED_SECONDS
+    if left < seconds:
+        time.sleep(left + 0.1)

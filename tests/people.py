@@ -2,10 +2,10 @@
 
 import time
 
-from service import users
+from service import changes, users
 from service.audit import Actor
 from service.changes import lifetimes
-from service.db import Database, Transaction
+from service.db import Database, Row, Transaction
 from service.users import User
 
 BY = Actor("test")
@@ -25,6 +25,11 @@ async def delete(tx: Transaction, username: str) -> None:
 async def rename(tx: Transaction, username: str, to: str) -> User:
     """Give a user another name."""
     return await users.update(tx, BY, await users.get(tx, username), {"username": to})
+
+
+async def feed_rows(database: Database, since: int = 0) -> list[Row]:
+    """Return the rows of the feed after a place."""
+    return (await changes.read(database, since)).rows
 
 
 async def everybody(database: Database) -> list[User]:

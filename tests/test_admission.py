@@ -11,6 +11,8 @@ import pytest
 from service import context, db, large
 from service.config import Database
 from service.db import postgresql, sqlite
+from service.documents import Documents
+from service.errors import Overloaded
 from service.server import listening
 from tests.client import ask, bearer, sign_in
 from tests.conftest import Server, Settings, Start, free_port
@@ -115,6 +117,30 @@ async def test_readiness_and_the_feed_wait_for_no_reader(
         for task in slow:
             task.cancel()
         await asyncio.wait(slow)
+
+
+async def test_who_asks_for_too_many_documents_waits_for_the_refusal(
+    settings: Settings, where: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del where
+    config = settings(PORT=str(free_port()))
+    held = []
+
+    async def refuse(self: Documents, *_: object) -> bytes:
+        del self
+        raise Overloaded
+
+    monkeypatch.setattr(Documents, "get", refuse)
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        pace = app[context.LARGE_ANSWERS]._pace
+        address = f"http://127.0.0.1:{config.port}/auth/revocations"
+        asking = asyncio.ensure_future(client.get(address))
+        while not asking.done():
+            held.append(pace._held)
+            await asyncio.sleep(0.01)
+        async with await asking as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert max(held) == 1
 
 
 async def test_who_does_not_read_a_long_answer_makes_room_for_who_does(

@@ -333,16 +333,21 @@ def cas_sign_in_as(server: Server, subject: str) -> Answer:
     return cas.sign_in(server, f"ST-{subject}")
 
 
+def newest_row(server: Server) -> str:
+    """Return the number of the newest row of the feed."""
+    return ask(server.port, "/auth/revocations")["ETag"].partition(".")[0]
+
+
 def test_a_forged_logout_changes_nothing(server: Server) -> None:
     token = str(jwt(cas_sign_in_as(server, "forged")))
-    before = ask(server.port, "/auth/revocations")["ETag"]
+    before = newest_row(server)
     handle = hashlib.sha256(b"ST-forged").hexdigest()
     for ticket in ("ST-forgex", "ST-Forged", "ST-forged.", f"ST-{handle}", "ST-" + "a" * 253):
         headers = {**cookie(token), "Origin": "https://evil.example"}
         answer = log_out(server, logout_request(ticket), **headers, Sec_Fetch_Site="cross-site")
         assert answer.status == 204
         assert answer.all("Set-Cookie") == []
-    assert ask(server.port, "/auth/revocations")["ETag"] == before
+    assert newest_row(server) == before
     assert is_in(server, token)
 
 

@@ -570,6 +570,44 @@ def test_a_fast_clock_forgets_nothing_before_the_feed_is_pruned(make: Make, issu
         assert time.monotonic() - began < 2
 
 
+def test_one_verification_knows_one_reading_of_the_feed(issuer: Issuer) -> None:
+    """Another thread reads the feed in the middle of it, after a restore with reused numbers."""
+    claims = issuer.claims()
+    issuer.rows = [["session", claims["sid"], claims["exp"]]]
+    verifier = latchkey_verifier.Verifier(issuer.url)
+    verifier._poll()
+    read: list[str] = []
+
+    class Interrupted(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            if name == "exp" and not read:
+                read.append(name)
+                issuer.covered = {"max_life": 21_600, "not_before": claims["iat"] + 6}
+                issuer.rows = [["revoked", 9, 9, claims["exp"]]]
+                verifier._poll()
+            return super().__getitem__(name)
+
+    verifier._remember = lambda _token: Interrupted(claims)  # type: ignore[assignment]
+    for _ in range(2):  # by its row, and then by the moment
+        with pytest.raises(latchkey_verifier.Refused, match="token_revoked"):
+            verifier.verify("")
+    assert read
+    verifier._latchkey.close()
+
+
+def test_a_reading_that_fails_half_way_changes_nothing(make: Make, issuer: Issuer) -> None:
+    claims, until = issuer.claims(), int(time.time()) + 600
+    client = make(issuer.url)
+    assert client.sizes()["rows"] == 0
+    issuer.page, issuer.statuses = 1, {1: 503}
+    issuer.rows = [["session", sid, until] for sid in ("r" * 22, claims["sid"])]
+    time.sleep(1.2)
+    assert client.sizes()["rows"] == 0
+    issuer.statuses = {}
+    seconds_until(client, EC.sign(claims), "token_revoked", at_most=2)
+    assert client.sizes()["rows"] == 2
+
+
 def test_a_restored_database_takes_no_moment_back(make: Make, issuer: Issuer) -> None:
     claims = issuer.claims()
     issuer.rows = [["session", "t" * 22, claims["exp"]]]

@@ -343,20 +343,44 @@ async def test_bodies_of_a_proxy_close_none_of_its_other_connections(serving: Se
         assert site.closed("busy") == 0
 
 
+async def at_work(
+    site: Site, monkeypatch: pytest.MonkeyPatch, count: int
+) -> tuple[asyncio.Event, list[Client]]:
+    """Ask on some connections what is answered when an event is set."""
+    over = asyncio.Event()
+
+    async def ask_slowly() -> bool:
+        return await over.wait()
+
+    monkeypatch.setattr(site.app[context.READINESS], "_ask", ask_slowly)
+    held = [await site.client() for _ in range(count)]
+    for client in held:
+        client.writer.write(REQUEST.replace(b"healthz", b"readyz"))
+        await client.writer.drain()
+    await site.until(lambda: site.open == count and not any(each.is_idle for each in site.all))
+    return over, held
+
+
+async def test_a_visitor_is_taken_in_when_all_others_have_been_at_work_for_long(
+    serving: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.connections.AT_WORK_SECONDS", 0)
+    async with serving(Bounds(most=4)) as site:
+        over, held = await at_work(site, monkeypatch, 4)
+        late = await site.client()
+        assert await late.ask() == 200
+        assert await held[0].closed() == b""
+        assert [client.is_open for client in held[1:]] == [True] * 3
+        assert site.closed("busy") == 0
+        over.set()
+
+
 async def test_a_proxy_is_taken_in_when_strangers_are_at_work(
     serving: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("service.connections.AT_WORK_SECONDS", 60)
     async with serving(Bounds(most=4), TRUSTED_PROXIES="127.0.0.2/32") as site:
-        over = asyncio.Event()
-
-        async def ask_slowly() -> bool:
-            return await over.wait()
-
-        monkeypatch.setattr(site.app[context.READINESS], "_ask", ask_slowly)
-        held = [await site.client() for _ in range(4)]
-        for client in held:
-            client.writer.write(REQUEST.replace(b"healthz", b"readyz"))
-        await site.until(lambda: site.open == 4 and not any(each.is_idle for each in site.all))
+        over, held = await at_work(site, monkeypatch, 4)
         late = await site.client()
         assert await late.closed() == b""
         assert site.closed("busy") == 1

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from service import changes, db, errors, keys, logs, users
+from service import db, errors, keys, logs, users
+from service.changes import lifetimes
 from service.changes.lifetimes import LEAD, MARGIN
 from service.cli.tokens import noted_token
 from service.tokens import Tokens
@@ -191,7 +192,7 @@ async def test_a_slow_server_that_starts_again_does_not_accept_what_others_forgo
     await right.run(12 * HOUR)
     await disable(right, "manager")  # the newest row is never deleted
     await right.run(later)
-    assert len(await changes.live(right.database)) == 2
+    assert len(await people.feed_rows(right.database)) == 2
     assert not await slow.accepts(token)
     assert not await (await slow.start()).accepts(token)
 
@@ -201,9 +202,9 @@ async def test_what_is_over_is_pruned_by_a_steady_clock(start: Start) -> None:
     await disable(process, "user")
     await disable(process, "manager")
     await process.run(LIFE + LEAD + MARGIN - 60)
-    assert len(await changes.live(process.database)) == 4
+    assert len(await people.feed_rows(process.database)) == 4
     await process.run(180)
-    assert len(await changes.live(process.database)) == 1
+    assert len(await people.feed_rows(process.database)) == 1
     await disable(process)
     assert await process.accepts(await process.sign_in())
     assert len(process.feed) == 1
@@ -219,14 +220,14 @@ async def test_a_clock_that_differs_from_the_databases_prunes_nothing_and_warns_
     await disable(process)
     await disable(process, "manager")
     await process.run(LIFE + LEAD + MARGIN + 2 * HOUR)
-    assert len(await changes.live(process.database)) == 4
+    assert len(await people.feed_rows(process.database)) == 4
     assert written(log).count(" clock_differs ") == 1
     process.error = 60
     await process.run(120)
     assert written(log).count(" clock_differs ") == 2
     process.error = 0
     await process.run(2 * HOUR)
-    assert len(await changes.live(process.database)) == 1
+    assert len(await people.feed_rows(process.database)) == 1
     assert written(log).count(" clock_differs ") == 2
 
 
@@ -322,8 +323,35 @@ async def test_sessions_begin_at_once_after_a_sign_out_of_all(
         assert not await here.accepts(token)
 
 
-async def test_a_moment_that_a_fast_clock_wrote_is_moved_back(start: Start) -> None:
+@pytest.mark.parametrize("error", [-4, 0, 4])
+async def test_many_sign_outs_of_all_within_a_second_end_what_began_between_them(
+    start: Start, world: World, error: float
+) -> None:
+    here, there = await start(), await start(error=error)
+    moments, tokens = [], []
+    for _ in range(12):
+        for process, wrong in ((here, 0), (there, error)):
+            await sign_out_all(process, wrong)
+            moments.append((await lifetimes.state(here.database)).not_before)
+            for each in (here, there):
+                await each.tend()
+                tokens.append(await each.sign_in())
+    await sign_out_all(here)
+    for process in (here, there, await start()):
+        for token in tokens:
+            assert not await process.accepts(token)
+    assert moments == sorted(moments)
+    world.pass_by(16)  # no longer than that nobody can sign in
+    for process in (here, there):
+        assert await process.accepts(await process.sign_in())
+
+
+async def test_a_moment_that_a_fast_clock_wrote_is_moved_back(start: Start, world: World) -> None:
     process = await start()
+    for _ in range(6):
+        await sign_out_all(process)
+        await process.tend()
+    dated_ahead = await process.sign_in()
     await sign_out_all(process, error=30 * 24 * HOUR)
     await process.start()
     assert not await process.accepts(await process.sign_in())
@@ -331,6 +359,8 @@ async def test_a_moment_that_a_fast_clock_wrote_is_moved_back(start: Start) -> N
     await sign_out_all(process)
     await process.start()
     assert not await process.accepts(old)
+    assert not await process.accepts(dated_ahead)
+    world.pass_by(6)
     assert await process.accepts(await process.sign_in())
 
 

@@ -154,7 +154,7 @@ async def test_unlinking_ends_the_sessions_that_it_opened(database: Database) ->
     await open_session(database, "s1", user, subject="ada")
     await open_session(database, "s2", user, subject="other")
     await unlink(database, "user", "ada")
-    assert [row["sid"] for row in await changes.live(database)] == ["s1"]
+    assert [row["sid"] for row in await people.feed_rows(database)] == ["s1"]
     assert await provider_sessions.behind(database, "s2") is not None
 
 
@@ -166,10 +166,10 @@ async def test_a_provider_ends_what_it_opened_and_nothing_else(database: Databas
     await open_session(database, "s4", user, subject="eve")
 
     async def end(provider: str, **given: str) -> list[str]:
-        seq = await changes.last_seq(database)
+        seq = (await changes.read(database)).newest
         async with database.transaction() as tx:
             count = await provider_sessions.end(tx, provider, **given)
-        ended = [row["sid"] for row in await changes.live(database, seq)]
+        ended = [row["sid"] for row in await people.feed_rows(database, seq)]
         assert len(ended) == count
         return ended
 
@@ -191,7 +191,7 @@ async def test_a_session_without_a_handle_ends_with_its_subject(database: Databa
     async with database.transaction() as tx:
         assert await provider_sessions.end(tx, "cas", handle="h2") == 0
         assert await provider_sessions.end(tx, "cas", handle="h2", subject="ada") == 1
-    assert [row["sid"] for row in await changes.live(database)] == ["s2"]
+    assert [row["sid"] for row in await people.feed_rows(database)] == ["s2"]
 
 
 async def test_a_logout_token_is_new_once_until_it_is_pruned(database: Database) -> None:

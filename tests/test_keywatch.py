@@ -15,7 +15,7 @@ import pytest
 from service import config, jws
 from service.keys import KeyRing, Purpose
 from service.keywatch import KeyWatch
-from tests.client import ask, bearer, cookie, sign_in
+from tests.client import ask, bearer, cookie, rested, sign_in
 from tests.conftest import SECRET, Server, Settings, Start, command
 from tests.keyfiles import key, within
 from tests.test_server import assert_safe
@@ -105,6 +105,7 @@ def test_after_a_theft_of_the_file_none_of_its_keys_signs(rotating: Server, path
 
 
 def test_the_feed_is_sent_again_after_a_rotation(rotating: Server, path: Path) -> None:
+    rested(10)
     first = ask(rotating.port, "/auth/revocations")
     place = jwt.decode(first.text, options={"verify_signature": False})["next"]
     asked = f"/auth/revocations?since={place}"

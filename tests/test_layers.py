@@ -78,6 +78,7 @@ LAYERS = {
     "parts": 0,
     "pacing": 1,
     "bounded": 0,
+    "chunks": 0,
     "descriptors": 0,
     "readiness": 4,
     "documents": 2,

@@ -8,6 +8,7 @@ from service import (
     accept,
     app,
     cas,
+    chunks,
     connections,
     context,
     cookies,
@@ -32,7 +33,11 @@ TEXT = (ROOT / "docs" / "limits.md").read_text()
 MIB = 2**20
 
 STATED = {
-    "connections": [f"{descriptors.MOST:,}", f"minus {descriptors.RESERVED:,}"],
+    "connections": [
+        f"{descriptors.MOST:,}",
+        f"minus {descriptors.RESERVED:,}",
+        f"at least {connections.AT_WORK_SECONDS} s",
+    ],
     "time for a request head": [f"{connections.HEAD_SECONDS:.0f} s"],
     "size of a request head": [f"{connections.HEAD_BYTES:,} bytes"],
     "incomplete heads altogether": [f"{connections.HEADS_BYTES // MIB} MiB"],
@@ -41,6 +46,11 @@ STATED = {
         f"{connections.BODY_BYTES:,} bytes",
         f"{connections.BODIES_BYTES // MIB} MiB altogether",
         f"1/{connections.BODIES_SHARE} of the connections",
+    ],
+    "framing of a chunked body": [
+        f"{chunks.OVERHEAD_BYTES:,} bytes of sizes",
+        f"{chunks.LINE_BYTES:,} for the size",
+        f"{connections.BODY_BYTES:,} bytes may come in chunks of 3 bytes",
     ],
     "work for a request head": [
         f"`Accept` {accept.LOOKED_AT:,} characters",
@@ -69,7 +79,7 @@ STATED = {
     "feed: long answers on their way": [
         f"{large.AT_ONCE} of {large.FROM_BYTES:,} bytes",
         f"{large.BYTES_PER_SECOND // MIB} MiB a second",
-        f"{large.PATIENCE_SECONDS:.0f} s at most ({large.HELD:,} of them)",
+        f"{large.PATIENCE_SECONDS:.0f} s at most (1/{large.HELD_SHARE} of the connections)",
     ],
     "database, readiness": [f"{readiness.SHARED_SECONDS} s"],
     "database, look-ups for people without a session (bypass, CAS single logout)": [

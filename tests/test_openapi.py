@@ -12,7 +12,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from service import __version__, app, openapi
-from tests.client import BROWSER, Answer, ask, bearer, cookie, send, sign_in
+from tests.client import BROWSER, Answer, ask, bearer, cookie, rested, send, sign_in
 from tests.conftest import PROVIDERS, Server, Settings, Start
 from tests.stores import unreachable
 from tests.test_docs import problems
@@ -310,6 +310,7 @@ def filled(path: str) -> str:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path} {row.status}")
 def test_an_answer_is_documented(server: Server, document: openapi.Document, row: Row) -> None:
+    rested(2)
     tag = ask(server.port, "/auth/revocations")["ETag"]
     headers = {name: value.replace("{tag}", tag) for name, value in row.headers.items()}
     target = row.target.replace("{seq}", tag.strip('"').partition(".")[0])

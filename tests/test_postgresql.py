@@ -13,7 +13,7 @@ from service import changes, db, users
 from service.config import Database as Where
 from service.db import Database, pgconnect, placeholders, postgresql
 from service.db.pool import Pool
-from service.errors import DatabaseUnavailable, Fault
+from service.errors import DatabaseUnavailable, Fault, TokenRevoked
 from service.revocation import Revocation
 from tests import people
 from tests.postgresql import Cluster
@@ -50,9 +50,9 @@ async def test_without_the_lock_a_late_commit_would_hide_a_row(where: Where) -> 
         await slow.execute(APPEND, ("slow",))
         await quick.execute(APPEND, ("quick",))
         await quick.commit()
-        seen = await changes.live(reading)
+        seen = await people.feed_rows(reading)
         await slow.commit()
-        later = await changes.live(reading, since=seen[-1]["seq"])
+        later = await people.feed_rows(reading, since=seen[-1]["seq"])
         assert [row["sid"] for row in seen + later] == ["quick"]  # slow's row is never read
 
 
@@ -78,11 +78,11 @@ async def test_who_draws_a_number_later_commits_later(where: Where) -> None:
         quick = asyncio.create_task(second())
         await asyncio.sleep(0.3)
         assert order == ["first drew"]
-        assert await changes.live(reading) == []
+        assert await people.feed_rows(reading) == []
         go_on.set()
         await asyncio.gather(slow, quick)
         assert order == ["first drew", "first commits", "second drew"]
-        assert [row["sid"] for row in await changes.live(reading)] == ["first", "second"]
+        assert [row["sid"] for row in await people.feed_rows(reading)] == ["first", "second"]
 
 
 @pytest.mark.parametrize("writers", [8])
@@ -112,7 +112,7 @@ async def test_a_reader_of_many_writers_misses_no_row_and_no_number_comes_late(
             since, is_last = 0, False
             while not is_last:
                 is_last = done.is_set()
-                for row in await changes.live(mine, since):
+                for row in await people.feed_rows(mine, since):
                     assert row["seq"] > since
                     since = row["seq"]
                     found.append(row["sid"])
@@ -441,6 +441,58 @@ async def test_a_database_that_cannot_be_used_is_a_fault_that_says_why(
         assert "s3cret" not in str(fault.value)
         assert "\n" not in str(fault.value)
     assert where != missing
+
+
+# --- A restore under the same name.
+
+
+async def test_a_database_that_takes_the_name_of_another_is_noticed(
+    where: Where, cluster: Cluster
+) -> None:
+    """All that is counted is the same in both: only the database itself is another one."""
+    served = name(where)
+    cluster.run(f"CREATE DATABASE restored TEMPLATE {served}")
+    cluster.run(APPEND, "restored", database="restored")
+    cluster.run(APPEND, "lost", database=served)
+    claims = {"id": 1, "ver": 1, "iat": 1, "exp": 600}
+    async with db.connect(where) as database:
+        await people.note(database)
+        feed = Revocation(database, max_staleness=60)
+        await feed.catch_up()
+        notes = cluster.run("SELECT seconds, until FROM token_lifetimes", database=served)
+        sql = "INSERT INTO token_lifetimes (seconds, until) VALUES (%s, %s)"
+        cluster.run(sql, *notes[0], database="restored")
+        cluster.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", served
+        )
+        await until(lambda: _try(lambda: cluster.run(f"ALTER DATABASE {served} RENAME TO gone")))
+        cluster.run(f"ALTER DATABASE restored RENAME TO {served}")
+        await feed.catch_up()
+        for sid in ("restored", "lost"):
+            with pytest.raises(TokenRevoked):
+                await feed.admit({**claims, "sid": sid})
+    cluster.run("DROP DATABASE gone WITH (FORCE)")
+
+
+async def test_rows_that_were_put_in_the_place_of_others_are_read(
+    where: Where, cluster: Cluster
+) -> None:
+    """As `pg_restore --clean` does it: the tables are made anew, in the same database."""
+    cluster.run(APPEND, "lost", database=name(where))
+    async with db.connect(where) as database:
+        feed = Revocation(database, max_staleness=60)
+        await feed.catch_up()
+        cluster.run("TRUNCATE changes RESTART IDENTITY", database=name(where))
+        cluster.run(APPEND, "restored", database=name(where))
+        await feed.catch_up()
+        assert len(feed) == 2
+
+
+def _try(action: Callable[[], object]) -> bool:
+    with contextlib.suppress(psycopg.errors.ObjectInUse):
+        action()
+        return True
+    return False
 
 
 # --- Placeholders.

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from service import audit, changes, context, db, identities, users
+from service import audit, context, db, identities, users
 from service.audit import Actor
 from service.config import Database as Where
 from service.db import Database, Transaction
@@ -76,7 +76,7 @@ async def entries(served: Served) -> list[str]:
 
 async def kinds(served: Served) -> list[str]:
     """Return the kinds of the rows in the feed."""
-    return [row["kind"] for row in await changes.live(served.database)]
+    return [row["kind"] for row in await people.feed_rows(served.database)]
 
 
 async def test_signing_out(served: Served) -> None:
@@ -174,6 +174,6 @@ async def test_changes_by_two_processes(where: Where, change: str) -> None:
 
         both = (one, other) * (TIMES // 10)
         await asyncio.gather(*(run(each) for each in both), return_exceptions=True)
-        assert len(await changes.live(one)) == 1
+        assert len(await people.feed_rows(one)) == 1
         recorded = 0 if change == "provider logout" else 1
         assert len(await audit.page(one, limit=200)) == before + recorded

@@ -1,10 +1,13 @@
 """The memory of what was taken back: what it admits, when it asks, and when it fails shut."""
 
 import asyncio
+import contextlib
 import io
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +16,11 @@ from service import changes, db, errors, logs, users
 from service.changes import lifetimes
 from service.changes.lifetimes import LEAD, MARGIN
 from service.config import Database as Where
-from service.db import Database, Transaction, Version
+from service.db import Database, Row, Transaction, Version
 from service.revocation import Revocation
 from service.tokens import Claims
-from tests import people
+from tests import people, stores
+from tests.stores import ON_SQLITE
 
 Change = Callable[[Transaction], Awaitable[Any]]
 
@@ -379,7 +383,7 @@ async def test_memory_forgets_what_the_database_has_pruned(
     assert len(feed) == 2
     async with database.transaction() as tx:
         assert await changes.prune(tx, now + 10 * 3600) == 1
-    await feed._read_state()
+    await feed.catch_up()
     # The newest row stays: it says how far the feed has come.
     assert await database.fetch_all("SELECT seq FROM changes") == [{"seq": 3}]
     assert len(feed) == 0
@@ -448,7 +452,7 @@ async def test_a_change_and_its_row_are_one_transaction(database: Database) -> N
 
     with pytest.raises(RuntimeError):
         await half()
-    assert await changes.live(database) == []
+    assert await people.feed_rows(database) == []
     user = await users.by_username(database, "manager")
     assert user is not None
     assert not user["disabled"]
@@ -565,6 +569,32 @@ async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
         assert await feed.admit(claims) is claims
 
 
+async def test_what_others_take_back_while_all_is_read_again_counts_beside_ones_own(
+    database: Database, feed: Revocation, elsewhere: Elsewhere
+) -> None:
+    ask, rows_read = database.feed.fetch_all, 0
+    claims = await claims_of(database, "user")
+
+    async def watched(sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        nonlocal rows_read
+        if "FROM changes WHERE seq > " in sql and parameters[0] == 0:
+            rows_read += 1
+            if rows_read == 1:
+                await feed.sign_out_user(people.BY, claims)
+                await elsewhere(lambda tx: users.sign_out(tx, people.BY, claims["id"]))
+        return await ask(sql, parameters)
+
+    await elsewhere(lambda tx: changes.session_ended(tx, "before", claims["exp"]))
+    await feed.catch_up()
+    await elsewhere(lambda tx: lifetimes.end_all(tx, 1000))
+    database.feed.fetch_all = watched  # type: ignore[method-assign]
+    await feed.catch_up()
+    assert rows_read == 1
+    between = {**claims, "ver": claims["ver"] + 1, "auth_time": claims["iat"]}
+    assert await refused(feed, between)
+    assert not await refused(feed, {**between, "ver": claims["ver"] + 2})
+
+
 async def test_rows_with_the_numbers_of_lost_rows_are_read_after_a_restore(
     database: Database, feed: Revocation
 ) -> None:
@@ -602,3 +632,64 @@ async def test_a_restored_backup_takes_nothing_out_of_memory(
     assert await refused(feed, session)
     assert await refused(feed, everywhere)
     assert feed.state.not_before == 1006
+
+
+async def test_a_restore_is_noticed_though_what_rose_makes_up_for_what_fell(
+    database: Database, feed: Revocation
+) -> None:
+    claims = {**await claims_of(database, "admin"), "auth_time": 1006}
+    async with database.transaction() as tx:
+        await lifetimes.end_all(tx, 1000)
+        for number in range(4):
+            await changes.session_ended(tx, f"lost-{number}", claims["exp"])
+    await feed.catch_up()
+    assert not await refused(feed, claims)
+    async with database.transaction() as tx:
+        await tx.execute("DELETE FROM changes WHERE seq > 1")
+        await tx.execute("UPDATE revocation_state SET not_before = not_before + 3")
+    await feed.catch_up()
+    assert await refused(feed, claims)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_later"),
+    [
+        ("seq=1 60=5", "seq=2 60=5", True),
+        ("seq=1", "seq=1 60=5", True),
+        ("seq=9 60=5", "seq=10 60=5", True),
+        ("seq=1 60=5", "seq=1 60=5", False),
+        ("seq=2 60=5", "seq=1 60=6", False),
+        ("seq=1 60=5 600=6", "seq=2 60=5", False),
+    ],
+)
+def test_a_version_is_later_if_no_part_of_it_fell_or_went(
+    before: str, after: str, *, is_later: bool
+) -> None:
+    assert Version("here", after).is_later_than(Version("here", before)) is is_later
+    assert not Version("there", after).is_later_than(Version("here", before))
+    assert not Version("here", after).is_later_than(None)
+
+
+@ON_SQLITE
+async def test_a_backup_that_is_written_through_sqlite_is_noticed_by_a_running_process(
+    database: Database, feed: Revocation, where: Where, tmp_path: Path
+) -> None:
+    """One that takes the file's place is, too: tests/test_faults_sqlite.py."""
+    claims = {**await claims_of(database, "admin"), "auth_time": 1000}
+    ended = {**claims, "sid": "restored", "auth_time": 9000}
+    db.save(where, tmp_path / "backup")
+    backup = stores.database_at(f"sqlite:///{tmp_path}/backup")
+    async with db.connect(backup) as restored, restored.transaction() as tx:
+        await changes.session_ended(tx, ended["sid"], ended["exp"])
+        await lifetimes.end_all(tx, 1000)
+    await feed.sign_out_session({**claims, "sid": "lost"})
+    await feed.catch_up()
+    assert where.path is not None
+    with (
+        contextlib.closing(sqlite3.connect(tmp_path / "backup")) as source,
+        contextlib.closing(sqlite3.connect(where.path)) as target,
+    ):
+        source.backup(target)
+    await feed.catch_up()
+    assert await refused(feed, claims)
+    assert await refused(feed, ended)

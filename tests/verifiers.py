@@ -45,7 +45,7 @@ class InPython:
     def sizes(self) -> dict[str, int]:
         """Call it."""
         tokens = self.verifier._remember.cache_info().currsize
-        return {"tokens": tokens, "rows": len(self.verifier._rows)}
+        return {"tokens": tokens, "rows": len(self.verifier._known.rows)}
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,7 @@ export class Verifier {
         continue;
       }
       if (said.since !== since) rows = new Map(); // of another database, once all is here
+      else if (rows === this.rows) rows = new Map(rows); // nothing half read counts
       for (const [, kind, who, ...rest] of said.changes) {
         if (!['session', 'revoked', 'changed'].includes(kind)) throw new Error(`unknown: ${kind}`);
         const [version, until] = kind === 'session' ? [Infinity, ...rest] : rest;
@@ -152,7 +153,8 @@ export class Verifier {
         prunedUntil: Math.max(prunedUntil, covered.prunedUntil),
       };
     }
-    this.rows = new Map([...rows].filter(([, [, until]]) => until > over));
+    // All at once, without an await in between: a verification knows one reading of the feed.
+    if (rows !== this.rows) this.rows = new Map([...rows].filter(([, [, until]]) => until > over));
     [this.#since, this.#etag, this.#fresh, this.#covered] = [since, etag, began - age, covered];
   }
 

@@ -26,6 +26,17 @@ class FeedStale(Exception):
     """For too long nobody has said what was taken back: a 503."""
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What one reading of the feed has left: never changed, and replaced as a whole."""
+
+    rows: dict[Any, tuple[int, int]] = field(default_factory=dict)  # below which `ver`, until when
+    since: int = 0
+    etag: str = ""
+    fresh: float = 0.0
+    covered: tuple[int, int, int] = 0, 0, 0  # `max_life`, `not_before` and `pruned_until`
+
+
 @dataclass(eq=False)
 class Verifier:
     """Verifies the tokens of one issuer, in any thread. Start it after a fork, not before."""
@@ -51,9 +62,7 @@ class Verifier:
         self._feed_keys: dict[Any, Any] = {(None, "HS256"): feed}
         self._keys_fetched, self._keys_last = 0.0, 0.0
         self._remember = functools.lru_cache(self.remembered)(self._check)
-        self._rows: dict[Any, tuple[int, int]] = {}  # below which `ver`, until when
-        self._since, self._etag, self._fresh = 0, "", 0.0
-        self._covered = 0, 0, 0  # the feed's `max_life`, `not_before` and `pruned_until`
+        self._known = _Known()
         self.stopped, self.fault = threading.Event(), Exception("not started")
 
     def start(self) -> "Verifier":
@@ -64,20 +73,20 @@ class Verifier:
 
     def verify(self, token: str) -> dict[str, Any]:
         """Return its claims. `roles` is empty if `stale_roles`: they changed, ask `/auth/me`."""
-        claims, now = self._remember(token), time.time()
-        max_life, not_before, pruned_until = self._covered
+        claims, known, now = self._remember(token), self._known, time.time()
+        max_life, not_before, pruned_until = known.covered
         if claims["exp"] <= max(now, pruned_until):
             raise Refused("token_expired")
         is_long = claims["exp"] - claims["iat"] > max_life
-        is_new = claims["iat"] > self._fresh - 5  # and its lifetime may be newer than the feed
-        if abs(now - self._fresh) > self.max_staleness or (is_long and is_new):
+        is_new = claims["iat"] > known.fresh - 5  # and its lifetime may be newer than the feed
+        if abs(now - known.fresh) > self.max_staleness or (is_long and is_new):
             raise FeedStale from self.fault
         if is_long:
             raise Refused("token_invalid")
         if claims.get("auth_time", claims["iat"]) < not_before:
             raise Refused("token_revoked")
         who = {"session": claims["sid"], "revoked": claims["id"], "changed": claims["id"]}
-        below = {row[0]: claims["ver"] < self._rows.get(row, (0, 0))[0] for row in who.items()}
+        below = {row[0]: claims["ver"] < known.rows.get(row, (0, 0))[0] for row in who.items()}
         if below["session"] or below["revoked"]:
             raise Refused("token_revoked")
         roles = [] if below["changed"] else [*claims["roles"]]
@@ -130,8 +139,8 @@ class Verifier:
         return {(str(key.key_id), key.algorithm_name): [key] for key in keys}
 
     def _read_feed(self) -> None:
-        began, age, more = time.time(), 0.0, True
-        rows, since, etag, covered = self._rows, self._since, self._etag, self._covered
+        known, began, age, more = self._known, time.time(), 0.0, True
+        rows, since, etag, covered = known.rows, known.since, known.etag, known.covered
         over = 0  # a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
         while more:
             etag, body = self._get(f"/auth/revocations?since={since}", etag)
@@ -147,7 +156,10 @@ class Verifier:
             if since and said.get("not_before", 0) > covered[1]:  # a restore: old numbers, new rows
                 rows, since, etag = {}, 0, ""
                 continue
-            rows = rows if said["since"] == since else {}  # of another database, once all is here
+            if said["since"] != since:
+                rows = {}  # of another database, once all is here
+            elif rows is known.rows:
+                rows = {**rows}
             for _, kind, who, *version, until in said["changes"]:
                 row = (*version, 2**62)[0], until  # the end of a session is that of every version
                 rows[kind, who] = max(row, rows.get((kind, who), row))
@@ -155,8 +167,9 @@ class Verifier:
             over = said.get("pruned_until", began)
             moments = said.get("not_before", 0), said.get("pruned_until", 0)
             covered = said["max_life"], *map(max, covered[1:], moments)  # none is taken back
-        self._rows = {who: row for who, row in rows.items() if row[1] > over}
-        self._since, self._etag, self._fresh, self._covered = since, etag, began - age, covered
+        if rows is not known.rows:
+            rows = {who: row for who, row in rows.items() if row[1] > over}
+        self._known = _Known(rows, since, etag, began - age, covered)
 
     def _get(self, path: str, etag: str = "") -> tuple[str, str]:
         self._latchkey.request("GET", path, headers={"If-None-Match": etag} if etag else {})

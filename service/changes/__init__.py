@@ -1,14 +1,12 @@
 """The revocation feed in the database: its rows, and the notes of how far tokens reach."""
 
 from service.changes import lifetimes
+from service.changes.pages import Page, read
 from service.changes.rows import (
-    ALL,
     DELETED,
     has_dead,
     is_revoked,
     is_user_revoked,
-    last_seq,
-    live,
     prune,
     session_ended,
     user_changed,
@@ -17,15 +15,14 @@ from service.changes.rows import (
 )
 
 __all__ = [
-    "ALL",
     "DELETED",
+    "Page",
     "has_dead",
     "is_revoked",
     "is_user_revoked",
-    "last_seq",
     "lifetimes",
-    "live",
     "prune",
+    "read",
     "session_ended",
     "user_changed",
     "user_revoked",

@@ -5,7 +5,9 @@ no revocation is forgotten before the horizon that held when it was written. Tim
 1970.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from service.clocks import TOLERANCE
 from service.db import Reader, Transaction
@@ -22,7 +24,8 @@ AHEAD = 1 + int(TOLERANCE)
 DATED_AHEAD = AHEAD + int(TOLERANCE)
 """How far ahead a server dates a sign-in at most: its own clock may be slow."""
 
-_MISTAKEN = DATED_AHEAD + int(TOLERANCE)  # a later `not_before` dates no sign-in anywhere
+_LATEST = DATED_AHEAD + int(TOLERANCE) + 1  # later than any server's clock dates a sign-in
+_MISTAKEN = _LATEST + 60  # a later `not_before` was written by a wrong clock
 _OLDER_VERSIONS = 86400  # how long a process of an older version may run on, which notes nothing
 _HALF = MARGIN // 2  # tokens that were issued while a revocation was written are covered as well
 _IS_DEAD = f"until <= ? - {MARGIN}"
@@ -47,6 +50,13 @@ class State:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_life", max(self.horizons, default=0))
+
+    @classmethod
+    def of(cls, lives: Sequence[tuple[Any, ...]], moments: Sequence[tuple[Any, ...]]) -> "State":
+        """Return what rows say: `seconds, noted_at, until` of each life, and the last three."""
+        horizons = {seconds: until or 0 for seconds, _, until in lives}
+        noted_at = {seconds: at for seconds, at, _ in lives if at}
+        return cls(horizons, noted_at, *(moments[0] if moments else ()))
 
     def after(self, known: "State") -> "State":
         """Return this, with what is known from before and may be lost with a restored backup."""
@@ -95,13 +105,11 @@ async def horizon(tx: Transaction, now: int) -> int:
 
 
 async def state(db: Reader) -> State:
-    """Read the notes. Read the rows of the feed before, not after: pruning may come in between."""
-    notes = await db.fetch_all("SELECT seconds, until, noted_at FROM token_lifetimes")
-    row = await db.fetch_one("SELECT pruned_until, not_before, disputes FROM revocation_state")
-    return State(
-        horizons={each["seconds"]: each["until"] or 0 for each in notes},
-        noted_at={each["seconds"]: each["noted_at"] for each in notes if each["noted_at"]},
-        **(row or {}),
+    """Read the notes alone; `changes.read` reads them with the rows of the same moment."""
+    lives = await db.fetch_all("SELECT seconds, noted_at, until FROM token_lifetimes")
+    moments = await db.fetch_all("SELECT pruned_until, not_before, disputes FROM revocation_state")
+    return State.of(
+        [tuple(row.values()) for row in lives], [tuple(row.values()) for row in moments]
     )
 
 
@@ -109,11 +117,13 @@ async def end_all(tx: Transaction, now: int) -> None:
     """Refuse the tokens of all sessions that have begun until `now`, by any server's clock.
 
     The moment lies ahead of `now`, and servers date new sign-ins by it. So it moves forward each
-    time. Only one that lies so far ahead that no server dates by it is a mistake, and moves back.
+    time, until no session can be dated as late. Only one that lies far beyond that is a mistake,
+    and moves back: not before a session that may have begun.
     """
-    before, moment = (await state(tx)).not_before, now + AHEAD
+    before = (await state(tx)).not_before
+    moment = max(now + AHEAD, min(before + 1, now + _LATEST))
     if before <= now + _MISTAKEN:
-        moment = max(moment, before + 1)
+        moment = max(moment, before)
     await tx.execute(
         "INSERT INTO revocation_state (id, pruned_until, not_before) VALUES (1, 0, ?)"
         " ON CONFLICT (id) DO UPDATE SET not_before = excluded.not_before",

@@ -10,25 +10,23 @@ from typing import Any
 
 from service.changes import lifetimes
 from service.changes.lifetimes import MARGIN
-from service.db import Database, Reader, Row, Transaction, Version
+from service.db import Database, Transaction, Version
 
 DELETED = 2**62
 """The version that a deleted user has in the feed: above every `ver`."""
 
-ALL = 2**62
-"""More rows than there will ever be."""
-
-_LAST = "SELECT coalesce(max(seq), 0) AS number FROM changes"
 _NEWEST = """
-SELECT (SELECT coalesce(max(seq), 0) FROM changes)
- + (SELECT CAST(coalesce(sum(coalesce(until, 1099511627776)), 0) AS BIGINT) FROM token_lifetimes)
- + (SELECT coalesce(max(pruned_until + not_before + disputes), 0)
- FROM revocation_state) AS number
+SELECT pg_relation_filepath('changes') AS place, concat_ws(' ',
+ 'seq=' || (SELECT coalesce(max(seq), 0) FROM changes),
+ (SELECT string_agg(seconds || '=' || coalesce(until, 0), ' ') FROM token_lifetimes),
+ (SELECT concat('pruned=', pruned_until, ' before=', not_before, ' disputes=', disputes)
+ FROM revocation_state)) AS parts
 """
+"""The place has the numbers of the database and of the table's file: most restores change one."""
+
 _IS_DEAD = "until <= ? AND seq < (SELECT max(seq) FROM changes)"
 _HAS_DEAD = f"SELECT 1 FROM changes WHERE {_IS_DEAD} LIMIT 1"  # noqa: S608  # a constant
 _PRUNE = f"DELETE FROM changes WHERE {_IS_DEAD}"  # noqa: S608  # a constant
-_SELECT = "SELECT seq, kind, sid, user_id, version, until FROM changes"
 
 
 async def session_ended(tx: Transaction, sid: str, until: int) -> bool:
@@ -67,21 +65,6 @@ async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
         (user_id, version),
     )
     return row is not None
-
-
-async def live(db: Reader, since: int = 0, limit: int = ALL) -> list[Row]:
-    """Read the first rows after `since`, in the order of `seq`: all that have not been pruned.
-
-    No clock decides what is read: a process whose clock is fast must not miss a row. A reader that
-    has seen a `seq` has missed none before it, since writers come one after another.
-    """
-    return await db.fetch_all(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
-
-
-async def last_seq(db: Reader) -> int:
-    """Read the highest `seq` that was used; 0 if none was."""
-    row = await db.fetch_one(_LAST)
-    return int(row["number"]) if row else 0
 
 
 async def version(db: Database) -> Version:

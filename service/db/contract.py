@@ -29,14 +29,26 @@ class Conflict(Exception):
 
 
 class Version(NamedTuple):
-    """What has been written so far. Of another `source` nothing that was read before is sure."""
+    """What has been written so far. Of another `source` nothing that was read before is sure.
+
+    `parts` are numbers with their names, as `seq=7 disputes=0`: never one sum, in which one that
+    fell with a restore is made up for by another one that rose.
+    """
 
     source: str
-    number: int
+    parts: str
 
     def is_later_than(self, before: "Version | None") -> bool:
-        """Tell whether all that was known before is still so: no row was lost with a crash."""
-        return before is not None and self.source == before.source and self.number > before.number
+        """Tell whether all that was known before is still so: no part fell, and none is gone."""
+        if before is None or self.source != before.source or self == before:
+            return False
+        now = _numbers(self.parts)
+        return all(number <= now.get(name, -1) for name, number in _numbers(before.parts).items())
+
+
+def _numbers(parts: str) -> dict[str, int]:
+    pairs = (part.split("=") for part in parts.split())
+    return {name: int(number) for name, number in pairs}
 
 
 class Reader(ABC):
@@ -101,7 +113,8 @@ class Database(Reader):
     async def data_version(self, probe: str) -> Version:
         """Return what changes when anybody has written what `probe` reads.
 
-        `probe` selects one integer, `number`; it is for databases that have nothing cheaper.
+        `probe` selects two texts: `place`, where the rows are kept, and the `parts` of the
+        version. It is for databases that have nothing cheaper.
         """
 
     @abstractmethod

@@ -90,13 +90,13 @@ class Database(contract.Database):
         return await self._readers.fetch_all(sql, parameters)
 
     async def data_version(self, probe: str) -> Version:
-        """Return the number that `probe` selects, and which server it was that said so.
+        """Return the parts that `probe` selects, and which server and place it was.
 
         A standby may be behind: it is not believed. Raises DatabaseUnavailable.
         """
         row = await self.feed.fetch_one(
-            f"SELECT ({probe}) AS number, pg_postmaster_start_time()::text AS source,"
-            " pg_is_in_recovery() AS is_standby"
+            "SELECT pg_postmaster_start_time()::text || ' ' || place AS source, parts,"  # noqa: S608  # a constant
+            f" pg_is_in_recovery() AS is_standby FROM ({probe}) AS probe"
         )
         if row is None or row["is_standby"]:
             for pool in self._reader_pools():
@@ -105,7 +105,7 @@ class Database(contract.Database):
         if row["source"] != self._source:
             self._source = row["source"]
             self._listener.listen_anew()
-        return Version(row["source"], row["number"])
+        return Version(row["source"], row["parts"])
 
     async def changed(self, seconds: float) -> None:
         """Wait for a notification, but no longer than `seconds`."""

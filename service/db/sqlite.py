@@ -118,7 +118,7 @@ class Database(contract.Database):
         """
         self._file.look()
         row = await self.feed.fetch_one("PRAGMA data_version")
-        return Version("", int(row["data_version"]) if row else 0)
+        return Version("", f"data={row['data_version'] if row else 0}")
 
     async def changed(self, seconds: float) -> None:
         """Wait: nobody says that a file has changed, and asking it costs next to nothing."""

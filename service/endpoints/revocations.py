@@ -9,7 +9,6 @@ from functools import partial
 from aiohttp import web
 
 from service import changes, context, errors, marks
-from service.changes import lifetimes
 from service.db import Row
 from service.documents import Document, Key
 from service.freshness import FRESH_SECONDS
@@ -19,6 +18,8 @@ from service.tokens import TYPES
 TYPE = TYPES[Purpose.FEED]
 AUDIENCE = "latchkey-revocations"
 _ROWS = 10_000
+RENEWED_SECONDS = 30
+"""How old the document can be that a cache gives out after a 304. Followers refuse one over 60."""
 
 
 @marks.public
@@ -43,29 +44,36 @@ async def feed(request: web.Request) -> web.Response:
     since = since if since <= newest else 0
     said = known.state
     state = f"{said.max_life}.{said.not_before}.{said.pruned_until}"
-    # With the signer: who has the document of an old key learns that there is a new one.
-    signer = request.app[context.TOKENS].signer(Purpose.FEED)
-    tag = f"{newest}.{state}.{signer}"
-    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
-    asked = {etag.value for etag in request.if_none_match or ()}
-    if since == newest and tag in asked:
+    # With the signer: who has the document of an old key learns that there is a new one. With the
+    # time: no 304 lets a cache give out a document again that is over.
+    tokens = request.app[context.TOKENS]
+    signer = tokens.signer(Purpose.FEED)
+    tag = f"{newest}.{state}.{signer}.{tokens.now() // RENEWED_SECONDS:x}"
+    headers = {"ETag": f'"{tag}.{since}"', "Cache-Control": "no-cache"}
+    # Who has read up to the newest row from another place knows as much.
+    known_tags = {etag.value.rpartition(".")[0] for etag in request.if_none_match or ()}
+    if since == newest and tag in known_tags:
         return web.Response(status=304, headers=headers)
     key = Key(since, newest, signer, state)
-    body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
+    answers = request.app[context.LARGE_ANSWERS]
+    try:
+        body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
+    except errors.Overloaded:
+        await answers.refuse()
     headers["Content-Type"] = f"application/{TYPE}"
-    return await request.app[context.LARGE_ANSWERS].answer(request, body, headers)
+    return await answers.answer(request, body, headers)
 
 
 async def _make(app: web.Application, key: Key) -> Document:
     """Return the signed document of what came after `since`."""
     known, since, database = app[context.REVOCATION], key.since, app[context.DATABASE].feed
-    rows = await changes.live(database, since, _ROWS)
-    state = (await lifetimes.state(database)).after(known.state)
+    page = await changes.read(database, since, _ROWS)
+    rows, state = page.rows, page.state.after(known.state)
     more = len(rows) == _ROWS
     document = {
         "age": round(known.age, 3),
         "since": since,
-        "next": rows[-1]["seq"] if rows else key.newest,
+        "next": rows[-1]["seq"] if rows else since,
         "more": more,
         "max_life": state.max_life,
         "not_before": state.not_before,
