@@ -12,6 +12,7 @@ from service import (
     errors,
     logs,
     marks,
+    media,
     provider_logouts,
     provider_sessions,
 )
@@ -23,7 +24,6 @@ from service.providers import Provider
 
 NAME = "cas"
 _PATH = "/auth/cas"
-_FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 10
 _MAX_FORM = 4 * cas.MOST_LOGOUT_BYTES
 """Bytes of a form: an escaped byte takes three."""
@@ -156,8 +156,8 @@ def _service(config: Config, attempt: str) -> str:
 
 async def _logout_request(request: web.Request) -> str:
     """Return the one field `logoutRequest` of a form."""
-    if request.content_type != _FORM:
-        raise errors.ContentTypeUnsupported(f"Send the body as {_FORM}.")
+    if media.of(request.headers).type != media.FORM:
+        raise errors.ContentTypeUnsupported(f"Send the body as {media.FORM}.")
     data = await request.read()
     if len(data) > _MAX_FORM:
         raise errors.LogoutRequestInvalid
