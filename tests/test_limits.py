@@ -25,6 +25,7 @@ from service import (
     strict_xml,
     tokens,
 )
+from service.bodies import strict, writes
 from service.db import postgresql
 from service.login.sso import replays
 from tests.conftest import ROOT
@@ -65,6 +66,9 @@ STATED = {
         f"{strict_xml.MOST:,} attributes",
         f"{strict_xml.MAX_DEPTH} levels",
         f"{strict_xml.MAX_NAMESPACE} characters",
+    ],
+    "users in bodies and forms": [
+        f"{writes.MOST_ROLES:,} entries in a list of roles, {strict.MOST_FAULTS} faults"
     ],
     "time to read an answer": [f"{connections.UNREAD_SECONDS:.0f} s"],
     "feed: documents being made": [
