@@ -16,6 +16,9 @@ from service import errors, strict_xml, users
 TICKET = re.compile(r"ST-[A-Za-z0-9._-]{1,253}", re.ASCII)
 """A service ticket (section 3.1), with the dots that servers add for their host name."""
 
+MOST_LOGOUT_BYTES = 4096
+"""The length of a logout request. It names a user and a ticket, and has some 600 bytes."""
+
 _CAS = "{http://www.yale.edu/tp/cas}"
 _SAML = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 _VALIDATE = {"2.0": "/serviceValidate", "3.0": "/p3/serviceValidate"}
@@ -81,8 +84,11 @@ def read_answer(data: bytes) -> Known:
 
 def read_logout_request(text: str) -> str:
     """Return the ticket whose session is to end (section 3.7). Raises LogoutRequestInvalid."""
+    data = text.encode()
+    if len(data) > MOST_LOGOUT_BYTES:
+        raise errors.LogoutRequestInvalid from ValueError("too long")
     try:
-        return _ended_ticket(strict_xml.loads(text.encode()))
+        return _ended_ticket(strict_xml.loads(data))
     except ValueError as error:
         raise errors.LogoutRequestInvalid from error
 

@@ -159,10 +159,14 @@ def json_response(value: object, status: int = 200) -> web.Response:
 
 def is_known(request: web.Request, etag: str) -> bool:
     """Tell whether `If-None-Match` names an entity tag, in quotes (RFC 9110 section 13.1.2)."""
+    return not known_tags(request).isdisjoint({"*", etag.strip('"')})
+
+
+def known_tags(request: web.Request) -> set[str]:
+    """Return what `If-None-Match` names, without quotes; nothing if it is long."""
     if len(request.headers.get("If-None-Match", "")) > MOST_TAGS_LENGTH:
-        return False
-    known = {tag.value for tag in request.if_none_match or ()}
-    return bool(known & {"*", etag.strip('"')})
+        return set()
+    return {tag.value for tag in request.if_none_match or ()}
 
 
 async def asset_response(

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from service import errors
 from service.bodies.queries import cursor
 from tests.api import ROLES, USERS, Api
 from tests.client import Answer, ask, bearer, cookie, sign_in
@@ -381,6 +382,26 @@ def test_a_taken_name_is_a_conflict(
 def test_what_is_not_json_is_refused(api: Api, data: bytes) -> None:
     answer = api(USERS, "POST", data)
     assert (answer.status, answer.code) == (400, "json_invalid")
+
+
+def test_an_answer_names_a_hundred_faults(api: Api) -> None:
+    hundred = api(USERS, "POST", {"username": "x", "roles": [0] * 100})
+    assert len(faults(hundred)) == 100
+    assert hundred.json["detail"] == errors.ValidationError.detail
+    for body in ({"roles": [0] * 1000}, {f"x{number}": 0 for number in range(1000)}):
+        answer = api(USERS, "POST", {"username": "x", **body})
+        assert len(faults(answer)) == 100
+        assert answer.json["detail"].startswith("There are 1,000 faults. Mend the first 100")
+
+
+def test_a_list_of_roles_has_a_bound(api: Api) -> None:
+    made = api(USERS, "POST", {"username": "many", "roles": ["add_documents"] * 1000})
+    where = made["Location"]
+    for roles in (["add_documents"] * 1001, [0] * 20_000):
+        said = {"roles": "has more than 1,000 entries"}
+        assert faults(api(USERS, "POST", {"username": "x", "roles": roles})) == said
+        assert faults(api(where, "PATCH", {"roles": roles})) == said
+    assert api(where, "DELETE").status == 204
 
 
 @pytest.mark.parametrize(

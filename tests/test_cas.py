@@ -370,6 +370,11 @@ def test_the_bounds_of_a_logout_request(server: Server) -> None:
         answer = cas.post(server, b"{}", Content_Type=kind)
         assert (answer.status, answer.code) == (415, "content_type_unsupported")
     assert cas.post(server, b"").code == "logout_request_invalid"
+    longest = logout_request("ST-1", inside=" " * (4096 - len(logout_request("ST-1"))))
+    escaped = "".join(f"%{byte:02x}" for byte in longest.encode())
+    assert cas.post(server, f"logoutRequest={escaped}&x={'y' * 2000}".encode()).status == 204
+    assert log_out(server, f"{longest} ").code == "logout_request_invalid"
+    assert cas.post(server, f"logoutRequest={escaped}&x={'y' * 4100}".encode()).status == 400
     assert cas.post(server, b"x", Content_Encoding="gzip").code == "encoding_unsupported"
 
 

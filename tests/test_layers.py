@@ -29,6 +29,7 @@ LAYERS = {
     "board": 0,
     "door": 0,
     "listeners": 1,
+    "media": 1,
     "metrics": 2,
     "cookies": 2,
     "jws": 2,

@@ -8,6 +8,7 @@ from service import (
     accept,
     app,
     bounds,
+    cas,
     chunks,
     context,
     cookies,
@@ -21,8 +22,10 @@ from service import (
     peers,
     readiness,
     server,
+    strict_xml,
     tokens,
 )
+from service.bodies import strict, writes
 from service.db import postgresql
 from service.login.sso import replays
 from tests.conftest import ROOT
@@ -61,6 +64,16 @@ STATED = {
         f"cookies {cookies.MOST_PAIRS:,} and {cookies.MOST_ENCODED} encoded",
         f"`If-None-Match` {context.MOST_TAGS_LENGTH:,} characters",
         f"`Content-Type` {middleware.CONTENT_TYPE_LENGTH}",
+    ],
+    "XML of CAS": [
+        f"logout request {cas.MOST_LOGOUT_BYTES:,} bytes",
+        f"{strict_xml.MOST:,} elements",
+        f"{strict_xml.MOST:,} attributes",
+        f"{strict_xml.MAX_DEPTH} levels",
+        f"{strict_xml.MAX_NAMESPACE} characters",
+    ],
+    "users in bodies and forms": [
+        f"{writes.MOST_ROLES:,} entries in a list of roles, {strict.MOST_FAULTS} faults"
     ],
     "time to read an answer": [f"{bounds.UNREAD_SECONDS:.0f} s"],
     "feed: documents being made": [

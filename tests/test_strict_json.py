@@ -60,6 +60,8 @@ REFUSED: dict[str, bytes] = {
     "lists nested just too deeply": b"[" * 33 + b"]" * 33,
     "lists nested too deeply": b"[" * 200_000 + b"]" * 200_000,
     "objects nested too deeply": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
+    "nesting, then a text that is not closed": b"[" * 33 + b'"' + b'\\"' * 99,
+    "nesting, then a text that ends in a backslash": b"[" * 33 + b'"' + b'\\"' * 99 + b"\\",
     "two values": b"{}{}",
     "something after": b"{} x",
     "a NUL after": b"{}\0",

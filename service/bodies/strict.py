@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 from service import errors
 
 _MAX_PATH = 100
+MOST_FAULTS = 100
+"""How many are named in one answer."""
 _MESSAGES = {
     "missing": "is required",
     "extra_forbidden": "is not known here, or cannot be set",
@@ -40,15 +42,20 @@ Shape = TypeVar("Shape", bound=Strict)
 
 
 def read(kind: type[Shape], value: object, context: Any = None) -> Shape:
-    """Return `value` in a shape. Raises ValidationError, which names every fault."""
+    """Return `value` in a shape. Raises ValidationError, which names every fault, or the first."""
     try:
         return kind.model_validate(value, context=context)
     except Invalid as invalid:
+        count = invalid.error_count()
         raise errors.ValidationError(
+            f"There are {count:,} faults. Mend the first {MOST_FAULTS}, which `errors` names, and"
+            " send the request again."
+            if count > MOST_FAULTS
+            else None,
             errors=[
                 {"attribute": _path(error["loc"]), "message": _message(error)}
-                for error in invalid.errors(include_url=False, include_input=False)
-            ]
+                for error in invalid.errors(include_url=False, include_input=False)[:MOST_FAULTS]
+            ],
         ) from None
 
 

@@ -15,6 +15,9 @@ from pydantic import (
 from service import errors, users
 from service.bodies.strict import ID, Strict, printable, read
 
+MOST_ROLES = 1000
+"""How many a list may name: some ten times as many as fit into a token."""
+
 
 def _username(text: str) -> str:
     try:
@@ -47,6 +50,12 @@ def _known_role(value: object, info: ValidationInfo) -> str:
     return name
 
 
+def _few(value: object) -> object:
+    if isinstance(value, list) and len(value) > MOST_ROLES:
+        raise ValueError(f"has more than {MOST_ROLES:,} entries")
+    return value
+
+
 def _bare(value: object) -> object:
     """Refuse `Ada <ada@example.org>`, of which the library would take the address."""
     if isinstance(value, str) and set(value) & set("<> "):
@@ -75,7 +84,7 @@ _Name = Annotated[
 _Email = Annotated[
     Annotated[EmailStr, StringConstraints(max_length=254)] | None, BeforeValidator(_bare)
 ]
-_Roles = list[Annotated[str, BeforeValidator(_known_role)]]
+_Roles = Annotated[list[Annotated[str, BeforeValidator(_known_role)]], BeforeValidator(_few)]
 
 
 class _User(Strict):

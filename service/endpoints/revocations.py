@@ -51,7 +51,7 @@ async def feed(request: web.Request) -> web.Response:
     tag = f"{newest}.{state}.{signer}.{tokens.now() // RENEWED_SECONDS:x}"
     headers = {"ETag": f'"{tag}.{since}"', "Cache-Control": "no-cache"}
     # Who has read up to the newest row from another place knows as much.
-    known_tags = {etag.value.rpartition(".")[0] for etag in request.if_none_match or ()}
+    known_tags = {each.rpartition(".")[0] for each in context.known_tags(request)}
     if since == newest and tag in known_tags:
         return web.Response(status=304, headers=headers)
     key = Key(since, newest, signer, state)

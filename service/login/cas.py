@@ -12,6 +12,7 @@ from service import (
     errors,
     logs,
     marks,
+    media,
     provider_logouts,
     provider_sessions,
 )
@@ -23,8 +24,9 @@ from service.providers import Provider
 
 NAME = "cas"
 _PATH = "/auth/cas"
-_FORM = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 10
+_MAX_FORM = 4 * cas.MOST_LOGOUT_BYTES
+"""Bytes of a form: an escaped byte takes three."""
 
 
 @marks.public
@@ -154,11 +156,13 @@ def _service(config: Config, attempt: str) -> str:
 
 async def _logout_request(request: web.Request) -> str:
     """Return the one field `logoutRequest` of a form."""
-    if request.content_type != _FORM:
-        raise errors.ContentTypeUnsupported(f"Send the body as {_FORM}.")
+    if media.of(request.headers).type != media.FORM:
+        raise errors.ContentTypeUnsupported(f"Send the body as {media.FORM}.")
+    data = await request.read()
+    if len(data) > _MAX_FORM:
+        raise errors.LogoutRequestInvalid
     try:
-        text = (await request.read()).decode()
-        fields = parse_qs(text, max_num_fields=_MAX_FIELDS, errors="strict")
+        fields = parse_qs(data.decode(), max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:
         raise errors.LogoutRequestInvalid from None
     values = fields.get("logoutRequest", [])

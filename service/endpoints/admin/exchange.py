@@ -6,19 +6,17 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import bodies, context, errors, strict_form, strict_json, users
+from service import bodies, context, errors, media, strict_form, strict_json, users
 from service.db import Database, Transaction
 from service.users import User
 
-_JSON = frozenset({"application/json", "application/merge-patch+json"})
-_FORM = "application/x-www-form-urlencoded"
-_UTF_8 = frozenset({"utf-8", "utf8"})
+_JSON = frozenset({media.JSON, "application/merge-patch+json"})
 
 
 async def body(request: web.Request) -> Any:
     """Return the JSON value that was sent. Raises ContentTypeUnsupported, JsonInvalid."""
-    charset = (request.charset or "utf-8").lower()
-    if request.content_type not in _JSON or charset not in _UTF_8:
+    sent = media.of(request.headers)
+    if sent.type not in _JSON or not sent.is_utf_8:
         raise errors.ContentTypeUnsupported
     try:
         return strict_json.loads(await request.read())
@@ -69,9 +67,8 @@ def require_match(request: web.Request, user: Mapping[str, Any]) -> None:
 async def form(request: web.Request) -> strict_form.Fields:
     """Return the fields of a form. Raises ContentTypeUnsupported, FormInvalid."""
     data = await request.read()
-    charset = (request.charset or "utf-8").lower()
-    if data and (request.content_type != _FORM or charset not in _UTF_8):
-        raise errors.ContentTypeUnsupported(f"Send the body as {_FORM}.")
+    if data and media.of(request.headers) != media.Media(media.FORM):
+        raise errors.ContentTypeUnsupported(f"Send the body as {media.FORM}.")
     try:
         return strict_form.loads(data)
     except ValueError:

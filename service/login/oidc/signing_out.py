@@ -5,14 +5,14 @@ from urllib.parse import parse_qs
 from aiohttp import web
 from authlib.common.urls import add_params_to_uri
 
-from service import context, errors, logouts, marks, provider_logouts, provider_sessions
+from service import context, errors, logouts, marks, media, provider_logouts, provider_sessions
 from service.login.oidc import clients
 from service.openid import Rejected, logout_token, signed
 from service.openid.logout_token import Logout
 from service.openid.provider import Provider
 from service.provider_sessions import ProviderSession
 
-_FORM = "application/x-www-form-urlencoded"
+_MAX_FIELDS = 10
 
 
 async def leave(app: web.Application, came_from: ProviderSession, _back: str) -> str | None:
@@ -75,13 +75,19 @@ async def _end(request: web.Request, provider: str, logout: Logout) -> int:
 
 
 async def _token(request: web.Request) -> str:
-    """Return the one logout token in the form. Raises LogoutTokenInvalid."""
+    """Return the one logout token in the form. Raises LogoutTokenInvalid, ContentTypeUnsupported.
+
+    What is readable and not a form is a bad request in the words of the standard (section 2.8).
+    """
+    if media.of(request.headers).type != media.FORM:
+        raise errors.LogoutTokenInvalid
     try:
-        form = parse_qs((await request.read()).decode("ascii"), strict_parsing=True)
+        text = (await request.read()).decode("ascii")
+        form = parse_qs(text, strict_parsing=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
         raise errors.LogoutTokenInvalid from None
     tokens = form.get("logout_token", [])
-    if request.content_type != _FORM or len(tokens) != 1:
+    if len(tokens) != 1:
         raise errors.LogoutTokenInvalid
     return tokens[0]
 
