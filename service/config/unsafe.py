@@ -31,7 +31,7 @@ def findings(config: Config) -> tuple[Finding, ...]:
     found = [
         *_networks(config),
         *_anywhere(config),
-        *permissions.readable(config),
+        *permissions.findings(config),
         *public_providers.findings(config),
         *openid.joined(config),
         *_choosable(config),
