@@ -4,6 +4,7 @@ An identity is a provider's name and the subject: what the provider calls the ac
 letter. It is never matched with a user by a name or an e-mail address.
 """
 
+import json
 from collections.abc import Collection
 from typing import Any
 
@@ -14,6 +15,8 @@ from service.config import RoleRule
 from service.db import Conflict, Database, Row, Transaction
 from service.errors import IdentityNotFound, IdentityTaken
 from service.users import User, rights
+
+_BY_PROVIDER = "provider:"
 
 
 async def by_identity(db: Database | Transaction, provider: str, subject: str) -> User | None:
@@ -31,6 +34,35 @@ async def of_user(db: Database | Transaction, user_id: int) -> list[Row]:
         " ORDER BY provider, subject",
         (user_id,),
     )
+
+
+def actor_name(provider: str) -> str:
+    """Return what the audit calls a provider: no administrator and no command is called so."""
+    return _BY_PROVIDER + provider
+
+
+async def other_namers(db: Database | Transaction, user: User, provider: str) -> list[str]:
+    """Return the providers besides `provider` that chose a user's name, or may have chosen it.
+
+    They created the user, as the audit tells, or sign it in by a link that no administrator made.
+    """
+    rows = await db.fetch_all(
+        "SELECT action, actor, detail FROM audit WHERE target_id = ?"
+        " AND action IN ('user_create', 'identity_link')",
+        (user["id"],),
+    )
+    namers, by_hand = set(), set()
+    for row in rows:
+        is_provider = row["actor"].startswith(_BY_PROVIDER)
+        if is_provider and row["action"] == "user_create":
+            namers.add(row["actor"].removeprefix(_BY_PROVIDER))
+        elif not is_provider and row["action"] == "identity_link":
+            detail = json.loads(row["detail"])
+            by_hand.add((detail["provider"], detail["subject"]))
+    for row in await of_user(db, user["id"]):
+        if (row["provider"], row["subject"]) not in by_hand:
+            namers.add(row["provider"])
+    return sorted(namers - {provider})
 
 
 async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> bool:

@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
-from service import keys, logs
+from service import exposure, keys, logs
 from service.config import Config
 from service.keys import KeyRing
 
 _SECONDS = 0.25
 
-Mark = tuple[int, ...] | None
+Mark = tuple[object, ...] | None
 
 
 class KeyWatch:
@@ -25,7 +24,7 @@ class KeyWatch:
     def __init__(self, config: Config) -> None:
         """Make it before the keys are read, so that no change falls in between."""
         self._config = config
-        self._mark = _mark(config.jwt_keys_file)
+        self._mark = _mark(config)
         self._wake = asyncio.Event()
         self.fault: str | None = None
         """What is wrong with the file as it is now, for strangers; None if it is good."""
@@ -44,7 +43,7 @@ class KeyWatch:
                 async with asyncio.timeout(_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
-            mark = await asyncio.to_thread(_mark, self._config.jwt_keys_file)
+            mark = await asyncio.to_thread(_mark, self._config)
             if mark != self._mark:
                 self._mark = mark
                 await self._read(use)
@@ -55,7 +54,7 @@ class KeyWatch:
         try:
             ring = await asyncio.to_thread(keys.load, self._config)
         except keys.BadFile as error:
-            self._keep(error.reason.replace("\n  ", "; "))
+            self._keep(error.reason.replace("\n  ", "; "), error.cure)
         except Exception as error:  # noqa: BLE001  # whatever it is, the watch goes on
             self._keep(f"the file cannot be used ({type(error).__name__})")
         else:
@@ -64,18 +63,23 @@ class KeyWatch:
             signing = ring.keys(keys.Purpose.SESSION).signing
             logs.event("keys_read", signing=signing.kid, algorithm=signing.algorithm)
 
-    def _keep(self, fault: str) -> None:
+    def _keep(self, fault: str, cure: str = "") -> None:
         if fault != self.fault:
-            logs.event("keys_file_bad", level=logs.ERROR, fault=fault, kept="the keys before")
+            more = {"cure": cure} if cure else {}
+            logs.event(
+                "keys_file_bad", level=logs.ERROR, fault=fault, **more, kept="the keys before"
+            )
         self.fault = fault
 
 
-def _mark(path: Path | None) -> Mark:
-    """Return what changes when the file does; () when it cannot be seen."""
+def _mark(config: Config) -> Mark:
+    """Return what changes when the file does, or who can change it; () when it cannot be seen."""
+    path = config.jwt_keys_file
     try:
         facts = path.stat() if path else None
     except OSError:
         return ()
     if facts is None:
         return None
-    return facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino, facts.st_size
+    exposed = exposure.at(path) if path and config.production else None
+    return facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino, facts.st_size, exposed

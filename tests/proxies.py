@@ -78,6 +78,8 @@ class Application:
     """An HTTP server that keeps what it receives, and answers with the user it was told of."""
 
     def __init__(self) -> None:
+        self.heads: list[str] = []
+        """The targets of requests whose head has come, whether or not their body has."""
         self.received: list[Received] = []
         self.keep: Callable[[Received], None] = self.received.append
         self.port = free_port()
@@ -104,6 +106,7 @@ class Application:
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.heads.append(request.raw_path)
         size = 0
         if request.can_read_body:
             async for chunk in request.content.iter_chunked(65536):

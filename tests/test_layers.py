@@ -11,6 +11,7 @@ LAYERS = {
     "service": 0,
     "accept": 0,
     "claim_values": 0,
+    "exposure": 0,
     "folding": 0,
     "freshness": 0,
     "inserts": 0,

@@ -94,7 +94,7 @@ def _is_host(text: str) -> bool:
 def database_in(path: Path) -> Database:
     """Read an address from a file, as DATABASE_URL_FILE is read. Raises ValueError."""
     faults: dict[str, str] = {}
-    text = files.read_secret("", path, faults)
+    text = files.read_secret("", path, faults, files.Seen())
     if text is None:
         raise ValueError(faults[""])
     return database(text)

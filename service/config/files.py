@@ -5,18 +5,35 @@ import os
 import select
 import stat
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv.parser import parse_stream
+
+from service import exposure
+from service.exposure import Exposure
 
 _MAX_SECRET_FILE = 65536
 _PIPE_SECONDS = 5
 
 
-def read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
+@dataclass(slots=True)
+class Seen:
+    """Files that were read: which hold secrets, and which others could change at that moment."""
+
+    secrets: dict[str, Path] = field(default_factory=dict)
+    exposed: dict[str, Exposure] = field(default_factory=dict)
+
+    def note(self, name: str, path: Path, descriptor: int) -> None:
+        """Note why others can change an open file, if they can."""
+        if (found := exposure.of(path, descriptor)) is not None:
+            self.exposed[name] = found
+
+
+def read_secret(name: str, path: Path, faults: dict[str, str], seen: Seen) -> str | None:
     """Return a secret's file without the line end at its end."""
     try:
-        data = _read(path)
+        data = _read(name, path, seen)
         text = data.decode("utf-8")
     except (OSError, ValueError) as error:
         faults[name] = f"must be the path of a readable text file ({type(error).__name__})"
@@ -30,7 +47,7 @@ def read_secret(name: str, path: Path, faults: dict[str, str]) -> str | None:
     return text or None
 
 
-def _read(path: Path) -> bytes:
+def _read(name: str, path: Path, seen: Seen) -> bytes:
     """Read a file, or a pipe that a program writes to: its bytes must come within some seconds.
 
     Raises OSError and, of what is neither, UnsupportedOperation.
@@ -42,6 +59,7 @@ def _read(path: Path) -> bytes:
             raise IsADirectoryError
         if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
             raise io.UnsupportedOperation
+        seen.note(name, path, descriptor)
         data, deadline = b"", time.monotonic() + _PIPE_SECONDS
         while len(data) <= _MAX_SECRET_FILE:
             left = max(0.0, deadline - time.monotonic())
@@ -54,12 +72,13 @@ def _read(path: Path) -> bytes:
         return data
 
 
-def read_dotenv(path: Path, faults: dict[str, str]) -> dict[str, str]:
+def read_dotenv(path: Path, faults: dict[str, str], seen: Seen) -> dict[str, str]:
     """Return what the file `.env` sets; nothing, if there is none."""
     if not path.is_file():
         return {}
     try:
         with path.open(encoding="utf-8") as stream:
+            seen.note(str(path), path, stream.fileno())
             bindings = list(parse_stream(stream))
     except (OSError, ValueError) as error:
         faults[str(path)] = f"cannot be read ({type(error).__name__})"

@@ -1,33 +1,45 @@
-"""Who may read and write the files that hold secrets."""
+"""Who may read and change the files that hold secrets."""
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from service import exposure
 from service.config.model import Config
+from service.exposure import Exposure
 
 
-def writable(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, str]]:
-    """Yield the files that every user of the machine may change: keys of theirs would count."""
-    for name, path in files:
-        if _mode(path) & stat.S_IWOTH:
-            yield name, f"names a file that every user of this machine can change. {_cure(path)}"
+def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[str, str]]:
+    """Yield the files that others can change: those that were read, and the file of keys.
+
+    That one is read later, and refused once more by what it is then (service.keys).
+    """
+    found = None if keys is None else exposure.at(keys)
+    for name, exposed in (*seen.items(), ("JWT_KEYS_FILE", found)):
+        if exposed is not None:
+            yield name, _changeable(exposed)
 
 
-def readable(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield the files that every user of the machine may read.
+def findings(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield the files that others can change, or that every user of the machine may read.
 
-    A group may: volumes of Kubernetes are shared in this way.
+    A group may read: volumes of Kubernetes are shared in this way.
     """
     files = list(config.secret_files)
     if config.database.path is not None:
         files.append(("DATABASE_URL", config.database.path))
     for name, path in files:
-        mode = _mode(path)
-        if mode & stat.S_IWOTH:
-            yield name, f"names a file that every user of this machine can change. {_cure(path)}."
-        elif mode & stat.S_IROTH:
-            yield name, f"names a file that every user of this machine can read. {_cure(path)}."
+        if (exposed := exposure.at(path)) is not None:
+            yield name, f"{_changeable(exposed)}."
+        elif _mode(path) & stat.S_IROTH:
+            yield (
+                name,
+                (f"names a file that every user of this machine can read. Run: chmod 600 {path}."),
+            )
+
+
+def _changeable(exposed: Exposure) -> str:
+    return f"names a file {exposed.what}. Run: {exposed.cure}"
 
 
 def _mode(path: Path) -> int:
@@ -37,7 +49,3 @@ def _mode(path: Path) -> int:
     except (OSError, ValueError):
         return 0
     return mode if stat.S_ISREG(mode) else 0
-
-
-def _cure(path: Path) -> str:
-    return f"Run: chmod 600 {path}"

@@ -31,16 +31,16 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     Raises Fault with one line for each bad, missing, misspelt or premature setting.
     """
     faults: dict[str, str] = {}
-    secret_files: dict[str, Path] = {}
-    values = _gather(os.environ if environ is None else environ, dotenv, faults, secret_files)
+    seen = files.Seen()
+    values = _gather(os.environ if environ is None else environ, dotenv, faults, seen)
     parsed = _parse(values, faults)
     _check_together(parsed, values, faults)
     if parsed["JWT_KEYS_FILE"] is not None:
-        secret_files["JWT_KEYS_FILE"] = parsed["JWT_KEYS_FILE"]
+        seen.secrets["JWT_KEYS_FILE"] = parsed["JWT_KEYS_FILE"]
     if parsed["ENVIRONMENT"] != "production":
-        secret_files.pop(str(dotenv), None)  # its secrets are worth nothing elsewhere
+        seen.secrets.pop(str(dotenv), None)  # its secrets are worth nothing elsewhere
     else:
-        for name, fault in permissions.writable(secret_files.items()):
+        for name, fault in permissions.refused(seen.exposed, parsed["JWT_KEYS_FILE"]):
             faults.setdefault(name, fault)
     if faults:
         raise Fault(_message(faults))
@@ -48,7 +48,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     return Config(
         database=database,
         openid=openid_providers,
-        secret_files=tuple(secret_files.items()),
+        secret_files=tuple(seen.secrets.items()),
         **{name.lower(): value for name, value in parsed.items()},
     )
 
@@ -76,7 +76,7 @@ def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".en
 def _load_some(environ: Mapping[str, str] | None, dotenv: Path, *names: str) -> dict[str, Any]:
     """Read some settings, whatever the others are. Raises Fault."""
     faults: dict[str, str] = {}
-    values = _gather(os.environ if environ is None else environ, dotenv, faults)
+    values = _gather(os.environ if environ is None else environ, dotenv, faults, files.Seen())
     parsed = _parse(values, faults)
     faults = {name: fault for name, fault in faults.items() if name.startswith((*names, "."))}
     if faults:
@@ -86,7 +86,7 @@ def _load_some(environ: Mapping[str, str] | None, dotenv: Path, *names: str) -> 
 
 def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> str:
     """Read ENVIRONMENT alone; what is not one of its words counts as production."""
-    values = _gather(os.environ if environ is None else environ, dotenv, {})
+    values = _gather(os.environ if environ is None else environ, dotenv, {}, files.Seen())
     word = values.get("ENVIRONMENT", "").lower()
     return word if word in {"development", "test"} else "production"
 
@@ -97,37 +97,39 @@ def inherited(**settings: str) -> dict[str, str]:
 
 
 def _gather(
-    environ: Mapping[str, str],
-    dotenv: Path,
-    faults: dict[str, str],
-    secret_files: dict[str, Path] | None = None,
+    environ: Mapping[str, str], dotenv: Path, faults: dict[str, str], seen: files.Seen
 ) -> Values:
     """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers.
 
-    `secret_files` gets the files that secrets were read from.
+    `seen` gets the files that were read.
     """
-    from_file = files.read_dotenv(dotenv, faults)
+    from_file = files.read_dotenv(dotenv, faults, seen)
     from_environ = {name: value for name, value in environ.items() if value}
     settings = known({**from_file, **from_environ})
     _name_strangers(settings, from_file, from_environ, faults)
     merged: Values = {}
+    counts = False
     for setting in settings:
         name = setting.name
         spellings = {name, name + _FILE} if setting.secret else {name}
         source = from_file if spellings.isdisjoint(from_environ) else from_environ
-        value = _value(setting, source, faults)
+        value = _value(setting, source, faults, seen)
         if value is None:
             continue
         merged[name] = value
-        if setting.secret and secret_files is not None:
-            if name not in source:
-                secret_files[name + _FILE] = Path(source[name + _FILE])
-            elif source is from_file and _holds_secret(name, value):
-                secret_files[str(dotenv)] = dotenv
+        counts = counts or source is from_file
+        if setting.secret and name not in source:
+            seen.secrets[name + _FILE] = Path(source[name + _FILE])
+        elif setting.secret and source is from_file and _holds_secret(name, value):
+            seen.secrets[str(dotenv)] = dotenv
+    if not counts:
+        seen.exposed.pop(str(dotenv), None)
     return merged
 
 
-def _value(setting: Setting, source: Mapping[str, str], faults: dict[str, str]) -> str | None:
+def _value(
+    setting: Setting, source: Mapping[str, str], faults: dict[str, str], seen: files.Seen
+) -> str | None:
     name = setting.name
     plain = source.get(name)
     path = source.get(name + _FILE) if setting.secret else None
@@ -135,7 +137,7 @@ def _value(setting: Setting, source: Mapping[str, str], faults: dict[str, str]) 
         faults[name] = f"is given twice, as {name} and as {name}{_FILE}: keep one"
         return plain
     if path is not None:
-        return files.read_secret(name + _FILE, Path(path), faults)
+        return files.read_secret(name + _FILE, Path(path), faults, seen)
     return plain if plain is None or setting.secret else plain.strip() or None
 
 

@@ -31,9 +31,10 @@ def findings(config: Config) -> tuple[Finding, ...]:
     found = [
         *_networks(config),
         *_anywhere(config),
-        *permissions.readable(config),
+        *permissions.findings(config),
         *public_providers.findings(config),
         *openid.joined(config),
+        *_choosable(config),
     ]
     if config.production:
         found += _in_production(config)
@@ -94,6 +95,20 @@ def _anywhere(config: Config) -> Iterator[Finding]:
             (
                 "lets revoked tokens work for longer than an hour, or than they live, while the"
                 " database is down. Set minutes at most, such as 60s."
+            ),
+        )
+
+
+def _choosable(config: Config) -> Iterator[Finding]:
+    """Yield names that one provider trusts while accounts at another one can take them."""
+    if config.cas_url and config.cas_trust_usernames and config.provision_users and config.openid:
+        others = ", ".join(provider.name for provider in config.openid)
+        yield (
+            "CAS_TRUST_USERNAMES",
+            (
+                f"trusts names that accounts of other providers ({others}) can take first, since"
+                " PROVISION_USERS is true: whoever has such a name at CAS is refused then. Create"
+                " the users who come by CAS beforehand, or set PROVISION_USERS=false."
             ),
         )
 

@@ -24,10 +24,14 @@ __all__ = [
 
 
 def load(config: Config) -> KeyRing:
-    """Return the keys of a configuration; all that it names verify. Raises BadFile."""
+    """Return the keys of a configuration; all that it names verify. Raises BadFile.
+
+    In production a file that others can change is bad.
+    """
     texts = (config.jwt_secret_key, config.jwt_secret_key_previous)
     secrets = [secret.read(text) for text in texts if text is not None]
-    entries = () if config.jwt_keys_file is None else file.read(config.jwt_keys_file)
+    path, ours_alone = config.jwt_keys_file, config.production
+    entries = () if path is None else file.read(path, ours_alone=ours_alone)
     filed = [entry.root for entry in entries if entry.root is not None]
     if config.jwt_algorithm == "HS256":
         return ring.of(*secrets, *filed)

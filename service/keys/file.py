@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from service import ownership, strict_json
+from service import exposure, ownership, strict_json
 from service.errors import Fault
 from service.keys import timeline
 from service.keys.timeline import Entries
@@ -25,17 +25,24 @@ HOW_TO = "make one with: python -m service key generate"
 
 
 class BadFile(Fault):
-    """What is wrong with the file of keys. `reason` names no path and no secret."""
+    """What is wrong with the file of keys. `reason` names no path and no secret.
 
-    def __init__(self, path: Path, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"The keys in {path} (JWT_KEYS_FILE) need mending:\n  {reason}")
+    `cure` is a command with paths, '' if there is none.
+    """
+
+    def __init__(self, path: Path, reason: str, cure: str = "") -> None:
+        self.reason, self.cure = reason, cure
+        what = f"{reason}. Run: {cure}" if cure else reason
+        super().__init__(f"The keys in {path} (JWT_KEYS_FILE) need mending:\n  {what}")
 
 
-def read(path: Path) -> Entries:
-    """Return the keys of a file, which may be a link. Raises BadFile, with all that is wrong."""
+def read(path: Path, *, ours_alone: bool = False) -> Entries:
+    """Return the keys of a file, which may be a link. Raises BadFile, with all that is wrong.
+
+    With `ours_alone` a file is bad that other users than root and this process's can change.
+    """
     try:
-        return _read(path, str(path))
+        return _read(path, str(path), ours_alone=ours_alone)
     except FileNotFoundError:
         raise BadFile(path, f"the file is missing; {HOW_TO}") from None
     except OSError as error:
@@ -76,7 +83,7 @@ def _change(path: Path, how: Callable[[Entries], Entries], *, create: bool) -> E
     return after
 
 
-def _read(path: Path, name: str, *, folder: int | None = None) -> Entries:
+def _read(path: Path, name: str, *, folder: int | None = None, ours_alone: bool = False) -> Entries:
     """Read a file; inside `folder`, only if `name` is no link. Never wait for a pipe's writer."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     if folder is not None:
@@ -84,6 +91,8 @@ def _read(path: Path, name: str, *, folder: int | None = None) -> Entries:
     with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
         if not ownership.is_regular(stream.fileno()):
             raise BadFile(path, "the path is not a regular file, but a pipe, a device or the like")
+        if ours_alone and (found := exposure.of(path, stream.fileno())) is not None:
+            raise BadFile(path, f"it is a file {found.what}", found.cure)
         data = stream.read(_MAX_BYTES + 1)
     try:
         return _parse(data)

@@ -33,9 +33,10 @@ class Arrival:
     """Somebody whom a provider knows.
 
     `session` names provider, subject and the session there; `username` is what a user created for
-    the subject is called, and with `trusted`, the user whom the subject is without a link; `facts`
-    of a new user are those of users.create. `values` are those that `rules` speak of, from the
-    claim `roles_claim`; None where the provider has no say about roles.
+    the subject is called, and with `trusted`, the user whom the subject is without a link, unless
+    another provider named that user; `facts` of a new user are those of users.create. `values` are
+    those that `rules` speak of, from the claim `roles_claim`; None where the provider has no say
+    about roles.
 
     `signed_in_at` is the provider's time of the sign-in, if it tells one; `has_ended` tells whether
     the session there has ended, as far as this process knows.
@@ -185,7 +186,7 @@ async def _user(
     came = arrival.session
     user = await identities.by_identity(tx, came.provider, came.subject)
     if user is None and arrival.trusted:
-        user = await users.by_username(tx, arrival.username)
+        user = await _of_trusted_name(request, tx, arrival)
     if user is not None:
         return user, False
     told = {"provider": came.provider, "subject": came.subject}
@@ -202,9 +203,29 @@ async def _user(
     return created, True
 
 
+async def _of_trusted_name(request: web.Request, tx: Transaction, arrival: Arrival) -> User | None:
+    """Return the user of a trusted name, unless another provider chose the name.
+
+    At that provider a stranger may have chosen it, and would share a user with whoever comes here.
+    """
+    provider = arrival.session.provider
+    user = await users.by_username(tx, arrival.username)
+    if user is None or not (namers := await identities.other_namers(tx, user, provider)):
+        return user
+    context.log(
+        request,
+        "name_not_trusted",
+        level=logs.WARNING,
+        provider=provider,
+        user=user["username"],
+        named_by=",".join(namers),
+    )
+    return None
+
+
 def _actor(request: web.Request, arrival: Arrival) -> Actor:
     """Return the provider as the audit names it."""
-    name = f"provider:{arrival.session.provider}"
+    name = identities.actor_name(arrival.session.provider)
     return Actor(name, client=context.client_name(request), request_id=context.call(request).id)
 
 
