@@ -45,7 +45,8 @@ def before(route: web.RouteDef) -> web.RouteDef:
             if check is not None:
                 check(request)
             if is_closed:
-                call.claims = await session.identify(request)
+                call.token = session.credential(request)
+                call.claims = await session.identify(request, call.token)
             if role is not None:
                 session.require_role(context.identity(request), role)
             if not is_safe:

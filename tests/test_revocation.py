@@ -553,9 +553,10 @@ async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
         await tx.execute("UPDATE users SET id = ? WHERE id = ?", (deleted["id"], again["id"]))
         await users.sign_out_all(tx, people.BY, now)
         await users.sign_out(tx, people.BY, admin["id"])  # who has signed in again already
-    await feed.sign_out_user(people.BY, await claims_of(database, "user"))
+    fresh = {"auth_time": now + lifetimes.AHEAD}
+    await feed.sign_out_user(people.BY, {**await claims_of(database, "user"), **fresh})
     await feed.catch_up()
-    fresh = {"auth_time": feed.state.not_before}
+    assert fresh["auth_time"] == feed.state.not_before
     new = {**await claims_of(database, "kim"), **fresh}
     assert await feed.admit(new) is new
     assert await refused(feed, old)

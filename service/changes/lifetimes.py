@@ -5,7 +5,9 @@ no revocation is forgotten before the horizon that held when it was written. Tim
 1970.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from service.clocks import TOLERANCE
 from service.db import Reader, Transaction
@@ -103,6 +105,15 @@ async def state(db: Reader) -> State:
         noted_at={each["seconds"]: each["noted_at"] for each in notes if each["noted_at"]},
         **(row or {}),
     )
+
+
+async def is_over(tx: Transaction, claims: Mapping[str, Any]) -> bool:
+    """Tell whether a token has ended with all sessions, or with what was pruned."""
+    row = await tx.fetch_one(
+        "SELECT 1 FROM revocation_state WHERE not_before > ? OR pruned_until >= ?",
+        (claims.get("auth_time", claims["iat"]), claims["exp"]),
+    )
+    return row is not None
 
 
 async def end_all(tx: Transaction, now: int) -> None:

@@ -57,7 +57,11 @@ async def user_revoked(tx: Transaction, user_id: int, version: int) -> None:
 async def is_revoked(tx: Transaction, claims: Mapping[str, Any]) -> bool:
     """Tell whether a token that was good a moment ago has been taken back since."""
     ended = await tx.fetch_one("SELECT 1 FROM changes WHERE sid = ? LIMIT 1", (claims["sid"],))
-    return ended is not None or await is_user_revoked(tx, claims["id"], claims["ver"])
+    return (
+        ended is not None
+        or await is_user_revoked(tx, claims["id"], claims["ver"])
+        or await lifetimes.is_over(tx, claims)
+    )
 
 
 async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
