@@ -8,11 +8,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from service import wellformed
 from service.changes import lifetimes
 from service.changes.lifetimes import MARGIN
 from service.db import Database, Reader, Row, Transaction, Version
 
-DELETED = 2**62
+DELETED = wellformed.VERSIONS
 """The version that a deleted user has in the feed: above every `ver`."""
 
 ALL = 2**62
