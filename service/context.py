@@ -6,13 +6,13 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import orjson
 from aiohttp import web
 
-from service import errors, logs, peers
+from service import changes, errors, logs, peers
 from service.audit import Actor
 from service.config import Config
 from service.db import Database, Transaction
@@ -71,12 +71,13 @@ class Call:
     """What is known of one request: its id, when it came, and on closed routes who calls.
 
     `id` stands in the answer's `X-Request-ID` and in each log line; `started` is a reading of
-    time.perf_counter(); `claims` are those of the caller's token; `page` is what a browser is
+    time.perf_counter(); `token` is the caller's, `claims` what it says; `page` is what a browser is
     shown if this is refused, such as the form with what was wrong with it, instead of a bare page.
     """
 
     id: str
     started: float
+    token: str = field(default="", repr=False)
     claims: Claims | None = None
     page: web.Response | None = None
 
@@ -104,8 +105,14 @@ def actor(request: web.Request, claims: Claims | None = None) -> Actor:
 
 @asynccontextmanager
 async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor]]:
-    """Change users in a transaction that knows who does; afterwards it counts here at once."""
+    """Change users in a transaction that knows who does; afterwards it counts here at once.
+
+    Raises Unauthenticated if the caller's token is good no longer: it has waited for its turn.
+    """
     async with request.app[DATABASE].transaction() as tx:
+        request.app[TOKENS].verify(call(request).token)
+        if await changes.is_revoked(tx, identity(request)):
+            raise errors.TokenRevoked
         yield tx, actor(request)
     await request.app[REVOCATION].catch_up_with_own()
 

@@ -7,6 +7,7 @@ through for each request, and a check of a token is quick enough to notice that.
 import asyncio
 import functools
 from collections.abc import Callable
+from time import perf_counter
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -20,6 +21,8 @@ from service.views import CONTENT_TYPE
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
 
 _BODY_SECONDS = 10
+QUICK_SECONDS = 0.5
+"""After a longer time an answer asks again whether the caller's session goes on."""
 CONTENT_TYPE_LENGTH = 256
 """Of a header that has some 60. Longer ones are refused on every route."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -38,6 +41,8 @@ def before(route: web.RouteDef) -> web.RouteDef:
     say = marks.refusal(handler)
     is_any_method = marks.is_any_method(handler)
     is_safe = is_any_method or route.method in _SAFE_METHODS or marks.is_cookieless(handler)
+    # A change looks in its own transaction whether the session goes on.
+    asks_again = is_closed and is_safe
 
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -46,23 +51,50 @@ def before(route: web.RouteDef) -> web.RouteDef:
             if check is not None:
                 check(request)
             if is_closed:
-                call.claims = await session.identify(request)
+                call.token = session.credential(request)
+                call.claims = await session.identify(request, call.token)
             if role is not None:
                 session.require_role(context.identity(request), role)
             if not is_safe:
                 _check_same_site(request)
-            if not is_any_method:
-                await _read_body(request)
-            return await handler(request)
-        except errors.Problem as problem:
-            return refuse(request, problem, say)
-        except web.HTTPException as error:
-            return refuse(request, from_http(error), say)
+            if not is_any_method and await _has_read_body(request) and is_closed:
+                await _identify_again(request, role)
+            response = await handler(request)
+            while asks_again and _took_long(call) and await _identify_again(request, role):
+                response = await handler(request)
         except Exception as error:  # noqa: BLE001  # whatever it was, the client gets an answer
-            logs.unexpected(error, id=call.id)
-            return refuse(request, errors.Problem(), say)
+            return refuse(request, _problem_of(request, error), say)
+        else:
+            return response
 
     return web.RouteDef(route.method, route.path, answer, route.kwargs)
+
+
+def _took_long(call: context.Call) -> bool:
+    return perf_counter() - call.started > QUICK_SECONDS
+
+
+async def _identify_again(request: web.Request, role: str | None) -> bool:
+    """Identify the caller again, since time has passed; tell whether the user has changed.
+
+    Raises as at the first time: the session may have ended, or the role be gone.
+    """
+    call = context.call(request)
+    before = context.identity(request)
+    now = call.claims = await session.identify(request, call.token)
+    if role is not None:
+        session.require_role(now, role)
+    return bool(now["ver"] != before["ver"])
+
+
+def _problem_of(request: web.Request, error: Exception) -> errors.Problem:
+    """Return what the client is told of an error; what nobody expected is logged as well."""
+    if isinstance(error, errors.Problem):
+        return error
+    if isinstance(error, web.HTTPException):
+        return from_http(error)
+    logs.unexpected(error, id=context.call(request).id)
+    return errors.Problem()
 
 
 def refuse(
@@ -144,12 +176,12 @@ def _page(request: web.Request, problem: errors.Problem) -> web.Response:
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
-async def _read_body(request: web.Request) -> None:
+async def _has_read_body(request: web.Request) -> bool:
     """Read a body here, within limits of size and time, so that no handler ever waits for one."""
     if len(request.headers.get("Content-Type", "")) > CONTENT_TYPE_LENGTH:
         raise errors.ContentTypeUnsupported("Send a shorter Content-Type.")
     if not request.can_read_body:
-        return
+        return False
     if "Content-Encoding" in request.headers:
         raise errors.EncodingUnsupported
     if (request.content_length or 0) > BODY_BYTES:
@@ -161,6 +193,7 @@ async def _read_body(request: web.Request) -> None:
         raise errors.BodyTimeout from None
     except (web.RequestPayloadError, ConnectionError):
         raise errors.BadRequest from None
+    return True
 
 
 def _challenge(problem: errors.Problem) -> str:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service import users
+from service import errors, users
 from service.changes.lifetimes import State
 from service.db import Row
+from service.tokens import Claims
 
 
 @dataclass(slots=True)
@@ -52,6 +53,25 @@ class Revoked:
         user = self.users.setdefault(user_id, RevokedUser())
         user.revoked_below = max(user.revoked_below, version)
         user.until = max(user.until, until)
+
+    def require_good(self, claims: Claims, state: State) -> RevokedUser | None:
+        """Refuse a token that was taken back; return its user if it has old roles or an old name.
+
+        Raises TokenRevoked, TokenExpired.
+        """
+        if claims["exp"] <= state.pruned_until:
+            raise errors.TokenExpired  # whatever this clock reads: revocations of it may be gone
+        if claims["sid"] in self.sessions:
+            raise errors.TokenRevoked
+        began = claims["auth_time"] if "auth_time" in claims else claims["iat"]
+        if began < state.not_before:
+            raise errors.TokenRevoked
+        user = self.users.get(claims["id"])
+        if user is None:
+            return None
+        if claims["ver"] < user.revoked_below:
+            raise errors.TokenRevoked
+        return user if claims["ver"] < user.changed_below else None
 
     def versions(self) -> dict[int, int]:
         """Return below which version the tokens of each user are taken back."""

@@ -110,14 +110,18 @@ class Tokens:
             }
         )
 
-    def exchange(self, claims: Claims) -> tuple[str, Claims]:
-        """Return another token of the same session, which ends when the session does.
+    def exchange(self, token: str, claims: Claims) -> tuple[str, Claims]:
+        """Return another token of the session of `token`, which ends when the session does.
 
-        It keeps `auth_time`, and so does not outlive a sign-out of all users. A token of an older
-        version has none: it keeps its `iat`. No exchange by a slow clock makes a life longer.
+        `claims` are those of now. `auth_time` stays, or of an older version `iat`; a later one than
+        a new session has would outlive a sign-out of all users. No exchange by a slow clock makes a
+        life longer. Raises what `verify` does: the key of `token` may be gone.
         """
-        issued_at = max(claims["iat"], self.now()) if "auth_time" in claims else claims["iat"]
-        return self._sign({**claims, "iat": issued_at, "jti": secrets.token_urlsafe(16)})
+        self.verify(token)
+        now, began = self.now(), claims.get("auth_time", int(claims["iat"]))
+        dated = {"auth_time": latest} if began > (latest := self._signed_in_at(now)) else {}
+        issued_at = max(claims["iat"], now) if "auth_time" in claims else claims["iat"]
+        return self._sign({**claims, "iat": issued_at, "jti": secrets.token_urlsafe(16), **dated})
 
     def sign_document(self, purpose: DocumentPurpose, claims: Claims, *, audience: str) -> str:
         """Return a JWT that is not a session, by the key of its purpose.
@@ -174,7 +178,7 @@ class Tokens:
         return token, claims
 
     def _check_claims(self, claims: Claims) -> None:
-        if not wellformed.are_claims(claims):
+        if not wellformed.are_claims(claims, ahead=lifetimes.DATED_AHEAD):
             raise errors.TokenInvalid
         if claims.get("iss") != self._issuer:
             raise errors.IssuerInvalid
@@ -183,9 +187,8 @@ class Tokens:
         now = self._clock()
         if claims["exp"] <= now:
             raise errors.TokenExpired
-        if claims["iat"] > now + _LEEWAY or claims.get("nbf", 0) > now + _LEEWAY:
-            raise errors.TokenInvalid
-        if self._refuse_bypass and "bypass" in claims["amr"]:
+        is_early = claims["iat"] > now + _LEEWAY or claims.get("nbf", 0) > now + _LEEWAY
+        if is_early or (self._refuse_bypass and "bypass" in claims["amr"]):
             raise errors.TokenInvalid
 
 

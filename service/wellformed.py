@@ -4,12 +4,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+VERSIONS = 2**62
+"""Every `ver` is below: with it the feed takes back all that a user ever had."""
+
 _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 
-def are_claims(claims: Mapping[str, Any]) -> bool:
-    """Tell whether every claim that we rely on is there, and of its type."""
+def are_claims(claims: Mapping[str, Any], *, ahead: int) -> bool:
+    """Tell whether every claim that we rely on is there, and of its type.
+
+    `auth_time` lies at most `ahead` seconds after `iat`: a later one would outlive every sign-out.
+    """
     get = claims.get
     roles = get("roles")
     return (
@@ -19,10 +25,12 @@ def are_claims(claims: Mapping[str, Any]) -> bool:
         and isinstance(roles, list)
         and all(_is_role(role) for role in roles)
         and _is_count(get("ver"))
+        and claims["ver"] < VERSIONS
         and _is_date(get("iat"))
         and _is_date(get("exp"))
         and _is_date(get("nbf", 0))
         and _is_date(get("auth_time", 0))
+        and get("auth_time", 0) <= claims["iat"] + ahead
         and _is_opaque(get("sid"))
         and _is_opaque(get("jti"))
         and _is_methods(get("amr"))

@@ -83,6 +83,32 @@ def test_programs_get_json(run: Run) -> None:
     )
 
 
+def test_after_a_leak_one_command_replaces_all_keys(run: Run) -> None:
+    for more in ([], [], ["--algorithm", "ES256"]):
+        good(run("generate", *more))
+    old = [key["kid"] for key in listed(run)]
+    stopped = run("rotate", "--leaked", stdin="n\n")
+    assert stopped.returncode == 1
+    assert "Retire all keys (3) and sign everybody out?" in stopped.stdout
+    assert [key["kid"] for key in listed(run)] == old
+    said = good(run("rotate", "--leaked", "--yes"))
+    *gone, first, second = listed(run)
+    assert [(key["kid"], key["state"]) for key in gone] == [(kid, "retired") for kid in old]
+    assert [(key["algorithm"], key["state"]) for key in (first, second)] == [
+        ("EdDSA", "signing"),
+        ("ES256", "signing"),
+    ]
+    assert said == (
+        f"Retired {', '.join(old)}. The EdDSA key {first['kid']} signs now."
+        f" The ES256 key {second['kid']} signs now. Next: python -m service user sign-out --all\n"
+    )
+    told = json.loads(good(run("rotate", "--leaked", "--yes", "--json")))
+    assert told["retired"] == [first["kid"], second["kid"]]
+    assert (told["action"], told["state"]) == ("key_rotate", "signing")
+    assert told["kid"] not in [*old, first["kid"], second["kid"]]
+    assert "--leaked" in good(run("rotate", "--help"))
+
+
 def test_retiring_asks_first_and_only_when_it_may_be(run: Run) -> None:
     good(run("generate"))
     good(run("generate"))

@@ -163,6 +163,12 @@ HOSTILE: list[tuple[str, str, Claims, Claims]] = [
     ("without a subject", "token_invalid", {}, {"sub": None}),
     ("without an end", "token_invalid", {}, {"exp": None}),
     ("from the future", "token_invalid", {}, {"iat": int(time.time()) + 86400}),
+    ("a version that no user has", "token_invalid", {}, {"ver": 2**62}),
+    ("the highest version", "token_invalid", {}, {"ver": 2**63 - 1}),
+    ("a version in letters", "token_invalid", {}, {"ver": "9"}),
+    ("a session from the future", "token_invalid", {}, {"auth_time": int(time.time()) + 86400}),
+    ("a session of the end of time", "token_invalid", {}, {"auth_time": 253402300799}),
+    ("a session from some time", "token_invalid", {}, {"auth_time": "later"}),
 ]
 
 
@@ -176,6 +182,13 @@ def test_hostile_tokens_are_refused(
     good = jwt.decode(sign_in(latchkey.port), SECRET, ["HS256"], issuer=latchkey.url)
     assert outcome(client, signed(**good)) == "good"
     assert outcome(client, signed(header=header, **{**good, **changes})) == expected
+
+
+def test_a_session_may_be_dated_a_little_ahead(make: Make, latchkey: Server) -> None:
+    client = verifier(make, latchkey)
+    good = jwt.decode(sign_in(latchkey.port), SECRET, ["HS256"], issuer=latchkey.url)
+    ahead = [outcome(client, signed(**good | {"auth_time": good["iat"] + n})) for n in (11, 12)]
+    assert ahead == ["good", "token_invalid"]
 
 
 @pytest.mark.parametrize(

@@ -290,11 +290,11 @@ async def test_no_token_outlives_a_sign_out_of_all(
     old = [process.tokens.issue(user, amr="cli") for process in (here, there)]
     world.pass_by(7)  # so long that an exchange by a fast clock is what matters
     old += [process.tokens.issue(user, amr="cli") for process in (here, there)]
-    old += [there.tokens.exchange(claims) for _, claims in old]
+    old += [there.tokens.exchange(*each) for each in old]
     await there.tend()
     await sign_out_all(here)
     world.pass_by(0.9)  # `there` has not heard of it
-    old += [there.tokens.exchange(await there.feed.admit(claims)) for _, claims in old]
+    old += [there.tokens.exchange(text, await there.feed.admit(claims)) for text, claims in old]
     old += [there.tokens.issue(user, amr="cli")]
     for process in (here, there):
         for token, _ in old:
@@ -314,7 +314,7 @@ async def test_sessions_begin_at_once_after_a_sign_out_of_all(
         async with here.database.transaction() as tx:
             issued, _ = await noted_token(tx, by_command, "user", LIFE)
         fresh = [issued, await here.sign_in(), await there.sign_in()]
-        fresh += [here.tokens.exchange(here.tokens.verify(token))[0] for token in fresh]
+        fresh += [here.tokens.exchange(token, here.tokens.verify(token))[0] for token in fresh]
         for process in (here, there):
             for token in fresh:
                 assert await process.accepts(token)

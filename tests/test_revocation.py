@@ -541,6 +541,22 @@ async def test_a_token_exchanged_while_its_user_is_signed_out_elsewhere_ends_too
     assert await refused(feed, exchanged)
 
 
+async def test_a_session_that_ends_while_its_user_is_looked_up_is_refused(
+    database: Database, feed: Revocation, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = await claims_of(database, "user")
+    await elsewhere(lambda tx: users.grant(tx, people.BY, "user", "manage_documents"))
+    await feed.catch_up()
+    read = users.by_id
+
+    async def by_id(*arguments: Any) -> Any:
+        await feed.sign_out_session(claims)
+        return await read(*arguments)
+
+    monkeypatch.setattr(users, "by_id", by_id)
+    assert await refused(feed, claims)
+
+
 async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
     database: Database, feed: Revocation
 ) -> None:
@@ -557,9 +573,10 @@ async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
         await tx.execute("UPDATE users SET id = ? WHERE id = ?", (deleted["id"], again["id"]))
         await users.sign_out_all(tx, people.BY, now)
         await users.sign_out(tx, people.BY, admin["id"])  # who has signed in again already
-    await feed.sign_out_user(people.BY, await claims_of(database, "user"))
+    fresh = {"auth_time": now + lifetimes.AHEAD}
+    await feed.sign_out_user(people.BY, {**await claims_of(database, "user"), **fresh})
     await feed.catch_up()
-    fresh = {"auth_time": feed.state.not_before}
+    assert fresh["auth_time"] == feed.state.not_before
     new = {**await claims_of(database, "kim"), **fresh}
     assert await feed.admit(new) is new
     assert await refused(feed, old)

@@ -139,7 +139,7 @@ async def exchange(world: Simulation) -> None:
     except errors.Unauthenticated:
         return
     is_right = each.is_by_right_clock and replica.error == 0
-    issued = replica.tokens.exchange(claims)
+    issued = replica.tokens.exchange(each.token, claims)
     world.add(issued, error=0 if is_right else 1, is_revoked=each.is_revoked)
 
 

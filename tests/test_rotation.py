@@ -146,6 +146,36 @@ def test_the_key_of_an_algorithm_that_was_left_goes_by_force() -> None:
         assert retired(entries, 0, now=NOW, algorithm=algorithm, force=True)[0].state == "retired"
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "made"),
+    [
+        ("EdDSA", ["EdDSA", "ES256"]),
+        ("RS256", ["RS256", "EdDSA", "ES256"]),
+        (None, ["EdDSA", "ES256"]),
+    ],
+)
+def test_after_a_leak_nothing_is_left_but_new_keys_that_sign(
+    algorithm: str | None, made: list[str]
+) -> None:
+    """One for each algorithm that a server may sign with, or that server keeps the old keys."""
+    before = (*rotated(two(NOW - 600)), *two(NOW, "ES256"))
+    gone = retired(before, 0, now=NOW, force=True)
+    after = rotation.replace(gone, algorithm, now=NOW + 5)
+    assert after[0] is gone[0]
+    assert states(after[:4]) == ["retired"] * 4
+    assert [(entry.algorithm, entry.state) for entry in after[4:]] == [
+        (each, "signing") for each in made
+    ]
+    assert all(entry.root is None and "d" not in entry.members for entry in after[:4])
+    assert {entry.since("retired") for entry in after[1:4]} == {NOW + 5}
+    assert not {entry.kid for entry in after[4:]} & {entry.kid for entry in before}
+
+
+def test_where_no_key_is_left_none_can_have_leaked() -> None:
+    with pytest.raises(Fault, match="key generate"):
+        rotation.replace((), "EdDSA", now=NOW)
+
+
 def test_unknown_and_retired_keys_are_not_retired() -> None:
     gone = retired(two(), 1, now=NOW)
     with pytest.raises(Fault, match="is retired already"):

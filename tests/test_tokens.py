@@ -180,9 +180,9 @@ def test_the_refusal_of_a_token_that_is_too_large_names_the_user() -> None:
 
 
 def test_an_exchanged_token_belongs_to_the_session_and_ends_with_it() -> None:
-    _, issued = VERIFIER.issue(USER, amr="otp")
+    given, issued = VERIFIER.issue(USER, amr="otp")
     before = dict(issued)
-    text, exchanged = verifier(NOW + 100).exchange(issued)
+    text, exchanged = verifier(NOW + 100).exchange(given, issued)
     fresh = {"iat": NOW + 100, "jti": exchanged["jti"]}
     assert exchanged == {**issued, **fresh}
     assert exchanged["jti"] != issued["jti"]
@@ -192,14 +192,36 @@ def test_an_exchanged_token_belongs_to_the_session_and_ends_with_it() -> None:
 
 
 def test_exchanging_does_not_renew_the_time_of_the_sign_in() -> None:
-    _, issued = VERIFIER.issue(USER, amr="pwd")
+    text, issued = VERIFIER.issue(USER, amr="pwd")
     assert issued["auth_time"] == NOW
-    _, exchanged = verifier(NOW + 100).exchange(issued)
+    _, exchanged = verifier(NOW + 100).exchange(text, issued)
     assert (exchanged["iat"], exchanged["auth_time"]) == (NOW + 100, NOW)
-    del issued["auth_time"]  # a token of an older version
-    _, exchanged = verifier(NOW + 100).exchange(issued)
+    old = token(payload=claims(exp=NOW + 200, auth_time=ABSENT))  # of an older version
+    _, exchanged = verifier(NOW + 100).exchange(old, VERIFIER.verify(old))
     assert exchanged["iat"] == NOW
     assert "auth_time" not in exchanged
+
+
+@pytest.mark.parametrize("moment", [0, NOW - 1, NOW + 6, NOW + 11, NOW + 12])
+@pytest.mark.parametrize("dated", [ABSENT, NOW - 1, NOW, NOW + 5, NOW + 16])
+@pytest.mark.parametrize("iat", [NOW - 1, NOW, NOW + 5])
+def test_no_exchanged_token_is_of_a_later_session_than_a_new_one(
+    iat: int, dated: Any, moment: int
+) -> None:
+    """Else a sign-out of all users would miss it."""
+    exchanging = verifier()
+    exchanging.not_before = moment
+    given = token(payload=claims(iat=iat, exp=NOW + 60, auth_time=dated))
+    if dated is not ABSENT and dated > iat + 11:
+        assert refusal(given, by=exchanging) == "token_invalid"
+        return
+    before = exchanging.verify(given)
+    text, exchanged = exchanging.exchange(given, before)
+    _, new = exchanging.issue(USER, amr="pwd")
+    began = exchanged.get("auth_time", exchanged["iat"])
+    assert began == min(before.get("auth_time", iat), new["auth_time"])
+    assert exchanged["exp"] - exchanged["iat"] <= before["exp"] - before["iat"]
+    assert exchanging.verify(text) == exchanged
 
 
 @pytest.mark.parametrize(("ahead", "dated"), [(-1, 0), (0, 0), (6, 6), (11, 11), (12, 0)])
@@ -211,10 +233,10 @@ def test_a_sign_in_is_dated_by_a_moment_that_lies_a_little_ahead(ahead: int, dat
 
 
 def test_exchanging_again_and_again_wins_no_time() -> None:
-    _, first = VERIFIER.issue(USER, amr="pwd")
+    text, first = VERIFIER.issue(USER, amr="pwd")
     last = first
     for later in range(1000, 21_000, 1000):
-        _, last = verifier(NOW + later).exchange(last)
+        text, last = verifier(NOW + later).exchange(text, last)
     assert (last["sid"], last["exp"]) == (first["sid"], first["exp"])
 
 
@@ -222,7 +244,7 @@ def test_the_previous_secret_verifies_and_never_signs() -> None:
     rotated = verifier(JWT_SECRET_KEY=OTHER_SECRET, JWT_SECRET_KEY_PREVIOUS=SECRET)
     old, claimed = VERIFIER.issue(USER, amr="pwd")
     assert rotated.verify(old) == claimed
-    for new, _ in (rotated.issue(USER, amr="pwd"), rotated.exchange(claimed)):
+    for new, _ in (rotated.issue(USER, amr="pwd"), rotated.exchange(old, claimed)):
         assert rotated.verify(new)
         assert refusal(new) == "token_invalid"
 
@@ -248,6 +270,9 @@ def test_our_header_is_good_in_every_spelling_ofdump(head: bytes) -> None:
     [
         {"roles": []},
         {"id": 2**63 - 1, "sub": str(2**63 - 1)},
+        {"ver": 2**62 - 1},
+        {"auth_time": NOW + 11},
+        {"auth_time": 0},
         {"sid": "-" * 8, "jti": "_" * 64},
         {"amr": ["pwd", "otp"]},
         {"amr": ["bypass"]},
@@ -269,7 +294,7 @@ def test_good_claims_come_back_as_they_are(changes: dict[str, Any]) -> None:
         (NOW, {"exp": 253402300799}),
         (NOW, {"iat": NOW + 5}),
         (NOW, {"nbf": NOW + 5}),
-        (NOW + 0.001, {"iat": 0, "nbf": NOW + 5}),
+        (NOW + 0.001, {"iat": 0, "nbf": NOW + 5, "auth_time": 11}),
     ],
     ids=label,
 )
@@ -469,7 +494,8 @@ CLAIMS_REFUSED: dict[str, dict[str, tuple[Any, ...]]] = {
             *([{"id": 1, "role": None}], [{"id": 1, "role": ["x"]}]),
             *([{"id": 1, "role": "x", "more": 1}], [{"id": 1, "role": "x"}, None]),
         ),
-        "ver": NO_COUNT,
+        "ver": (*NO_COUNT, 2**62, 2**63 - 1),
+        "auth_time": (*NO_DATE, NOW + 12, 253402300799),
         "iat": (ABSENT, *NO_DATE, NOW + 6),
         "exp": (ABSENT, *NO_DATE),
         "nbf": (*NO_DATE, NOW + 6),
@@ -696,6 +722,15 @@ def test_a_signature_is_checked_once_and_the_time_of_expiry_each_time() -> None:
     for _ in range(2):
         with pytest.raises(errors.TokenExpired):
             verifying.verify(token)
+
+
+def test_a_token_whose_key_is_gone_is_not_exchanged() -> None:
+    ours = verifier()
+    text, issued = ours.issue(USER, amr="pwd")
+    ours.verify(text)
+    ours.use(ring.of(secret.read(OTHER_SECRET)))
+    with pytest.raises(errors.TokenInvalid):
+        ours.exchange(text, issued)
 
 
 def test_new_keys_win_over_what_was_verified_with_the_old_ones() -> None:

@@ -90,7 +90,7 @@ def test_what_was_issued_is_good_while_its_key_is_there(name: str) -> None:
     text, issued = ALONE[name].issue(USER, amr="pwd")
     assert ALONE[name].verify(text) == issued
     assert EVERY.verify(text) == issued
-    exchanged, _ = EVERY.exchange(issued)
+    exchanged, _ = EVERY.exchange(text, issued)
     assert jws.peek(exchanged)[0]["kid"] == KIDS["EdDSA"]
     for other in jwk.ALGORITHMS:
         if other != name:

@@ -86,7 +86,11 @@ export class Verifier {
     });
     if (claims.aud !== this.#options.audience) refuse('audience_invalid');
     if (claims.amr.includes('bypass') && !this.#options.acceptBypass) refuse('token_invalid');
-    if (claims.iat > now() + 5) refuse('token_invalid');
+    const { iat, exp, ver, auth_time: began = iat } = claims;
+    if (iat > now() + 5) refuse('token_invalid');
+    // What is beyond these bounds, no revocation would reach.
+    const isWhole = [iat, exp, ver, began].every(Number.isInteger);
+    if (!isWhole || ver >= 2 ** 62 || began > iat + 11) refuse('token_invalid');
     return claims;
   }
 

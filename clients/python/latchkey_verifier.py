@@ -99,8 +99,13 @@ class Verifier:
             raise Refused(_CODES.get(type(error), "token_invalid")) from error
         if claims.get("aud") != self.audience:
             raise Refused("audience_invalid")
-        is_bypass = "bypass" in claims["amr"]
-        if claims["iat"] > time.time() + 5 or (is_bypass and not self.accept_bypass):
+        began, is_bypass = claims.get("auth_time", claims["iat"]), "bypass" in claims["amr"]
+        numbers = claims["iat"], claims["exp"], claims["ver"], began
+        # What is beyond these bounds, no revocation would reach.
+        if any(type(each) is not int for each in numbers) or claims["ver"] >= 2**62:
+            raise Refused("token_invalid")
+        is_early = claims["iat"] > time.time() + 5 or began > claims["iat"] + 11
+        if is_early or (is_bypass and not self.accept_bypass):
             raise Refused("token_invalid")
         return claims
 

@@ -8,11 +8,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from service import wellformed
 from service.changes import lifetimes
 from service.changes.lifetimes import MARGIN
 from service.db import Database, Transaction, Version
 
-DELETED = 2**62
+DELETED = wellformed.VERSIONS
 """The version that a deleted user has in the feed: above every `ver`."""
 
 _NEWEST = """
@@ -55,7 +56,11 @@ async def user_revoked(tx: Transaction, user_id: int, version: int) -> None:
 async def is_revoked(tx: Transaction, claims: Mapping[str, Any]) -> bool:
     """Tell whether a token that was good a moment ago has been taken back since."""
     ended = await tx.fetch_one("SELECT 1 FROM changes WHERE sid = ? LIMIT 1", (claims["sid"],))
-    return ended is not None or await is_user_revoked(tx, claims["id"], claims["ver"])
+    return (
+        ended is not None
+        or await is_user_revoked(tx, claims["id"], claims["ver"])
+        or await lifetimes.is_over(tx, claims)
+    )
 
 
 async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:

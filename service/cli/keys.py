@@ -9,7 +9,7 @@ from service import config
 from service.cli import output
 from service.config import KeySettings
 from service.keys import ALGORITHMS, MAX_AGE, file, rotation
-from service.keys.timeline import SIGNING, STATES, VERIFYING, Entries, Entry, written
+from service.keys.timeline import RETIRED, SIGNING, STATES, VERIFYING, Entries, Entry, written
 
 _force = click.option("--force", is_flag=True, help="Do not wait; some people may be signed out.")
 
@@ -48,11 +48,17 @@ def generate(algorithm: str | None, json_form: bool) -> None:
 
 @key.command()
 @_force
+@click.option("--leaked", is_flag=True, help="The file leaked: retire all keys at once; a new one"
+              " signs. Everybody has to sign in again.")  # fmt: skip
+@output.yes
 @output.as_json
-def rotate(force: bool, json_form: bool) -> None:
+def rotate(force: bool, leaked: bool, yes: bool, json_form: bool) -> None:
     """Let the oldest published key sign. The one before verifies its tokens until they expire."""
     settings = config.load_keys()
     algorithm, now = _signs_here(settings), int(time.time())
+    if leaked:
+        _replace_all(settings, yes=yes, json_form=json_form)
+        return
     changed: list[Entry] = []
 
     def turn(before: Entries) -> Entries:
@@ -103,6 +109,25 @@ def retire(kid: str, force: bool, yes: bool, json_form: bool) -> None:
     retired = next(each for each in file.change(settings.path, take) if each.kid == kid)
     sentence = f"Retired the key {kid}."
     output.done(sentence, **_did("key_retire"), **_facts(retired), json_form=json_form)
+
+
+def _replace_all(settings: KeySettings, *, yes: bool, json_form: bool) -> None:
+    """Retire all keys and let new ones sign, in one change of the file."""
+    algorithm, retired = _signs_here(settings), list[str]()
+
+    def turn(before: Entries) -> Entries:
+        retired[:] = [entry.kid for entry in before if entry.state != RETIRED]
+        return rotation.replace(before, algorithm, now=int(time.time()))
+
+    if not yes:
+        turn(file.read(settings.path))
+        question = f"Retire all keys ({len(retired)}) and sign everybody out?"
+        click.confirm(question, abort=True, err=json_form)
+    made = [entry for entry in file.change(settings.path, turn) if entry.state == SIGNING]
+    signs = "".join(f" The {each.algorithm} key {each.kid} signs now." for each in made)
+    sentence = f"Retired {', '.join(retired)}.{signs} Next: python -m service user sign-out --all"
+    facts = {**_facts(made[0]), "retired": retired}
+    output.done(sentence, **_did("key_rotate"), **facts, json_form=json_form)
 
 
 def _signs_here(settings: KeySettings) -> str | None:

@@ -60,6 +60,21 @@ def retire(
     return tuple(entry.moved(RETIRED, now) if entry is chosen else entry for entry in entries)
 
 
+def replace(entries: Entries, algorithm: str | None, *, now: int) -> Entries:
+    """Retire all keys, and let new ones sign: all that others may have seen is worth nothing.
+
+    There is a new key for each algorithm of which one signs, since servers may differ in theirs,
+    and for `algorithm`, that of the settings, if it is not None. Raises Fault if no key is left.
+    """
+    if all(entry.state == RETIRED for entry in entries):
+        raise Fault("There is no key that could have leaked: python -m service key generate")
+    signing = [entry.algorithm for entry in entries if entry.state == SIGNING]
+    wanted = dict.fromkeys(signing if algorithm is None else [algorithm, *signing])
+    made = [timeline.fresh(each, SIGNING, now) for each in wanted]
+    gone = [entry if entry.state == RETIRED else entry.moved(RETIRED, now) for entry in entries]
+    return (*gone, *made)
+
+
 def _oldest_published(entries: Entries, algorithm: str | None) -> Entry:
     candidates = [
         entry

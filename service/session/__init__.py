@@ -10,6 +10,7 @@ from service.session.fetch_metadata import (
 )
 from service.session.identify import (
     bearer_token,
+    credential,
     identify,
     identify_if_any,
     is_signed_out,
@@ -20,6 +21,7 @@ from service.session.request import next_address, safe_next, withholds_cookie
 __all__ = [
     "bearer_token",
     "begin_from",
+    "credential",
     "has_foreign_source",
     "identify",
     "identify_if_any",

@@ -11,11 +11,10 @@ from service.tokens import Claims
 _BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE | re.DOTALL)
 
 
-async def identify(request: web.Request) -> Claims:
-    """Return the claims of the caller's token: the bearer token if there is one, else the cookie.
+def credential(request: web.Request) -> str:
+    """Return the caller's token: the bearer token if there is one, else the cookie.
 
-    Name and roles are the user's present ones. Raises CredentialsMissing, CookieAmbiguous,
-    AuthorizationAmbiguous, and what Tokens.verify and Revocation.admit raise.
+    Raises CredentialsMissing, CookieAmbiguous, AuthorizationAmbiguous.
     """
     token = bearer_token(request)
     if token is None:
@@ -23,6 +22,14 @@ async def identify(request: web.Request) -> Claims:
         token = cookies.read(request.headers.getall("Cookie", ()), name)
     if token is None:
         raise errors.CredentialsMissing
+    return token
+
+
+async def identify(request: web.Request, token: str) -> Claims:
+    """Return the claims of a caller's token, with the present name and roles of the user.
+
+    Raises what Tokens.verify and Revocation.admit raise.
+    """
     app = request.app
     return await app[context.REVOCATION].admit(app[context.TOKENS].verify(token))
 
@@ -36,7 +43,7 @@ def require_role(claims: Claims, role: str) -> None:
 async def identify_if_any(request: web.Request) -> Claims | None:
     """Return the caller's claims on an open page, where a bad credential means signed out."""
     try:
-        return await identify(request)
+        return await identify(request, credential(request))
     except errors.Unauthenticated:
         return None
 
