@@ -21,6 +21,7 @@ from service.db import Database, Transaction
 from service.server import listening
 from tests.client import ask, bearer, cookie, sign_in
 from tests.conftest import SECRET, Server, Settings, Start, free_port
+from tests.people import feed_rows
 from tests.test_admin import FORM
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -342,7 +343,7 @@ async def test_signing_out_everywhere_is_for_sessions_that_go_on(
             await until_somebody_waits(served)
             await users.sign_out_all(tx, BY, int(time.time()))
         assert (await asking)[0] == 302
-    rows = await changes.live(served.database)
+    rows = await feed_rows(served.database)
     assert [row["kind"] for row in rows if row["kind"] == "revoked"] == []
 
 

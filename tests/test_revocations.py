@@ -59,6 +59,8 @@ def test_what_was_taken_back_is_published_by_place(issuer: Server) -> None:
 
 
 def test_what_is_known_is_not_sent_again(issuer: Server) -> None:
+    ask(issuer.port, "/auth/logout", "POST", headers=cookie(sign_in(issuer.port)))
+    time.sleep(0.3)
     rested(3)
     first = ask(issuer.port, "/auth/revocations")
     place = read(first, issuer)["next"]
