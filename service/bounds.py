@@ -15,6 +15,10 @@ STRANGERS_SHARE = 8
 """If fewer than one of so many connections is no trusted proxy's, a new one may close those."""
 HEAD_SECONDS = 10.0
 UNREAD_SECONDS = 30.0
+UNREAD_EACH_BYTES = 16_384
+"""Of an answer so much may wait for its client without being counted."""
+UNREAD_BYTES = 64 * 2**20
+"""How much of answers may wait altogether."""
 AT_WORK_SECONDS = 0.5
 """If all others are at work, one that has been for so long makes room: most of them only wait."""
 LARGE_BYTES = 4_096

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any, cast
 
 from aiohttp import web
 
@@ -16,11 +15,12 @@ from service.bounds import (
     HEADS_BYTES,
     LARGE_REQUESTS_BYTES,
     STRANGERS_SHARE,
+    UNREAD_BYTES,
     Bounds,
 )
 from service.descriptors import most_connections
 from service.metrics import Metrics
-from service.parts import Group, Parts
+from service.parts import Client, Group, Parts
 
 _STEP_SECONDS = 1.0
 _LOG_SECONDS = 60.0
@@ -52,8 +52,8 @@ class Connections:
         self._bounds = bounds
         self._most = bounds.most or most_connections()
         self._is_trusted = is_trusted
-        self._strangers: Group[Watched] = Group(HEAD_BYTES + 1, BODY_BYTES)
-        self._proxies: Group[Watched] = Group(HEAD_BYTES + 1, BODY_BYTES)
+        self._strangers: Group = Group(HEAD_BYTES + 1, BODY_BYTES)
+        self._proxies: Group = Group(HEAD_BYTES + 1, BODY_BYTES)
         self._logged_at = -_LOG_SECONDS
         self._closed_unlogged = 0
         metrics.watch("connections", self.__len__)
@@ -62,7 +62,7 @@ class Connections:
         """How many are open."""
         return len(self._strangers.open) + len(self._proxies.open)
 
-    def opened(self, connection: "Watched", peer: str | None) -> None:
+    def opened(self, connection: Client, peer: str | None) -> None:
         """Take a new connection in, and make room for it if there is none."""
         connection.group = self._proxies if self._is_trusted(peer) else self._strangers
         if len(self) >= self._most:
@@ -70,7 +70,7 @@ class Connections:
         connection.group.open[connection] = self._loop.time()
         self.head_grew(connection, 0)
 
-    def head_grew(self, connection: "Watched", size: int) -> None:
+    def head_grew(self, connection: Client, size: int) -> None:
         """Note that the first bytes of a request head are waited for, or that more are there."""
         if connection.group.heads.grow(connection, size, self._loop.time()):
             self._close(connection, "head")
@@ -78,7 +78,7 @@ class Connections:
         while strangers.bytes + proxies.bytes > HEADS_BYTES:
             self._close((strangers if strangers.bytes else proxies).oldest()[0], "head")
 
-    def body_grew(self, connection: "Watched", size: int) -> None:
+    def body_grew(self, connection: Client, size: int) -> None:
         """Note that the first bytes of a request body are waited for, or that more are there."""
         bodies = connection.group.bodies
         bodies.grow(connection, size, self._loop.time())
@@ -88,15 +88,23 @@ class Connections:
             self._metrics.closed("body")
             oldest.give_up_body()
 
-    def request_grew(self, connection: "Watched", size: int) -> None:
+    def request_grew(self, connection: Client, size: int) -> None:
         """Note that a large request, with what waits behind it, takes so many bytes more."""
         connection.group.requests.grow(connection, size, self._loop.time())
         strangers, proxies = self._strangers.requests, self._proxies.requests
         while strangers.bytes + proxies.bytes > LARGE_REQUESTS_BYTES:
             self._close((strangers if strangers.bytes else proxies).oldest()[0], "room")
 
-    def closed(self, connection: "Watched") -> None:
+    def unread_grew(self, connection: Client, size: int) -> None:
+        """Note that so many bytes of an answer wait for the client to read."""
+        connection.group.unread.grow(connection, size, self._loop.time())
+        strangers, proxies = self._strangers.unread, self._proxies.unread
+        while strangers.bytes + proxies.bytes > UNREAD_BYTES:
+            self._close((strangers if strangers.bytes else proxies).oldest()[0], "unread")
+
+    def closed(self, connection: Client) -> None:
         """Forget a connection."""
+        connection.group.unread.complete(connection)
         connection.group.requests.complete(connection)
         connection.group.heads.complete(connection)
         connection.group.bodies.complete(connection)
@@ -117,7 +125,7 @@ class Connections:
                 if connection.seconds_unread(now) > self._bounds.unread_seconds:
                     self._close(connection, "unread")
 
-    def _close_late_heads(self, heads: Parts["Watched"], now: float) -> None:
+    def _close_late_heads(self, heads: Parts, now: float) -> None:
         while heads:
             connection, begun = heads.oldest()
             if begun > now - self._bounds.head_seconds:
@@ -127,7 +135,7 @@ class Connections:
             else:  # the request before it takes long
                 heads.restart(connection, now)
 
-    def _make_room(self, newcomer: "Watched") -> None:
+    def _make_room(self, newcomer: Client) -> None:
         victim = next(self._victims(newcomer), None)
         if victim is None:
             newcomer.hang_up()  # everything has just begun
@@ -140,7 +148,7 @@ class Connections:
             closed, self._closed_unlogged = self._closed_unlogged, 0
             logs.event("connections_full", level=logs.WARNING, most=self._most, closed=closed)
 
-    def _victims(self, newcomer: "Watched") -> Iterator["Watched"]:
+    def _victims(self, newcomer: Client) -> Iterator[Client]:
         strangers, proxies = self._strangers, self._proxies
         yield from strangers.waiting()
         yield from (each for each in strangers.open if each.is_unread)
@@ -150,98 +158,7 @@ class Connections:
             yield from proxies.waiting()
         yield from strangers.at_work_since(self._loop.time() - AT_WORK_SECONDS)
 
-    def _close(self, connection: "Watched", reason: str) -> None:
+    def _close(self, connection: Client, reason: str) -> None:
         self.closed(connection)
         self._metrics.closed(reason)
         connection.hang_up()
-
-
-class Watched(web.RequestHandler):
-    """A connection that is told when a request head or body begins, grows, and is complete.
-
-    aiohttp's own timer (3.14) looks at the last answer alone: a head may take 75 s, and what is
-    closed with an answer that nobody reads stays open for ever.
-    """
-
-    __slots__ = ("_awaits_head", "_connections", "_socket", "_unread_since", "group")
-
-    def __init__(self, server: web.Server, *, connections: Connections, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._connections = connections
-        self._socket: asyncio.Transport | None = None
-        self._awaits_head = True
-        self._unread_since: float | None = None
-        self.group: Group[Watched] = Group(0, 0)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it waits for the next request."""
-        return self._waiter is not None and not self._messages
-
-    @property
-    def is_unread(self) -> bool:
-        """Whether a part of an answer waits for the client to read."""
-        return self._socket is not None and self._socket.get_write_buffer_size() > 0
-
-    def seconds_unread(self, now: float) -> float:
-        """Return for how long parts of answers have waited; asked about once a second."""
-        if not self.is_unread:
-            self._unread_since = None
-            return 0
-        if self._unread_since is None:
-            self._unread_since = now
-        return now - self._unread_since
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin; the client has to send a request head now."""
-        super().connection_made(transport)
-        self._socket = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        peer = transport.get_extra_info("peername")
-        self._connections.opened(self, peer[0] if isinstance(peer, tuple) else None)
-
-    def head_grew(self, size: int) -> None:
-        """Note that there are more bytes of a head that is not complete."""
-        self._awaits_head = True
-        if self in self.group.open:
-            self._connections.head_grew(self, size)
-
-    def head_complete(self) -> None:
-        """Note that a request is there, perhaps without the rest of its body."""
-        group = self.group
-        if self._awaits_head:
-            self._awaits_head = False
-            group.heads.complete(self)
-        group.has_request(self, self._loop.time())
-
-    def request_grew(self, size: int) -> None:
-        """Note that a large request takes more bytes."""
-        if self in self.group.open:
-            self._connections.request_grew(self, size)
-
-    def request_over(self) -> None:
-        """Note that a large request has its answer."""
-        self.group.requests.complete(self)
-
-    def body_grew(self, size: int) -> None:
-        """Note that there are more bytes of a body that is not complete."""
-        if self in self.group.open:
-            self._connections.body_grew(self, size)
-
-    def body_complete(self) -> None:
-        """Note that a body is there, or is not waited for any longer."""
-        self.group.bodies.complete(self)
-
-    def give_up_body(self) -> None:
-        """Answer the request whose body is not complete, and close."""
-        self.hang_up()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """End."""
-        self._connections.closed(self)
-        self._socket = None
-        super().connection_lost(exc)
-
-    def hang_up(self) -> None:
-        """Close at once: what the client has not read by now is lost."""
-        if self._socket is not None:
-            self._socket.abort()

@@ -8,7 +8,8 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from service.bounds import LARGE_BYTES, QUEUED
 from service.chunks import Chunks, Malformed
-from service.connections import BodyGivenUp, Watched
+from service.connections import BodyGivenUp
+from service.watched import Watched
 
 _END = b"\r\n\r\n"
 """What ends each head."""

@@ -4,17 +4,33 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import chain
-from typing import Generic, Protocol, TypeVar
-
-_C = TypeVar("_C", bound="_Connection")
+from typing import Protocol
 
 
-class _Connection(Protocol):
+class Client(Protocol):
+    """What is known of an open connection, and can be done with it."""
+
+    group: "Group"
+
     @property
-    def is_idle(self) -> bool: ...
+    def is_idle(self) -> bool:
+        """Whether it waits for the next request."""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether a part of an answer waits for the client to read."""
+
+    def seconds_unread(self, now: float) -> float:
+        """Return for how long parts of answers have waited."""
+
+    def give_up_body(self) -> None:
+        """Wait no longer for the rest of a request body."""
+
+    def hang_up(self) -> None:
+        """Close at once."""
 
 
-class Parts(Generic[_C]):
+class Parts:
     """Request heads, or request bodies, that wait for their rest; at most one of each connection.
 
     Of one part at most `counted` bytes count: what is longer is refused, and is not kept.
@@ -22,23 +38,23 @@ class Parts(Generic[_C]):
 
     def __init__(self, counted: int) -> None:
         self._counted = counted
-        self._begun: OrderedDict[_C, float] = OrderedDict()
-        self._sizes: dict[_C, int] = {}
+        self._begun: OrderedDict[Client, float] = OrderedDict()
+        self._sizes: dict[Client, int] = {}
         self.bytes = 0
 
     def __len__(self) -> int:
         """How many there are."""
         return len(self._begun)
 
-    def __iter__(self) -> Iterator[_C]:
+    def __iter__(self) -> Iterator[Client]:
         """Go through their connections, the oldest part first."""
         return iter(self._begun)
 
-    def oldest(self) -> tuple[_C, float]:
+    def oldest(self) -> tuple[Client, float]:
         """Return whose part is the oldest, and since when it is there."""
         return next(iter(self._begun.items()))
 
-    def grow(self, connection: _C, size: int, now: float) -> bool:
+    def grow(self, connection: Client, size: int, now: float) -> bool:
         """Note that more is there; tell whether it is as much as counts, or more."""
         before = self._sizes.get(connection)
         if before is None:
@@ -49,12 +65,12 @@ class Parts(Generic[_C]):
         self.bytes += after - before
         return after == self._counted
 
-    def restart(self, connection: _C, now: float) -> None:
+    def restart(self, connection: Client, now: float) -> None:
         """Make a part the newest one."""
         self._begun[connection] = now
         self._begun.move_to_end(connection)
 
-    def complete(self, connection: _C) -> None:
+    def complete(self, connection: Client) -> None:
         """Forget a part, if there is one."""
         size = self._sizes.pop(connection, None)
         if size is not None:
@@ -62,29 +78,31 @@ class Parts(Generic[_C]):
             del self._begun[connection]
 
 
-class Group(Generic[_C]):
+class Group:
     """The open connections of trusted proxies, or those of all others.
 
     `open` has the time of the last request of each; the oldest comes first.
     """
 
     def __init__(self, head_bytes: int, body_bytes: int) -> None:
-        self.open: OrderedDict[_C, float] = OrderedDict()
-        self.heads: Parts[_C] = Parts(head_bytes)
-        self.bodies: Parts[_C] = Parts(body_bytes)
+        self.open: OrderedDict[Client, float] = OrderedDict()
+        self.heads: Parts = Parts(head_bytes)
+        self.bodies: Parts = Parts(body_bytes)
+        # Answers of which much waits for the client to read.
+        self.unread: Parts = Parts(sys.maxsize)
         # Those that have no answer, if they are large.
-        self.requests: Parts[_C] = Parts(sys.maxsize)
+        self.requests: Parts = Parts(sys.maxsize)
 
-    def waiting(self) -> Iterator[_C]:
+    def waiting(self) -> Iterator[Client]:
         """Go through those that wait for their client, the least useful ones first."""
         idle = (each for each in self.open if each.is_idle)
         return chain(self.heads, idle, self.bodies)
 
-    def at_work_since(self, before: float) -> Iterator[_C]:
+    def at_work_since(self, before: float) -> Iterator[Client]:
         """Go through those whose last request is older than a moment, the oldest first."""
         return (each for each, since in self.open.items() if since < before)
 
-    def has_request(self, connection: _C, now: float) -> None:
+    def has_request(self, connection: Client, now: float) -> None:
         """Note that a connection has a new request."""
         if connection in self.open:
             self.open[connection] = now

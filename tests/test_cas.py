@@ -419,6 +419,14 @@ def test_a_browser_keeps_five_attempts(server: Server) -> None:
     assert all("Max-Age=0" in line for line in ended)
 
 
+def test_of_very_many_attempts_an_answer_forgets_some_of_the_oldest(server: Server) -> None:
+    jar = [f"latchkey_cas_{number:022}=" for number in range(200)]
+    answer = ask(server.port, "/auth/cas", headers={"Cookie": "; ".join(jar)})
+    assert answer.status == 302
+    ended = [line.partition("=")[0] + "=" for line in answer.all("Set-Cookie")[1:]]
+    assert sorted(ended) == jar[:32]
+
+
 def test_attempts_with_long_addresses_leave_room_in_the_header(server: Server) -> None:
     link(server, "user", "long")
     session = f"jwt={'x' * 3500}"

@@ -15,14 +15,16 @@ from contextlib import (
 )
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp import web
 
 from service import connections, context
 from service.bounds import QUEUED, Bounds
-from service.connections import Connections, Watched
+from service.connections import Connections
 from service.server import listening
+from service.watched import Watched
 from tests.client import ask
 from tests.conftest import ROOT, Server, Settings, clean_environ, free_port, wait_for
 from tests.stores import Files
@@ -93,7 +95,7 @@ class Site:
     @property
     def all(self) -> list[Watched]:
         """Return the server's ends of those that no proxy has opened."""
-        return list(self.connections._strangers.open)
+        return cast("list[Watched]", list(self.connections._strangers.open))
 
     @property
     def bodies(self) -> int:
@@ -441,6 +443,24 @@ async def test_who_does_not_read_is_closed(serving: Serve) -> None:
         client.writer.write(ask_for * 20)
         await site.until(lambda: site.closed("unread") == 1)
         await site.until(lambda: site.open == 0)
+
+
+async def test_all_answers_that_are_not_read_have_a_bound(
+    serving: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "UNREAD_BYTES", 200_000)
+    ask_for = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with serving(Bounds()) as site:
+        clients = [await site.client() for _ in range(8)]
+        for client in clients:
+            client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+            client.writer.write(ask_for * 20)
+        await site.until(lambda: site.closed("unread") >= 1)
+        assert site.connections._strangers.unread.bytes <= 200_000
+        reader = await site.client()
+        for _ in range(3):  # who reads is not counted
+            assert await reader.ask(ask_for) == 200
+        assert reader.is_open
 
 
 @contextmanager

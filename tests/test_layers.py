@@ -79,6 +79,7 @@ LAYERS = {
     "connection": 12,
     "bounds": 0,
     "connections": 9,
+    "watched": 10,
     "parts": 0,
     "pacing": 1,
     "bounded": 0,

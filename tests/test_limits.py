@@ -75,6 +75,10 @@ STATED = {
     "users in bodies and forms": [
         f"{writes.MOST_ROLES:,} entries in a list of roles, {strict.MOST_FAULTS} faults"
     ],
+    "answers that are not read": [
+        f"{bounds.UNREAD_BYTES // MIB} MiB",
+        f"{bounds.UNREAD_EACH_BYTES:,} bytes",
+    ],
     "time to read an answer": [f"{bounds.UNREAD_SECONDS:.0f} s"],
     "feed: documents being made": [
         f"last {documents.RECENT} rows",

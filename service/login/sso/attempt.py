@@ -17,6 +17,7 @@ from service import context, cookies, errors, returns, session, urls
 SECONDS = 600
 _ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 _AT_MOST = 5
+_MOST_FORGOTTEN = 32
 _LENGTH = 3800
 _RETURNS = 3
 
@@ -102,7 +103,8 @@ async def _break_circles(request: web.Request, location: str) -> None:
 def _to_forget(leaf: str, lines: Iterable[str], fresh_length: int) -> list[str]:
     """Return the attempts for which there is no room any more beside a fresh one.
 
-    Browsers send the oldest first. All have to fit into one line, and the session beside them.
+    Browsers send the oldest first. All have to fit into one line, and the session beside them. An
+    answer forgets few; the next one forgets more.
     """
     prefix = _prefix(leaf)
     forgotten, count, length = [], 1, fresh_length
@@ -111,7 +113,7 @@ def _to_forget(leaf: str, lines: Iterable[str], fresh_length: int) -> list[str]:
         attempt = name.removeprefix(prefix)
         if (count > _AT_MOST or length > _LENGTH) and _ID.fullmatch(attempt):
             forgotten.append(attempt)
-    return forgotten
+    return forgotten[-_MOST_FORGOTTEN:]
 
 
 def _prefix(leaf: str) -> str:
