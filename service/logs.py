@@ -5,7 +5,6 @@ three tenths (docs/decisions/0004-logs.md). Records of libraries come in through
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 import re
@@ -15,6 +14,8 @@ import traceback
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal, TextIO
+
+from service.log_output import LogOutput
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
@@ -95,7 +96,7 @@ class Sink:
     def __init__(self, stream: TextIO, form: Form, level: int) -> None:
         self.level = level
         self.is_text = form == "text"
-        self._stream = stream
+        self._output = LogOutput(stream)
         self._line = _text_line if form == "text" else _json_line
         self._waiting: list[str] = []
         self._second = -1
@@ -118,9 +119,10 @@ class Sink:
     def flush(self) -> None:
         """Hand the waiting lines to the system. A log that cannot be written stops nobody."""
         lines, self._waiting = self._waiting, []
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write("".join(lines))
-            self._stream.flush()
+        self._output.write("".join(lines))
+        if (lost := self._output.lost) and not self._output.is_behind:
+            self._output.lost = 0
+            self.write(time.time(), WARNING, "log_lines_lost", {"count": lost})
 
     def rfc3339(self, moment: float) -> str:
         """Return a time as it stands in a line: UTC, milliseconds."""

@@ -5,7 +5,11 @@ import contextlib
 import io
 import json
 import logging
+import os
 import re
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -319,3 +323,54 @@ async def test_what_waits_can_be_written_at_once_and_is_written_once(log: Log) -
     assert written.endswith(" last\n")
     await asyncio.sleep(0)
     assert stream.getvalue() == written
+
+
+def pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def sockets() -> tuple[int, int]:
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+@pytest.mark.parametrize("is_of_another_user", [False, True])
+@pytest.mark.parametrize("make", [pipe, sockets])
+def test_a_reader_that_stops_reading_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[], tuple[int, int]],
+    *,
+    is_of_another_user: bool,
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError
+
+    if is_of_another_user:
+        monkeypatch.setattr("service.log_output.os.open", refuse)
+    reading, writing = make()
+    read: list[bytes] = []
+
+    def take() -> None:
+        while part := os.read(reading, 65536):
+            read.append(part)
+
+    with open(writing, "w") as stream, open(reading, "rb"):  # noqa: PTH123  # descriptors
+        sink = logs.Sink(stream, "text", logs.INFO)
+        for number in range(30_000):
+            sink.append(f"{number} {'x' * 90}\n")
+        taking = threading.Thread(target=take)
+        taking.start()
+        deadline = time.monotonic() + 20
+        while sink._output.is_behind or sink._output.lost:
+            assert time.monotonic() < deadline
+            sink.flush()
+        sink.append("the last\n")
+        sink._output.close()
+        stream.close()
+        taking.join(20)
+    lines = b"".join(read).decode().splitlines()
+    kept = [int(line.split()[0]) for line in lines[:-2]]
+    assert kept == list(range(len(kept)))
+    assert 10_000 < len(kept) < 30_000
+    assert lines[-2].endswith(f" log_lines_lost count={30_000 - len(kept)}")
+    assert lines[-1] == "the last"
