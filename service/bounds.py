@@ -14,6 +14,8 @@ BODIES_SHARE = 4
 STRANGERS_SHARE = 8
 """If fewer than one of so many connections is no trusted proxy's, a new one may close those."""
 HEAD_SECONDS = 10.0
+YOUNG_SECONDS = 1.0
+"""A head that was begun since then makes room after idle connections."""
 UNREAD_SECONDS = 30.0
 UNREAD_EACH_BYTES = 16_384
 """Of an answer so much may wait for its client without being counted."""

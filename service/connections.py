@@ -16,6 +16,7 @@ from service.bounds import (
     LARGE_REQUESTS_BYTES,
     STRANGERS_SHARE,
     UNREAD_BYTES,
+    YOUNG_SECONDS,
     Bounds,
 )
 from service.descriptors import most_connections
@@ -33,11 +34,11 @@ class BodyGivenUp(web.RequestPayloadError):
 class Connections:
     """All that are open. When there are too many, old ones that serve nobody make room.
 
-    First those whose request head is not complete, the oldest first; then idle ones, those first
-    that were idle for longest; then those whose request body is not complete, the oldest first;
-    then those whose client does not read its answer. Connections of trusted proxies come last,
-    since behind each are many people: others close them only while they have few themselves. If
-    every other one is at work, the one that has been for longest makes room.
+    First those whose request head is not complete after a second, the oldest first; then idle ones,
+    those first that were idle for longest; then those whose head was begun since, and those whose
+    request body is not complete; then those whose client does not read its answer. Connections of
+    trusted proxies come last, since behind each are many people: others close them only while they
+    have few themselves. If all others are at work, the one that has been for longest makes room.
     """
 
     def __init__(
@@ -149,14 +150,14 @@ class Connections:
             logs.event("connections_full", level=logs.WARNING, most=self._most, closed=closed)
 
     def _victims(self, newcomer: Client) -> Iterator[Client]:
-        strangers, proxies = self._strangers, self._proxies
-        yield from strangers.waiting()
+        strangers, proxies, now = self._strangers, self._proxies, self._loop.time()
+        yield from strangers.waiting(now - YOUNG_SECONDS)
         yield from (each for each in strangers.open if each.is_unread)
         if newcomer.group is proxies:
             yield from strangers.open
         if newcomer.group is proxies or len(strangers.open) < self._most // STRANGERS_SHARE:
-            yield from proxies.waiting()
-        yield from strangers.at_work_since(self._loop.time() - AT_WORK_SECONDS)
+            yield from proxies.waiting(now - YOUNG_SECONDS)
+        yield from strangers.at_work_since(now - AT_WORK_SECONDS)
 
     def _close(self, connection: Client, reason: str) -> None:
         self.closed(connection)

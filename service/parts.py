@@ -3,7 +3,7 @@
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Protocol
 
 
@@ -50,6 +50,14 @@ class Parts:
         """Go through their connections, the oldest part first."""
         return iter(self._begun)
 
+    def __contains__(self, connection: Client) -> bool:
+        """Whether a connection has one."""
+        return connection in self._begun
+
+    def begun(self, before: float) -> Iterator[Client]:
+        """Go through the connections of those that were begun before a moment, the oldest first."""
+        return (each for each, _ in takewhile(lambda part: part[1] < before, self._begun.items()))
+
     def oldest(self) -> tuple[Client, float]:
         """Return whose part is the oldest, and since when it is there."""
         return next(iter(self._begun.items()))
@@ -93,10 +101,13 @@ class Group:
         # Those that have no answer, if they are large.
         self.requests: Parts = Parts(sys.maxsize)
 
-    def waiting(self) -> Iterator[Client]:
-        """Go through those that wait for their client, the least useful ones first."""
-        idle = (each for each in self.open if each.is_idle)
-        return chain(self.heads, idle, self.bodies)
+    def waiting(self, before: float) -> Iterator[Client]:
+        """Go through those that wait for their client, the least useful ones first.
+
+        A request head that was begun since `before` is probably on its way.
+        """
+        idle = (each for each in self.open if each.is_idle and each not in self.heads)
+        return chain(self.heads.begun(before), idle, self.heads, self.bodies)
 
     def at_work_since(self, before: float) -> Iterator[Client]:
         """Go through those whose last request is older than a moment, the oldest first."""

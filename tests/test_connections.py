@@ -257,9 +257,22 @@ async def test_a_body_is_no_head(serving: Serve) -> None:
         assert site.closed("head") == 1
 
 
-async def test_half_sent_heads_make_room_first_then_the_longest_idle(
-    serving: Serve,
+async def test_who_has_just_connected_makes_room_after_idle_connections(serving: Serve) -> None:
+    async with serving(Bounds(most=4)) as site:
+        idle = [await site.client() for _ in range(3)]
+        for client in idle:
+            assert await client.ask() == 200
+        slow = await site.client()
+        newcomers = [await site.client() for _ in range(3)]
+        assert [await client.closed() for client in idle] == [b""] * 3
+        assert await slow.ask() == 200
+        assert [await client.ask() for client in newcomers] == [200] * 3
+
+
+async def test_old_half_sent_heads_make_room_first_then_the_longest_idle(
+    serving: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connections, "YOUNG_SECONDS", 0)
     async with serving(Bounds(most=4)) as site:
         idle = [await site.client() for _ in range(3)]
         for client in idle:

@@ -38,6 +38,7 @@ STATED = {
         f"{descriptors.MOST:,}",
         f"minus {descriptors.RESERVED:,}",
         f"at least {bounds.AT_WORK_SECONDS} s",
+        f"{bounds.YOUNG_SECONDS:.0f} s for a head",
     ],
     "time for a request head": [f"{bounds.HEAD_SECONDS:.0f} s"],
     "size of a request head": [f"{bounds.HEAD_BYTES:,} bytes"],
