@@ -31,6 +31,7 @@ from service.login import bypass, cas, oidc, sso
 from service.metrics import Metrics
 from service.pacing import Budget
 from service.passes import Passes
+from service.provider_logouts import Newest
 from service.providers import Providers
 from service.readiness import Readiness
 from service.revocation import Revocation
@@ -130,6 +131,7 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
 async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.PENDING] = sso.PendingSignIns()
     app[sso.REPLAYS] = sso.Replays()
+    app[context.NEWEST_LOGOUT] = Newest(app[context.DATABASE])
     async with outbound.opened() as app[sso.OUTBOUND]:
         oidc.prepare(app)
         yield

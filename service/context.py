@@ -22,6 +22,7 @@ from service.large import LargeAnswers
 from service.metrics import Metrics
 from service.pacing import Budget
 from service.passes import Passes
+from service.provider_logouts import Newest
 from service.providers import Providers
 from service.readiness import Readiness
 from service.revocation import Revocation
@@ -45,6 +46,7 @@ LARGE_ANSWERS = web.AppKey("large_answers", LargeAnswers)
 """For the feed alone."""
 LARGE_ASSETS = web.AppKey("large_assets", LargeAnswers)
 LOOKUPS = web.AppKey("lookups", Budget)
+NEWEST_LOGOUT = web.AppKey("newest_logout", Newest)
 """For what strangers make us read from the database; what a token needs does not wait for it."""
 DESCRIPTION = web.AppKey("description", Asset)
 

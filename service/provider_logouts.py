@@ -1,10 +1,29 @@
 """Logouts at providers of the last minutes: one may arrive while its session is still beginning."""
 
+import asyncio
+
 from service import answers
 from service.db import Database, Reader, Transaction
 
 _SECONDS = 900
 """Longer than the provider's answer and the writer are waited for, and than an ID token is good."""
+
+
+class Newest:
+    """The number of the newest logout, asked for once for all who come back at the same time.
+
+    A browser comes back as often as it likes: this takes one connection to the database at most.
+    """
+
+    def __init__(self, db: Reader) -> None:
+        self._db = db
+        self._reading: asyncio.Task[int] | None = None
+
+    async def number(self) -> int:
+        """Return it. Raises DatabaseUnavailable."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(newest(self._db))
+        return await asyncio.shield(self._reading)
 
 
 async def newest(db: Reader) -> int:

@@ -28,7 +28,6 @@ class Seals:
     def use(self, keys: KeyRing) -> None:
         """Seal and open with these keys from now on."""
         self._keys = keys
-        self._by_purpose: dict[str, MultiFernet] = {}
 
     def now(self) -> int:
         """Return the time in seconds since 1970."""
@@ -52,8 +51,6 @@ class Seals:
         return orjson.loads(data)
 
     def _fernet(self, purpose: str) -> MultiFernet:
-        found = self._by_purpose.get(purpose)
-        if found is None:
-            fernets = [Fernet(jws.encode(key) + b"=") for key in self._keys.sealing(purpose)]
-            found = self._by_purpose[purpose] = MultiFernet(fernets)
-        return found
+        """Derive the keys of a purpose. There is one for each attempt: none is remembered."""
+        keys = self._keys.sealing(purpose)
+        return MultiFernet([Fernet(jws.encode(key) + b"=") for key in keys])

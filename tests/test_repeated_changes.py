@@ -18,7 +18,7 @@ from tests import people
 from tests.client import bearer
 from tests.conftest import Settings, free_port
 
-TIMES = 200
+TIMES = 100
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 

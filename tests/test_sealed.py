@@ -1,6 +1,9 @@
 """Sealed values: opened by every replica and after a rotation, by nobody else, for no other use."""
 
+import gc
+
 import pytest
+from cryptography.fernet import MultiFernet
 
 from service import keys
 from service.keys import KeyRing, secret
@@ -75,3 +78,12 @@ def test_the_key_of_a_use_is_not_the_key() -> None:
     assert len({root.sealing("a"), root.sealing("b"), SECRET.encode()[:32]}) == 3
     assert len(root.sealing("a")) == 32
     assert "sealing" not in repr(root)
+
+
+def test_no_purpose_is_remembered(settings: Settings) -> None:
+    """There is one for each attempt to sign in, and anybody begins as many as they like."""
+    seals = Seals(keys.load(settings()))
+    for number in range(100):
+        seals.open(f"attempt {number}", seals.seal(f"attempt {number}", {}), seconds=1)
+    gc.collect()
+    assert sum(isinstance(each, MultiFernet) for each in gc.get_objects()) < 10

@@ -5,7 +5,7 @@ no revocation is forgotten before the horizon that held when it was written. Tim
 1970.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -111,15 +111,6 @@ async def state(db: Reader) -> State:
     return State.of(
         [tuple(row.values()) for row in lives], [tuple(row.values()) for row in moments]
     )
-
-
-async def is_over(tx: Transaction, claims: Mapping[str, Any]) -> bool:
-    """Tell whether a token has ended with all sessions, or with what was pruned."""
-    row = await tx.fetch_one(
-        "SELECT 1 FROM revocation_state WHERE not_before > ? OR pruned_until >= ?",
-        (claims.get("auth_time", claims["iat"]), claims["exp"]),
-    )
-    return row is not None
 
 
 async def end_all(tx: Transaction, now: int) -> None:

@@ -54,13 +54,18 @@ async def user_revoked(tx: Transaction, user_id: int, version: int) -> None:
 
 
 async def is_revoked(tx: Transaction, claims: Mapping[str, Any]) -> bool:
-    """Tell whether a token that was good a moment ago has been taken back since."""
-    ended = await tx.fetch_one("SELECT 1 FROM changes WHERE sid = ? LIMIT 1", (claims["sid"],))
-    return (
-        ended is not None
-        or await is_user_revoked(tx, claims["id"], claims["ver"])
-        or await lifetimes.is_over(tx, claims)
+    """Tell whether a token that was good a moment ago has been taken back since, in any way."""
+    row = await tx.fetch_one(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM changes WHERE sid = ?)"
+        " OR EXISTS (SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ?)"
+        " OR EXISTS"
+        " (SELECT 1 FROM revocation_state WHERE not_before > ? OR pruned_until >= ?)",
+        (
+            *(claims["sid"], claims["id"], claims["ver"]),
+            *(claims.get("auth_time", claims["iat"]), claims["exp"]),
+        ),
     )
+    return row is not None
 
 
 async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:

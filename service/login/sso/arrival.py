@@ -75,7 +75,7 @@ async def come_back(
     try:
         facts = attempt.facts_of(request, leaf, name)
         location = str(facts["next"])
-        seen = await provider_logouts.newest(request.app[context.DATABASE])
+        seen = await request.app[context.NEWEST_LOGOUT].number()
         arrival = await ask(facts)
         response = (
             web.Response(status=302, headers={"Location": attempt.sign_in_page(location)})
