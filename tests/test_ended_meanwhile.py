@@ -28,6 +28,7 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 JSON = "application/json"
 OTHER_SECRET = SECRET.swapcase()
 MANAGER = "mallory"
+BY = Actor("test")
 
 
 # --- while the body arrives, on a server of its own
@@ -37,9 +38,6 @@ MANAGER = "mallory"
 def latchkey(start: Start) -> Server:
     """Return a server whose users are changed."""
     return start()
-
-
-BY = Actor("test")
 
 
 class Held:
