@@ -19,7 +19,7 @@ from service.errors import (
     UserNotFound,
 )
 from service.users import User
-from tests.people import BY, delete, everybody
+from tests.people import BY, delete, everybody, feed_rows
 from tests.stores import watched
 
 TEMPTING = "aZ09._@-\u212a\u017f\u0130\uff21\u0430\u0660\u00df\x00\n \u200d\ud800"
@@ -282,6 +282,22 @@ async def test_a_role_that_is_deleted_is_taken_from_its_holders_and_counts_them_
     assert await versions(database) == {"admin": 2, "contributor": 1, "manager": 2, "user": 1}
     assert names(await users.get(database, "manager")) == ["manage_communities"]
     assert "manage_documents" not in {row["role"] for row in await users.roles(database)}
+
+
+async def test_a_role_that_many_have_is_deleted_by_as_many_statements(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database.transaction() as tx:
+        await users.create_role(tx, BY, "readers")
+        for number in range(30):
+            await users.create(tx, BY, f"reader{number}", ["readers"])
+    statements = await watched(database, monkeypatch)
+    await alter(database, lambda tx: users.delete_role(tx, BY, "readers"))
+    assert len([each for each in statements if "BEGIN" not in each]) <= 10, statements
+    rows = await feed_rows(database)
+    assert [row["kind"] for row in rows] == ["changed"] * 30
+    assert {row["version"] for row in rows} == {2}
+    assert len({row["user_id"] for row in rows}) == 30
 
 
 async def test_a_name_that_comes_back_is_a_new_person(database: Database) -> None:

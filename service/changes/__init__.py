@@ -5,6 +5,7 @@ from service.changes.pages import Page, read
 from service.changes.rows import (
     DELETED,
     has_dead,
+    holders_changed,
     is_revoked,
     is_user_revoked,
     prune,
@@ -18,6 +19,7 @@ __all__ = [
     "DELETED",
     "Page",
     "has_dead",
+    "holders_changed",
     "is_revoked",
     "is_user_revoked",
     "lifetimes",

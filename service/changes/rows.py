@@ -48,6 +48,17 @@ async def user_changed(tx: Transaction, user_id: int, version: int) -> None:
     await _append_for_user(tx, "changed", user_id, version)
 
 
+async def holders_changed(tx: Transaction, role_id: int) -> None:
+    """Announce that all who have a role have changed, with the versions that they have now."""
+    until = await lifetimes.horizon(tx, int(time.time())) + MARGIN
+    await tx.execute(
+        "INSERT INTO changes (kind, user_id, version, until)"
+        " SELECT 'changed', id, version, ? FROM users"
+        " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?) ORDER BY id",
+        (until, role_id),
+    )
+
+
 async def user_revoked(tx: Transaction, user_id: int, version: int) -> None:
     """Announce that the user's tokens with a `ver` below `version` are taken back."""
     await _append_for_user(tx, "revoked", user_id, version)

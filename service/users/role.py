@@ -7,7 +7,7 @@ from service.errors import RoleTaken
 from service.users import rights
 from service.users.names import MANAGE_USERS, canonical_role
 from service.users.reading import role_by_name
-from service.users.writing import touch
+from service.users.writing import touch_holders
 
 
 async def create_role(tx: Transaction, by: Actor, role: str) -> Row:
@@ -30,13 +30,13 @@ async def delete_role(tx: Transaction, by: Actor, role: str) -> None:
     await rights.require_manager(tx, by)
     found = await role_by_name(tx, role)
     holders = await tx.fetch_all(
-        "SELECT u.id, u.version, u.disabled FROM users u JOIN user_roles ur ON ur.user_id = u.id"
-        " WHERE ur.role_id = ?",
+        "SELECT disabled, count(*) AS number FROM users"
+        " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?) GROUP BY disabled",
         (found["id"],),
     )
+    await touch_holders(tx, found["id"])
     await tx.execute("DELETE FROM roles WHERE id = ?", (found["id"],))
-    if role == MANAGE_USERS and any(not holder["disabled"] for holder in holders):
+    if role == MANAGE_USERS and any(not each["disabled"] for each in holders):
         await rights.require_a_manager_is_left(tx)
-    for holder in holders:
-        await touch(tx, holder)
-    await audit.record(tx, by, "role_delete", (found["id"], role), {"holders": len(holders)})
+    count = sum(each["number"] for each in holders)
+    await audit.record(tx, by, "role_delete", (found["id"], role), {"holders": count})

@@ -115,6 +115,16 @@ async def touch(tx: Transaction, user: Mapping[str, Any], *, revoke: bool = Fals
     return version
 
 
+async def touch_holders(tx: Transaction, role_id: int) -> None:
+    """Do the same for all who have a role: in two statements, since they may be many."""
+    await tx.execute(
+        "UPDATE users SET version = version + 1, updated_at = ?"
+        " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?)",
+        (audit.now(), role_id),
+    )
+    await changes.holders_changed(tx, role_id)
+
+
 async def _change(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any]) -> bool:
     return bool((await update(tx, by, user, facts))["version"] != user["version"])
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-_PER_SECOND = 10.0
-_AT_ONCE = 100.0
+_PER_SECOND = 2.0
+_AT_ONCE = 5.0
+"""Few, since each of them has the one writer of all processes for several questions to it."""
 
 
 @dataclass(slots=True)
