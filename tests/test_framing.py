@@ -272,5 +272,6 @@ def test_no_stranger_changes_what_the_next_visitor_asks(
         with lenient.connect(AUTH) as connection:
             connection.sendall(data)
             with closing(answers(connection, ["GET"])) as received:
-                assert next(received)[0] in {401, 404, 405}
+                # 502: the answer closed the connection while Caddy was still sending the body.
+                assert next(received)[0] in {401, 404, 405, 502}
         assert_visited_through(lenient, token)
