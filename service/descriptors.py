@@ -6,9 +6,9 @@ import resource
 MOST = 8192
 """How many connections a process keeps at most, however many descriptors there are."""
 RESERVED = 1152
-"""Descriptors that are not for clients: database, log, providers, and one turn of newcomers.
+"""Descriptors that are not for clients: database, log, providers, and the queue of newcomers.
 
-The system hands over all connections that wait (1,024) before the first old one is closed.
+A process that stops accepts all connections that wait (1,024) at once.
 """
 
 
