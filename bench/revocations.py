@@ -11,12 +11,13 @@ import tracemalloc
 from pathlib import Path
 
 from bench import run
-from service import config, db, keys, schema
-from service.changes import lifetimes
+from service import config, db, keys
 from service.config import Database as Where
 from service.db import Database
-from service.revocation import Revocation
-from service.tokens import Tokens
+from service.db_tools import migrations
+from service.revocation.feed import Revocation
+from service.tokens import lifetimes
+from service.tokens.tokens import Tokens
 
 ME = run.Case("/auth/me", "/auth/me", 200, 0.50)
 
@@ -40,7 +41,7 @@ def main() -> None:
 
 async def measure(where: Where) -> None:
     """Measure in this process: checks with and without rows, and the memory that rows take."""
-    schema.up(where)
+    migrations.up(where)
     async with db.connect(where) as database:
         async with database.transaction() as tx:
             await lifetimes.note(tx, 6 * 3600, int(time.time()))

@@ -8,36 +8,30 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from service import context, db, keys, logs, middleware, openapi, outbound, schema
-from service.bounds import BODY_BYTES
+from service import db, keys, middleware
 from service.config import Config
-from service.documents import Documents
-from service.endpoints import (
-    account,
-    admin,
-    docs,
-    exchange,
-    forward,
-    ops,
-    pages,
-    revocations,
-    wellknown,
-)
+from service.db.readiness import Readiness
+from service.db_tools import migrations
+from service.endpoints import account, api, docs, forward_auth, jwks, ops, pages, revocations, token
+from service.forward_auth.allow_responses import Passes
 from service.housekeeping import Housekeeping
 from service.keys import KeyRing
-from service.keywatch import KeyWatch
-from service.large import LargeAnswers
+from service.keys.watcher import KeyWatch
+from service.limits.budgets import Budget
+from service.limits.client_limits import BODY_BYTES
 from service.login import bypass, cas, oidc, sso
-from service.metrics import Metrics
-from service.pacing import Budget
-from service.passes import Passes
-from service.provider_logouts import Newest
-from service.providers import Providers
-from service.readiness import Readiness
-from service.revocation import Revocation
-from service.sealed import Seals
-from service.tokens import Tokens
-from service.views import Asset, Views, as_asset
+from service.providers import http_client
+from service.providers.recent_logouts import Newest
+from service.providers.registry import Providers
+from service.revocation.documents import Documents
+from service.revocation.feed import Revocation
+from service.telemetry import logs
+from service.telemetry.metrics import Metrics
+from service.tokens.encrypted import Seals
+from service.tokens.tokens import Tokens
+from service.web import context, openapi
+from service.web.large_responses import LargeAnswers
+from service.web.templates import Asset, Views, as_asset
 
 LOOKUPS_AT_ONCE = 2
 """One connection to PostgreSQL less than there are for reading."""
@@ -66,7 +60,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     app[context.PROVIDERS] = _providers(app, config)
     if app[context.PROVIDERS]:
         app.cleanup_ctx.append(_outbound)
-    leaves = [pages, account, exchange, forward, revocations, wellknown, ops, docs, admin]
+    leaves = [pages, account, token, forward_auth, revocations, jwks, ops, docs, api]
     if config.bypass_auth:
         leaves.append(bypass)
     if config.cas_url is not None:
@@ -91,7 +85,7 @@ def _description(app: web.Application) -> Asset:
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
     where = app[context.CONFIG].database
-    if added := schema.require_current(where):
+    if added := migrations.require_current(where):
         logs.event("database_is_newer", level=logs.WARNING, migrations=", ".join(added))
     async with db.connect(where) as database:
         app[context.DATABASE] = database
@@ -132,7 +126,7 @@ async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.PENDING] = sso.PendingSignIns()
     app[sso.REPLAYS] = sso.Replays()
     app[context.NEWEST_LOGOUT] = Newest(app[context.DATABASE])
-    async with outbound.opened() as app[sso.OUTBOUND]:
+    async with http_client.opened() as app[sso.OUTBOUND]:
         oidc.prepare(app)
         yield
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from service import inserts
-from service.db import Database, Row, Transaction
+from service.db import Database, Row, Transaction, bulk_insert
 
 Action = Literal[
     "user_create",
@@ -61,7 +60,7 @@ async def record_all(
     """Append one thing that was done to several: id, name and detail, `written`, of each."""
     before, after = (now(), by.id, by.name, action), (by.client, by.request_id)
     rows = [(*before, *target, *after) for target in targets]
-    for statement, values in inserts.many("audit", _APPENDED, rows):
+    for statement, values in bulk_insert.many("audit", _APPENDED, rows):
         await tx.execute(statement, values)
 
 

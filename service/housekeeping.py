@@ -4,19 +4,22 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from service import changes, errors, logouts, logs, provider_logouts, provider_sessions
-from service.changes import lifetimes
-from service.clocks import Clocks
+from service import errors
 from service.db import Database
-from service.freshness import FRESH_SECONDS
-from service.revocation import Revocation
-from service.stopwatch import awake_or_asleep
-from service.tokens import Tokens
+from service.providers import recent_logouts, sessions, used_logout_tokens
+from service.revocation import events
+from service.revocation.feed import Revocation
+from service.revocation.freshness import FRESH_SECONDS
+from service.system.clock import awake_or_asleep
+from service.system.clock_check import Clocks
+from service.telemetry import logs
+from service.tokens import lifetimes
+from service.tokens.tokens import Tokens
 
 _INTERVAL = 0.2
 _MINUTE = 60.0
 _HALF = lifetimes.LEAD / 2
-_PRUNED = (changes, lifetimes, provider_sessions, provider_logouts, logouts)
+_PRUNED = (events, lifetimes, sessions, recent_logouts, used_logout_tokens)
 
 
 class Housekeeping:

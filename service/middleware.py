@@ -12,11 +12,13 @@ from time import perf_counter
 from aiohttp import web
 from multidict import CIMultiDict
 
-from service import accept, context, errors, logs, marks, session
-from service.bounds import BODY_BYTES
+from service import errors, session
 from service.config import Config
-from service.connections import BodyGivenUp
-from service.views import CONTENT_TYPE
+from service.limits.client_limits import BODY_BYTES
+from service.server.open_connections import BodyGivenUp
+from service.telemetry import logs
+from service.web import accept, access, context
+from service.web.templates import CONTENT_TYPE
 
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
 
@@ -34,13 +36,13 @@ def before(route: web.RouteDef) -> web.RouteDef:
     Closed by default: a route without the mark `public` needs a good credential, and the role that
     its mark `needs` names.
     """
-    handler: marks.Handler = route.handler
-    is_closed = not marks.is_public(handler)
-    role = marks.needed_role(handler)
-    check = marks.first_check(handler)
-    say = marks.refusal(handler)
-    is_any_method = marks.is_any_method(handler)
-    is_safe = is_any_method or route.method in _SAFE_METHODS or marks.is_cookieless(handler)
+    handler: access.Handler = route.handler
+    is_closed = not access.is_public(handler)
+    role = access.needed_role(handler)
+    check = access.first_check(handler)
+    say = access.refusal(handler)
+    is_any_method = access.is_any_method(handler)
+    is_safe = is_any_method or route.method in _SAFE_METHODS or access.is_cookieless(handler)
     # A change looks in its own transaction whether the session goes on.
     asks_again = is_closed and is_safe
 
@@ -98,7 +100,7 @@ def _problem_of(request: web.Request, error: Exception) -> errors.Problem:
 
 
 def refuse(
-    request: web.Request, problem: errors.Problem, say: marks.Refusal | None = None
+    request: web.Request, problem: errors.Problem, say: access.Refusal | None = None
 ) -> web.Response:
     """Answer with a problem, count it and log it; the route may have a `say` in the answer."""
     request.app[context.METRICS].refused(problem.code)
@@ -171,7 +173,7 @@ def _page(request: web.Request, problem: errors.Problem) -> web.Response:
         "error.html",
         problem=problem,
         request_id=context.call(request).id,
-        path="" if marks.is_public(request.match_info.handler) else request.path,
+        path="" if access.is_public(request.match_info.handler) else request.path,
     )
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 

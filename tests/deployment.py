@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from service import config
-from service.config import table
+from service.config import settings as table
 from tests.conftest import ROOT, STRONG, clean_environ, free_port
 
 DEPLOY = ROOT / "deploy"

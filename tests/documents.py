@@ -10,14 +10,15 @@ from typing import Any
 import jwt
 from joserfc.jwk import KeySet
 
-from service import jws, keys
+from service import keys
 from service.config import Config, OpenIdProvider
-from service.idp.models import Client, Request
-from service.idp.openid import Provider as FakeProvider
-from service.idp.people import Person, Session
+from service.fake_provider.models import Client, Request
+from service.fake_provider.openid import Provider as FakeProvider
+from service.fake_provider.people import Person, Session
 from service.keys import KeyRing, Purpose, SigningPurpose
-from service.openid import provider as openid
-from service.sealed import Seals
+from service.providers.openid import provider as openid
+from service.tokens import jws
+from service.tokens.encrypted import Seals
 from tests.client import ask, bearer
 from tests.conftest import Server
 

@@ -2,10 +2,11 @@
 
 import time
 
-from service import changes, users
+from service import users
 from service.audit import Actor
-from service.changes import lifetimes
 from service.db import Database, Row, Transaction
+from service.revocation import events
+from service.tokens import lifetimes
 from service.users import User
 
 BY = Actor("test")
@@ -29,7 +30,7 @@ async def rename(tx: Transaction, username: str, to: str) -> User:
 
 async def feed_rows(database: Database, since: int = 0) -> list[Row]:
     """Return the rows of the feed after a place."""
-    return (await changes.read(database, since)).rows
+    return (await events.read(database, since)).rows
 
 
 async def everybody(database: Database) -> list[User]:

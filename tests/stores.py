@@ -16,7 +16,8 @@ import pytest
 
 from service import db
 from service.config import Database, load_database
-from service.db import pgconnect, sqlite
+from service.db.postgresql import connect
+from service.db.sqlite import database as sqlite
 from tests.postgresql import SUPERUSER, Cluster
 
 KINDS = ("sqlite", "postgresql")
@@ -138,14 +139,14 @@ async def watched(opened: db.Database, monkeypatch: pytest.MonkeyPatch) -> list[
         for connection in (*readers, opened._writer):
             await connection.set_trace_callback(statements.append)
     else:
-        run = pgconnect.run
+        run = connect.run
 
         async def noted(connection: Any, query: bytes, values: Any = None) -> Any:
             if not query.startswith(b"SET "):  # what a new connection is told
                 statements.append(query.decode())
             return await run(connection, query, values)
 
-        monkeypatch.setattr(pgconnect, "run", noted)
+        monkeypatch.setattr(connect, "run", noted)
     return statements
 
 

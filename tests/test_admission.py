@@ -8,12 +8,14 @@ import time
 import aiohttp
 import pytest
 
-from service import context, db, large
+from service import db
 from service.config import Database
-from service.db import postgresql, sqlite
-from service.documents import Documents
+from service.db.postgresql import database as postgresql
+from service.db.sqlite import database as sqlite
 from service.errors import Overloaded
-from service.server import listening
+from service.revocation.documents import Documents
+from service.server.run import listening
+from service.web import context, large_responses
 from tests.client import ask, bearer, sign_in
 from tests.conftest import Server, Settings, Start, free_port
 from tests.crowd import Crowd
@@ -147,8 +149,8 @@ async def test_who_does_not_read_a_long_answer_makes_room_for_who_does(
     settings: Settings, where: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del where
-    monkeypatch.setattr(large, "AT_ONCE", 2)
-    monkeypatch.setattr(large, "BYTES_PER_SECOND", 1e9)
+    monkeypatch.setattr(large_responses, "AT_ONCE", 2)
+    monkeypatch.setattr(large_responses, "BYTES_PER_SECOND", 1e9)
     config = settings(PORT=str(free_port()))
     path = "/docs/swagger-ui-bundle.js"
     async with listening(config) as app, aiohttp.ClientSession() as client:

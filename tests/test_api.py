@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from service import errors
-from service.bodies.queries import cursor
+from service.schemas.queries import cursor
 from tests.api import ROLES, USERS, Api
 from tests.client import Answer, ask, bearer, cookie, sign_in
 from tests.conftest import Start

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.board import _HEADER, Board
+from service.telemetry.shared_memory import _HEADER, Board
 
 TEXTS = st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=300)), max_size=20)
 

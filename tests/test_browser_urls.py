@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page, sync_playwright
 
-from service import urls
+from service.parsing import urls
 from tests.test_browser import CHROMIUM
 from tests.test_urls import ALLOWED, GOOD, HOSTILE, OWN, PIECES
 

@@ -9,8 +9,8 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser
 from aiohttp.streams import StreamReader
 
-from service.bounds import BODY_BYTES
-from service.chunks import LINE_BYTES, OVERHEAD_BYTES, Chunks, Malformed
+from service.limits.client_limits import BODY_BYTES
+from service.server.chunked_body import LINE_BYTES, OVERHEAD_BYTES, Chunks, Malformed
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 AFTER = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"

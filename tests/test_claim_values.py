@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service import claim_values
-from service.claim_values import Unreadable
+from service.providers import claim_values
+from service.providers.claim_values import Unreadable
 
 RULES = ("staff", "Domain Users", "cn=it,dc=example")
 POINTER = {

@@ -18,10 +18,11 @@ from typing import Any
 import click
 import pytest
 
-from service import __version__, config, db, keys, tokens
+from service import __version__, config, db, keys
 from service.cli import cli
 from service.config import Database
-from service.db import sqlite
+from service.db.sqlite import database
+from service.tokens import tokens
 from tests.commands import Run, done, message, refused, verbs_of
 from tests.conftest import SECRET, STRONG, Server, clean_environ, command, free_port
 from tests.stores import ON_SQLITE
@@ -251,7 +252,7 @@ def test_without_questions_and_without_json_it_says_what_it_did(run: Run) -> Non
 def test_another_process_that_holds_the_lock_is_no_traceback(
     folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT_SECONDS", 0.01)
     with closing(sqlite3.connect(folder / "data" / "latchkey.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         assert run("user", "disable", "admin") == (

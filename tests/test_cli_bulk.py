@@ -18,9 +18,11 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from service import db, inserts
+from service import db
 from service.config import Database
-from service.db import pgconnect, sqlite
+from service.db import bulk_insert
+from service.db.postgresql import connect
+from service.db.sqlite import database as sqlite
 from tests.client import ask, bearer, sign_in
 from tests.commands import Run, done, message
 from tests.conftest import Server, Start, clean_environ, command
@@ -108,7 +110,7 @@ def test_users_are_created_from_csv_and_from_json_lines(folder: Path, where: Dat
 
 
 def test_many_more_than_a_statement_inserts(folder: Path, where: Database) -> None:
-    count = inserts.ROWS * 2 + 7
+    count = bulk_insert.ROWS * 2 + 7
     before = counted(where)
     (folder / "many.jsonl").write_text(people(count))
     assert done(folder, *CREATE, "many.jsonl") == f"Created {count} users.\n"
@@ -216,7 +218,7 @@ def test_a_name_that_is_taken_meanwhile_is_named(
         async with database.transaction() as tx:
             yield tx
 
-    monkeypatch.setattr("service.cli.run.writing", after_another)
+    monkeypatch.setattr("service.cli.database_session.writing", after_another)
     code, printed, said = run(*CREATE, "people.jsonl")
     assert (code, printed) == (1, "")
     assert "  line 2: username: new-00001 exists already\n" in said
@@ -229,7 +231,7 @@ def test_a_database_that_is_locked_is_told(
 ) -> None:
     before = counted(where)
     monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
-    monkeypatch.setitem(pgconnect._SETTINGS, "statement_timeout", "50ms")
+    monkeypatch.setitem(connect._SETTINGS, "statement_timeout", "50ms")
     why = {
         "sqlite": "The database data/latchkey.db does not answer: database is locked.\n",
         "postgresql": f"The database {where} does not answer: canceling statement due to statement"
@@ -315,18 +317,18 @@ def opened_by(pid: int) -> set[str]:
 def test_ctrl_c_during_the_commit_comes_too_late_and_is_not_said_to_have_stopped_anything(
     run: Run, monkeypatch: pytest.MonkeyPatch, where: Database
 ) -> None:
-    commit, finish = aiosqlite.Connection.commit, pgconnect.finish
+    commit, finish = aiosqlite.Connection.commit, connect.finish
 
     async def interrupted(connection: aiosqlite.Connection) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         await commit(connection)
 
-    async def interrupted_as_well(connection: pgconnect.Connection, query: bytes) -> None:
+    async def interrupted_as_well(connection: connect.Connection, query: bytes) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         await finish(connection, query)
 
     monkeypatch.setattr(aiosqlite.Connection, "commit", interrupted)
-    monkeypatch.setattr(pgconnect, "finish", interrupted_as_well)
+    monkeypatch.setattr(connect, "finish", interrupted_as_well)
     before = signal.getsignal(signal.SIGINT)
     done = run(*CREATE, "-", "--format", "jsonl", stdin=people(2))
     assert done == (0, "Created 2 users.\n", "")

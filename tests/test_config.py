@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from service import config
-from service.config import NAMES, SECRETS, Config, parse, strength
+from service.config import NAMES, SECRETS, Config, parse, secret_strength
 from service.config.setting import Setting
-from service.config.table import NOT_YET, SETTINGS
+from service.config.settings import NOT_YET, SETTINGS
 from service.errors import Fault
 from tests.conftest import ROOT, STRONG
 
@@ -73,11 +73,11 @@ NO_KEYS_FILE = (
     "JWT_KEYS_FILE is missing: name the file of the private keys, such as data/keys.json, and make"
     " the first key with: python -m service key generate"
 )
-TOO_SHORT = f"must have at least 32 bytes (RFC 7518 section 3.2); {strength.HOW_TO}"
-PLACEHOLDER = f"looks like an example or a placeholder; {strength.HOW_TO}"
-GUESSABLE = f"could be guessed (too little entropy); {strength.HOW_TO}"
-NOT_TEXT = f"must be UTF-8 text; {strength.HOW_TO}"
-NOT_SECRET = f"is a public or private key, not a secret; {strength.HOW_TO}"
+TOO_SHORT = f"must have at least 32 bytes (RFC 7518 section 3.2); {secret_strength.HOW_TO}"
+PLACEHOLDER = f"looks like an example or a placeholder; {secret_strength.HOW_TO}"
+GUESSABLE = f"could be guessed (too little entropy); {secret_strength.HOW_TO}"
+NOT_TEXT = f"must be UTF-8 text; {secret_strength.HOW_TO}"
+NOT_SECRET = f"is a public or private key, not a secret; {secret_strength.HOW_TO}"
 BYPASS = (
     "signs anybody in without a password: it must be false in production (on your own machine, set"
     " ENVIRONMENT=development; unset means production)"
@@ -287,7 +287,7 @@ def test_every_fault_is_named_at_once_and_once(read: Read) -> None:
 
 def test_without_settings_only_what_has_no_safe_default_is_missing(read: Read) -> None:
     assert faults(read, {}) == [
-        f"JWT_SECRET_KEY is missing; {strength.HOW_TO}",
+        f"JWT_SECRET_KEY is missing; {secret_strength.HOW_TO}",
         "PUBLIC_URL is missing: the https:// address that browsers see",
     ]
 
@@ -300,7 +300,7 @@ def test_without_settings_only_what_has_no_safe_default_is_missing(read: Read) -
             "COOKIE_NAME begins with __Host- or __Secure-, which needs COOKIE_SECURE=true",
         ),
         ({"JWT_SECRET_KEY": STRONG[:31]}, f"JWT_SECRET_KEY {TOO_SHORT}"),
-        ({"JWT_SECRET_KEY": ""}, f"JWT_SECRET_KEY is missing; {strength.HOW_TO}"),
+        ({"JWT_SECRET_KEY": ""}, f"JWT_SECRET_KEY is missing; {secret_strength.HOW_TO}"),
     ],
     ids=["prefix of a cookie that is not Secure", "short key", "no key"],
 )
@@ -693,7 +693,7 @@ def test_random_text_of_enough_bytes_is_always_a_good_secret(seed: bytes, length
     random = hashlib.shake_256(seed).digest(length)
     longer = hashlib.shake_256(seed).digest(length + 8)  # 16 bytes are 22 characters of base64
     for text in (random.hex(), base64.b64encode(longer).decode()):
-        assert strength.fault(text, production=True) is None
+        assert secret_strength.fault(text, production=True) is None
 
 
 @given(
@@ -702,21 +702,21 @@ def test_random_text_of_enough_bytes_is_always_a_good_secret(seed: bytes, length
 )
 @hypothesis_settings(derandomize=True, deadline=None)
 def test_a_short_text_repeated_is_never_one(part: str, times: int) -> None:
-    assert strength.fault(part * times, production=True) is not None
+    assert secret_strength.fault(part * times, production=True) is not None
 
 
 @pytest.mark.parametrize(
     "word", ["changeme", "Replace-Me", "PLACEHOLDER", "secret", "Passw0rd", "your_", "deadbeef"]
 )
 def test_a_placeholder_makes_the_strongest_secret_a_placeholder(word: str) -> None:
-    assert strength.fault(f"{STRONG}{word}{STRONG}", production=True) == PLACEHOLDER
-    assert strength.fault(f"{STRONG}{word}{STRONG}", production=False) is None
+    assert secret_strength.fault(f"{STRONG}{word}{STRONG}", production=True) == PLACEHOLDER
+    assert secret_strength.fault(f"{STRONG}{word}{STRONG}", production=False) is None
 
 
 @pytest.mark.parametrize("name", [".env.example", ".env.test"])
 def test_a_key_that_everybody_can_read_here_is_refused_in_production(name: str) -> None:
     published = dotenv_values(ROOT / name)["JWT_SECRET_KEY"]
-    assert strength.fault(str(published), production=True) is not None
+    assert secret_strength.fault(str(published), production=True) is not None
 
 
 # --- What is read for commands that need less.

@@ -20,11 +20,12 @@ from typing import cast
 import pytest
 from aiohttp import web
 
-from service import connections, context
-from service.bounds import QUEUED, Bounds
-from service.connections import Connections
-from service.server import listening
-from service.watched import Watched
+from service.limits.client_limits import QUEUED, Bounds
+from service.server import open_connections as connections
+from service.server.connection_state import Watched
+from service.server.open_connections import Connections
+from service.server.run import listening
+from service.web import context
 from tests.client import ask
 from tests.conftest import ROOT, Server, Settings, clean_environ, free_port, wait_for
 from tests.stores import Files
@@ -411,7 +412,7 @@ async def at_work(
 async def test_a_visitor_is_taken_in_when_all_others_have_been_at_work_for_long(
     serving: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.connections.AT_WORK_SECONDS", 0)
+    monkeypatch.setattr("service.server.open_connections.AT_WORK_SECONDS", 0)
     async with serving(Bounds(most=4)) as site:
         over, held = await at_work(site, monkeypatch, 4)
         late = await site.client()
@@ -425,7 +426,7 @@ async def test_a_visitor_is_taken_in_when_all_others_have_been_at_work_for_long(
 async def test_a_proxy_is_taken_in_when_strangers_are_at_work(
     serving: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.connections.AT_WORK_SECONDS", 60)
+    monkeypatch.setattr("service.server.open_connections.AT_WORK_SECONDS", 60)
     async with serving(Bounds(most=4), TRUSTED_PROXIES="127.0.0.2/32") as site:
         over, held = await at_work(site, monkeypatch, 4)
         late = await site.client()

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service import cookies, errors
+from service import errors
+from service.web import cookies
 
 READ: dict[str, tuple[list[str], str | None]] = {
     "no header": ([], None),

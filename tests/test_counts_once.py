@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
-from service import answers, provider_logouts
 from service.db import Database
 from service.login.sso import PendingSignIns
+from service.providers import recent_logouts, used_answers
 from tests import cas, openid, sso
 from tests.client import Answer, ask, bearer
 from tests.conftest import Server, Start
@@ -334,34 +334,34 @@ async def test_an_answer_is_used_once_and_remembered_longer_than_it_is_good(
 ) -> None:
     async def use(provider: str, digest: str) -> bool:
         async with database.transaction() as tx:
-            return await answers.use_once(tx, provider, digest)
+            return await used_answers.use_once(tx, provider, digest)
 
     used = [await use(*each) for each in (("a", "1"), ("a", "1"), ("a", "2"), ("b", "1"))]
     assert used == [True, False, True, True]
     row = await database.fetch_one("SELECT min(until) AS until FROM used_answers")
-    now = await database.fetch_one(f"SELECT {answers.NOW[database.kind]} AS now")
+    now = await database.fetch_one(f"SELECT {used_answers.NOW[database.kind]} AS now")
     assert row is not None
     assert now is not None
     assert row["until"] - now["now"] > 86400
     for clock in (0, 2**40):  # whatever the clock of this process says
-        assert not await provider_logouts.has_dead(database, clock)
+        assert not await recent_logouts.has_dead(database, clock)
         async with database.transaction() as tx:
-            assert await provider_logouts.prune(tx, clock) == 0
+            assert await recent_logouts.prune(tx, clock) == 0
     async with database.transaction() as tx:
         await tx.execute("UPDATE used_answers SET until = 1")
-        await provider_logouts.remember(tx, "a", handle="h")
-    assert await provider_logouts.has_dead(database, 0)
+        await recent_logouts.remember(tx, "a", handle="h")
+    assert await recent_logouts.has_dead(database, 0)
     async with database.transaction() as tx:
-        assert await provider_logouts.prune(tx, 0) == 3
-    assert await provider_logouts.is_known(database, "a", "h")
+        assert await recent_logouts.prune(tx, 0) == 3
+    assert await recent_logouts.is_known(database, "a", "h")
 
 
 async def test_the_number_of_the_newest_logout_only_rises(database: Database) -> None:
-    seen = [await provider_logouts.newest(database)]
+    seen = [await recent_logouts.newest(database)]
     for handle in ("1", "2"):
         async with database.transaction() as tx:
-            await provider_logouts.remember(tx, "a", handle=handle)
-        seen.append(await provider_logouts.newest(database))
+            await recent_logouts.remember(tx, "a", handle=handle)
+        seen.append(await recent_logouts.newest(database))
         async with database.transaction() as tx:
             await tx.execute("DELETE FROM provider_logouts")
     assert seen == [0, seen[1], seen[2]]

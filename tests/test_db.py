@@ -14,7 +14,9 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from service.db import Conflict, Database, sqlite, sqliteblocking
+from service.db import Conflict, Database
+from service.db.sqlite import database as sqlite
+from service.db.sqlite import sync
 from service.errors import DatabaseUnavailable, Fault
 from tests.stores import ON_SQLITE
 
@@ -227,8 +229,8 @@ async def test_a_missing_file_is_a_fault_and_is_not_made(tmp_path: Path) -> None
         async with sqlite.connect(tmp_path / "no.db"):
             pass
     with pytest.raises(Fault, match=r"no\.db cannot be opened: unable to open database file\.$"):
-        sqliteblocking.connect(tmp_path / "no.db")
-    assert sqliteblocking.read(tmp_path / "no.db", "SELECT 1", needs="users") == []
+        sync.connect(tmp_path / "no.db")
+    assert sync.read(tmp_path / "no.db", "SELECT 1", needs="users") == []
     assert files(tmp_path) == {}
 
 
@@ -276,16 +278,16 @@ async def test_a_file_that_is_no_database_is_a_fault_and_is_left_alone(tmp_path:
         async with sqlite.connect(path):
             pass
     with pytest.raises(Fault, match=r"letter\.txt cannot be opened: file is not a database\.$"):
-        sqliteblocking.connect(path)
+        sync.connect(path)
     with pytest.raises(Fault, match=r"letter\.txt cannot be read: file is not a database\.$"):
-        sqliteblocking.read(path, "SELECT 1", needs="users")
+        sync.read(path, "SELECT 1", needs="users")
     assert path.read_text().startswith("Dear Sir")
     assert files(tmp_path).keys() == {path.name}
 
 
 async def test_a_path_may_hold_what_means_something_in_an_address(tmp_path: Path) -> None:
     path = tmp_path / "100% #1 ?mode=memory.db"
-    sqliteblocking.create_file(path)
+    sync.create_file(path)
     async with sqlite.connect(path) as database:
         assert await database.fetch_one("PRAGMA database_list") is not None
     assert files(tmp_path) == {path.name: 0o600}

@@ -20,7 +20,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from service import __version__, server, workers
+from service import __version__
+from service.server import run as server
+from service.server import supervisor
 from tests import proxies
 from tests.client import ask, bearer, sign_in
 from tests.conftest import ROOT, Start, free_port
@@ -53,7 +55,7 @@ def seconds(text: str) -> int:
 
 
 def test_every_way_waits_for_a_server_to_stop() -> None:
-    assert workers._LAST_SECONDS == STOP_SECONDS > server.SHUTDOWN_SECONDS
+    assert supervisor._LAST_SECONDS == STOP_SECONDS > server.SHUTDOWN_SECONDS
     assert seconds(unit()["TimeoutStopSec"][0]) > STOP_SECONDS
     for name in ("latchkey-1", "latchkey-2"):
         assert seconds(compose()["services"][name]["stop_grace_period"]) > STOP_SECONDS

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from service import keys
-from service.keys import KeyRing, Purpose, jwk, ring, secret
+from service.keys import KeyRing, Purpose, jwk, key_ring, shared_secret
 from service.keys.purpose import DOCUMENTS, SIGNING
 from tests.conftest import ROOT, SECRET, STRONG, Settings, clean_environ
 from tests.derived import assertion_key, derived, feed_key
@@ -34,7 +34,7 @@ def hkdf_48(text: str, label: str) -> int:
 
 def test_with_a_secret_they_are_hkdf_of_its_text() -> None:
     for text in (SECRET, "\u043a\u043b\u044e\u0447" * 8):
-        root = secret.read(text)
+        root = shared_secret.read(text)
         for key, expected in (
             (root.key(Purpose.FEED), feed_key(text)),
             (root.key(Purpose.ASSERTION), assertion_key(text)),
@@ -89,7 +89,7 @@ def test_with_a_jwk_they_follow_from_its_private_part(name: str) -> None:
 
 @ALL
 def test_each_purpose_verifies_its_own_alone(name: str) -> None:
-    for root in (jwk.read(JWKS[name], "a"), secret.read(SECRET)):
+    for root in (jwk.read(JWKS[name], "a"), shared_secret.read(SECRET)):
         for signs in SIGNING:
             for verifies in SIGNING:
                 signature = root.key(signs).sign(MESSAGE)
@@ -118,7 +118,7 @@ def test_whoever_has_the_same_file_has_the_same_sets(
 
 
 def test_no_key_is_in_two_sets() -> None:
-    found: KeyRing = ring.of(*(jwk.read(each, name) for name, each in JWKS.items()))
+    found: KeyRing = key_ring.of(*(jwk.read(each, name) for name, each in JWKS.items()))
     parts = [
         each.get("x") or each["n"]
         for purpose in SIGNING
@@ -128,7 +128,7 @@ def test_no_key_is_in_two_sets() -> None:
 
 
 def test_with_a_secret_the_sets_have_the_keys_of_the_file_alone() -> None:
-    found = ring.of(secret.read(SECRET), secret.read(STRONG))
+    found = key_ring.of(shared_secret.read(SECRET), shared_secret.read(STRONG))
     for purpose in SIGNING:
         assert json.loads(found.keys(purpose).jwks) == {"keys": []}
         assert len(found.keys(purpose).verifying) == 2
@@ -139,7 +139,7 @@ def test_the_types_ask_for_the_purpose(tmp_path: Path) -> None:
     """Mypy refuses a document without a purpose, and one with that of sessions."""
     program = """
 from service.keys import DocumentPurpose, Purpose, SigningPurpose
-from service.tokens import Tokens
+from service.tokens.tokens import Tokens
 
 def good(tokens: Tokens, purpose: DocumentPurpose) -> str:
     return tokens.sign_document(purpose, {}, audience="a")

@@ -14,11 +14,14 @@ import pytest
 from aiohttp import web
 
 from service import app as wiring
-from service import changes, context, db, identities, keys, marks, middleware, users
+from service import db, keys, middleware, users
 from service.audit import Actor, page
 from service.config import Database as Where
 from service.db import Database, Transaction
-from service.server import listening
+from service.providers import identities
+from service.revocation import events
+from service.server.run import listening
+from service.web import access, context
 from tests.client import ask, bearer, cookie, sign_in
 from tests.conftest import SECRET, Server, Settings, Start, free_port
 from tests.people import feed_rows
@@ -197,7 +200,7 @@ class Served:
         database = self.database
         found, _ = await users.page(database, users.Query(limit=200))
         linked = [await identities.of_user(database, user["id"]) for user in found]
-        return [found, linked, await users.roles(database), await page(database, limit=1)]
+        return [found, linked, await users.list_roles(database), await page(database, limit=1)]
 
 
 @pytest.fixture
@@ -264,7 +267,7 @@ async def until_somebody_waits(served: Served) -> None:
 
 Ending = Callable[[Transaction, dict[str, Any]], Awaitable[object]]
 ENDS: dict[str, Ending] = {
-    "signed out": lambda tx, claims: changes.session_ended(tx, claims["sid"], claims["exp"]),
+    "signed out": lambda tx, claims: events.session_ended(tx, claims["sid"], claims["exp"]),
     "signed out everywhere": lambda tx, claims: users.sign_out(tx, BY, claims["id"]),
     "disabled": lambda tx, _: users.set_disabled(tx, BY, MANAGER, disabled=True),
     "signed out with all": lambda tx, _: users.sign_out_all(tx, BY, int(time.time())),
@@ -380,7 +383,7 @@ def test_every_route_that_changes_something_for_a_session_is_in_the_table(
     found = set()
     for route in app.router.routes():
         assert route.resource is not None
-        is_for_sessions = not marks.is_public(route.handler)
+        is_for_sessions = not access.is_public(route.handler)
         if is_for_sessions and route.method in {"POST", "PUT", "PATCH", "DELETE"}:
             path = route.resource.canonical
             roles = "/roles/{id}"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from service import config, keys, ownership
+from service import config, keys
 from service.config import Config
 from service.errors import Fault
 from service.keys import file, rotation
+from service.system import file_owner
 from tests.client import ask
 from tests.conftest import STRONG, Server, Start, command
 from tests.keyfiles import key, within
@@ -219,13 +220,13 @@ def test_the_file_that_was_opened_is_checked_and_not_what_has_its_name(
     shutil.copy(path, safe)
     safe.chmod(0o600)
     path.chmod(0o666)
-    before = ownership.is_regular
+    before = file_owner.is_regular
 
     def between(descriptor: int) -> bool:
         safe.replace(path)
         return before(descriptor)
 
-    monkeypatch.setattr(ownership, "is_regular", between)
+    monkeypatch.setattr(file_owner, "is_regular", between)
     with pytest.raises(file.BadFile, match="every user of this machine can change"):
         file.read(path, ours_alone=True)
 

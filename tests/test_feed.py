@@ -14,10 +14,11 @@ from functools import partial
 import aiohttp
 import pytest
 
-from service import context, db, users
-from service.changes import rows
+from service import db, users
 from service.db import Database, Transaction
-from service.server import listening
+from service.revocation.events import rows
+from service.server.run import listening
+from service.web import context
 from tests import people
 from tests.client import ask, bearer, cookie, sign_in
 from tests.conftest import Server, Settings, Start, free_port

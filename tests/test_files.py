@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.bodies import files
+from service.schemas import import_files
 
 KNOWN = {"editor": 1, "viewer": 2}
 HEAD = b"username,name,email,roles,disabled\n"
-LONG = b"x" * files.MAX_LINE
+LONG = b"x" * import_files.MAX_LINE
 
 
-def read(data: bytes, form: str) -> list[files.Line]:
+def read(data: bytes, form: str) -> list[import_files.Line]:
     """Read a file."""
-    return list(files.people(io.BytesIO(data), form, KNOWN))
+    return list(import_files.people(io.BytesIO(data), form, KNOWN))
 
 
 def faults(data: bytes, form: str) -> list[str]:
@@ -170,7 +170,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("form", files.FORMATS)
+@pytest.mark.parametrize("form", import_files.FORMATS)
 @given(data=st.lists(PIECES | st.binary(max_size=4), max_size=40).map(b"".join))
 @settings(derandomize=True, deadline=None, max_examples=400)
 def test_whatever_is_in_a_file_each_line_is_a_user_or_named(form: str, data: bytes) -> None:

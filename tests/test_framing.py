@@ -11,8 +11,9 @@ from contextlib import closing
 
 import pytest
 
-from service import context, framing
-from service.server import listening
+from service.server import framing
+from service.server.run import listening
+from service.web import context
 from tests.client import cookie, sign_in
 from tests.conftest import Server, Settings, Start, free_port
 from tests.framing import CHUNKED, HIDDEN_MARK, LENGTH, ROWS, Row, answers

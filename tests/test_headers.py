@@ -8,10 +8,12 @@ from http.client import HTTPConnection
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from service import errors, marks, media
+from service import errors
 from service.app import create_app
-from service.context import MOST_TAGS_LENGTH
-from service.media import Media
+from service.parsing import content_type
+from service.parsing.content_type import Media
+from service.web import access
+from service.web.context import MOST_TAGS_LENGTH
 from tests.client import ask, rested
 from tests.conftest import PROVIDERS, ROOT, Server, Settings, Start
 
@@ -75,19 +77,19 @@ def sent(*lines: str) -> CIMultiDictProxy[str]:
 
 @pytest.mark.parametrize(("text", "read"), READ)
 def test_a_content_type_is_read(text: str, read: Media) -> None:
-    assert media.of(sent(text)) == read
+    assert content_type.of(sent(text)) == read
 
 
 @pytest.mark.parametrize("text", REFUSED, ids=ascii)
 def test_what_is_no_content_type_is_refused(text: str) -> None:
     with pytest.raises(errors.ContentTypeUnsupported):
-        media.of(sent(text))
+        content_type.of(sent(text))
 
 
 def test_there_is_one_content_type_or_none() -> None:
-    assert media.of(sent()) == Media("")
+    assert content_type.of(sent()) == Media("")
     with pytest.raises(errors.ContentTypeUnsupported):
-        media.of(sent(JSON, JSON))
+        content_type.of(sent(JSON, JSON))
 
 
 # --- What the library reads when it is asked, and how, is not up to us ---------------------------
@@ -109,7 +111,7 @@ LAZY = frozenset(
 )
 """Properties and methods of a request that read a header, or a body by what a header says."""
 ALLOWED = {
-    ("context.py", "if_none_match"),  # the only reader of it: only up to a length
+    ("web/context.py", "if_none_match"),  # the only reader of it: only up to a length
     ("login/bypass.py", "host"),  # as the client sent it, or without `Host` a name of ours
 }
 
@@ -118,7 +120,7 @@ def test_headers_are_read_by_our_own_readers() -> None:
     found = set()
     for path in (ROOT / "service").rglob("*.py"):
         name = str(path.relative_to(ROOT / "service"))
-        if name.startswith("idp/"):
+        if name.startswith("fake_provider/"):
             continue  # for development: nobody else asks it
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and node.attr in LAZY:
@@ -172,7 +174,7 @@ def open_routes(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield method and path of each route that asks for nothing, and of a proxy's question."""
     for route in create_app(settings(**PROVIDERS)).router.routes():
         path = "" if route.resource is None else route.resource.canonical
-        if marks.is_public(route.handler) or path == "/auth/verify":
+        if access.is_public(route.handler) or path == "/auth/verify":
             method = "POST" if route.method == "*" else route.method
             yield method, re.sub(r"{[^}]+}", "campus" if "oidc" in path else "1", path)
 

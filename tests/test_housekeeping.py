@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from service import db, errors, keys, logs, users
-from service.changes import lifetimes
-from service.changes.lifetimes import LEAD, MARGIN
+from service import db, errors, keys, users
 from service.cli.tokens import noted_token
-from service.tokens import Tokens
+from service.telemetry import logs
+from service.tokens import lifetimes
+from service.tokens.lifetimes import LEAD, MARGIN
+from service.tokens.tokens import Tokens
 from tests import people
 from tests.conftest import Settings
 from tests.stores import ON_POSTGRESQL, ON_SQLITE
@@ -175,7 +176,7 @@ async def test_a_revocation_by_a_slow_clock_lasts_as_long(
     process = await start()
     token = await process.sign_in()
     slow = await start(error=-FAST)
-    monkeypatch.setattr("service.changes.rows.time.time", lambda: NOW - FAST)
+    monkeypatch.setattr("service.revocation.events.rows.time.time", lambda: NOW - FAST)
     await disable(slow)
     await process.run(5 * HOUR)
     assert not await process.accepts(token)

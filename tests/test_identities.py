@@ -5,11 +5,13 @@ import contextlib
 
 import pytest
 
-from service import audit, changes, errors, identities, logouts, provider_sessions, users
+from service import audit, errors, users
 from service.audit import Actor
 from service.config import RoleRule
 from service.db import Database
-from service.provider_sessions import ProviderSession
+from service.providers import identities, sessions, used_logout_tokens
+from service.providers.sessions import ProviderSession
+from service.revocation import events
 from service.users import User
 from tests import people
 from tests.people import BY
@@ -34,7 +36,7 @@ async def open_session(database: Database, sid: str, user: User, **facts: str) -
     async with database.transaction() as tx:
         session = ProviderSession("cas", **facts)
         claims = {"sid": sid, "id": user["id"], "exp": 2_000_000_000}
-        await provider_sessions.opened(tx, session, claims)
+        await sessions.opened(tx, session, claims)
 
 
 async def actions(database: Database) -> list[tuple[str, str, dict[str, str]]]:
@@ -155,7 +157,7 @@ async def test_unlinking_ends_the_sessions_that_it_opened(database: Database) ->
     await open_session(database, "s2", user, subject="other")
     await unlink(database, "user", "ada")
     assert [row["sid"] for row in await people.feed_rows(database)] == ["s1"]
-    assert await provider_sessions.behind(database, "s2") is not None
+    assert await sessions.behind(database, "s2") is not None
 
 
 async def test_a_provider_ends_what_it_opened_and_nothing_else(database: Database) -> None:
@@ -166,9 +168,9 @@ async def test_a_provider_ends_what_it_opened_and_nothing_else(database: Databas
     await open_session(database, "s4", user, subject="eve")
 
     async def end(provider: str, **given: str) -> list[str]:
-        seq = (await changes.read(database)).newest
+        seq = (await events.read(database)).newest
         async with database.transaction() as tx:
-            count = await provider_sessions.end(tx, provider, **given)
+            count = await sessions.end(tx, provider, **given)
         ended = [row["sid"] for row in await people.feed_rows(database, seq)]
         assert len(ended) == count
         return ended
@@ -179,8 +181,8 @@ async def test_a_provider_ends_what_it_opened_and_nothing_else(database: Databas
     assert await end("cas", handle="h1", subject="ada") == ["s1"]
     assert await end("cas", handle="h1") == ["s3"]
     assert await end("cas", subject="eve") == ["s4"]
-    assert await provider_sessions.known(database, "cas", "h2")
-    assert not await provider_sessions.known(database, "cas", "h1")
+    assert await sessions.known(database, "cas", "h2")
+    assert not await sessions.known(database, "cas", "h1")
 
 
 async def test_a_session_without_a_handle_ends_with_its_subject(database: Database) -> None:
@@ -189,37 +191,37 @@ async def test_a_session_without_a_handle_ends_with_its_subject(database: Databa
     await open_session(database, "s2", user, subject="ada")
     await open_session(database, "s3", user, subject="eve")
     async with database.transaction() as tx:
-        assert await provider_sessions.end(tx, "cas", handle="h2") == 0
-        assert await provider_sessions.end(tx, "cas", handle="h2", subject="ada") == 1
+        assert await sessions.end(tx, "cas", handle="h2") == 0
+        assert await sessions.end(tx, "cas", handle="h2", subject="ada") == 1
     assert [row["sid"] for row in await people.feed_rows(database)] == ["s2"]
 
 
 async def test_a_logout_token_is_new_once_until_it_is_pruned(database: Database) -> None:
     async def is_new(provider: str, jti: str) -> bool:
         async with database.transaction() as tx:
-            return await logouts.is_new(tx, provider, jti, 1000)
+            return await used_logout_tokens.is_new(tx, provider, jti, 1000)
 
     said = [await is_new(*words) for words in (("a", "1"), ("a", "1"), ("b", "1"), ("a", "2"))]
     assert said == [True, False, True, True]
-    assert not await logouts.has_dead(database, 999)
-    assert await logouts.has_dead(database, 1000)
+    assert not await used_logout_tokens.has_dead(database, 999)
+    assert await used_logout_tokens.has_dead(database, 1000)
     async with database.transaction() as tx:
-        assert await logouts.prune(tx, 999) == 0
-        assert await logouts.prune(tx, 1000) == 3
+        assert await used_logout_tokens.prune(tx, 999) == 0
+        assert await used_logout_tokens.prune(tx, 1000) == 3
     assert await is_new("a", "1")
 
 
 async def test_where_sessions_came_from_is_pruned(database: Database) -> None:
     user = await users.get(database, "user")
     await open_session(database, "s1", user, subject="ada", hint="id-token")
-    session = await provider_sessions.behind(database, "s1")
+    session = await sessions.behind(database, "s1")
     assert session == ProviderSession("cas", "ada", hint="id-token")
     assert "id-token" not in repr(session)
-    assert not await provider_sessions.has_dead(database, 1_999_999_999)
-    assert await provider_sessions.has_dead(database, 2_000_000_000)
+    assert not await sessions.has_dead(database, 1_999_999_999)
+    assert await sessions.has_dead(database, 2_000_000_000)
     async with database.transaction() as tx:
-        assert await provider_sessions.prune(tx, 1_999_999_999) == 0
-        assert await provider_sessions.prune(tx, 2_000_000_000) == 1
+        assert await sessions.prune(tx, 1_999_999_999) == 0
+        assert await sessions.prune(tx, 2_000_000_000) == 1
 
 
 RULES = (

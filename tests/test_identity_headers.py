@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import identity_headers
+from service.forward_auth import headers
 
 SPELT = {
     None: "-",
@@ -28,22 +28,22 @@ SPELT = {
 
 @pytest.mark.parametrize(("text", "spelt"), SPELT.items())
 def test_it_is_spelt_in_one_way(text: str | None, spelt: str) -> None:
-    assert identity_headers.value(text) == spelt
+    assert headers.value(text) == spelt
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_it_can_be_read_back(text: str) -> None:
-    value = identity_headers.value(text)
+    value = headers.value(text)
     assert value
     assert value.isascii()
     assert value.isprintable()
     assert value == value.strip()
-    assert (unquote(value) if value != identity_headers.NOTHING else "") == text.strip()
+    assert (unquote(value) if value != headers.NOTHING else "") == text.strip()
 
 
 def test_nobody_without_a_name_is_left_out() -> None:
     claims = {"username": "ada", "roles": []}
-    assert identity_headers.of(claims, None, "ada@example.org") == {
+    assert headers.of(claims, None, "ada@example.org") == {
         "Remote-User": "ada",
         "Remote-Groups": "-",
         "Remote-Name": "-",

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 
 from service import keys
 from service.errors import Fault
-from service.keys import Purpose, file, jwk, ring, secret, timeline
+from service.keys import Purpose, file, file_entry, jwk, shared_secret
+from service.keys import key_ring as ring
 from service.keys.purpose import SIGNING
 from tests.conftest import SECRET, Settings
 
@@ -70,14 +71,14 @@ Keyed = Callable[..., keys.KeySet]
     ids=["ASCII", "with a line end", "Cyrillic", "JSON"],
 )
 def test_a_secret_signs_as_the_utf_8_bytes_of_its_text(text: str) -> None:
-    key = secret.read(text).session
+    key = shared_secret.read(text).session
     assert (key.kid, key.algorithm, key.public) == (None, "HS256", None)
     assert key.sign(MESSAGE) == hmac.digest(text.encode(), MESSAGE, "sha256")
     assert key.verify(MESSAGE, key.sign(MESSAGE))
 
 
 def test_a_key_verifies_nothing_but_its_own_signature_of_this_message() -> None:
-    key, stranger = secret.read(SECRET).session, secret.read(OTHER).session
+    key, stranger = shared_secret.read(SECRET).session, shared_secret.read(OTHER).session
     good = key.sign(MESSAGE)
     assert not key.verify(MESSAGE, stranger.sign(MESSAGE))
     assert not key.verify(MESSAGE + b"2", good)
@@ -88,7 +89,7 @@ def test_a_key_verifies_nothing_but_its_own_signature_of_this_message() -> None:
 @pytest.mark.parametrize("text", NO_SECRETS.values(), ids=NO_SECRETS)
 def test_a_key_of_another_kind_is_not_a_secret(text: str) -> None:
     with pytest.raises(jwt.InvalidKeyError):
-        secret.read(text)
+        shared_secret.read(text)
 
 
 @pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"])
@@ -101,9 +102,9 @@ def test_a_setting_that_is_a_key_of_another_kind_is_named(
 
 
 def test_a_key_cannot_be_changed_and_does_not_show_its_secret() -> None:
-    key = secret.read(SECRET).session
+    key = shared_secret.read(SECRET).session
     assert repr(key) == "Key(kid=None, algorithm='HS256')"
-    assert GOOD["EdDSA"]["d"] not in repr(timeline.fresh("EdDSA", "signing", 0))
+    assert GOOD["EdDSA"]["d"] not in repr(file_entry.fresh("EdDSA", "signing", 0))
     with pytest.raises(dataclasses.FrozenInstanceError):
         key.algorithm = "none"  # type: ignore[misc]
 
@@ -111,14 +112,14 @@ def test_a_key_cannot_be_changed_and_does_not_show_its_secret() -> None:
 def test_one_secret_signs_and_verifies(settings: Settings) -> None:
     found = keys.load(settings(JWT_SECRET_KEY=SECRET)).keys(Purpose.SESSION)
     assert found.verifying == (found.signing,)
-    assert found.signing.sign(MESSAGE) == secret.read(SECRET).session.sign(MESSAGE)
+    assert found.signing.sign(MESSAGE) == shared_secret.read(SECRET).session.sign(MESSAGE)
     assert json.loads(found.jwks) == {"keys": []}
 
 
 def test_the_newest_secret_signs_and_all_verify(settings: Settings) -> None:
     ring = keys.load(settings(JWT_SECRET_KEY=OTHER, JWT_SECRET_KEY_PREVIOUS=SECRET))
     found = ring.keys(Purpose.SESSION)
-    new, old = (secret.read(text).session.sign(MESSAGE) for text in (OTHER, SECRET))
+    new, old = (shared_secret.read(text).session.sign(MESSAGE) for text in (OTHER, SECRET))
     assert found.signing.sign(MESSAGE) == new
     assert not found.signing.verify(MESSAGE, old)
     assert [
@@ -381,8 +382,8 @@ def test_without_a_secret_none_verifies(keyed: Keyed) -> None:
 
 
 def test_every_state_but_retired_verifies_and_is_public(keyed: Keyed) -> None:
-    fresh = {state: jwk.generate("ES256") for state in timeline.STATES}
-    whole = [entry("ES256", state, state, members=fresh[state]) for state in timeline.STATES]
+    fresh = {state: jwk.generate("ES256") for state in file_entry.STATES}
+    whole = [entry("ES256", state, state, members=fresh[state]) for state in file_entry.STATES]
     found = keyed({"keys": whole}, "ES256", JWT_SECRET_KEY="")
     assert found.signing.kid == "signing"
     assert {key.kid for key in found.verifying} == {"published", "signing", "verifying"}
@@ -393,7 +394,7 @@ def test_every_state_but_retired_verifies_and_is_public(keyed: Keyed) -> None:
 
 
 def test_the_ring_has_the_key_that_signs_first_and_once() -> None:
-    one, two = secret.read(SECRET), secret.read(OTHER)
+    one, two = shared_secret.read(SECRET), shared_secret.read(OTHER)
     for purpose in SIGNING:
         found = ring.of(one, one, two).keys(purpose).verifying
         assert found == (one.key(purpose), two.key(purpose))

@@ -12,9 +12,10 @@ from typing import Self
 import jwt
 import pytest
 
-from service import config, jws
+from service import config
 from service.keys import KeyRing, Purpose
-from service.keywatch import KeyWatch
+from service.keys.watcher import KeyWatch
+from service.tokens import jws
 from tests.client import ask, bearer, cookie, rested, sign_in
 from tests.conftest import SECRET, Server, Settings, Start, command
 from tests.keyfiles import key, within

@@ -14,9 +14,9 @@ from http.client import HTTPConnection, HTTPException
 import pytest
 import uvloop
 
-from service import context
 from service.config import Database
-from service.server import listening
+from service.server.run import listening
+from service.web import context
 from tests.client import bearer, sign_in
 from tests.conftest import Server, Settings, Start, free_port
 

@@ -6,8 +6,9 @@ import time
 import jwt
 import pytest
 
-from service import context, schema
 from service.config import Database as Where
+from service.db_tools import migrations
+from service.web import context
 from tests.client import ask, bearer, sign_in
 from tests.commands import Run
 from tests.conftest import SECRET, Server, Start
@@ -151,7 +152,7 @@ def test_a_clock_that_nobody_confirms_is_named_and_can_be_corrected(
 def test_the_migration_keeps_what_older_versions_wrote_for_as_long_as_is_needed(
     where: Where,
 ) -> None:
-    while (gone := schema.down(where)) != ["0006.horizons"]:
+    while (gone := migrations.down(where)) != ["0006.horizons"]:
         assert gone  # a newer one
     now, month = int(time.time()), 30 * 86400
     run_sql(where, "INSERT INTO token_lifetimes (seconds, until) VALUES (?, NULL)", month)
@@ -159,7 +160,7 @@ def test_the_migration_keeps_what_older_versions_wrote_for_as_long_as_is_needed(
     row = "INSERT INTO changes (kind, sid, user_id, version, until) VALUES (?, ?, ?, ?, ?)"
     run_sql(where, row, "session", "s", None, None, now + 1000 + 60)
     run_sql(where, row, "revoked", None, 1, 2, now + 180)  # by the other lifetime alone
-    assert schema.up(where)[0] == "0006.horizons"
+    assert migrations.up(where)[0] == "0006.horizons"
     found = run_sql(where, "SELECT kind, until FROM changes ORDER BY seq")
     assert found[0] == ("session", now + 1000 + 3600)
     assert found[1][1] >= now + month + 3600

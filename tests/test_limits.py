@@ -4,30 +4,21 @@ import re
 
 import pytest
 
-from service import (
-    accept,
-    app,
-    bounds,
-    cas,
-    chunks,
-    context,
-    cookies,
-    descriptors,
-    documents,
-    large,
-    metrics,
-    middleware,
-    outbound,
-    passes,
-    peers,
-    readiness,
-    server,
-    strict_xml,
-    tokens,
-)
-from service.bodies import strict, writes
-from service.db import postgresql
+from service import app, middleware
+from service.db import readiness
+from service.db.postgresql import database
+from service.forward_auth import allow_responses
+from service.limits import client_limits
 from service.login.sso import replays
+from service.parsing import client_address, strict_xml
+from service.providers import cas, http_client
+from service.revocation import documents
+from service.schemas import base, user_input
+from service.server import chunked_body, run
+from service.system import descriptors
+from service.telemetry import metrics
+from service.tokens import tokens
+from service.web import accept, context, cookies, large_responses
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "docs" / "limits.md").read_text()
@@ -37,31 +28,31 @@ STATED = {
     "connections": [
         f"{descriptors.MOST:,}",
         f"minus {descriptors.RESERVED:,}",
-        f"at least {bounds.AT_WORK_SECONDS} s",
-        f"{bounds.YOUNG_SECONDS:.0f} s for a head",
+        f"at least {client_limits.AT_WORK_SECONDS} s",
+        f"{client_limits.YOUNG_SECONDS:.0f} s for a head",
     ],
-    "time for a request head": [f"{bounds.HEAD_SECONDS:.0f} s"],
-    "size of a request head": [f"{bounds.HEAD_BYTES:,} bytes"],
-    "incomplete heads altogether": [f"{bounds.HEADS_BYTES // MIB} MiB"],
+    "time for a request head": [f"{client_limits.HEAD_SECONDS:.0f} s"],
+    "size of a request head": [f"{client_limits.HEAD_BYTES:,} bytes"],
+    "incomplete heads altogether": [f"{client_limits.HEADS_BYTES // MIB} MiB"],
     "large requests": [
-        f"{bounds.LARGE_REQUESTS_BYTES // MIB} MiB",
-        f"{bounds.LARGE_BYTES:,} bytes",
-        f"{bounds.QUEUED} more are read",
+        f"{client_limits.LARGE_REQUESTS_BYTES // MIB} MiB",
+        f"{client_limits.LARGE_BYTES:,} bytes",
+        f"{client_limits.QUEUED} more are read",
     ],
-    "idle connections": [f"{server.KEEPALIVE_SECONDS} s"],
+    "idle connections": [f"{run.KEEPALIVE_SECONDS} s"],
     "request bodies": [
-        f"{bounds.BODY_BYTES:,} bytes",
-        f"{bounds.BODIES_BYTES // MIB} MiB altogether",
-        f"1/{bounds.BODIES_SHARE} of the connections",
+        f"{client_limits.BODY_BYTES:,} bytes",
+        f"{client_limits.BODIES_BYTES // MIB} MiB altogether",
+        f"1/{client_limits.BODIES_SHARE} of the connections",
     ],
     "framing of a chunked body": [
-        f"{chunks.OVERHEAD_BYTES:,} bytes of sizes",
-        f"{chunks.LINE_BYTES:,} for the size",
-        f"{bounds.BODY_BYTES:,} bytes may come in chunks of 3 bytes",
+        f"{chunked_body.OVERHEAD_BYTES:,} bytes of sizes",
+        f"{chunked_body.LINE_BYTES:,} for the size",
+        f"{client_limits.BODY_BYTES:,} bytes may come in chunks of 3 bytes",
     ],
     "work for a request head": [
         f"`Accept` {accept.LOOKED_AT:,} characters",
-        f"{peers.MOST_HOPS} addresses",
+        f"{client_address.MOST_HOPS} addresses",
         f"cookies {cookies.MOST_PAIRS:,} and {cookies.MOST_ENCODED} encoded",
         f"`If-None-Match` {context.MOST_TAGS_LENGTH:,} characters",
         f"`Content-Type` {middleware.CONTENT_TYPE_LENGTH}",
@@ -74,13 +65,13 @@ STATED = {
         f"{strict_xml.MAX_NAMESPACE} characters",
     ],
     "users in bodies and forms": [
-        f"{writes.MOST_ROLES:,} entries in a list of roles, {strict.MOST_FAULTS} faults"
+        f"{user_input.MOST_ROLES:,} entries in a list of roles, {base.MOST_FAULTS} faults"
     ],
     "answers that are not read": [
-        f"{bounds.UNREAD_BYTES // MIB} MiB",
-        f"{bounds.UNREAD_EACH_BYTES:,} bytes",
+        f"{client_limits.UNREAD_BYTES // MIB} MiB",
+        f"{client_limits.UNREAD_EACH_BYTES:,} bytes",
     ],
-    "time to read an answer": [f"{bounds.UNREAD_SECONDS:.0f} s"],
+    "time to read an answer": [f"{client_limits.UNREAD_SECONDS:.0f} s"],
     "feed: documents being made": [
         f"last {documents.RECENT} rows",
         f"{documents.WAITING} wait in a lane",
@@ -91,20 +82,23 @@ STATED = {
         f"{documents.KEPT_BYTES // MIB} MiB",
     ],
     "feed: long answers on their way": [
-        f"{large.AT_ONCE} of {large.FROM_BYTES:,} bytes",
-        f"{large.BYTES_PER_SECOND // MIB} MiB a second",
-        f"{large.PATIENCE_SECONDS:.0f} s at most (1/{large.HELD_SHARE} of the connections)",
+        f"{large_responses.AT_ONCE} of {large_responses.FROM_BYTES:,} bytes",
+        f"{large_responses.BYTES_PER_SECOND // MIB} MiB a second",
+        (
+            f"{large_responses.PATIENCE_SECONDS:.0f} s at most"
+            f" (1/{large_responses.HELD_SHARE} of the connections)"
+        ),
     ],
     "database, readiness": [f"{readiness.SHARED_SECONDS} s"],
     "database, look-ups for people without a session (bypass, CAS single logout)": [
         f"{app.LOOKUPS_AT_ONCE} at once, {app.LOOKUPS_WAITING:,} waiting"
     ],
-    "database, reading with a token": [f"PostgreSQL {postgresql.READERS},"],
+    "database, reading with a token": [f"PostgreSQL {database.READERS},"],
     "provider connections": [
-        f"{outbound.AT_ONCE} at once for each host, {outbound.WAITING} waiting"
+        f"{http_client.AT_ONCE} at once for each host, {http_client.WAITING} waiting"
     ],
     "memory of verified tokens": [f"{tokens.REMEMBERED_BYTES // MIB} MiB"],
-    "memory of answers of `/auth/verify`": [f"{passes.REMEMBERED_BYTES // MIB} MiB"],
+    "memory of answers of `/auth/verify`": [f"{allow_responses.REMEMBERED_BYTES // MIB} MiB"],
     "memory of single-use answers of providers": [f"{replays.AT_MOST:,}"],
     "metrics: texts": [f"{metrics.TEXTS_PER_SECOND} a second"],
 }
@@ -129,4 +123,4 @@ def test_every_row_says_who_and_what() -> None:
 
 
 def test_look_ups_of_strangers_leave_a_reader_free() -> None:
-    assert app.LOOKUPS_AT_ONCE < postgresql.READERS
+    assert app.LOOKUPS_AT_ONCE < database.READERS

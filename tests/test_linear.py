@@ -16,26 +16,15 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from service import (
-    accept,
-    bodies,
-    cas,
-    claim_values,
-    context,
-    cookies,
-    errors,
-    forwarding,
-    jws,
-    logs,
-    media,
-    peers,
-    strict_form,
-    strict_json,
-    strict_xml,
-    urls,
-)
-from service.openid import Rejected, signed
+from service import errors, schemas
+from service.forward_auth import original_request
+from service.parsing import client_address, content_type, strict_form, strict_json, strict_xml, urls
+from service.providers import cas, claim_values
+from service.providers.openid import Rejected, jwt
 from service.session import bearer_token
+from service.telemetry import logs
+from service.tokens import jws
+from service.web import accept, context, cookies
 from tests.cas import logout_request, response
 
 SMALL, TIMES = 4096, 16
@@ -55,7 +44,7 @@ def in_header(name: str) -> Callable[[str], CIMultiDictProxy[str]]:
 
 
 def forwarded(dialect: str) -> Read:
-    original = forwarding.DIALECTS[dialect].original
+    original = original_request.DIALECTS[dialect].original
 
     def read(text: str) -> object:
         given = {
@@ -75,9 +64,9 @@ READERS: dict[str, Read] = {
     "a JWT with such a payload": lambda text: jws.peek(
         f"e30.{jws.encode(text.encode()).decode()}.x"
     ),
-    "a JWT of a provider": signed.unverified,
+    "a JWT of a provider": jwt.unverified,
     "a form": lambda text: strict_form.loads(text.encode()),
-    "the fields of a form": lambda text: bodies.form([(part, part) for part in text.split("&")]),
+    "the fields of a form": lambda text: schemas.form([(part, part) for part in text.split("&")]),
     "XML": lambda text: strict_xml.loads(text.encode()),
     "XML inside an element": lambda text: strict_xml.loads(f"<r>{text}</r>".encode()),
     "XML inside a tag": lambda text: strict_xml.loads(f"<r a='' {text}/>".encode()),
@@ -85,8 +74,10 @@ READERS: dict[str, Read] = {
     "a logout request of CAS": lambda text: cas.read_logout_request(logout_request(text)),
     "a ticket of CAS": lambda text: cas.TICKET.fullmatch(f"ST-{text}"),
     "Accept": lambda text: accept.prefers_html(in_header("Accept")(f"text/html,{text}")),
-    "Content-Type": lambda text: media.of(in_header("Content-Type")(f"a/b;{text}")),
-    "Content-Type in quotes": lambda text: media.of(in_header("Content-Type")(f'a/b;c="{text}')),
+    "Content-Type": lambda text: content_type.of(in_header("Content-Type")(f"a/b;{text}")),
+    "Content-Type in quotes": lambda text: content_type.of(
+        in_header("Content-Type")(f'a/b;c="{text}')
+    ),
     "a cookie": lambda text: cookies.read([f"jwt=1;{text}"], "jwt"),
     "a cookie on many lines": lambda text: cookies.read(text.split(";"), "jwt"),
     "lengths of cookies": lambda text: cookies.lengths([text], "jwt"),
@@ -95,9 +86,11 @@ READERS: dict[str, Read] = {
     "an origin": lambda text: urls.origin_of(f"https://{text}/"),
     "an origin with a port": lambda text: urls.origin_of(f"https://a{text}:1/"),
     "an address that is numeric": lambda text: urls.is_address(f"{text}.1"),
-    "X-Forwarded-For": lambda text: peers.client(peers.address("::1"), [text], EVERYBODY),
-    "Host": peers.is_rebindable,
-    "a question of a proxy": forwarding.question,
+    "X-Forwarded-For": lambda text: client_address.client(
+        client_address.address("::1"), [text], EVERYBODY
+    ),
+    "Host": client_address.is_rebindable,
+    "a question of a proxy": original_request.question,
     "X-Original-URL": forwarded("nginx"),
     "X-Forwarded-Host": forwarded("caddy"),
     "Authorization": lambda text: bearer_token(

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from service import db, schema, users
+from service import db, users
 from service.config import Database as Where
 from service.db import Database, Row
-from service.users import listing
-from service.users.listing import Query
+from service.db_tools import migrations
+from service.users import search
+from service.users.search import Query
 from tests.people import BY, rename
 from tests.stores import Databases, Files, run_sql
 
@@ -39,8 +40,8 @@ QUERIES = (None, "a", "EXAMPLE.org", "ada", "zed", '"', "zzz")
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make the lists go one of the ways."""
     few, walked = WAYS[request.param]
-    monkeypatch.setattr(listing, "FEW", few)
-    monkeypatch.setattr(listing, "WALKED", walked)
+    monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(search, "WALKED", walked)
     return str(request.param)
 
 
@@ -53,13 +54,13 @@ def place(
     if request.param == "sqlite":
         files: Files = request.getfixturevalue("files")
         made = files.empty(folder)
-        schema.up(made)
+        migrations.up(made)
         yield made
     else:
         databases: Databases = request.getfixturevalue("databases")
         made = databases.empty(folder)
         is_owner = request.param == "postgresql"
-        schema.up(made if is_owner else databases.as_a_stranger(made))
+        migrations.up(made if is_owner else databases.as_a_stranger(made))
         assert bool(run_sql(made, "SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")) == (
             is_owner
         )
@@ -72,7 +73,7 @@ async def many(place: Where) -> AsyncIterator[Database]:
     """Yield a database with people who have roles and are disabled in every mixture."""
     async with db.connect(place) as opened:
         async with opened.transaction() as tx:
-            if not await users.roles(tx):
+            if not await users.list_roles(tx):
                 for role in ROLES:
                     await users.create_role(tx, BY, role)
                 for number, (username, name, email) in enumerate(PEOPLE):
@@ -262,13 +263,13 @@ async def test_what_is_searched_follows_each_change(database: Database) -> None:
 
 
 async def test_those_who_were_there_before_the_search_are_found_by_it(where: Where) -> None:
-    schema.down(where, len(schema.status(where)) - 3)
+    migrations.down(where, len(migrations.status(where)) - 3)
     run_sql(
         where,
         "INSERT INTO users (username, name, email, created_at, updated_at)"
         " VALUES ('elodie', 'ÉLODIE', '', '', '')",
     )
-    schema.up(where)
+    migrations.up(where)
     async with db.connect(where) as opened:
         for q, name in (("élodie", "elodie"), ("ADMI", "admin")):
             found, _ = await users.page(opened, Query(q=q))

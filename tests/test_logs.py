@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from service import logs
+from service.telemetry import logs
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -346,7 +346,7 @@ def test_a_reader_that_stops_reading_stops_nothing(
         raise PermissionError
 
     if is_of_another_user:
-        monkeypatch.setattr("service.log_output.os.open", refuse)
+        monkeypatch.setattr("service.telemetry.log_output.os.open", refuse)
     reading, writing = make()
     read: list[bytes] = []
 

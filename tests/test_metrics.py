@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import __version__
-from service.metrics import CONTENT_TYPE, Metrics
+from service.telemetry.metrics import CONTENT_TYPE, Metrics
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from service import copying, db, provider_logouts, schema, users
+from service import db, users
 from service.config import Database
 from service.db import Conflict
+from service.db_tools import copy_database, migrations
 from service.errors import Fault
+from service.providers import recent_logouts
 from tests import people
 from tests.client import ask, bearer, cookie, sign_in
 from tests.commands import Run, message
@@ -77,7 +79,7 @@ async def fill(where: Database) -> None:
                 await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)
                 await tx.execute("INSERT INTO logout_tokens VALUES (?, ?, ?)", account)
                 await tx.execute("INSERT INTO used_answers VALUES (?, ?, ?)", account)
-                await provider_logouts.remember(tx, provider, handle="handle")
+                await recent_logouts.remember(tx, provider, handle="handle")
                 await tx.execute(
                     "INSERT INTO provider_sessions (provider, subject, user_id, sid, handle, hint,"
                     " until) VALUES (?, ?, ?, ?, NULL, '', 1)",
@@ -91,7 +93,7 @@ async def fill(where: Database) -> None:
 def everything(where: Database) -> dict[str, list[tuple[object, ...]]]:
     """Return all rows of all tables."""
     found = {}
-    for table, key in copying.TABLES.items():
+    for table, key in copy_database.TABLES.items():
         columns = ", ".join(columns_of(where, table))
         found[table] = run_sql(where, f"SELECT {columns} FROM {table} ORDER BY {', '.join(key)}")  # noqa: S608
     return found
@@ -113,8 +115,8 @@ def test_every_table_is_known_in_an_order_in_which_rows_can_be_copied(where: Dat
         sql = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     foreign = ("_yoyo", "yoyo", "sqlite_", "user_search")
     found = {name for (name,) in run_sql(where, sql) if not name.startswith(foreign)}
-    assert found == set(copying.TABLES)
-    for table, key in copying.TABLES.items():
+    assert found == set(copy_database.TABLES)
+    for table, key in copy_database.TABLES.items():
         assert set(key) <= set(columns_of(where, table))
 
 
@@ -124,12 +126,12 @@ async def test_everything_is_copied_and_goes_on_as_it_was(pair: tuple[Database, 
     before = everything(source)
     assert all(before.values())
     passed: list[int] = []
-    copied = copying.copy(source, target, passed.append)
+    copied = copy_database.copy(source, target, passed.append)
     assert everything(source) == everything(target) == before
     assert {each.table: each.rows for each in copied} == {
         table: len(rows) for table, rows in before.items()
     }
-    assert sum(passed) == sum(each.rows for each in copied) == copying.count(source)
+    assert sum(passed) == sum(each.rows for each in copied) == copy_database.count(source)
     async with db.connect(target) as database:
         found, _ = await users.page(database, users.Query(q="élod"))
         assert [user["username"] for user in found] == ["renamed"]
@@ -148,7 +150,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
     words = ("db", "copy", "--to", target.url)
     dry = command(tmp_path, *words, "--dry-run", "--json", DATABASE_URL=source.url)
     assert (dry.returncode, dry.stderr) == (0, "")
-    assert all(applied_at is None for _, applied_at in schema.status(target))
+    assert all(applied_at is None for _, applied_at in migrations.status(target))
     real = command(tmp_path, *words, "--json", DATABASE_URL=source.url)
     assert (real.returncode, real.stderr) == (0, "")
     would, did = json.loads(dry.stdout), json.loads(real.stdout)
@@ -166,17 +168,19 @@ def test_what_is_changed_on_the_way_is_noticed_and_nothing_is_kept(
     pair: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = pair
-    insert = copying.Side.insert
+    insert = copy_database.Side.insert
 
-    def forget_one(side: copying.Side, table: str, columns: object, rows: list[object]) -> None:
+    def forget_one(
+        side: copy_database.Side, table: str, columns: object, rows: list[object]
+    ) -> None:
         insert(side, table, columns, rows[1:] if table == "audit" else rows)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(copying.Side, "insert", forget_one)
+    monkeypatch.setattr(copy_database.Side, "insert", forget_one)
     with pytest.raises(Fault, match=r"audit.*Nothing was changed\.$"):
-        copying.copy(source, target)
+        copy_database.copy(source, target)
     assert not any(everything(target).values())
     monkeypatch.undo()
-    copying.copy(source, target)
+    copy_database.copy(source, target)
     assert everything(source) == everything(target)
 
 
@@ -222,7 +226,7 @@ def test_nobody_writes_while_it_is_copied(pair: tuple[Database, Database]) -> No
         later = threading.Timer(0.5, lambda: (let_go(), run_sql(source, written)))
         began = time.perf_counter()
         later.start()
-        copying.copy(source, target)
+        copy_database.copy(source, target)
         later.join()
     assert time.perf_counter() - began > 0.5
     rows = [dict(everything(where)) for where in pair]
@@ -471,5 +475,5 @@ def test_an_index_for_searching_that_has_fallen_behind_is_found(run: Run, where:
 
 
 def test_a_database_that_lacks_migrations_is_not_sound(run: Run, where: Database) -> None:
-    schema.down(where)
+    migrations.down(where)
     assert "Run: python -m service migrate up" in verdicts(run)["migrations"]

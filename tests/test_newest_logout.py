@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from service import provider_logouts
 from service.db import Database, Reader
 from service.errors import DatabaseUnavailable
-from service.provider_logouts import Newest
+from service.providers import recent_logouts
+from service.providers.recent_logouts import Newest
 
 
 class Counted:
@@ -40,8 +40,8 @@ async def test_one_reading_is_shared_by_all_who_ask_meanwhile(
     assert await asyncio.gather(*(newest.number() for _ in range(50))) == [0] * 50
     assert counted.asked == 1
     async with database.transaction() as tx:
-        await provider_logouts.remember(tx, "cas", handle="a handle")
-    assert await newest.number() == await provider_logouts.newest(database) > 0
+        await recent_logouts.remember(tx, "cas", handle="a handle")
+    assert await newest.number() == await recent_logouts.newest(database) > 0
     assert counted.asked == 2
 
 

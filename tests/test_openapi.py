@@ -11,7 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from service import __version__, app, openapi
+from service import __version__, app
+from service.web import openapi
 from tests.client import BROWSER, Answer, ask, bearer, cookie, rested, send, sign_in
 from tests.conftest import PROVIDERS, Server, Settings, Start
 from tests.stores import unreachable

@@ -10,9 +10,17 @@ import pytest
 
 from service import errors
 from service.config import Config, OpenIdProvider
-from service.openid import Rejected, Unusable, authorization, id_token, keyset, metadata, token
-from service.openid.provider import AT_MOST_EVERY, KEPT_SECONDS, PAUSE, Provider
-from service.openid.signed import Header
+from service.providers.openid import (
+    Rejected,
+    Unusable,
+    authorization,
+    id_token,
+    jwks,
+    metadata,
+    token_endpoint,
+)
+from service.providers.openid.jwt import Header
+from service.providers.openid.provider import AT_MOST_EVERY, KEPT_SECONDS, PAUSE, Provider
 from tests.conftest import Settings
 from tests.evil import ALGORITHMS, half_hash, key
 from tests.issuer import Signer
@@ -124,15 +132,15 @@ def test_what_is_no_object_of_json_is_refused(document: bytes) -> None:
     with pytest.raises(Unusable, match="metadata"):
         metadata.read(document, ISSUER)
     with pytest.raises(Unusable, match="jwks"):
-        keyset.KeySet(document)
+        jwks.KeySet(document)
 
 
 # --- Keys ----------------------------------------------------------------------------------------
 
 
-def keys(*members: dict[str, Any]) -> keyset.KeySet:
+def keys(*members: dict[str, Any]) -> jwks.KeySet:
     """Return a key set."""
-    return keyset.KeySet(json.dumps({"keys": members}).encode())
+    return jwks.KeySet(json.dumps({"keys": members}).encode())
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -228,9 +236,9 @@ def claims(**changes: Any) -> dict[str, Any]:
     }
 
 
-def tokens(signer: Signer, **changes: Any) -> token.Tokens:
+def tokens(signer: Signer, **changes: Any) -> token_endpoint.Tokens:
     """Return an answer of the token endpoint."""
-    return token.Tokens(signer.sign(claims(**changes)), "access")
+    return token_endpoint.Tokens(signer.sign(claims(**changes)), "access")
 
 
 Made = tuple[Provider, Script]
@@ -420,7 +428,7 @@ def test_the_client_shows_itself_as_the_provider_wants(
     methods: list[str], secret: str | None, header: str, body: str
 ) -> None:
     about = metadata.read(described(token_endpoint_auth_methods_supported=methods), ISSUER)
-    made = token.request(
+    made = token_endpoint.request(
         about,
         client_id="client id",
         client_secret=secret,

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.openid import Rejected, Unusable, id_token, logout_token, metadata
-from service.openid.id_token import Expected
-from service.openid.keyset import KeySet
-from service.openid.signed import Header
+from service.providers.openid import Rejected, Unusable, id_token, logout_token, metadata
+from service.providers.openid.id_token import Expected
+from service.providers.openid.jwks import KeySet
+from service.providers.openid.jwt import Header
 from tests.evil import LOGOUT_EVENT, key
 
 ANY = st.recursive(

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from service import config, db, ownership, schema
-from service.cli import run as cli_run
+from service import config, db
+from service.cli import database_session as cli_run
+from service.db_tools import migrations
 from service.errors import Fault
 from service.keys import file, rotation
-from service.keys.timeline import Entries
+from service.keys.file_entry import Entries
+from service.system import file_owner
 from tests.commands import Run
 from tests.conftest import ROOT, clean_environ
 from tests.stores import ON_SQLITE, database_at
@@ -154,13 +156,13 @@ def test_no_database_is_made_of_what_is_no_file(theirs: Path, make: Make) -> Non
     path = theirs.parent / "latchkey.db"
     make(path)
     with pytest.raises(Fault, match="not a regular file"):
-        schema.up(database_at(f"sqlite:///{path}"))
+        migrations.up(database_at(f"sqlite:///{path}"))
 
 
 def test_a_database_is_not_made_where_a_link_leads(tmp_path: Path) -> None:
     (tmp_path / "latchkey.db").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Fault, match="a link that leads nowhere"):
-        schema.up(database_at(f"sqlite:///{tmp_path}/latchkey.db"))
+        migrations.up(database_at(f"sqlite:///{tmp_path}/latchkey.db"))
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -292,7 +294,7 @@ def test_migrate_as_root_writes_through_no_link(
     precious.write_text(text)
     link_as_user(theirs / name, precious)
     try:
-        schema.up(database_at(f"sqlite:///{theirs}/latchkey.db"))
+        migrations.up(database_at(f"sqlite:///{theirs}/latchkey.db"))
     except Fault as fault:
         assert "latchkey.db" in str(fault)  # noqa: PT017  # SQLite may also do without the file
     assert_untouched(precious, text)
@@ -301,10 +303,10 @@ def test_migrate_as_root_writes_through_no_link(
 @AS_ROOT
 def test_migrate_as_root_leaves_the_database_to_the_owner_of_the_folder(theirs: Path) -> None:
     where = database_at(f"sqlite:///{theirs}/data/latchkey.db")
-    schema.up(where)
+    migrations.up(where)
     for each in (theirs / "data", theirs / "data" / "latchkey.db"):
         assert owner(each) == (USER, USER)
-    assert schema.status(where)
+    assert migrations.status(where)
 
 
 @AS_ROOT
@@ -325,7 +327,7 @@ def test_commands_as_root_open_the_database_with_the_rights_of_its_folder(
     theirs: Path, run: Run
 ) -> None:
     where = database_at(f"sqlite:///{theirs}/latchkey.db")
-    schema.up(where)
+    migrations.up(where)
     code, printed, said = run("role", "create", "editor", DATABASE_URL=where.url)
     assert (code, said) == (0, ""), printed
     assert {owner(each) for each in theirs.iterdir()} == {(USER, USER)}
@@ -334,7 +336,7 @@ def test_commands_as_root_open_the_database_with_the_rights_of_its_folder(
 
 
 def _fail_inside(folder: Path) -> None:
-    with ownership.as_owner(folder / "a"):
+    with file_owner.as_owner(folder / "a"):
         assert (os.geteuid(), os.getegid(), os.getgroups()) == (USER, USER, [USER])
         raise ValueError("x")
 
@@ -351,7 +353,7 @@ def test_after_an_error_root_is_root_again(theirs: Path) -> None:
 def test_another_user_acts_as_before(theirs: Path) -> None:
     os.seteuid(54321)
     try:
-        with ownership.as_owner(theirs / "a"):
+        with file_owner.as_owner(theirs / "a"):
             assert os.geteuid() == 54321
         assert os.geteuid() == 54321
     finally:

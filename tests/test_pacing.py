@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.bounded import Bounded
-from service.documents import KEPT_BYTES, RECENT, WAITING, Document, Documents, Key
 from service.errors import DatabaseUnavailable, Overloaded
-from service.pacing import Budget, Lane, Pace
+from service.limits.budgets import Budget, Lane, Pace
+from service.limits.byte_cache import Bounded
+from service.revocation.documents import KEPT_BYTES, RECENT, WAITING, Document, Documents, Key
 
 
 @dataclass

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from service import errors, keys, passes, users
+from service import errors, keys, users
 from service.config import Database as Where
 from service.db import Database
-from service.passes import Passes
-from service.tokens import Claims, Tokens
+from service.forward_auth import allow_responses
+from service.forward_auth.allow_responses import Passes
+from service.tokens.tokens import Claims, Tokens
 from tests.conftest import Settings
 from tests.keyfiles import key
 from tests.people import BY
@@ -153,7 +154,7 @@ async def test_who_gets_id_and_version_of_another_user_after_a_restore_is_named_
 async def test_what_is_kept_has_a_bound(
     database: Database, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes, "REMEMBERED_BYTES", 20_000)
+    monkeypatch.setattr(allow_responses, "REMEMBERED_BYTES", 20_000)
     known, claims = Passes(database, tokens), await claims_of(database, tokens)
     for number in range(20):
         await known.of(claims, f"host{number}")

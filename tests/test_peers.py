@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service import peers
+from service.parsing import client_address
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 PROXY = IPv4Address("10.0.0.1")
 STRANGER = IPv4Address("203.0.113.9")
 
-ADDRESSES: dict[str, peers.Address] = {
+ADDRESSES: dict[str, client_address.Address] = {
     "127.0.0.1": IPv4Address("127.0.0.1"),
     "::1": IPv6Address("::1"),
     "2001:DB8:0::0001": IPv6Address("2001:db8::1"),
@@ -86,14 +86,14 @@ NOT_REBINDABLE = [
 
 @pytest.mark.parametrize(("text", "parsed"), ADDRESSES.items(), ids=ADDRESSES)
 def test_an_address_is_parsed_and_ipv4_inside_ipv6_is_ipv4(
-    text: str, parsed: peers.Address
+    text: str, parsed: client_address.Address
 ) -> None:
-    assert peers.address(text) == parsed
+    assert client_address.address(text) == parsed
 
 
 @pytest.mark.parametrize("text", NO_ADDRESSES, ids=repr)
 def test_what_is_not_exactly_an_address_is_none(text: str | None) -> None:
-    assert peers.address(text) is None
+    assert client_address.address(text) is None
 
 
 @pytest.mark.parametrize(
@@ -105,66 +105,68 @@ def test_what_is_not_exactly_an_address_is_none(text: str | None) -> None:
     ],
 )
 def test_only_a_known_address_is_within_networks(text: str, *, inside: bool) -> None:
-    caller = peers.address(text)
-    assert peers.is_within(caller, TRUSTED) is inside
-    assert not peers.is_within(caller, ())
+    caller = client_address.address(text)
+    assert client_address.is_within(caller, TRUSTED) is inside
+    assert not client_address.is_within(caller, ())
 
 
 @pytest.mark.parametrize("name", MARKS)
 def test_a_proxy_leaves_its_mark(name: str) -> None:
-    assert peers.is_forwarded(["Host", name, "Accept"])
+    assert client_address.is_forwarded(["Host", name, "Accept"])
 
 
 def test_without_a_proxy_there_is_no_mark() -> None:
-    assert not peers.is_forwarded(NO_MARKS)
-    assert not peers.is_forwarded([])
+    assert not client_address.is_forwarded(NO_MARKS)
+    assert not client_address.is_forwarded([])
 
 
 @pytest.mark.parametrize(("peer", "forwarded_for", "client"), CLIENTS.values(), ids=CLIENTS)
 def test_the_client_is_the_first_stranger_from_the_right(
     peer: str, forwarded_for: list[str], client: str | None
 ) -> None:
-    found = peers.client(peers.address(peer), forwarded_for, TRUSTED)
-    assert found == peers.address(client)
+    found = client_address.client(client_address.address(peer), forwarded_for, TRUSTED)
+    assert found == client_address.address(client)
 
 
 def test_without_trusted_proxies_headers_say_nothing() -> None:
-    assert peers.client(PROXY, ["127.0.0.1"], ()) == PROXY
+    assert client_address.client(PROXY, ["127.0.0.1"], ()) == PROXY
 
 
 @settings(derandomize=True, deadline=None)
 @given(st.lists(st.text() | st.ip_addresses().map(str)))
 def test_no_story_of_a_stranger_changes_who_called(story: list[str]) -> None:
-    assert peers.client(STRANGER, story, TRUSTED) == STRANGER
-    assert peers.client(PROXY, [*story, str(STRANGER)], TRUSTED) == STRANGER
+    assert client_address.client(STRANGER, story, TRUSTED) == STRANGER
+    assert client_address.client(PROXY, [*story, str(STRANGER)], TRUSTED) == STRANGER
 
 
 @pytest.mark.parametrize("host", REBINDABLE)
 def test_a_name_that_a_stranger_could_register_is_rebindable(host: str) -> None:
-    assert peers.is_rebindable(host)
+    assert client_address.is_rebindable(host)
 
 
 @pytest.mark.parametrize("host", NOT_REBINDABLE)
 def test_an_address_or_a_name_that_nobody_can_register_is_not(host: str) -> None:
-    assert not peers.is_rebindable(host)
+    assert not client_address.is_rebindable(host)
 
 
 @settings(derandomize=True, deadline=None)
 @given(st.text(alphabet="aZ09.-_"), st.sampled_from(["org", "com", "EVIL.net."]))
 def test_nothing_before_a_public_name_hides_it(before: str, name: str) -> None:
-    assert peers.is_rebindable(f"{before}.{name}")
-    assert peers.is_rebindable(f"{before}.{name}:8080")
+    assert client_address.is_rebindable(f"{before}.{name}")
+    assert client_address.is_rebindable(f"{before}.{name}:8080")
 
 
 def test_a_bounded_number_of_hops_is_read() -> None:
     trusted = (ip_network("127.0.0.0/8"),)
-    proxy = peers.address("127.0.0.1")
-    hops = ["127.0.0.1"] * peers.MOST_HOPS
-    assert peers.client(proxy, ["1.2.3.4", *hops[1:]], trusted) == peers.address("1.2.3.4")
+    proxy = client_address.address("127.0.0.1")
+    hops = ["127.0.0.1"] * client_address.MOST_HOPS
+    assert client_address.client(proxy, ["1.2.3.4", *hops[1:]], trusted) == client_address.address(
+        "1.2.3.4"
+    )
     for count in (1, 2, 6000):
-        assert peers.client(proxy, ["1.2.3.4"] * count + hops, trusted) in {
+        assert client_address.client(proxy, ["1.2.3.4"] * count + hops, trusted) in {
             None,
-            peers.address("1.2.3.4"),
+            client_address.address("1.2.3.4"),
         }
-    assert peers.client(proxy, ["127.0.0.9"] * 6000, trusted) is None
-    assert peers.client(proxy, ["1" * 60_000], trusted) is None
+    assert client_address.client(proxy, ["127.0.0.9"] * 6000, trusted) is None
+    assert client_address.client(proxy, ["1" * 60_000], trusted) is None

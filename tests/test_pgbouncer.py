@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service import changes, db
+from service import db
 from service.config import Database as Where
-from service.db import pgconnect
+from service.db.postgresql import connect
+from service.revocation import events
 from tests.conftest import free_port
 from tests.postgresql import SUPERUSER, Cluster
 from tests.stores import ON_POSTGRESQL, database_at
@@ -58,17 +59,17 @@ def _answers(where: Where) -> bool:
 
 async def test_deadlines_are_in_force_and_changes_are_heard_of(behind: Where) -> None:
     async with db.connect(behind) as here, db.connect(behind) as there:
-        for setting, value in pgconnect._SETTINGS.items():
+        for setting, value in connect._SETTINGS.items():
             for reader in (here, here.feed):
                 shown = await reader.fetch_one(f"SHOW {setting}")
                 assert shown is not None
                 assert shown[setting] in (value, "4500ms")
         assert await here.fetch_one("SHOW transaction_read_only") == {"transaction_read_only": "on"}
-        before = await changes.version(there)
+        before = await events.version(there)
         await there.changed(5)  # listens from now on
         heard = asyncio.create_task(there.changed(30))
         async with here.transaction() as tx:
-            await changes.session_ended(tx, "session-1", 2**40)
+            await events.session_ended(tx, "session-1", 2**40)
         async with asyncio.timeout(20):
             await heard
-        assert (await changes.version(there)).is_later_than(before)
+        assert (await events.version(there)).is_later_than(before)

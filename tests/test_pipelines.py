@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from service import context, framing
-from service.server import listening
+from service.server import framing
+from service.server.run import listening
+from service.web import context
 from tests.client import sign_in
 from tests.conftest import Server, Settings, free_port
 from tests.framing import answers

@@ -3,7 +3,8 @@
 import pytest
 from aiohttp import web
 
-from service import app, marks
+from service import app
+from service.web import access
 from tests.client import ask, bearer, sign_in
 from tests.conftest import PROVIDERS, Server, Settings
 
@@ -92,10 +93,10 @@ def test_exactly_these_routes_are_open(settings: Settings) -> None:
     assert {key for key in found if key[0] != "HEAD"} == OPEN | CLOSED | MANAGERS
     for (method, path), handler in found.items():
         shown = ("GET" if method == "HEAD" else method, path)
-        assert marks.is_public(handler) == (shown in OPEN), shown
+        assert access.is_public(handler) == (shown in OPEN), shown
         role = "manage_users" if shown in MANAGERS else None
-        assert marks.needed_role(handler) == role, shown
-        assert marks.is_cookieless(handler) == (shown in COOKIELESS), shown
+        assert access.needed_role(handler) == role, shown
+        assert access.is_cookieless(handler) == (shown in COOKIELESS), shown
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:

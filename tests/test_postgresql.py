@@ -9,12 +9,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from service import changes, db, users
+from service import db, users
 from service.config import Database as Where
-from service.db import Database, pgconnect, placeholders, postgresql
-from service.db.pool import Pool
+from service.db import Database
+from service.db.postgresql import connect as pgconnect
+from service.db.postgresql import database as postgresql
+from service.db.postgresql import placeholders
+from service.db.postgresql.pool import Pool
 from service.errors import DatabaseUnavailable, Fault, TokenRevoked
-from service.revocation import Revocation
+from service.revocation import events
+from service.revocation.feed import Revocation
 from tests import people
 from tests.postgresql import Cluster
 from tests.stores import ON_POSTGRESQL, database_at
@@ -147,7 +151,7 @@ async def test_what_is_published_as_newest_has_no_uncommitted_number(where: Wher
 async def test_a_change_wakes_who_follows_long_before_the_next_poll(
     where: Where, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.revocation.POLL_SECONDS", 30.0)
+    monkeypatch.setattr("service.revocation.feed.POLL_SECONDS", 30.0)
     async with db.connect(where) as one, db.connect(where) as other:
         feed = Revocation(one, max_staleness=60)
         await feed.catch_up()
@@ -155,7 +159,7 @@ async def test_a_change_wakes_who_follows_long_before_the_next_poll(
         await until(lambda: _listening(one))
         await asyncio.sleep(0.3)
         async with other.transaction() as tx:
-            await changes.session_ended(tx, "session-1", int(time.time()) + 3600)
+            await events.session_ended(tx, "session-1", int(time.time()) + 3600)
         seconds = await until(lambda: len(feed) == 1)
         following.cancel()
     print(f"\nwoken after {seconds * 1000:.0f} ms")  # noqa: T201  # the figure is wanted
@@ -169,7 +173,7 @@ async def test_a_lost_notification_costs_a_poll_and_no_row(where: Where, cluster
         await until(lambda: _listening(one))
         cluster.run("ALTER TABLE changes DISABLE TRIGGER changes_notify", database=name(where))
         async with other.transaction() as tx:
-            await changes.session_ended(tx, "session-1", int(time.time()) + 3600)
+            await events.session_ended(tx, "session-1", int(time.time()) + 3600)
         await until(lambda: len(feed) == 1)
         following.cancel()
 
@@ -225,7 +229,7 @@ async def test_a_connection_that_dies_within_a_transaction_undoes_it(
 async def test_a_statement_has_a_deadline(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.db.contract.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("service.db.interface.WAIT_SECONDS", 0.2)
     monkeypatch.setattr(pgconnect, "WAIT_SECONDS", 0.2)
     for _ in range(6):  # more than there are connections
         with pytest.raises(DatabaseUnavailable):
@@ -262,7 +266,7 @@ async def test_who_cannot_wait_for_a_connection_leaves_it_to_the_next(
         return await connect(*arguments, **options)
 
     monkeypatch.setattr(pgconnect, "connect", slowly)
-    monkeypatch.setattr("service.revocation._ATTEMPT_SECONDS", 0.2)
+    monkeypatch.setattr("service.revocation.feed._ATTEMPT_SECONDS", 0.2)
     feed = Revocation(database, max_staleness=60)
     turn_out(cluster, where)
     failures = 0

@@ -24,8 +24,8 @@ import pytest
 from jwt.exceptions import InvalidSignatureError
 
 from service import config
-from service.openid import Rejected, Unusable
-from service.openid.token import Tokens
+from service.providers.openid import Rejected, Unusable
+from service.providers.openid.token_endpoint import Tokens
 from tests.client import ask, bearer, cookie
 from tests.conftest import ROOT, SECRET, Server, Start, clean_environ
 from tests.derived import assertion_key, feed_key

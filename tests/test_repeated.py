@@ -5,7 +5,7 @@ import re
 import pytest
 from multidict import CIMultiDict
 
-from service import repeated
+from service.web import cached_response
 from tests.client import ask, bearer, send, sign_in
 from tests.conftest import Server
 
@@ -55,9 +55,9 @@ def test_who_speaks_an_older_http_or_wants_another_protocol_gets_an_ordinary_one
 @pytest.mark.parametrize("value", ["a\r\nSet-Cookie: jwt=x", "a\nb", "a\rb", "a\0b"])
 def test_no_header_breaks_its_line(value: str) -> None:
     with pytest.raises(ValueError, match="line end"):
-        repeated.written(200, "OK", CIMultiDict({"Remote-User": value}))
+        cached_response.written(200, "OK", CIMultiDict({"Remote-User": value}))
 
 
 def test_it_is_ascii() -> None:
     with pytest.raises(UnicodeEncodeError):
-        repeated.written(200, "OK", CIMultiDict({"Remote-User": "Zo\u00eb"}))
+        cached_response.written(200, "OK", CIMultiDict({"Remote-User": "Zo\u00eb"}))

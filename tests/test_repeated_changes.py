@@ -8,12 +8,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from service import audit, context, db, identities, users
+from service import audit, db, users
 from service.audit import Actor
 from service.config import Database as Where
 from service.db import Database, Transaction
-from service.provider_sessions import ProviderSession, end, opened
-from service.server import listening
+from service.providers import identities
+from service.providers.sessions import ProviderSession, end, opened
+from service.server.run import listening
+from service.web import context
 from tests import people
 from tests.client import bearer
 from tests.conftest import Settings, free_port

@@ -10,8 +10,8 @@ import pytest
 from service import config
 from service.config import Requirement, public_providers
 from service.errors import Fault
-from service.openid import requirements
-from service.openid.requirements import Unmet
+from service.providers.openid import requirements
+from service.providers.openid.requirements import Unmet
 from tests import cas, openid
 from tests.client import BROWSER, ask
 from tests.conftest import STRONG, Server, Start, command

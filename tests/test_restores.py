@@ -8,12 +8,13 @@ import aiohttp
 import jwt
 import pytest
 
-from service import context, db, errors
-from service.changes import lifetimes
+from service import db, errors
 from service.config import Database as Where
 from service.db import Database, Row, Transaction
-from service.revocation import Revocation
-from service.server import listening
+from service.revocation.feed import Revocation
+from service.server.run import listening
+from service.tokens import lifetimes
+from service.web import context
 from tests import people
 from tests.conftest import Settings, free_port
 

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from service import changes, db, errors, logs, users
-from service.changes import lifetimes
-from service.changes.lifetimes import LEAD, MARGIN
+from service import db, errors, users
 from service.config import Database as Where
 from service.db import Database, Row, Transaction, Version
-from service.revocation import Revocation
-from service.tokens import Claims
+from service.revocation import events
+from service.revocation.feed import Revocation
+from service.telemetry import logs
+from service.tokens import lifetimes
+from service.tokens.lifetimes import LEAD, MARGIN
+from service.tokens.tokens import Claims
 from tests import people, stores
 from tests.stores import ON_SQLITE
 
@@ -216,7 +218,7 @@ async def test_what_is_over_a_second_old_is_renewed_before_the_answer(
     database: Database, feed: Revocation, elsewhere: Elsewhere, ticks: Ticks
 ) -> None:
     claims = await claims_of(database, "admin")
-    await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
+    await elsewhere(lambda tx: events.session_ended(tx, claims["sid"], claims["exp"]))
     ticks.now += 0.9
     assert not await refused(feed, claims)
     ticks.now += 0.2
@@ -248,7 +250,7 @@ async def test_what_was_asked_before_a_sleep_of_the_machine_is_asked_again(
     await is_asked.wait()
     monkeypatch.setattr(database, "data_version", ask)
     claims = await claims_of(database, "admin")
-    await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
+    await elsewhere(lambda tx: events.session_ended(tx, claims["sid"], claims["exp"]))
     ticks.now += 1.2
     if then.startswith("has"):
         awake.set()
@@ -290,7 +292,7 @@ async def test_with_the_database_gone_it_goes_on_from_memory_and_then_fails_shut
 async def test_a_database_that_hangs_counts_as_gone(
     database: Database, feed: Revocation, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.revocation._ATTEMPT_SECONDS", 0.05)
+    monkeypatch.setattr("service.revocation.feed._ATTEMPT_SECONDS", 0.05)
     monkeypatch.setattr(database, "data_version", lambda _: asyncio.Event().wait())
     good = await claims_of(database, "admin")
     ticks.now += 5
@@ -313,7 +315,7 @@ async def test_what_takes_long_to_read_keeps_nobody_from_knowing_who_is_out(
     claims = await claims_of(database, "admin")
     reads = [asyncio.create_task(database.fetch_all(SLOW[database.kind])) for _ in range(4)]
     await asyncio.sleep(0.1)
-    await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
+    await elsewhere(lambda tx: events.session_ended(tx, claims["sid"], claims["exp"]))
     ticks.now += 1.2
     assert await refused(feed, claims)
     assert not all(read.done() for read in reads)
@@ -345,12 +347,12 @@ async def test_following_finds_changes_and_says_what_it_lost(
     elsewhere: Elsewhere,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.revocation.POLL_SECONDS", 0.005)
+    monkeypatch.setattr("service.revocation.feed.POLL_SECONDS", 0.005)
     log = io.StringIO()
     monkeypatch.setattr(logs, "_sink", logs.Sink(log, "text", logs.INFO))
     claims = await claims_of(database, "admin")
     following = asyncio.create_task(feed.follow())
-    await elsewhere(lambda tx: changes.session_ended(tx, claims["sid"], claims["exp"]))
+    await elsewhere(lambda tx: events.session_ended(tx, claims["sid"], claims["exp"]))
     await asyncio.sleep(0.3)
     assert await refused(feed, claims)
     assert len(feed) == 1
@@ -372,17 +374,17 @@ async def test_memory_forgets_what_the_database_has_pruned(
 ) -> None:
     now = int(time.time())
     async with database.transaction() as tx:
-        await changes.session_ended(tx, "session-1", now + 100)
+        await events.session_ended(tx, "session-1", now + 100)
         await users.sign_out(tx, people.BY, 1)
     await feed.catch_up()
     assert len(feed) == 2
     async with database.transaction() as tx:
-        assert await changes.prune(tx, now + 100 + MARGIN) == 1
-        await changes.user_changed(tx, 2, 2)
+        assert await events.prune(tx, now + 100 + MARGIN) == 1
+        await events.user_changed(tx, 2, 2)
     await feed.catch_up()
     assert len(feed) == 2
     async with database.transaction() as tx:
-        assert await changes.prune(tx, now + 10 * 3600) == 1
+        assert await events.prune(tx, now + 10 * 3600) == 1
     await feed.catch_up()
     # The newest row stays: it says how far the feed has come.
     assert await database.fetch_all("SELECT seq FROM changes") == [{"seq": 3}]
@@ -399,8 +401,8 @@ async def test_a_token_that_expired_before_what_was_pruned_is_refused_by_a_slow_
     claims = await claims_of(database, "admin")
     await feed.sign_out_session(claims)
     async with database.transaction() as tx:
-        await changes.user_changed(tx, 2, 2)
-        assert await changes.prune(tx, claims["exp"] + MARGIN) == 1
+        await events.user_changed(tx, 2, 2)
+        assert await events.prune(tx, claims["exp"] + MARGIN) == 1
     restarted = Revocation(database, max_staleness=60)
     await restarted.catch_up()
     with pytest.raises(errors.TokenExpired):
@@ -481,7 +483,7 @@ async def test_a_hundred_thousand_rows_are_loaded_in_order(database: Database) -
 async def test_following_goes_on_whatever_goes_wrong(
     feed: Revocation, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.revocation.POLL_SECONDS", 0.005)
+    monkeypatch.setattr("service.revocation.feed.POLL_SECONDS", 0.005)
     log = io.StringIO()
     monkeypatch.setattr(logs, "_sink", logs.Sink(log, "text", logs.INFO))
     read, calls = database.data_version, 0
@@ -602,7 +604,7 @@ async def test_what_others_take_back_while_all_is_read_again_counts_beside_ones_
                 await elsewhere(lambda tx: users.sign_out(tx, people.BY, claims["id"]))
         return await ask(sql, parameters)
 
-    await elsewhere(lambda tx: changes.session_ended(tx, "before", claims["exp"]))
+    await elsewhere(lambda tx: events.session_ended(tx, "before", claims["exp"]))
     await feed.catch_up()
     await elsewhere(lambda tx: lifetimes.end_all(tx, 1000))
     database.feed.fetch_all = watched  # type: ignore[method-assign]
@@ -659,7 +661,7 @@ async def test_a_restore_is_noticed_though_what_rose_makes_up_for_what_fell(
     async with database.transaction() as tx:
         await lifetimes.end_all(tx, 1000)
         for number in range(4):
-            await changes.session_ended(tx, f"lost-{number}", claims["exp"])
+            await events.session_ended(tx, f"lost-{number}", claims["exp"])
     await feed.catch_up()
     assert not await refused(feed, claims)
     async with database.transaction() as tx:
@@ -698,7 +700,7 @@ async def test_a_backup_that_is_written_through_sqlite_is_noticed_by_a_running_p
     db.save(where, tmp_path / "backup")
     backup = stores.database_at(f"sqlite:///{tmp_path}/backup")
     async with db.connect(backup) as restored, restored.transaction() as tx:
-        await changes.session_ended(tx, ended["sid"], ended["exp"])
+        await events.session_ended(tx, ended["sid"], ended["exp"])
         await lifetimes.end_all(tx, 1000)
     await feed.sign_out_session({**claims, "sid": "lost"})
     await feed.catch_up()

@@ -15,9 +15,9 @@ import pytest
 
 from service import db, errors, keys, users
 from service.cli.tokens import noted_token
-from service.clocks import TOLERANCE
 from service.db import Database
-from service.tokens import Claims, Tokens
+from service.system.clock_check import TOLERANCE
+from service.tokens.tokens import Claims, Tokens
 from tests import people
 from tests.conftest import Settings
 from tests.stores import run_sql
@@ -274,7 +274,7 @@ async def simulation(
     world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Simulation]:
     """Yield some replicas on one database."""
-    monkeypatch.setattr("service.changes.rows.time.time", lambda: world.now)
+    monkeypatch.setattr("service.revocation.events.rows.time.time", lambda: world.now)
     opened, databases = [], []
     for _ in range(REPLICAS + 1):
         context = db.connect(world.where)

@@ -8,10 +8,11 @@ import aiohttp
 import jwt
 import pytest
 
-from service import context, db
-from service.changes import lifetimes
+from service import db
 from service.endpoints import revocations
-from service.server import listening
+from service.server.run import listening
+from service.tokens import lifetimes
+from service.web import context
 from tests.client import Answer, ask, cookie, rested, sign_in
 from tests.conftest import SECRET, STRONG, Server, Settings, Start, free_port
 from tests.derived import feed_key
@@ -93,7 +94,7 @@ async def test_a_304_keeps_no_document_that_is_over(
 ) -> None:
     """Nothing was ever taken back, and a cache revalidates: a verifier that starts gets a 304."""
     now = [1_800_000_000.0]
-    monkeypatch.setattr("service.documents.SHARED_SECONDS", 0)
+    monkeypatch.setattr("service.revocation.documents.SHARED_SECONDS", 0)
     config = settings(PORT=str(free_port()))
     async with listening(config) as app, aiohttp.ClientSession() as client:
         monkeypatch.setattr(app[context.TOKENS], "_clock", lambda: now[0])

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from service.errors import Fault
-from service.keys import file, jwk, rotation, timeline
-from service.keys.timeline import Entries
+from service.keys import file, file_entry, jwk, rotation
+from service.keys.file_entry import Entries
 from tests.conftest import ROOT, clean_environ
 
 NOW = 1_800_000_000
@@ -186,7 +186,7 @@ def test_unknown_and_retired_keys_are_not_retired() -> None:
 
 def test_of_unknown_dates_nothing_is_taken_for_granted() -> None:
     entries = tuple(
-        timeline.read({**jwk.generate("EdDSA"), "latchkey": {"state": state}}, alone=False)
+        file_entry.read({**jwk.generate("EdDSA"), "latchkey": {"state": state}}, alone=False)
         for state in ("signing", "published", "verifying")
     )
     with pytest.raises(Fault, match="at an unknown time"):
@@ -219,14 +219,14 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     written = file.change(path, lambda _: retired(two(), 1, now=NOW), create=True)
     read = file.read(path)
-    assert [timeline.write(each) for each in read] == [timeline.write(each) for each in written]
+    assert [file_entry.write(each) for each in read] == [file_entry.write(each) for each in written]
     (first, second) = json.loads(path.read_text())["keys"]
     assert first["latchkey"] == {
         "state": "signing",
-        "published_at": timeline.written(NOW - 10_000),
-        "signing_at": timeline.written(NOW - 10_000),
+        "published_at": file_entry.written(NOW - 10_000),
+        "signing_at": file_entry.written(NOW - 10_000),
     }
-    assert second["latchkey"]["retired_at"] == timeline.written(NOW)
+    assert second["latchkey"]["retired_at"] == file_entry.written(NOW)
     assert "d" not in second
 
 
@@ -239,7 +239,7 @@ def test_a_plain_set_keeps_what_else_it_says_and_gains_its_states(tmp_path: Path
     first = json.loads(path.read_text())["keys"][0]
     assert first["x5t"] == "kept"
     assert first["kid"] == jwk.thumbprint(first)
-    assert first["latchkey"]["verifying_at"] == timeline.written(NOW + 600)
+    assert first["latchkey"]["verifying_at"] == file_entry.written(NOW + 600)
 
 
 def test_a_missing_or_bad_file_is_not_replaced(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from service import db, schema
+from service import db
 from service.config import Database
-from service.db import pgblocking, sqlite
+from service.db.postgresql import sync
+from service.db.sqlite import database
+from service.db_tools import migrations as schema
 from service.errors import Fault
 from tests.conftest import ROOT
 from tests.stores import KINDS, Databases, Store, database_at, run_sql, writing
@@ -26,9 +28,10 @@ APPLIED = "SELECT migration_id FROM _yoyo_migration ORDER BY migration_id"
 UP = """
 import sys
 from pathlib import Path
-from service import config, schema
+from service import config
+from service.db_tools import migrations
 sys.stdin.readline()
-schema.up(config.load_database({"DATABASE_URL": sys.argv[1]}, Path("no.env")))
+migrations.up(config.load_database({"DATABASE_URL": sys.argv[1]}, Path("no.env")))
 """
 
 
@@ -192,8 +195,8 @@ def test_up_waits_for_another_who_is_writing_to_the_new_file(where: Database) ->
 def test_up_gives_up_on_another_who_never_ends(
     where: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
-    monkeypatch.setattr(pgblocking, "LOCK_SECONDS", 0.01)
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr(sync, "LOCK_SECONDS", 0.01)
     schema.up(where)
     schema.down(where)
     with writing(where), pytest.raises(Fault, match=r"could not be migrated: .*lock.*\.$"):

@@ -6,10 +6,10 @@ import pytest
 from cryptography.fernet import MultiFernet
 
 from service import keys
-from service.keys import KeyRing, secret
-from service.keys import ring as rings
+from service.keys import KeyRing, shared_secret
+from service.keys import key_ring as rings
 from service.keys.jwk import generate, read
-from service.sealed import Seals
+from service.tokens.encrypted import Seals
 from tests.conftest import SECRET, Settings
 
 NOW = 1_800_000_000
@@ -21,7 +21,7 @@ def at(ring: KeyRing, now: float = NOW) -> Seals:
 
 
 def shared(text: str, *previous: str) -> KeyRing:
-    return rings.of(secret.read(text), *map(secret.read, previous))
+    return rings.of(shared_secret.read(text), *map(shared_secret.read, previous))
 
 
 def test_what_one_sealed_every_replica_opens(settings: Settings) -> None:
@@ -74,7 +74,7 @@ def test_anything_else_is_nothing(text: str) -> None:
 
 
 def test_the_key_of_a_use_is_not_the_key() -> None:
-    root = secret.read(SECRET)
+    root = shared_secret.read(SECRET)
     assert len({root.sealing("a"), root.sealing("b"), SECRET.encode()[:32]}) == 3
     assert len(root.sealing("a")) == 32
     assert "sealing" not in repr(root)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from service import seeds, users
+from service import users
 from service.db import Database
 from service.errors import Fault
-from service.seeds import DEMO, Seed
-from service.users import User
+from service.users import User, seeds
+from service.users.seeds import DEMO, Seed
 from tests.people import delete, everybody
 
 SHAPE = r'must look like {"users": \[{"username": "ada", "roles": \["editor"\]}\]}\.$'
@@ -61,7 +61,7 @@ async def test_a_user_of_the_demo_who_was_deleted_comes_back(database: Database)
 
 async def test_roles_that_are_missing_are_made(database: Database) -> None:
     await seeds.apply(database, [("ada", ("editor", "manage_users")), ("bob", ("editor",))])
-    counts = {row["role"]: row["users"] for row in await users.roles(database)}
+    counts = {row["role"]: row["users"] for row in await users.list_roles(database)}
     assert (counts["editor"], counts["manage_users"]) == (2, 2)
 
 
@@ -70,7 +70,7 @@ async def test_a_seed_that_fails_leaves_nothing(database: Database) -> None:
     with pytest.raises(Fault, match="A role name starts with"):
         await seeds.apply(database, [("ada", ("editor",)), ("bob", ("no, role",))])
     assert await people(database) == before
-    assert "editor" not in {row["role"] for row in await users.roles(database)}
+    assert "editor" not in {row["role"] for row in await users.list_roles(database)}
 
 
 @pytest.mark.parametrize(

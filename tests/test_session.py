@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from service.app import create_app
-from service.session.request import ONLY_READ
+from service.session.browser import ONLY_READ
 from tests.client import BROWSER, ask, bearer, cookie, sign_in
 from tests.conftest import PROVIDERS, SECRET, Server, Settings, Start
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import bodies, strict_form
+from service import schemas
+from service.parsing import strict_form
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,10 @@ def test_bytes_are_read_or_refused(data: bytes) -> None:
 
 def test_a_form_says_what_a_body_in_json_would() -> None:
     fields = [("username", "x"), ("roles", "a"), ("disabled", "true"), ("roles", "b")]
-    assert bodies.form(fields) == {"username": "x", "roles": ["a", "b"], "disabled": True}
-    assert bodies.form([("roles", "a"), ("disabled", "yes")]) == {"roles": ["a"], "disabled": "yes"}
-    assert bodies.form([("name", "a"), ("name", "b")]) == {"name": ["a", "b"]}
-    assert bodies.form([]) == {}
+    assert schemas.form(fields) == {"username": "x", "roles": ["a", "b"], "disabled": True}
+    assert schemas.form([("roles", "a"), ("disabled", "yes")]) == {
+        "roles": ["a"],
+        "disabled": "yes",
+    }
+    assert schemas.form([("name", "a"), ("name", "b")]) == {"name": ["a", "b"]}
+    assert schemas.form([]) == {}

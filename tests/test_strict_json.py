@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service import strict_json
+from service.parsing import strict_json
 
 READ: list[tuple[bytes, Any]] = [
     (b"null", None),

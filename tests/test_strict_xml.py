@@ -4,7 +4,9 @@ import tracemalloc
 
 import pytest
 
-from service import cas, errors, strict_xml
+from service import errors
+from service.parsing import strict_xml
+from service.providers import cas
 from tests.cas import TICKET, logout_request, success
 
 MOST, DEPTH, LENGTH = strict_xml.MOST, strict_xml.MAX_DEPTH, strict_xml.MAX_NAMESPACE

@@ -17,8 +17,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from service import config, errors, jws, keys, tokens
-from service.keys import ring, secret
+from service import config, errors, keys
+from service.keys import key_ring
+from service.keys import shared_secret as secret
+from service.tokens import jws, tokens
 from tests.conftest import SECRET, STRONG
 
 NOW = 1_800_000_000
@@ -708,7 +710,7 @@ def remembering(clock: Moving) -> tuple[tokens.Tokens, list[bytes]]:
         return key.verify(message, signature)
 
     counted = replace(root, session=replace(key, verify=verify))
-    return noted(tokens.Tokens(read, ring.of(counted), clock=clock)), asked
+    return noted(tokens.Tokens(read, key_ring.of(counted), clock=clock)), asked
 
 
 def test_a_signature_is_checked_once_and_the_time_of_expiry_each_time() -> None:
@@ -728,7 +730,7 @@ def test_a_token_whose_key_is_gone_is_not_exchanged() -> None:
     ours = verifier()
     text, issued = ours.issue(USER, amr="pwd")
     ours.verify(text)
-    ours.use(ring.of(secret.read(OTHER_SECRET)))
+    ours.use(key_ring.of(secret.read(OTHER_SECRET)))
     with pytest.raises(errors.TokenInvalid):
         ours.exchange(text, issued)
 

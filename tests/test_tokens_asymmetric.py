@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from service import errors, jws, tokens
-from service.keys import Purpose, jwk, ring, secret
+from service import errors
+from service.keys import Purpose, jwk, key_ring, shared_secret
 from service.keys.key import Key
-from service.keys.ring import KeyRing
+from service.keys.key_ring import KeyRing
+from service.tokens import jws, tokens
 from tests.conftest import SECRET
 from tests.test_tokens import AUDIENCE, CLAIMS, ISSUER, NOW, USER, claims, segment, verifier
 
@@ -42,8 +43,8 @@ def using(keys: KeyRing, audience: str = "") -> tokens.Tokens:
     return made
 
 
-EVERY = using(ring.of(*KEYS.values(), secret.read(SECRET)))
-ALONE = {name: using(ring.of(key)) for name, key in KEYS.items()}
+EVERY = using(key_ring.of(*KEYS.values(), shared_secret.read(SECRET)))
+ALONE = {name: using(key_ring.of(key)) for name, key in KEYS.items()}
 
 
 def header(name: str, **changes: Any) -> bytes:
@@ -73,7 +74,7 @@ def hs256(key: bytes) -> Sign:
 
 @ALL
 def test_a_token_names_its_key_and_any_decoder_takes_it(name: str) -> None:
-    text, issued = using(ring.of(KEYS[name]), audience=AUDIENCE).issue(USER, amr="pwd")
+    text, issued = using(key_ring.of(KEYS[name]), audience=AUDIENCE).issue(USER, amr="pwd")
     head = base64.urlsafe_b64decode(text.partition(".")[0] + "==")
     assert head.decode() == f'{{"alg":"{name}","kid":"{KIDS[name]}","typ":"JWT"}}'
     public = PRIVATE[name].public_key()
@@ -98,22 +99,25 @@ def test_what_was_issued_is_good_while_its_key_is_there(name: str) -> None:
 
 
 def test_the_keys_can_be_changed_while_tokens_are_out() -> None:
-    moving = using(ring.of(KEYS["EdDSA"]))
+    moving = using(key_ring.of(KEYS["EdDSA"]))
     old, issued = moving.issue(USER, amr="pwd")
-    moving.use(ring.of(KEYS["ES256"], KEYS["EdDSA"]))
+    moving.use(key_ring.of(KEYS["ES256"], KEYS["EdDSA"]))
     new, _ = moving.issue(USER, amr="pwd")
     assert [jws.peek(text)[0]["alg"] for text in (old, new)] == ["EdDSA", "ES256"]
     assert moving.verify(old) == issued
-    moving.use(ring.of(KEYS["ES256"]))
+    moving.use(key_ring.of(KEYS["ES256"]))
     assert refusal(old, moving) == "algorithm_invalid"
-    moving.use(ring.of(jwk.read(jwk.generate("EdDSA"), "another"), KEYS["ES256"]))
+    moving.use(key_ring.of(jwk.read(jwk.generate("EdDSA"), "another"), KEYS["ES256"]))
     assert refusal(old, moving) == "token_invalid"
     assert moving.verify(new)
 
 
 def test_going_from_a_secret_to_a_key_and_back_signs_nobody_out() -> None:
-    shared = secret.read(SECRET)
-    before, after = using(ring.of(shared, KEYS["EdDSA"])), using(ring.of(KEYS["EdDSA"], shared))
+    shared = shared_secret.read(SECRET)
+    before, after = (
+        using(key_ring.of(shared, KEYS["EdDSA"])),
+        using(key_ring.of(KEYS["EdDSA"], shared)),
+    )
     for issuer in (before, after):
         text, issued = issuer.issue(USER, amr="pwd")
         assert before.verify(text) == after.verify(text) == issued
@@ -161,7 +165,10 @@ def test_the_kid_of_a_key_and_another_algorithm_is_refused_whatever_signed(name:
         if other == name:
             continue
         head = header(name, alg=other)
-        for sign in (KEYS[name].session.sign, KEYS.get(other, secret.read(SECRET)).session.sign):
+        for sign in (
+            KEYS[name].session.sign,
+            KEYS.get(other, shared_secret.read(SECRET)).session.sign,
+        ):
             assert refusal(token(head, sign)) == "algorithm_invalid"
 
 
@@ -237,7 +244,7 @@ def public_texts(name: str) -> dict[str, bytes]:
         "SSH": ssh,
         "JWK": json.dumps(dict(known or {})).encode(),
         "JWK, compact": json.dumps(dict(known or {}), separators=(",", ":")).encode(),
-        "JWK Set": ring.of(KEYS[name]).keys(Purpose.SESSION).jwks,
+        "JWK Set": key_ring.of(KEYS[name]).keys(Purpose.SESSION).jwks,
         "kid": KIDS[name].encode(),
         "nothing": b"",
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service import schema
+from service.db_tools import migrations
 from tests.api import USERS, Api
 from tests.client import ask, cookie, sign_in
 from tests.conftest import Start, command
@@ -40,11 +40,11 @@ OFTEN = 7
 def newer(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the migrations that this process makes be those of the newer version."""
     folder = tmp_path / "migrations"
-    shutil.copytree(schema.DIRECTORY / store.kind, folder / store.kind)
+    shutil.copytree(migrations.DIRECTORY / store.kind, folder / store.kind)
     (folder / store.kind / f"{NAME}.sql").write_text(UP)
     (folder / store.kind / f"{NAME}.rollback.sql").write_text(DOWN)
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "DIRECTORY", folder)
+        patch.setattr(migrations, "DIRECTORY", folder)
         yield
 
 
@@ -66,7 +66,7 @@ def test_an_older_server_goes_on_beside_a_newer_schema(start: Start) -> None:
     running = start()
     api = Api(running)
     use([api], "before")
-    assert schema.up(running.database) == [NAME]
+    assert migrations.up(running.database) == [NAME]
     use([api], "under-it")
     starting = start(beside=running)
     use([api, Api(starting)], "beside")
@@ -78,7 +78,7 @@ def test_an_older_server_goes_on_beside_a_newer_schema(start: Start) -> None:
 def test_the_commands_of_an_older_version_say_that_the_schema_is_newer(start: Start) -> None:
     server = start()
     folder = server.folder
-    schema.up(server.database)
+    migrations.up(server.database)
     up = command(folder, "migrate", "up")
     assert up.stdout.endswith(f" is up to date. A newer version has added {NAME}.\n")
     status = command(folder, "migrate", "status")
@@ -91,10 +91,10 @@ def test_the_commands_of_an_older_version_say_that_the_schema_is_newer(start: St
 def test_an_older_version_takes_nothing_back_that_a_newer_schema_rests_on(start: Start) -> None:
     server = start()
     where = server.database
-    schema.up(where)
-    before = schema.status(where)
+    migrations.up(where)
+    before = migrations.status(where)
     down = command(server.folder, "migrate", "down", "--yes")
     assert down.returncode == 1
     assert f"has {NAME}, which this version does not know" in down.stderr
-    assert schema.status(where) == before
-    assert schema.down(where) == [NAME]
+    assert migrations.status(where) == before
+    assert migrations.down(where) == [NAME]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service import urls
+from service.parsing import urls
 
 OWN = "https://auth.example.org"
 APP = "https://app.example.org"

@@ -190,7 +190,7 @@ async def test_everybody_is_listed_in_the_order_of_the_names_even_without_roles(
 
 async def test_roles_are_listed_with_how_many_have_them(database: Database) -> None:
     await alter(database, lambda tx: users.create_role(tx, BY, "a-new-one"))
-    counts = {row["role"]: row["users"] for row in await users.roles(database)}
+    counts = {row["role"]: row["users"] for row in await users.list_roles(database)}
     assert counts == {
         "a-new-one": 0,
         "add_communities": 1,
@@ -281,7 +281,7 @@ async def test_a_role_that_is_deleted_is_taken_from_its_holders_and_counts_them_
     await alter(database, lambda tx: users.delete_role(tx, BY, "manage_documents"))
     assert await versions(database) == {"admin": 2, "contributor": 1, "manager": 2, "user": 1}
     assert names(await users.get(database, "manager")) == ["manage_communities"]
-    assert "manage_documents" not in {row["role"] for row in await users.roles(database)}
+    assert "manage_documents" not in {row["role"] for row in await users.list_roles(database)}
 
 
 async def test_a_role_that_many_have_is_deleted_by_as_many_statements(
@@ -309,11 +309,13 @@ async def test_a_name_that_comes_back_is_a_new_person(database: Database) -> Non
 
 
 async def test_a_role_that_comes_back_belongs_to_nobody(database: Database) -> None:
-    last = max(row["id"] for row in await users.roles(database))
+    last = max(row["id"] for row in await users.list_roles(database))
     for _ in range(2):
         await alter(database, lambda tx: users.delete_role(tx, BY, "view_communities"))
         await alter(database, lambda tx: users.create_role(tx, BY, "view_communities"))
-    role = next(row for row in await users.roles(database) if row["role"] == "view_communities")
+    role = next(
+        row for row in await users.list_roles(database) if row["role"] == "view_communities"
+    )
     assert (role["id"], role["users"]) == (last + 2, 0)
 
 

@@ -12,8 +12,8 @@ from service import errors, keys, users
 from service.config import Database as Where
 from service.db import Database
 from service.housekeeping import Housekeeping
-from service.revocation import Revocation
-from service.tokens import Tokens
+from service.revocation.feed import Revocation
+from service.tokens.tokens import Tokens
 from tests.conftest import Settings
 from tests.stores import run_sql
 

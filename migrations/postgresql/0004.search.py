@@ -1,4 +1,4 @@
-"""Lists of many users: what is searched stands in each row, folded (service/folding.py).
+"""Lists of many users: what is searched stands in each row, folded (service/db/casefold.py).
 
 A program, because PostgreSQL has no such function: those who are there already are folded here.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 from yoyo import step
 
-from service.folding import fold
+from service.db.casefold import fold
 
 _MANY = 10_000
 

@@ -1,4 +1,4 @@
--- Lists of many users: what is searched stands in each row, folded (service/folding.py), so that
+-- Lists of many users: what is searched stands in each row, folded (service/db/casefold.py), so that
 -- rows can be checked without the index; those who are not disabled may be the few as well; and
 -- names begin as user names do, so that in the order of names a row's user name has to be at hand.
 

@@ -11,18 +11,18 @@ from service.cli import output
 
 VERBS = {
     "serve": "serve:serve",
-    "prepare": "database:prepare",
-    "migrate": "database:migrate",
-    "seed": "database:seed",
-    "db": "storage:db_group",
+    "prepare": "migrate:prepare",
+    "migrate": "migrate:migrate",
+    "seed": "migrate:seed",
+    "db": "database:db_group",
     "user": "users:user",
     "role": "roles:role",
     "audit": "audit:audit_group",
     "token": "tokens:token",
     "key": "keys:key",
-    "config": "checks:config_group",
-    "healthcheck": "checks:healthcheck",
-    "idp": "idp:idp",
+    "config": "config_check:config_group",
+    "healthcheck": "config_check:healthcheck",
+    "idp": "fake_provider:idp",
 }
 """Where each verb is found: the file, and the name within."""
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import click
 
 from service import audit, errors, users
-from service.cli import output, run
+from service.cli import database_session, output
 from service.db import Database
 
 _PAGE = 200
@@ -35,7 +35,7 @@ def list_entries(user: str | None, json_form: bool, **asked: Any) -> None:
         shown = ([row if json_form else _in_short(row) for row in rows] async for rows in pages)
         await output.show_pages(shown, json_form=json_form, empty="There are no such entries.")
 
-    run.read(action)
+    database_session.read(action)
 
 
 async def _id(database: Database, username: str) -> int:

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from service import bodies, users
-from service.bodies import files
-from service.cli import bulk, facts, output, run
+from service import schemas, users
+from service.cli import database_session, import_users, output, user_rows
 from service.db import Transaction
+from service.schemas import import_files
 
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
@@ -21,7 +21,7 @@ _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 @click.option("--disabled", is_flag=True, help="The user may not sign in yet.")
 @click.option("--file", type=click.Path(exists=True, dir_okay=False, allow_dash=True,
               path_type=Path), help="Create all users of a file; - is standard input.")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(files.FORMATS),
+@click.option("--format", "form", type=click.Choice(import_files.FORMATS),
               help="Of the file, if its name does not end with .csv or .jsonl.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Check the file, and create nobody.")
 @output.as_json
@@ -51,14 +51,14 @@ def create(username: str | None, file: Path | None, json_form: bool, **asked: An
         form = form or _ENDINGS.get(file.suffix.lower())
         if form is None:
             raise click.UsageError(f"Say in which format {file} is: --format csv|jsonl")
-        bulk.create(file, form, dry_run=dry_run, json_form=json_form)
+        import_users.create(file, form, dry_run=dry_run, json_form=json_form)
 
 
 def _create(given: dict[str, Any], *, json_form: bool) -> None:
     async def action(tx: Transaction) -> users.User:
-        new = facts.checked(bodies.user, given, await users.role_ids(tx))
-        return await users.create(tx, run.operator(), **new)
+        new = user_rows.checked(schemas.user, given, await users.role_ids(tx))
+        return await users.create(tx, database_session.operator(), **new)
 
-    created = facts.of(run.write(action))
+    created = user_rows.of(database_session.write(action))
     done = {"action": "user_create", "changed": True, **created}
     output.done(f"Created {created['username']}.", **done, json_form=json_form)

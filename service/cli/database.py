@@ -1,91 +1,158 @@
-"""`migrate` and `seed`."""
+"""`db`: moving, saving and examining the database."""
 
+import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
-from service import config, schema, seeds
-from service.cli import output, run
+from service import config, db
+from service.cli import output
+from service.config import Database
+from service.db_tools import check_database, copy_database
 from service.errors import Fault
 
 
-@click.group()
-def migrate() -> None:
-    """Make, update or take back the tables of the database."""
+class _Address(click.ParamType[Database]):
+    """An address as DATABASE_URL has it."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Database:
+        """Read it."""
+        try:
+            return config.database(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
-@migrate.command()
+class _AddressFile(click.ParamType[Database]):
+    """A file that holds an address, as DATABASE_URL_FILE has it."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Database:
+        """Read it."""
+        try:
+            return config.database_in(Path(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _side(name: str, *, by_address: Database | None, by_file: Database | None) -> Database | None:
+    """Return the database that one of two options names. Raises UsageError if both do."""
+    if by_address is not None and by_file is not None:
+        raise click.UsageError(f"Give '--{name}' or '--{name}-file', not both.")
+    return by_address or by_file
+
+
+@click.group("db")
+def db_group() -> None:
+    """Move the database, save a copy of it, look whether it is sound."""
+
+
+@db_group.command()
+@click.option(
+    "--from",
+    "source",
+    type=_Address(),
+    envvar="DB_COPY_FROM",
+    show_envvar=True,
+    help="The address of the database to copy; by default DATABASE_URL.",
+)
+@click.option(
+    "--from-file",
+    "source_file",
+    type=_AddressFile(),
+    envvar="DB_COPY_FROM_FILE",
+    show_envvar=True,
+    help="A file that holds it.",
+)
+@click.option(
+    "--to",
+    "target",
+    type=_Address(),
+    envvar="DB_COPY_TO",
+    show_envvar=True,
+    help="The address of an empty database.",
+)
+@click.option(
+    "--to-file",
+    "target_file",
+    type=_AddressFile(),
+    envvar="DB_COPY_TO_FILE",
+    show_envvar=True,
+    help="A file that holds it.",
+)
+@click.option("--dry-run", is_flag=True, help="Read and count, and change nothing.")
 @output.as_json
-def up(json_form: bool) -> None:
-    """Apply what is pending; create the database and its folder if need be."""
-    where = config.load_database()
-    names = schema.up(where)
-    sentence = f"Applied {', '.join(names)}." if names else f"{where} is up to date."
-    if added := schema.newer(where):
-        sentence += f" A newer version has added {', '.join(added)}."
-    _done("migrate_up", sentence, json_form=json_form, migrations=names)
+def copy(
+    source: Database | None,
+    source_file: Database | None,
+    target: Database | None,
+    target_file: Database | None,
+    *,
+    dry_run: bool,
+    json_form: bool,
+) -> None:
+    """Copy everything to an empty database, of the same kind or the other.
 
+    An address with a password does not belong on a command line, where every user of the machine
+    can read it: put it in a file or in the environment.
 
-@migrate.command()
-@click.option("--steps", default=1, show_default=True, type=click.IntRange(1), help="How many.")
-@output.yes
-@output.as_json
-def down(steps: int, yes: bool, json_form: bool) -> None:
-    """Take the newest migrations back. Their tables and data are deleted."""
-    where = config.load_database()
-    if not yes:
-        question = f"Delete what the newest {steps} migration(s) of {where} made?"
-        click.confirm(question, abort=True, err=json_form)
-    names = schema.down(where, steps)
-    sentence = f"Took back {', '.join(names)}." if names else "There is nothing to take back."
-    _done("migrate_down", sentence, json_form=json_form, migrations=names)
-
-
-@migrate.command()
-@output.as_json
-def status(json_form: bool) -> None:
-    """Show every migration and when it was applied. Exits with 1 if one is pending."""
-    state = schema.status(config.load_database())
-    rows = [{"migration": name, "applied_at": applied_at} for name, applied_at in state]
-    output.show(rows, json_form=json_form)
-    if any(applied_at is None for _, applied_at in state):
-        raise click.exceptions.Exit(1)
-
-
-@click.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@output.as_json
-def seed(file: Path | None, json_form: bool) -> None:
-    """Create the users of FILE that are missing (the demo users, if no FILE is named).
-
-    FILE is JSON: {"users": [{"username": "ada", "roles": ["editor"]}]}. Seeding twice changes
-    nothing. In production FILE has to be named.
+    It gets its tables, and then all rows in one transaction, or none: counts and checksums of both
+    are compared before it is kept. End the servers first; whoever writes meanwhile is refused.
     """
-    if file is None and config.environment() == "production":
-        raise Fault(
-            "ENVIRONMENT is production (or unset): name the seed file. The demo users are for"
-            " development: ENVIRONMENT=development"
-        )
-    seed = seeds.read(file or seeds.DEMO)
-    created = run.read(lambda database: seeds.apply(database, seed))
-    sentence = f"Created {', '.join(created)}." if created else "Nothing to do: they all exist."
-    _done("seed", sentence, json_form=json_form, users=created)
+    source = _side("from", by_address=source, by_file=source_file) or config.load_database()
+    target = _side("to", by_address=target, by_file=target_file)
+    if target is None:
+        raise click.MissingParameter(param_type="option", param_hint="'--to'")
+    if dry_run:
+        tables = copy_database.plan(source, target)
+    else:
+        total = copy_database.count(source)
+        hidden = not sys.stderr.isatty()
+        bar: Any = click.progressbar(length=total, label="Copying", file=sys.stderr, hidden=hidden)
+        with bar:
+            tables = copy_database.copy(source, target, bar.update)
+    if not json_form:
+        output.show([asdict(each) for each in tables], json_form=False)
+    rows = sum(each.rows for each in tables)
+    said = f"{rows} rows would be copied" if dry_run else f"Copied {rows} rows; all agree"
+    output.done(
+        f"{said}: {source} to {target}.",
+        action="db_copy",
+        changed=not dry_run,
+        dry_run=dry_run,
+        tables=[asdict(each) for each in tables],
+        json_form=json_form,
+    )
 
 
-@click.command()
-def prepare() -> None:
-    """Do what `serve` needs done first: migrate, and in development seed the demo users."""
-    settings = config.load()
-    applied = schema.up(settings.database)
-    if applied:
-        click.echo(f"Made the database {settings.database}.")
-    if settings.environment == "development":
-        demo = seeds.read(seeds.DEMO)
-        created = run.read(lambda database: seeds.apply(database, demo))
-        if created:
-            click.echo(f"Created the demo users {', '.join(created)}.")
+@db_group.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@output.as_json
+def backup(file: Path, json_form: bool) -> None:
+    """Copy SQLite's file to FILE while it is served; PostgreSQL has its own pg_dump for this."""
+    where = config.load_database()
+    size = db.save(where, file)
+    output.done(
+        f"Copied {where} to {file}, {size} bytes; it is whole.",
+        action="db_backup",
+        changed=True,
+        file=str(file),
+        bytes=size,
+        json_form=json_form,
+    )
 
 
-def _done(action: str, sentence: str, *, json_form: bool, **names: list[str]) -> None:
-    changed = any(names.values())
-    output.done(sentence, action=action, changed=changed, **names, json_form=json_form)
+@db_group.command()
+@output.as_json
+def check(json_form: bool) -> None:
+    """Look at the whole database, and whether it is sound. Exits with 1 if it is not."""
+    where = config.load_database()
+    findings = check_database.look(where)
+    output.show([asdict(each) for each in findings], json_form=json_form)
+    if any(each.verdict == "bad" for each in findings):
+        raise Fault(f"The database {where} is not sound.")

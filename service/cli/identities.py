@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
-from service import identities, users
-from service.cli import facts, output, run
+from service import users
+from service.cli import database_session, output, user_rows
 from service.db import Transaction
+from service.providers import identities
 
 _account = click.argument("provider")
 _subject = click.argument("subject")
@@ -26,9 +27,9 @@ def link(username: str, provider: str, subject: str, json_form: bool) -> None:
 
     async def action(tx: Transaction) -> tuple[users.User, bool]:
         user = await users.get(tx, username)
-        return user, await identities.link(tx, run.operator(), user, provider, subject)
+        return user, await identities.link(tx, database_session.operator(), user, provider, subject)
 
-    user, changed = run.write(action)
+    user, changed = database_session.write(action)
     sentence = "Linked." if changed else "It is linked with that user already."
     done = {"action": "identity_link", "changed": changed, **_facts(user, provider, subject)}
     output.done(sentence, **done, json_form=json_form)
@@ -44,14 +45,14 @@ def unlink(username: str, provider: str, subject: str, json_form: bool) -> None:
 
     async def action(tx: Transaction) -> users.User:
         user = await users.get(tx, username)
-        await identities.unlink(tx, run.operator(), user, provider, subject)
+        await identities.unlink(tx, database_session.operator(), user, provider, subject)
         return user
 
-    user = run.write(action)
+    user = database_session.write(action)
     done = {"action": "identity_unlink", "changed": True, **_facts(user, provider, subject)}
     output.done("Unlinked.", **done, json_form=json_form)
 
 
 def _facts(user: users.User, provider: str, subject: str) -> dict[str, Any]:
     account = {"provider": users.canonical_provider(provider), "subject": subject}
-    return {**facts.of(user), **account}
+    return {**user_rows.of(user), **account}

@@ -9,7 +9,7 @@ from service import config
 from service.cli import output
 from service.config import KeySettings
 from service.keys import ALGORITHMS, MAX_AGE, file, rotation
-from service.keys.timeline import RETIRED, SIGNING, STATES, VERIFYING, Entries, Entry, written
+from service.keys.file_entry import RETIRED, SIGNING, STATES, VERIFYING, Entries, Entry, written
 
 _force = click.option("--force", is_flag=True, help="Do not wait; some people may be signed out.")
 

@@ -2,8 +2,8 @@
 
 import click
 
-from service import bodies, users
-from service.cli import output, run
+from service import schemas, users
+from service.cli import database_session, output
 
 _username = click.argument("username")
 _role = click.argument("role")
@@ -18,7 +18,11 @@ def role() -> None:
 @output.as_json
 def list_roles(json_form: bool) -> None:
     """List all roles."""
-    output.show(run.read(users.roles), json_form=json_form, empty="There are no roles yet.")
+    output.show(
+        database_session.read(users.list_roles),
+        json_form=json_form,
+        empty="There are no roles yet.",
+    )
 
 
 @role.command()
@@ -26,8 +30,10 @@ def list_roles(json_form: bool) -> None:
 @output.as_json
 def create(role: str, json_form: bool) -> None:
     """Create a role."""
-    name = bodies.role({"role": role})
-    created = run.write(lambda tx: users.create_role(tx, run.operator(), name))
+    name = schemas.role({"role": role})
+    created = database_session.write(
+        lambda tx: users.create_role(tx, database_session.operator(), name)
+    )
     done = {"action": "role_create", "changed": True, **created}
     output.done("Created.", **done, json_form=json_form)
 
@@ -41,7 +47,7 @@ def delete(role: str, yes: bool, json_form: bool) -> None:
     if not yes:
         question = f"Delete the role {role}, and take it from everybody?"
         click.confirm(question, abort=True, err=json_form)
-    run.write(lambda tx: users.delete_role(tx, run.operator(), role))
+    database_session.write(lambda tx: users.delete_role(tx, database_session.operator(), role))
     done = {"action": "role_delete", "changed": True, "role": role}
     output.done("Deleted.", **done, json_form=json_form)
 
@@ -52,7 +58,9 @@ def delete(role: str, yes: bool, json_form: bool) -> None:
 @output.as_json
 def grant(username: str, role: str, json_form: bool) -> None:
     """Give USERNAME the role ROLE."""
-    changed = run.write(lambda tx: users.grant(tx, run.operator(), username, role))
+    changed = database_session.write(
+        lambda tx: users.grant(tx, database_session.operator(), username, role)
+    )
     sentence = "Granted." if changed else "The user has that role already."
     _done("role_grant", sentence, username, role, changed=changed, json_form=json_form)
 
@@ -63,7 +71,9 @@ def grant(username: str, role: str, json_form: bool) -> None:
 @output.as_json
 def revoke(username: str, role: str, json_form: bool) -> None:
     """Take the role ROLE from USERNAME."""
-    changed = run.write(lambda tx: users.revoke(tx, run.operator(), username, role))
+    changed = database_session.write(
+        lambda tx: users.revoke(tx, database_session.operator(), username, role)
+    )
     sentence = "Revoked." if changed else "The user does not have that role."
     _done("role_revoke", sentence, username, role, changed=changed, json_form=json_form)
 

@@ -5,10 +5,14 @@ from urllib.parse import urlencode
 import click
 from aiohttp import web
 
-from service import config, context, logs, seeds, server, workers
+from service import config
 from service.cli import output
 from service.config import Config
 from service.errors import DatabaseUnavailable
+from service.server import run, supervisor
+from service.telemetry import logs
+from service.users import seeds
+from service.web import context
 
 
 @click.command()
@@ -31,13 +35,13 @@ def serve() -> None:
             await _announce_bypass(app, settings)
 
     if settings.workers == 1:
-        server.run(settings, announce)
+        run.run(settings, announce)
         return
 
-    def serve_one(worker: server.Worker) -> int:
-        return output.exit_status(lambda: server.run(settings, announce, worker))
+    def serve_one(worker: run.Worker) -> int:
+        return output.exit_status(lambda: run.run(settings, announce, worker))
 
-    raise click.exceptions.Exit(workers.Supervisor(settings, serve_one).run())
+    raise click.exceptions.Exit(supervisor.Supervisor(settings, serve_one).run())
 
 
 async def _announce_bypass(app: web.Application, settings: Config) -> None:

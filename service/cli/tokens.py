@@ -4,12 +4,13 @@ import sys
 
 import click
 
-from service import config, context, errors, jws, keys, tokens, users
-from service.changes import lifetimes
-from service.cli import output, run
+from service import config, errors, keys, users
+from service.cli import database_session, output
 from service.config import parse
 from service.db import Transaction
 from service.errors import Fault
+from service.tokens import jws, lifetimes, tokens
+from service.web import context
 
 
 class _Duration(click.ParamType[int]):
@@ -41,7 +42,7 @@ def issue(username: str, expires_in: int | None, json_form: bool) -> None:
     issuer = tokens.Tokens(settings, keys.load(settings))
 
     seconds = issuer.lifetime if expires_in is None else expires_in
-    issued, claims = run.write(lambda tx: noted_token(tx, issuer, username, seconds))
+    issued, claims = database_session.write(lambda tx: noted_token(tx, issuer, username, seconds))
     lasts = claims["exp"] - claims["iat"]
     facts = {"token": issued, "token_type": "Bearer", "expires_in": lasts}
     output.done(issued, **facts, json_form=json_form)

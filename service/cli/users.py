@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from service import bodies, identities, users
-from service.cli import facts, output, run
+from service import schemas, users
+from service.cli import database_session, output, user_rows
 from service.cli.create import create
-from service.cli.everybody import sign_out_all
 from service.cli.identities import link, unlink
+from service.cli.sign_out_all import sign_out_all
 from service.db import Database, Row, Transaction
+from service.providers import identities
 
 _PAGE = 200
 Changed = tuple[users.User, bool]
@@ -42,14 +43,14 @@ def list_users(limit: int | None, json_form: bool, **asked: Any) -> None:
     if asked["disabled"] is not None:
         asked["disabled"] = "true" if asked["disabled"] else "false"
     given = {name: value for name, value in asked.items() if value is not None}
-    query = bodies.user_query(given)
+    query = schemas.user_query(given)
 
     async def action(database: Database) -> None:
         empty = "There are no such users." if given else "There are no users yet."
         pages = _pages(database, query, limit)
         await output.show_pages(pages, json_form=json_form, empty=empty)
 
-    run.read(action)
+    database_session.read(action)
 
 
 @user.command()
@@ -62,10 +63,10 @@ def show(username: str, json_form: bool) -> None:
         user = await users.get(database, username)
         return user, await identities.of_user(database, user["id"])
 
-    found, linked = run.read(action)
+    found, linked = database_session.read(action)
     accounts = [{"provider": row["provider"], "subject": row["subject"]} for row in linked]
     words = [f"{row['provider']}:{row['subject']}" for row in linked]
-    row = {**facts.of(found), "identities": accounts if json_form else words}
+    row = {**user_rows.of(found), "identities": accounts if json_form else words}
     output.show_one(row, json_form=json_form)
 
 
@@ -141,10 +142,14 @@ def sign_out(username: str | None, everybody: bool, yes: bool, json_form: bool) 
 
     async def action(tx: Transaction) -> users.User:
         found = await users.get(tx, username)
-        await users.sign_out(tx, run.operator(), found["id"])
+        await users.sign_out(tx, database_session.operator(), found["id"])
         return await users.require(tx, found["id"])
 
-    done = {"action": "user_sign_out", "changed": True, **facts.of(run.write(action))}
+    done = {
+        "action": "user_sign_out",
+        "changed": True,
+        **user_rows.of(database_session.write(action)),
+    }
     output.done("Signed out everywhere.", **done, json_form=json_form)
 
 
@@ -155,15 +160,19 @@ def sign_out(username: str | None, everybody: bool, yes: bool, json_form: bool) 
 def delete(username: str, yes: bool, json_form: bool) -> None:
     """Delete a user for good, and end all of the user's sessions."""
     if not yes:
-        found = run.read(lambda database: users.get(database, username))
+        found = database_session.read(lambda database: users.get(database, username))
         click.confirm(f"Delete the user {found['username']} for good?", abort=True, err=json_form)
 
     async def action(tx: Transaction) -> users.User:
         found = await users.get(tx, username)
-        await users.delete(tx, run.operator(), found)
+        await users.delete(tx, database_session.operator(), found)
         return found
 
-    done = {"action": "user_delete", "changed": True, **facts.of(run.write(action))}
+    done = {
+        "action": "user_delete",
+        "changed": True,
+        **user_rows.of(database_session.write(action)),
+    }
     output.done("Deleted.", **done, json_form=json_form)
 
 
@@ -171,28 +180,30 @@ def _update(
     username: str, wanted: dict[str, Any], sentences: tuple[str, str], *, json_form: bool
 ) -> None:
     async def action(tx: Transaction) -> Changed:
-        changes = facts.checked(bodies.patch, wanted, await users.role_ids(tx))
+        changes = user_rows.checked(schemas.patch, wanted, await users.role_ids(tx))
         before = await users.get(tx, username)
-        after = await users.update(tx, run.operator(), before, changes)
+        after = await users.update(tx, database_session.operator(), before, changes)
         return after, after["version"] != before["version"]
 
-    _done(run.write(action), sentences, json_form=json_form)
+    _done(database_session.write(action), sentences, json_form=json_form)
 
 
 def _set_disabled(
     username: str, sentences: tuple[str, str], *, disabled: bool, json_form: bool
 ) -> None:
     async def action(tx: Transaction) -> Changed:
-        changed = await users.set_disabled(tx, run.operator(), username, disabled=disabled)
+        changed = await users.set_disabled(
+            tx, database_session.operator(), username, disabled=disabled
+        )
         return await users.get(tx, username), changed
 
-    _done(run.write(action), sentences, json_form=json_form)
+    _done(database_session.write(action), sentences, json_form=json_form)
 
 
 def _done(after: Changed, sentences: tuple[str, str], *, json_form: bool) -> None:
     """Say the first of the sentences if there was a change, or the second."""
     user, changed = after
-    done = {"action": "user_update", "changed": changed, **facts.of(user)}
+    done = {"action": "user_update", "changed": changed, **user_rows.of(user)}
     output.done(sentences[0 if changed else 1], **done, json_form=json_form)
 
 
@@ -203,7 +214,7 @@ async def _pages(
     while left != 0:
         size = _PAGE if left is None else min(left, _PAGE)
         found, after = await users.page(database, replace(query, limit=size, after=after))
-        yield [facts.of(row) for row in found]
+        yield [user_rows.of(row) for row in found]
         if after is None:
             return
         left = None if left is None else left - len(found)

@@ -1,7 +1,8 @@
 """The settings: environment and `.env`, read once, into a frozen Config."""
 
 from service.config import openid
-from service.config.address import database, database_in
+from service.config.database_url import database, database_in
+from service.config.load import environment, inherited, load, load_database, load_keys
 from service.config.model import (
     Config,
     Database,
@@ -10,14 +11,7 @@ from service.config.model import (
     Requirement,
     RoleRule,
 )
-from service.config.read import (
-    environment,
-    inherited,
-    load,
-    load_database,
-    load_keys,
-)
-from service.config.table import NAMES, SECRETS
+from service.config.settings import NAMES, SECRETS
 from service.config.unsafe import findings
 
 __all__ = [

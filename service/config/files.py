@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dotenv.parser import parse_stream
 
-from service import exposure
-from service.exposure import Exposure
+from service.system import file_access
+from service.system.file_access import Exposure
 
 _MAX_SECRET_FILE = 65536
 _PIPE_SECONDS = 5
@@ -26,7 +26,7 @@ class Seen:
 
     def note(self, name: str, path: Path, descriptor: int) -> None:
         """Note why others can change an open file, if they can."""
-        if (found := exposure.of(path, descriptor)) is not None:
+        if (found := file_access.of(path, descriptor)) is not None:
             self.exposed[name] = found
 
 

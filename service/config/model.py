@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from service import urls
-from service.peers import Network
+from service.parsing import urls
+from service.parsing.client_address import Network
 
 Environment = Literal["development", "test", "production"]
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from service import peers, urls
 from service.config import commas, parse, requirements
 from service.config.model import Config, OpenIdProvider
 from service.config.setting import Setting
+from service.parsing import client_address, urls
 
 PLAIN = "oidc"
 """The name of the provider whose settings have no name in them: OIDC_ISSUER and so on."""
@@ -243,5 +243,5 @@ def _provider(name: str, value: Mapping[str, Any]) -> OpenIdProvider:
 
 def _is_loopback(address: str) -> bool:
     host = urls.host_of(address)
-    known = peers.address(host)
+    known = client_address.address(host)
     return host == "localhost" or (known is not None and known.is_loopback)

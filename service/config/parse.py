@@ -7,10 +7,10 @@ from pathlib import Path
 
 from publicsuffixlist import PublicSuffixList
 
-from service import urls
 from service.config import commas
 from service.config.model import RoleRule
-from service.peers import Network
+from service.parsing import urls
+from service.parsing.client_address import Network
 
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

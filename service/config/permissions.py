@@ -4,9 +4,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from service import exposure
 from service.config.model import Config
-from service.exposure import Exposure
+from service.system import file_access
+from service.system.file_access import Exposure
 
 
 def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[str, str]]:
@@ -14,7 +14,7 @@ def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[s
 
     That one is read later, and refused once more by what it is then (service.keys).
     """
-    found = None if keys is None else exposure.at(keys)
+    found = None if keys is None else file_access.at(keys)
     for name, exposed in (*seen.items(), ("JWT_KEYS_FILE", found)):
         if exposed is not None:
             yield name, _changeable(exposed)
@@ -29,7 +29,7 @@ def findings(config: Config) -> Iterator[tuple[str, str]]:
     if config.database.path is not None:
         files.append(("DATABASE_URL", config.database.path))
     for name, path in files:
-        if (exposed := exposure.at(path)) is not None:
+        if (exposed := file_access.at(path)) is not None:
             yield name, f"{_changeable(exposed)}."
         elif _mode(path) & stat.S_IROTH:
             yield (

@@ -2,9 +2,9 @@
 
 import re
 
-from service import urls
 from service.config import commas
 from service.config.model import EMAIL_DOMAIN, Requirement
+from service.parsing import urls
 
 _CLAIM = re.compile(r"[!-:<>-~]{1,255}")
 _SHAPE = (

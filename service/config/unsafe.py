@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from urllib.parse import parse_qsl, urlsplit
 
-from service import peers, urls
 from service.config import openid, permissions, public_providers
 from service.config.model import Config
-from service.peers import Network
+from service.parsing import client_address, urls
+from service.parsing.client_address import Network
 
 _DAY = 86400
 _HOUR = 3600
@@ -81,7 +81,7 @@ def _networks(config: Config) -> Iterator[Finding]:
 
 
 def _anywhere(config: Config) -> Iterator[Finding]:
-    if config.bypass_auth and peers.is_rebindable(urls.host_of(config.public_url)):
+    if config.bypass_auth and client_address.is_rebindable(urls.host_of(config.public_url)):
         yield (
             "PUBLIC_URL",
             (
@@ -154,6 +154,6 @@ def _is_plain_remote(url: str) -> bool:
 
 def _is_local(host: str) -> bool:
     name = host.strip("[]").replace("%2F", "/").replace("%2f", "/")
-    address = peers.address(name)
+    address = client_address.address(name)
     is_loopback = address is not None and address.is_loopback
     return name in {"", "localhost"} or name.startswith("/") or is_loopback

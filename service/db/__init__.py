@@ -1,6 +1,6 @@
 """The database: rows as plain dicts, transactions; the only folder that imports a driver."""
 
-from service.db.contract import (
+from service.db.interface import (
     WRITERS,
     Conflict,
     Database,
@@ -12,7 +12,7 @@ from service.db.contract import (
     answering,
     reason,
 )
-from service.db.opening import (
+from service.db.open import (
     connect,
     connect_blocking,
     create,

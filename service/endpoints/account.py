@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from service import context, marks, session
+from service import session
+from service.web import access, context
 
 
 async def me(request: web.Request) -> web.Response:
@@ -19,14 +20,14 @@ async def me(request: web.Request) -> web.Response:
     )
 
 
-@marks.public
+@access.public
 async def sign_out(request: web.Request) -> web.Response:
     """POST /auth/logout[?next=][&everywhere=true]: signs out."""
     everywhere = request.query.getall("everywhere", [])
     return await session.sign_out(request, everywhere=everywhere == ["true"])
 
 
-@marks.public
+@access.public
 async def sign_out_by_link(request: web.Request) -> web.Response:
     """GET /auth/logout[?next=]: ends this session if a person opens the link.
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service import context, marks
+from service.web import access, context
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -10,14 +10,14 @@ _POLICY = (
 )
 
 
-@marks.public
+@access.public
 async def description(request: web.Request) -> web.Response:
     """GET /openapi.json: the routes that exist here (OpenAPI 3.1)."""
     described = request.app[context.DESCRIPTION]
     return await context.asset_response(request, described, cache_control="no-cache")
 
 
-@marks.public
+@access.public
 async def page(request: web.Request) -> web.Response:
     """GET /docs: the description, to read and to try out."""
     text = request.app[context.VIEWS].render("docs.html")
@@ -25,7 +25,7 @@ async def page(request: web.Request) -> web.Response:
     return web.Response(text=text, content_type="text/html", headers=headers)
 
 
-@marks.public
+@access.public
 async def file(request: web.Request) -> web.Response:
     """GET /docs/{name}: a file of Swagger UI."""
     found = request.app[context.VIEWS].swagger_ui.get(request.match_info["name"])

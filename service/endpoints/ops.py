@@ -2,16 +2,17 @@
 
 from aiohttp import web
 
-from service import context, marks, metrics
+from service.telemetry import metrics
+from service.web import access, context
 
 
-@marks.public
+@access.public
 async def alive(_request: web.Request) -> web.Response:
     """GET /healthz: the process answers."""
     return context.json_response({"status": "ok"})
 
 
-@marks.public
+@access.public
 async def ready(request: web.Request) -> web.Response:
     """GET /readyz: sign-ins would work; 503 if not. Tokens may still be verified, from memory.
 
@@ -38,7 +39,7 @@ def _status(*, stopping: bool, is_well: bool) -> str:
     return "ok" if is_well else "degraded"
 
 
-@marks.public
+@access.public
 async def figures(request: web.Request) -> web.Response:
     """GET /metrics: for Prometheus."""
     return web.Response(

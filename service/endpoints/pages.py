@@ -4,10 +4,13 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import context, marks, seeds, session, urls
+from service import session
+from service.parsing import urls
+from service.users import seeds
+from service.web import access, context
 
 
-@marks.public
+@access.public
 async def home(request: web.Request) -> web.Response:
     """GET /: who you are; signed out, the ways in."""
     claims = await session.identify_if_any(request)
@@ -26,7 +29,7 @@ async def home(request: web.Request) -> web.Response:
     )
 
 
-@marks.public
+@access.public
 async def login(request: web.Request) -> web.Response:
     """GET /auth/login[?next=]: the ways in, or on to `next` for somebody who is signed in already.
 
@@ -44,7 +47,7 @@ async def login(request: web.Request) -> web.Response:
     return await _ways_in(request, location=location)
 
 
-@marks.public
+@access.public
 async def asset(request: web.Request) -> web.Response:
     """GET /static/{name}: a file of the pages."""
     found = request.app[context.VIEWS].assets.get(request.match_info["name"])

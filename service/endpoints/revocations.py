@@ -8,12 +8,14 @@ from functools import partial
 
 from aiohttp import web
 
-from service import changes, context, errors, marks
+from service import errors
 from service.db import Row
-from service.documents import Document, Key
-from service.freshness import FRESH_SECONDS
 from service.keys import Purpose
-from service.tokens import TYPES
+from service.revocation import events
+from service.revocation.documents import Document, Key
+from service.revocation.freshness import FRESH_SECONDS
+from service.tokens.tokens import TYPES
+from service.web import access, context
 
 TYPE = TYPES[Purpose.FEED]
 AUDIENCE = "latchkey-revocations"
@@ -22,7 +24,7 @@ RENEWED_SECONDS = 30
 """How old the document can be that a cache gives out after a 304. Followers refuse one over 60."""
 
 
-@marks.public
+@access.public
 async def feed(request: web.Request) -> web.Response:
     """GET /auth/revocations[?since=]: what tokens were taken back, as a signed JWT.
 
@@ -67,7 +69,7 @@ async def feed(request: web.Request) -> web.Response:
 async def _make(app: web.Application, key: Key) -> Document:
     """Return the signed document of what came after `since`."""
     known, since, database = app[context.REVOCATION], key.since, app[context.DATABASE].feed
-    page = await changes.read(database, since, _ROWS)
+    page = await events.read(database, since, _ROWS)
     rows, state = page.rows, page.state.after(known.state)
     more = len(rows) == _ROWS
     document = {

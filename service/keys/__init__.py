@@ -1,13 +1,13 @@
 """Signing keys: secrets and a file of private JWKs become the ring of keys in use."""
 
 from service.config import Config
-from service.keys import file, ring, secret
+from service.keys import file, key_ring, shared_secret
 from service.keys.file import BadFile
+from service.keys.file_entry import SIGNING
 from service.keys.jwk import ALGORITHMS
 from service.keys.key import Key
+from service.keys.key_ring import MAX_AGE, KeyRing, KeySet
 from service.keys.purpose import DocumentPurpose, Purpose, SigningPurpose
-from service.keys.ring import MAX_AGE, KeyRing, KeySet
-from service.keys.timeline import SIGNING
 
 __all__ = [
     "ALGORITHMS",
@@ -29,15 +29,15 @@ def load(config: Config) -> KeyRing:
     In production a file that others can change is bad.
     """
     texts = (config.jwt_secret_key, config.jwt_secret_key_previous)
-    secrets = [secret.read(text) for text in texts if text is not None]
+    secrets = [shared_secret.read(text) for text in texts if text is not None]
     path, ours_alone = config.jwt_keys_file, config.production
     entries = () if path is None else file.read(path, ours_alone=ours_alone)
     filed = [entry.root for entry in entries if entry.root is not None]
     if config.jwt_algorithm == "HS256":
-        return ring.of(*secrets, *filed)
+        return key_ring.of(*secrets, *filed)
     for entry in entries:
         if (entry.algorithm, entry.state) == (config.jwt_algorithm, SIGNING) and entry.root:
-            return ring.of(entry.root, *filed, *secrets)
+            return key_ring.of(entry.root, *filed, *secrets)
     assert config.jwt_keys_file is not None  # noqa: S101  # the settings are not good without it
     raise BadFile(
         config.jwt_keys_file,

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from service import exposure, ownership, strict_json
 from service.errors import Fault
-from service.keys import timeline
-from service.keys.timeline import Entries
+from service.keys import file_entry
+from service.keys.file_entry import Entries
+from service.parsing import strict_json
+from service.system import file_access, file_owner
 
 _MAX_BYTES = 1 << 20
 _WAIT_SECONDS = 10.0
@@ -56,7 +57,7 @@ def change(path: Path, how: Callable[[Entries], Entries], *, create: bool = Fals
     sees the keys before or those after. Raises BadFile, and what `how` raises.
     """
     try:
-        with ownership.as_owner(path):
+        with file_owner.as_owner(path):
             return _change(path, how, create=create)
     except OSError as error:
         raise BadFile(path, f"the file cannot be written ({_why(error)})") from error
@@ -89,9 +90,9 @@ def _read(path: Path, name: str, *, folder: int | None = None, ours_alone: bool 
     if folder is not None:
         flags |= os.O_NOFOLLOW
     with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
-        if not ownership.is_regular(stream.fileno()):
+        if not file_owner.is_regular(stream.fileno()):
             raise BadFile(path, "the path is not a regular file, but a pipe, a device or the like")
-        if ours_alone and (found := exposure.of(path, stream.fileno())) is not None:
+        if ours_alone and (found := file_access.of(path, stream.fileno())) is not None:
             raise BadFile(path, f"it is a file {found.what}", found.cure)
         data = stream.read(_MAX_BYTES + 1)
     try:
@@ -120,12 +121,12 @@ def _parse(data: bytes) -> Entries:
     entries, faults = [], []
     for number, members in enumerate(jwks, 1):
         try:
-            entries.append(timeline.read(members, alone=_is_alone(members, jwks)))
+            entries.append(file_entry.read(members, alone=_is_alone(members, jwks)))
         except ValueError as error:
             faults.append(f"{_name(members, number)} {error}")
     if faults:
         raise ValueError("\n  ".join(faults))
-    timeline.check_together(entries)
+    file_entry.check_together(entries)
     return tuple(entries)
 
 
@@ -144,7 +145,7 @@ def _name(members: Any, number: int) -> str:
 
 def _write(entries: Entries) -> bytes:
     """Write the set, and read it again: what we could not read is never put in place."""
-    jwks = [timeline.write(entry) for entry in entries]
+    jwks = [file_entry.write(entry) for entry in entries]
     data = (json.dumps({"keys": jwks}, indent=2) + "\n").encode()
     _parse(data)
     return data
@@ -155,7 +156,7 @@ def _locked(path: Path, folder: int, name: str) -> Iterator[None]:
     """Hold the lock: a file beside the keys, since these are replaced and a lock goes with them."""
     lock, is_new = _open_lock(path, folder, f"{name}.lock")
     try:
-        if not ownership.is_regular(lock):
+        if not file_owner.is_regular(lock):
             raise BadFile(path, f"{name}.lock is not a regular file: remove it")
         if is_new:
             _give_to_owner(lock, folder, name)

@@ -1,9 +1,9 @@
 """The rules of rotation, over the keys of a file and with the time given: no clock, no I/O."""
 
 from service.errors import Fault
-from service.keys import timeline
-from service.keys.ring import MAX_AGE
-from service.keys.timeline import PUBLISHED, RETIRED, SIGNING, VERIFYING, Entries, Entry
+from service.keys import file_entry
+from service.keys.file_entry import PUBLISHED, RETIRED, SIGNING, VERIFYING, Entries, Entry
+from service.keys.key_ring import MAX_AGE
 
 NOTICE_SECONDS = 2
 """A server that has not looked yet may sign with the old key for so long (dates are rounded)."""
@@ -12,7 +12,7 @@ NOTICE_SECONDS = 2
 def generate(entries: Entries, algorithm: str, now: int) -> Entries:
     """Add a key. The first of its algorithm signs at once: nobody can know another one."""
     first = all(entry.algorithm != algorithm or entry.state != SIGNING for entry in entries)
-    return (*entries, timeline.fresh(algorithm, SIGNING if first else PUBLISHED, now))
+    return (*entries, file_entry.fresh(algorithm, SIGNING if first else PUBLISHED, now))
 
 
 def rotate(entries: Entries, algorithm: str | None, *, now: int, force: bool) -> Entries:
@@ -70,7 +70,7 @@ def replace(entries: Entries, algorithm: str | None, *, now: int) -> Entries:
         raise Fault("There is no key that could have leaked: python -m service key generate")
     signing = [entry.algorithm for entry in entries if entry.state == SIGNING]
     wanted = dict.fromkeys(signing if algorithm is None else [algorithm, *signing])
-    made = [timeline.fresh(each, SIGNING, now) for each in wanted]
+    made = [file_entry.fresh(each, SIGNING, now) for each in wanted]
     gone = [entry if entry.state == RETIRED else entry.moved(RETIRED, now) for entry in entries]
     return (*gone, *made)
 

@@ -6,10 +6,12 @@ production. Its tokens carry `amr: ["bypass"]`, which production refuses, whatev
 
 from aiohttp import web
 
-from service import context, errors, marks, peers, session, urls, users
+from service import errors, session, users
+from service.parsing import client_address, urls
+from service.web import access, context
 
 
-@marks.public
+@access.public
 async def sign_in(request: web.Request) -> web.Response:
     """GET /auth/bypass?token=<username>[&next=/path]: signs in, no password asked."""
     _check_caller(request)
@@ -26,17 +28,19 @@ def _check_caller(request: web.Request) -> None:
     config = request.app[context.CONFIG]
     headers = request.headers
     caller = context.client(request)
-    if peers.is_forwarded(headers.keys()) and not _is_forwarded_well(request, caller):
+    if client_address.is_forwarded(headers.keys()) and not _is_forwarded_well(request, caller):
         raise errors.BypassRefused
-    if not peers.is_within(caller, config.bypass_networks):
+    if not client_address.is_within(caller, config.bypass_networks):
         raise errors.BypassRefused
-    if _host(request) != urls.host_of(config.public_url) and peers.is_rebindable(request.host):
+    if _host(request) != urls.host_of(config.public_url) and client_address.is_rebindable(
+        request.host
+    ):
         raise errors.HostRefused
     if session.is_background_load(request):
         raise errors.PrefetchRefused
 
 
-def _is_forwarded_well(request: web.Request, caller: peers.Address | None) -> bool:
+def _is_forwarded_well(request: web.Request, caller: client_address.Address | None) -> bool:
     """Tell whether a proxy that we trust names one client, and nothing contradicts it.
 
     A proxy that sets another header than X-Forwarded-For passes the client's own on.
@@ -44,10 +48,12 @@ def _is_forwarded_well(request: web.Request, caller: peers.Address | None) -> bo
     headers = request.headers
     real = headers.get("X-Real-IP")
     return (
-        peers.is_within(peers.address(request.remote), request.app[context.CONFIG].trusted_proxies)
+        client_address.is_within(
+            client_address.address(request.remote), request.app[context.CONFIG].trusted_proxies
+        )
         and "X-Forwarded-For" in headers
         and "Forwarded" not in headers
-        and (real is None or peers.address(real) == caller)
+        and (real is None or client_address.address(real) == caller)
     )
 
 

@@ -5,22 +5,16 @@ from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
 
-from service import (
-    cas,
-    claim_values,
-    context,
-    errors,
-    logs,
-    marks,
-    media,
-    provider_logouts,
-    provider_sessions,
-)
-from service.claim_values import Claimed, Unreadable
+from service import errors
 from service.config import Config
 from service.login import sso
-from service.provider_sessions import ProviderSession
-from service.providers import Provider
+from service.parsing import content_type
+from service.providers import cas, claim_values, recent_logouts, sessions
+from service.providers.claim_values import Claimed, Unreadable
+from service.providers.registry import Provider
+from service.providers.sessions import ProviderSession
+from service.telemetry import logs
+from service.web import access, context
 
 NAME = "cas"
 _PATH = "/auth/cas"
@@ -29,7 +23,7 @@ _MAX_FORM = 4 * cas.MOST_LOGOUT_BYTES
 """Bytes of a form: an escaped byte takes three."""
 
 
-@marks.public
+@access.public
 async def sign_in(request: web.Request) -> web.Response:
     """GET /auth/cas[?next=][&gateway=true]: to the CAS server; with `ticket`, back from there."""
     query = request.query
@@ -56,8 +50,8 @@ async def sign_in(request: web.Request) -> web.Response:
         return await sso.come_back(request, NAME, attempt, ask)
 
 
-@marks.public
-@marks.cookieless
+@access.public
+@access.cookieless
 async def sign_out(request: web.Request) -> web.Response:
     """POST /auth/cas: the CAS server says that a session has ended there (single logout)."""
     handle = cas.handle(cas.read_logout_request(await _logout_request(request)))
@@ -65,7 +59,7 @@ async def sign_out(request: web.Request) -> web.Response:
     # In this order: a sign-in that is no longer pending has written its session.
     is_pending = pending.end(handle)
     async with request.app[context.LOOKUPS]:
-        is_known = await provider_sessions.known(database, NAME, handle)
+        is_known = await sessions.known(database, NAME, handle)
     # Anybody can guess tickets: few guesses get as far as the one writer.
     remembers = not is_known and await _is_worth_a_row(request, handle)
     if is_known or is_pending or remembers:
@@ -76,7 +70,7 @@ async def sign_out(request: web.Request) -> web.Response:
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
     """Tell whether to remember a logout that fits no session yet, for the other processes."""
     async with request.app[context.LOOKUPS]:
-        if await provider_logouts.is_known(request.app[context.DATABASE], NAME, handle):
+        if await recent_logouts.is_known(request.app[context.DATABASE], NAME, handle):
             return False
     if request.app[sso.PENDING].may_write():
         return True
@@ -88,8 +82,8 @@ async def _end(request: web.Request, handle: str, *, remembers: bool) -> None:
     """End the session of a ticket, also one that is just beginning. Raises DatabaseUnavailable."""
     async with request.app[context.DATABASE].transaction() as tx:
         if remembers:
-            await provider_logouts.remember(tx, NAME, handle=handle)
-        ended = await provider_sessions.end(tx, NAME, handle=handle)
+            await recent_logouts.remember(tx, NAME, handle=handle)
+        ended = await sessions.end(tx, NAME, handle=handle)
     if ended:
         await request.app[context.REVOCATION].catch_up_with_own()
         context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
@@ -156,8 +150,8 @@ def _service(config: Config, attempt: str) -> str:
 
 async def _logout_request(request: web.Request) -> str:
     """Return the one field `logoutRequest` of a form."""
-    if media.of(request.headers).type != media.FORM:
-        raise errors.ContentTypeUnsupported(f"Send the body as {media.FORM}.")
+    if content_type.of(request.headers).type != content_type.FORM:
+        raise errors.ContentTypeUnsupported(f"Send the body as {content_type.FORM}.")
     data = await request.read()
     if len(data) > _MAX_FORM:
         raise errors.LogoutRequestInvalid

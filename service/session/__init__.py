@@ -1,14 +1,6 @@
 """The session: the cookie that carries the token, from sign-in to sign-out."""
 
-from service.session.begin import begin_from, land_from, sign_in
-from service.session.end import sign_out
-from service.session.fetch_metadata import (
-    has_foreign_source,
-    is_background_load,
-    is_top_navigation,
-    site,
-)
-from service.session.identify import (
+from service.session.authenticate import (
     bearer_token,
     credential,
     identify,
@@ -16,7 +8,15 @@ from service.session.identify import (
     is_signed_out,
     require_role,
 )
-from service.session.request import next_address, safe_next, withholds_cookie
+from service.session.browser import next_address, safe_next, withholds_cookie
+from service.session.fetch_metadata import (
+    has_foreign_source,
+    is_background_load,
+    is_top_navigation,
+    site,
+)
+from service.session.sign_in import begin_from, land_from, sign_in
+from service.session.sign_out import sign_out
 
 __all__ = [
     "bearer_token",

@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from service import context, peers, urls
+from service.parsing import client_address, urls
+from service.web import context
 
 _SITES = frozenset({"same-origin", "same-site", "cross-site", "none"})
 _OWN = frozenset({"same-origin", "none"})
@@ -98,10 +99,10 @@ def _origin_in_development(request: web.Request) -> str | None:
     """
     config = request.app[context.CONFIG]
     hosts = request.headers.getall("Host", ())
-    if config.production or len(hosts) != 1 or peers.is_rebindable(hosts[0]):
+    if config.production or len(hosts) != 1 or client_address.is_rebindable(hosts[0]):
         return None
     scheme = request.scheme
-    if peers.is_trusted(request.remote, config.trusted_proxies):
+    if client_address.is_trusted(request.remote, config.trusted_proxies):
         scheme = _one(request, "X-Forwarded-Proto") or scheme
     return urls.origin(f"{scheme}://{hosts[0]}")
 

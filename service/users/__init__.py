@@ -6,8 +6,7 @@ Whatever changes a user counts its `version` up, announces it in the feed and is
 audit, in the same transaction. The command line and the HTTP side come through the same functions.
 """
 
-from service.users.creating import Newcomer, create, create_all, prepare
-from service.users.listing import SORTS, Query, page
+from service.users.create import Newcomer, create, create_all, prepare
 from service.users.names import (
     MANAGE_USERS,
     canonical,
@@ -15,27 +14,20 @@ from service.users.names import (
     canonical_role,
     canonical_subject,
 )
-from service.users.reading import (
+from service.users.read import (
     User,
     by_id,
     by_username,
     get,
+    list_roles,
     require,
     role_by_id,
     role_ids,
-    roles,
     taken,
 )
-from service.users.role import create_role, delete_role
-from service.users.writing import (
-    delete,
-    grant,
-    revoke,
-    set_disabled,
-    sign_out,
-    sign_out_all,
-    update,
-)
+from service.users.roles import create_role, delete_role
+from service.users.search import SORTS, Query, page
+from service.users.update import delete, grant, revoke, set_disabled, sign_out, sign_out_all, update
 
 __all__ = [
     "MANAGE_USERS",
@@ -56,13 +48,13 @@ __all__ = [
     "delete_role",
     "get",
     "grant",
+    "list_roles",
     "page",
     "prepare",
     "require",
     "revoke",
     "role_by_id",
     "role_ids",
-    "roles",
     "set_disabled",
     "sign_out",
     "sign_out_all",

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from service.db import Database, Kind
-from service.folding import fold
+from service.db.casefold import fold
 
 _TRIGRAM = 3  # characters: of so many are the entries of the index for searching
 _NOBODYS = frozenset("\0\n")  # the end of a text, to the index; what stands between the columns

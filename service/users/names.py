@@ -2,8 +2,8 @@
 
 import re
 
+from service.db.casefold import fold
 from service.errors import Fault, UsernameInvalid
-from service.folding import fold
 
 MANAGE_USERS = "manage_users"
 """The role of those who may change users, and give every role."""

@@ -4,7 +4,7 @@ from service.audit import Actor
 from service.db import Transaction
 from service.errors import LastManager, RoleMissing
 from service.users.names import MANAGE_USERS
-from service.users.reading import User, by_id
+from service.users.read import User, by_id
 
 _MANAGER = """
 SELECT 1 FROM roles r

@@ -1,11 +1,12 @@
-"""Users, roles and the audit: as a REST API, `/api/v1/…`, and as pages for people, `/admin…`."""
+"""The admin pages: `/admin…`, which need no script and are quicker with one."""
 
-from service.endpoints.admin import audit, identities, pages, roles, users
+from service.endpoints.admin import audit, delete, identities, roles, user_form, user_list
 
 ROUTES = (
-    *users.ROUTES,
+    *user_list.ROUTES,
+    *user_form.ROUTES,
     *identities.ROUTES,
+    *delete.ROUTES,
     *roles.ROUTES,
     *audit.ROUTES,
-    *pages.ROUTES,
 )

@@ -1,15 +1,27 @@
-"""`/api/v1/audit`."""
+"""`/admin/audit`: who changed what, to read."""
+
+from typing import get_args
 
 from aiohttp import web
 
-from service import audit, bodies, context, marks, users
-from service.endpoints.admin import exchange
+from service import audit, errors, schemas, users
+from service.endpoints.admin import form_errors, page
+from service.web import access, context
+
+_PATH = "/admin/audit"
+_FILTERS = ("user", "action")
 
 
-@marks.needs(users.MANAGE_USERS)
+@access.needs(users.MANAGE_USERS)
 async def list_entries(request: web.Request) -> web.Response:
-    """GET /api/v1/audit[?limit=][&cursor=][&user=][&action=]: who changed what, newest first."""
-    query = exchange.parameters(request, bodies.audit_query)
+    """GET /admin/audit[?user=][&action=][&limit=][&cursor=]: who changed what, newest first."""
+    asked = page.Asked({})
+    try:
+        asked = page.asked(request, blank=_FILTERS)
+        query = schemas.audit_query(asked.given)
+    except errors.ValidationError as problem:
+        context.call(request).page = _show(request, asked, [], said=form_errors.of(problem))
+        raise
     rows = await audit.page(
         request.app[context.DATABASE],
         limit=query.limit + 1,
@@ -18,8 +30,28 @@ async def list_entries(request: web.Request) -> web.Response:
         action=query.action,
     )
     shown = rows[: query.limit]
-    after = ("audit", shown[-1]["id"]) if len(rows) > query.limit else None
-    return exchange.page(request, shown, after)
+    more = schemas.cursor("audit", shown[-1]["id"]) if len(rows) > query.limit else None
+    return _show(request, asked, shown, more=more)
 
 
-ROUTES = (web.get("/api/v1/audit", list_entries),)
+def _show(
+    request: web.Request,
+    asked: page.Asked,
+    entries: list[dict[str, object]],
+    *,
+    more: str | None = None,
+    said: form_errors.Faults = form_errors.NONE,
+) -> web.Response:
+    return page.show(
+        request,
+        "audit.html",
+        faults=said,
+        asked=asked,
+        entries=entries,
+        actions=get_args(audit.Action),
+        more=None if more is None else asked.link(_PATH, cursor=more),
+        start=asked.link(_PATH, cursor=None) if asked.given.get("cursor") else None,
+    )
+
+
+ROUTES = (web.get(_PATH, list_entries),)

@@ -1,39 +1,69 @@
-"""`/api/v1/users/{id}/identities`."""
+"""`/admin/users/{id}/accounts`: the accounts at providers that sign a user in."""
+
+from collections.abc import Mapping
 
 from aiohttp import web
 
-from service import bodies, context, identities, marks, users
-from service.endpoints.admin import exchange, linking
+from service import schemas, users
+from service.endpoints.admin import form_errors, page
+from service.endpoints.api import linking, requests
+from service.providers import identities
+from service.web import access, context
 
-_PATH = "/api/v1/users/{id}/identities"
-
-
-@marks.needs(users.MANAGE_USERS)
-async def list_identities(request: web.Request) -> web.Response:
-    """GET /api/v1/users/{id}/identities: the accounts at providers that sign a user in."""
-    exchange.parameters(request, bodies.nothing)
-    database = request.app[context.DATABASE]
-    user = await exchange.user(request, database)
-    return context.json_response(await identities.of_user(database, user["id"]))
+_PATH = "/admin/users/{id}/accounts"
+_EMPTY = {"provider": "", "subject": ""}
 
 
-@marks.needs(users.MANAGE_USERS)
+@access.needs(users.MANAGE_USERS)
+async def read(request: web.Request) -> web.Response:
+    """GET /admin/users/{id}/accounts[?done=]: the accounts, and the form of another one."""
+    return await _show(request, _EMPTY, done=page.only_done(request))
+
+
+@access.needs(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
-    """POST /api/v1/users/{id}/identities: lets an account at a provider sign a user in."""
-    account = bodies.identity(await exchange.body(request))
-    _, identity, changed = await linking.link(request, account)
-    return context.json_response(identity, status=201 if changed else 200)
+    """POST /admin/users/{id}/accounts: lets an account at a provider sign a user in."""
+    fields = await requests.form(request)
+    try:
+        user, *_ = await linking.link(request, schemas.identity(schemas.form(fields)))
+    except form_errors.SHOWN as problem:
+        typed = {**_EMPTY, **dict(fields)}
+        context.call(request).page = await _show(request, typed, said=form_errors.of(problem))
+        raise
+    return page.go_on(f"/admin/users/{user['id']}/accounts", "account-linked")
 
 
-@marks.needs(users.MANAGE_USERS)
+@access.needs(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
-    """DELETE /api/v1/users/{id}/identities?provider=&subject=: lets it sign nobody in any more."""
-    await linking.unlink(request, exchange.parameters(request, bodies.identity))
-    return web.Response(status=204)
+    """POST /admin/users/{id}/accounts/unlink: lets it sign nobody in any more."""
+    account = schemas.identity(schemas.form(await requests.form(request)))
+    user = await linking.unlink(request, account)
+    return page.go_on(f"/admin/users/{user['id']}/accounts", "account-unlinked")
+
+
+async def _show(
+    request: web.Request,
+    typed: Mapping[str, str],
+    *,
+    done: str = "",
+    said: form_errors.Faults = form_errors.NONE,
+) -> web.Response:
+    database, providers = request.app[context.DATABASE], request.app[context.PROVIDERS]
+    user = await requests.user(request, database)
+    return page.show(
+        request,
+        "accounts.html",
+        done=done,
+        faults=said,
+        user=user,
+        typed=typed,
+        identities=await identities.of_user(database, user["id"]),
+        providers=sorted(providers),
+    )
 
 
 ROUTES = (
-    web.get(_PATH, list_identities),
+    web.get(_PATH, read),
     web.post(_PATH, link),
-    web.delete(_PATH, unlink),
+    web.post(f"{_PATH}/unlink", unlink),
 )

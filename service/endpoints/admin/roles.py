@@ -1,43 +1,42 @@
-"""`/api/v1/roles`."""
+"""`/admin/roles`: the roles, and a form for a new one."""
 
 from aiohttp import web
 
-from service import bodies, context, errors, marks, users
-from service.endpoints.admin import exchange
+from service import schemas, users
+from service.endpoints.admin import form_errors, page
+from service.endpoints.api import requests
+from service.web import access, context
+
+_PATH = "/admin/roles"
 
 
-@marks.needs(users.MANAGE_USERS)
+@access.needs(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
-    """GET /api/v1/roles: all roles, with how many users have each."""
-    exchange.parameters(request, bodies.nothing)
-    return context.json_response(await users.roles(request.app[context.DATABASE]))
+    """GET /admin/roles[?done=]: all roles, with how many users have each."""
+    return await _show(request, "", done=page.only_done(request))
 
 
-@marks.needs(users.MANAGE_USERS)
+@access.needs(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
-    """POST /api/v1/roles: creates a role."""
-    role = bodies.role(await exchange.body(request))
-    async with context.changing(request) as (tx, by):
-        created = await users.create_role(tx, by, role)
+    """POST /admin/roles: creates a role."""
+    fields = await requests.form(request)
+    try:
+        role = schemas.role(schemas.form(fields))
+        async with context.changing(request) as (tx, by):
+            await users.create_role(tx, by, role)
+    except form_errors.SHOWN as problem:
+        typed = dict(fields).get("role", "")
+        context.call(request).page = await _show(request, typed, said=form_errors.of(problem))
+        raise
     context.log(request, "role_create", role=role, by=by.name)
-    response = context.json_response({**created, "users": 0}, status=201)
-    response.headers["Location"] = f"/api/v1/roles/{created['id']}"
-    return response
+    return page.go_on(_PATH, "role-created")
 
 
-@marks.needs(users.MANAGE_USERS)
-async def delete(request: web.Request) -> web.Response:
-    """DELETE /api/v1/roles/{id}: deletes a role, and takes it from everybody who has it."""
-    role_id = exchange.identifier(request, errors.RoleNotFound)
-    async with context.changing(request) as (tx, by):
-        role = (await users.role_by_id(tx, role_id))["role"]
-        await users.delete_role(tx, by, role)
-    context.log(request, "role_delete", role=role, by=by.name)
-    return web.Response(status=204)
+async def _show(
+    request: web.Request, typed: str, *, done: str = "", said: form_errors.Faults = form_errors.NONE
+) -> web.Response:
+    roles = await users.list_roles(request.app[context.DATABASE])
+    return page.show(request, "roles.html", done=done, faults=said, roles=roles, typed=typed)
 
 
-ROUTES = (
-    web.get("/api/v1/roles", list_roles),
-    web.post("/api/v1/roles", create),
-    web.delete("/api/v1/roles/{id}", delete),
-)
+ROUTES = (web.get(_PATH, list_roles), web.post(_PATH, create))

@@ -4,12 +4,12 @@ from functools import partial
 
 from aiohttp import web
 
-from service import context
 from service.config import Config, openid
 from service.login import sso
-from service.login.oidc import clients, signing_in, signing_out
-from service.openid.provider import Provider
-from service.providers import Provider as WayIn
+from service.login.oidc import registry, sign_in, sign_out
+from service.providers.openid.provider import Provider
+from service.providers.registry import Provider as WayIn
+from service.web import context
 
 # Not `logout`, which is another route's, with another method.
 _NAMED = "/auth/oidc/{provider:(?!logout$)[^/]+}"
@@ -21,22 +21,22 @@ def routes(config: Config) -> list[web.RouteDef]:
     found = []
     if names:
         found += [
-            web.get("/auth/oidc", signing_in.start, allow_head=False),
-            web.post("/auth/oidc/logout", signing_out.by_provider),
+            web.get("/auth/oidc", sign_in.start, allow_head=False),
+            web.post("/auth/oidc/logout", sign_out.by_provider),
         ]
     if openid.PLAIN in names:
-        found.append(web.get("/auth/oidc/callback", signing_in.callback, allow_head=False))
+        found.append(web.get("/auth/oidc/callback", sign_in.callback, allow_head=False))
     if names - {openid.PLAIN}:
         found += [
-            web.get(_NAMED, signing_in.start, allow_head=False),
-            web.get("/auth/oidc/{provider}/callback", signing_in.callback, allow_head=False),
+            web.get(_NAMED, sign_in.start, allow_head=False),
+            web.get("/auth/oidc/{provider}/callback", sign_in.callback, allow_head=False),
         ]
     return found
 
 
 def providers(app: web.Application, config: Config) -> list[WayIn]:
     """Return what the pages need to know of the providers that are on."""
-    leave = partial(signing_out.leave, app)
+    leave = partial(sign_out.leave, app)
     return [
         WayIn(name=settings.name, label=settings.label, start=settings.start, leave=leave)
         for settings in config.openid
@@ -46,6 +46,6 @@ def providers(app: web.Application, config: Config) -> list[WayIn]:
 def prepare(app: web.Application) -> None:
     """Know the providers that are on; none is asked before somebody comes."""
     send = app[sso.OUTBOUND].send
-    app[clients.CLIENTS] = {
+    app[registry.CLIENTS] = {
         settings.name: Provider(settings, send) for settings in app[context.CONFIG].openid
     }

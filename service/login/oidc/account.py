@@ -7,12 +7,15 @@ from typing import Any
 
 from aiohttp import web
 
-from service import bodies, claim_values, context, errors, identities, logs
-from service.claim_values import Claimed, Missing, Unreadable
+from service import errors, schemas
 from service.config import OpenIdProvider
-from service.openid import Unusable, requirements
-from service.openid.provider import Provider
-from service.openid.token import Tokens
+from service.providers import claim_values, identities
+from service.providers.claim_values import Claimed, Missing, Unreadable
+from service.providers.openid import Unusable, requirements
+from service.providers.openid.provider import Provider
+from service.providers.openid.token_endpoint import Tokens
+from service.telemetry import logs
+from service.web import context
 
 _TOO_LARGE = "over 64 KiB"
 
@@ -45,7 +48,7 @@ class Account:
         facts: dict[str, Any] = {}
         for name, value in told.items():
             with contextlib.suppress(errors.ValidationError):
-                facts |= bodies.patch({name: value}, {})
+                facts |= schemas.patch({name: value}, {})
         return facts
 
     @property

@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from service.login.sso.arrival import Arrival, come_back
 from service.login.sso.attempt import SECONDS, Facts, begin, fresh
+from service.login.sso.callback import Arrival, come_back
 from service.login.sso.pending import PendingSignIns
 from service.login.sso.replays import Replays
-from service.outbound import Outbound
+from service.providers.http_client import Outbound
 
 OUTBOUND = web.AppKey("outbound", Outbound)
 PENDING = web.AppKey("pending_sign_ins", PendingSignIns)

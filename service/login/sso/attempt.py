@@ -12,7 +12,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from service import context, cookies, errors, returns, session, urls
+from service import errors, session
+from service.parsing import urls
+from service.session import loop_guard
+from service.web import context, cookies
 
 SECONDS = 600
 _ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
@@ -92,7 +95,7 @@ def sign_in_page(location: str) -> str:
 async def _break_circles(request: web.Request, location: str) -> None:
     """Refuse a browser that comes back for the third time without the session it was given."""
     lines = request.headers.getall("Cookie", ())
-    if len(returns.times(request.app[context.SEALS], lines)) < _RETURNS:
+    if len(loop_guard.times(request.app[context.SEALS], lines)) < _RETURNS:
         return
     if await session.identify_if_any(request) is None:
         problem = errors.CookieNotKept()

@@ -1,0 +1,72 @@
+"""How a command reaches the database: open, check, do, close."""
+
+import asyncio
+import getpass
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from typing import TypeVar
+
+from service import config, db
+from service.audit import Actor
+from service.db import Database, Transaction
+from service.db_tools import migrations
+from service.errors import Fault
+from service.system import file_owner
+
+T = TypeVar("T")
+
+
+def operator() -> Actor:
+    """Return who runs this command, as the audit names it."""
+    try:
+        return Actor(f"cli:{getpass.getuser()}")
+    except (OSError, KeyError):  # no such user on this machine, as in a container
+        return Actor(f"cli:{os.getuid()}")
+
+
+def read(action: Callable[[Database], Awaitable[T]]) -> T:
+    """Run `action` on the open database of the settings. Raises Fault."""
+    where = config.load_database()
+    migrations.require_current(where)
+
+    async def main() -> T:
+        async with db.connect(where) as database:
+            return await action(database)
+
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        with db.answering(where), _rights_for(where):
+            return asyncio.run(main())
+    except PermissionError as error:
+        raise Fault(f"The database {where} cannot be used: {error.strerror}.") from error
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def _rights_for(where: config.Database) -> AbstractContextManager[None]:
+    """Return in what SQLite's files are opened: root takes the rights of the folder's owner."""
+    return nullcontext() if where.path is None else file_owner.as_owner(where.path)
+
+
+@asynccontextmanager
+async def writing(database: Database) -> AsyncIterator[Transaction]:
+    """Write in one transaction. When all is written, Ctrl-C comes too late and is not heard.
+
+    Otherwise "nothing was changed" would be said of what is just being committed.
+    """
+    async with database.transaction() as tx:
+        yield tx
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        await asyncio.sleep(0)  # what was heard before counts
+
+
+def write(action: Callable[[Transaction], Awaitable[T]]) -> T:
+    """Run `action` in one transaction. Raises Fault."""
+
+    async def main(database: Database) -> T:
+        async with writing(database) as tx:
+            return await action(tx)
+
+    return read(main)

@@ -1,0 +1,93 @@
+"""`migrate` and `seed`."""
+
+from pathlib import Path
+
+import click
+
+from service import config
+from service.cli import database_session, output
+from service.db_tools import migrations
+from service.errors import Fault
+from service.users import seeds
+
+
+@click.group()
+def migrate() -> None:
+    """Make, update or take back the tables of the database."""
+
+
+@migrate.command()
+@output.as_json
+def up(json_form: bool) -> None:
+    """Apply what is pending; create the database and its folder if need be."""
+    where = config.load_database()
+    names = migrations.up(where)
+    sentence = f"Applied {', '.join(names)}." if names else f"{where} is up to date."
+    if added := migrations.newer(where):
+        sentence += f" A newer version has added {', '.join(added)}."
+    _done("migrate_up", sentence, json_form=json_form, migrations=names)
+
+
+@migrate.command()
+@click.option("--steps", default=1, show_default=True, type=click.IntRange(1), help="How many.")
+@output.yes
+@output.as_json
+def down(steps: int, yes: bool, json_form: bool) -> None:
+    """Take the newest migrations back. Their tables and data are deleted."""
+    where = config.load_database()
+    if not yes:
+        question = f"Delete what the newest {steps} migration(s) of {where} made?"
+        click.confirm(question, abort=True, err=json_form)
+    names = migrations.down(where, steps)
+    sentence = f"Took back {', '.join(names)}." if names else "There is nothing to take back."
+    _done("migrate_down", sentence, json_form=json_form, migrations=names)
+
+
+@migrate.command()
+@output.as_json
+def status(json_form: bool) -> None:
+    """Show every migration and when it was applied. Exits with 1 if one is pending."""
+    state = migrations.status(config.load_database())
+    rows = [{"migration": name, "applied_at": applied_at} for name, applied_at in state]
+    output.show(rows, json_form=json_form)
+    if any(applied_at is None for _, applied_at in state):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@output.as_json
+def seed(file: Path | None, json_form: bool) -> None:
+    """Create the users of FILE that are missing (the demo users, if no FILE is named).
+
+    FILE is JSON: {"users": [{"username": "ada", "roles": ["editor"]}]}. Seeding twice changes
+    nothing. In production FILE has to be named.
+    """
+    if file is None and config.environment() == "production":
+        raise Fault(
+            "ENVIRONMENT is production (or unset): name the seed file. The demo users are for"
+            " development: ENVIRONMENT=development"
+        )
+    seed = seeds.read(file or seeds.DEMO)
+    created = database_session.read(lambda database: seeds.apply(database, seed))
+    sentence = f"Created {', '.join(created)}." if created else "Nothing to do: they all exist."
+    _done("seed", sentence, json_form=json_form, users=created)
+
+
+@click.command()
+def prepare() -> None:
+    """Do what `serve` needs done first: migrate, and in development seed the demo users."""
+    settings = config.load()
+    applied = migrations.up(settings.database)
+    if applied:
+        click.echo(f"Made the database {settings.database}.")
+    if settings.environment == "development":
+        demo = seeds.read(seeds.DEMO)
+        created = database_session.read(lambda database: seeds.apply(database, demo))
+        if created:
+            click.echo(f"Created the demo users {', '.join(created)}.")
+
+
+def _done(action: str, sentence: str, *, json_form: bool, **names: list[str]) -> None:
+    changed = any(names.values())
+    output.done(sentence, action=action, changed=changed, **names, json_form=json_form)

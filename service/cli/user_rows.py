@@ -1,0 +1,27 @@
+"""The facts of a user, as commands take and show them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from service import errors, schemas, users
+
+_SHOWN = (
+    "id", "username", "name", "email", "roles", "disabled", "version", "created_at", "updated_at",
+)  # fmt: skip
+
+
+def of(user: users.User) -> dict[str, Any]:
+    """Return what is shown of a user."""
+    return {name: user[name] for name in _SHOWN}
+
+
+def checked(
+    read: Callable[[object, Mapping[str, int]], dict[str, Any]],
+    given: Mapping[str, Any],
+    known_roles: Mapping[str, int],
+) -> dict[str, Any]:
+    """Return what was given, read as the API reads it. Raises Fault, which names every fault."""
+    try:
+        return read(given, known_roles)
+    except errors.ValidationError as invalid:
+        raise errors.Fault("\n".join(schemas.in_words(invalid, given))) from None

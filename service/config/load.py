@@ -1,0 +1,247 @@
+"""Reading: environment and `.env` to a Config, or one Fault that names everything wrong."""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from service.config import cas, files, openid, permissions, secret_strength, unsafe
+from service.config.model import Config, Database, KeySettings
+from service.config.setting import Setting
+from service.config.settings import NOT_YET, PREFIXES, known
+from service.errors import Fault
+from service.parsing import urls
+
+Values = dict[str, str]
+_NO_KEYS_FILE = (
+    "is missing: name the file of the private keys, such as data/keys.json, and make the first key"
+    " with: python -m service key generate"
+)
+_FILE = "_FILE"
+_BYPASS_IN_PRODUCTION = (
+    "signs anybody in without a password: it must be false in production (on your own machine, set"
+    " ENVIRONMENT=development; unset means production)"
+)
+
+
+def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> Config:
+    """Read the settings once. The environment wins over the file `dotenv`; empty means unset.
+
+    Raises Fault with one line for each bad, missing, misspelt or premature setting.
+    """
+    faults: dict[str, str] = {}
+    seen = files.Seen()
+    values = _gather(os.environ if environ is None else environ, dotenv, faults, seen)
+    parsed = _parse(values, faults)
+    _check_together(parsed, values, faults)
+    if parsed["JWT_KEYS_FILE"] is not None:
+        seen.secrets["JWT_KEYS_FILE"] = parsed["JWT_KEYS_FILE"]
+    if parsed["ENVIRONMENT"] != "production":
+        seen.secrets.pop(str(dotenv), None)  # its secrets are worth nothing elsewhere
+    else:
+        for name, fault in permissions.refused(seen.exposed, parsed["JWT_KEYS_FILE"]):
+            faults.setdefault(name, fault)
+    if faults:
+        raise Fault(_message(faults))
+    database, openid_providers = parsed.pop("DATABASE_URL"), openid.take(parsed)
+    return Config(
+        database=database,
+        openid=openid_providers,
+        secret_files=tuple(seen.secrets.items()),
+        **{name.lower(): value for name, value in parsed.items()},
+    )
+
+
+def load_database(
+    environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")
+) -> Database:
+    """Read DATABASE_URL alone, for commands that sign nothing. Raises Fault."""
+    database: Database = _load_some(environ, dotenv, "DATABASE_URL")["DATABASE_URL"]
+    return database
+
+
+def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> KeySettings:
+    """Read what the commands about keys need: they prepare a complete configuration. Raises Fault.
+
+    JWT_ALGORITHM, JWT_EXPIRES_IN, and JWT_KEYS_FILE, which is required.
+    """
+    names = ("JWT_KEYS_FILE", "JWT_ALGORITHM", "JWT_EXPIRES_IN")
+    path, algorithm, expires_in = (_load_some(environ, dotenv, *names)[name] for name in names)
+    if path is None:
+        raise Fault(_message({"JWT_KEYS_FILE": _NO_KEYS_FILE}))
+    return KeySettings(path, algorithm, expires_in)
+
+
+def _load_some(environ: Mapping[str, str] | None, dotenv: Path, *names: str) -> dict[str, Any]:
+    """Read some settings, whatever the others are. Raises Fault."""
+    faults: dict[str, str] = {}
+    values = _gather(os.environ if environ is None else environ, dotenv, faults, files.Seen())
+    parsed = _parse(values, faults)
+    faults = {name: fault for name, fault in faults.items() if name.startswith((*names, "."))}
+    if faults:
+        raise Fault(_message(faults))
+    return parsed
+
+
+def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> str:
+    """Read ENVIRONMENT alone; what is not one of its words counts as production."""
+    values = _gather(os.environ if environ is None else environ, dotenv, {}, files.Seen())
+    word = values.get("ENVIRONMENT", "").lower()
+    return word if word in {"development", "test"} else "production"
+
+
+def inherited(**settings: str) -> dict[str, str]:
+    """Return the environment of a process of ours that gets these settings, whatever .env says."""
+    return {**os.environ, **settings}
+
+
+def _gather(
+    environ: Mapping[str, str], dotenv: Path, faults: dict[str, str], seen: files.Seen
+) -> Values:
+    """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers.
+
+    `seen` gets the files that were read.
+    """
+    from_file = files.read_dotenv(dotenv, faults, seen)
+    from_environ = {name: value for name, value in environ.items() if value}
+    settings = known({**from_file, **from_environ})
+    _name_strangers(settings, from_file, from_environ, faults)
+    merged: Values = {}
+    counts = False
+    for setting in settings:
+        name = setting.name
+        spellings = {name, name + _FILE} if setting.secret else {name}
+        source = from_file if spellings.isdisjoint(from_environ) else from_environ
+        value = _value(setting, source, faults, seen)
+        if value is None:
+            continue
+        merged[name] = value
+        counts = counts or source is from_file
+        if setting.secret and name not in source:
+            seen.secrets[name + _FILE] = Path(source[name + _FILE])
+        elif setting.secret and source is from_file and _holds_secret(name, value):
+            seen.secrets[str(dotenv)] = dotenv
+    if not counts:
+        seen.exposed.pop(str(dotenv), None)
+    return merged
+
+
+def _value(
+    setting: Setting, source: Mapping[str, str], faults: dict[str, str], seen: files.Seen
+) -> str | None:
+    name = setting.name
+    plain = source.get(name)
+    path = source.get(name + _FILE) if setting.secret else None
+    if plain is not None and path is not None:
+        faults[name] = f"is given twice, as {name} and as {name}{_FILE}: keep one"
+        return plain
+    if path is not None:
+        return files.read_secret(name + _FILE, Path(path), faults, seen)
+    return plain if plain is None or setting.secret else plain.strip() or None
+
+
+def _holds_secret(name: str, value: str) -> bool:
+    """Tell whether a value is secret; the address of a SQLite file is not."""
+    return name != "DATABASE_URL" or not value.startswith("sqlite:")
+
+
+def _name_strangers(
+    settings: Iterable[Setting], from_file: Values, from_environ: Values, faults: dict[str, str]
+) -> None:
+    names = {setting.name for setting in settings}
+    secrets = {setting.name + _FILE for setting in settings if setting.secret}
+    spellings = {*names, *secrets, *NOT_YET}
+    for name, value in {**from_file, **from_environ}.items():
+        premature = name.removesuffix(_FILE) if name.removesuffix(_FILE) in NOT_YET else name
+        if premature in NOT_YET and value.strip().lower() != NOT_YET[premature]:
+            faults[name] = "does not exist yet in this version: remove it"
+        if name in spellings:
+            continue
+        plain = name.removesuffix(_FILE)
+        if plain in names:
+            faults[name] = f"is not a setting; did you mean {plain}? Only secrets come from files"
+            continue
+        near = difflib.get_close_matches(name, sorted(spellings), n=1, cutoff=0.8)
+        if name.startswith(PREFIXES) or (near and name in from_file):
+            hint = f"; did you mean {near[0]}?" if near else ""
+            faults[name] = f"is not a setting{hint}"
+
+
+def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:
+    """Return a value for every setting; a bad one has its fault noted, and its default here."""
+    parsed: dict[str, Any] = {}
+    for setting in known(values):
+        text = values.get(setting.name, setting.default)
+        try:
+            parsed[setting.name] = None if text is None else setting.parse(text)
+        except ValueError as error:
+            faults.setdefault(setting.name, str(error))
+            parsed[setting.name] = (
+                None if setting.default is None else setting.parse(setting.default)
+            )
+    return parsed
+
+
+def _check_together(parsed: dict[str, Any], values: Values, faults: dict[str, str]) -> None:
+    """Fill in the defaults that depend on another setting, and refuse what is not safe together."""
+    production = parsed["ENVIRONMENT"] == "production"
+    if parsed["LOG_FORMAT"] is None:
+        parsed["LOG_FORMAT"] = "json" if production else "text"
+    if parsed["PUBLIC_URL"] is None and not production:
+        parsed["PUBLIC_URL"] = f"http://localhost:{parsed['PORT']}"
+    cas.complete(parsed)
+    for name, fault in _unsafe(parsed, values, production=production):
+        faults.setdefault(name, fault)
+
+
+def _unsafe(
+    parsed: dict[str, Any], values: Values, *, production: bool
+) -> Iterable[tuple[str, str]]:
+    yield from _unfit_keys(parsed, values, production=production)
+    yield from cas.unfit(parsed, production=production)
+    yield from openid.unfit(parsed, production=production)
+    yield from _unfit_domain(parsed)
+    if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
+        yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
+    if parsed["BYPASS_AUTH"] and (strangers := unsafe.wide(parsed["TRUSTED_PROXIES"])):
+        yield "TRUSTED_PROXIES", unsafe.WIDE_PROXIES.format(networks=unsafe.shown(strangers))
+    if not production:
+        return
+    if parsed["PUBLIC_URL"] is None:
+        yield "PUBLIC_URL", "is missing: the https:// address that browsers see"
+    elif not parsed["PUBLIC_URL"].startswith("https://"):
+        yield "PUBLIC_URL", "must begin with https:// in production"
+    if parsed["BYPASS_AUTH"]:
+        yield "BYPASS_AUTH", _BYPASS_IN_PRODUCTION
+    if not parsed["COOKIE_SECURE"]:
+        yield "COOKIE_SECURE", "must be true in production"
+
+
+def _unfit_domain(parsed: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    domain, public_url = parsed["COOKIE_DOMAIN"], parsed["PUBLIC_URL"]
+    if domain is None or public_url is None:
+        return
+    host = urls.host_of(public_url)
+    if host != domain and not host.endswith(f".{domain}"):
+        yield "COOKIE_DOMAIN", f"must contain the host of PUBLIC_URL, {host}: a browser refuses it"
+    if parsed["COOKIE_NAME"].lower().startswith("__host-"):
+        yield "COOKIE_DOMAIN", "cannot go with a COOKIE_NAME that begins with __Host-: unset one"
+
+
+def _unfit_keys(
+    parsed: dict[str, Any], values: Values, *, production: bool
+) -> Iterable[tuple[str, str]]:
+    if parsed["JWT_ALGORITHM"] == "HS256":
+        if "JWT_SECRET_KEY" not in values:
+            yield "JWT_SECRET_KEY", f"is missing; {secret_strength.HOW_TO}"
+    elif parsed["JWT_KEYS_FILE"] is None:
+        yield "JWT_KEYS_FILE", _NO_KEYS_FILE
+    for name in ("JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS"):
+        if name in values and (fault := secret_strength.fault(values[name], production=production)):
+            yield name, fault
+
+
+def _message(faults: Mapping[str, str]) -> str:
+    lines = "".join(f"\n  {name} {fault}" for name, fault in faults.items())
+    return f"The settings need mending:{lines}"

@@ -1,0 +1,1 @@
+"""PostgreSQL. Imported when a `DATABASE_URL` names it: its driver is an extra."""

@@ -1,0 +1,61 @@
+"""Copying a SQLite file while it is written to, whole as of one moment."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from service.db.sqlite.sync import uri
+from service.errors import Fault
+from service.system import file_owner
+
+
+def save(source: Path, target: Path) -> int:
+    """Write a copy that is whole and sound, or nothing; return its size. Raises Fault.
+
+    Readers and writers go on meanwhile. The copy can be read by its owner alone.
+    """
+    if target.is_dir():
+        raise Fault(f"{target} is a folder: name the file that is to be written.")
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with file_owner.as_owner(target):
+            return _save(source, partial, target)
+    except FileExistsError as error:
+        raise Fault(f"{error.filename2 or error.filename} exists already.") from error
+    except OSError as error:
+        raise Fault(f"{target} cannot be written: {error.strerror}.") from error
+    except sqlite3.Error as error:
+        raise Fault(f"The database {source} could not be copied to {target}: {error}.") from error
+
+
+def _save(source: Path, partial: Path, target: Path) -> int:
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        _copy(source, partial)
+        os.link(partial, target)  # never over another file
+    finally:
+        partial.unlink()
+    _flush(target.parent)
+    return target.stat().st_size
+
+
+def _copy(source: Path, partial: Path) -> None:
+    with (
+        closing(sqlite3.connect(uri(source, "rw"), uri=True)) as reading,
+        closing(sqlite3.connect(partial)) as writing,
+    ):
+        reading.backup(writing)  # in one step: of one moment, whoever writes
+        (verdict,) = writing.execute("PRAGMA integrity_check").fetchone()
+        if verdict != "ok":
+            raise Fault(f"The database {source} is damaged, and so would be its copy: {verdict}.")
+    _flush(partial)
+
+
+def _flush(path: Path) -> None:
+    """Let the disk keep what was written to a file, or to a folder."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,200 @@
+"""SQLite: a connection that reads, one for the feed, one for readiness and one that writes."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import aiosqlite
+
+from service.db import interface
+from service.db.interface import Conflict, Row, Version, checked
+from service.db.sqlite.sync import uri, why
+from service.errors import DatabaseUnavailable, Fault
+
+_BUSY_TIMEOUT_SECONDS = interface.WAIT_SECONDS
+_CACHE_KIB = 65536  # at most: a hundred thousand users and their indexes
+
+
+class Transaction(interface.Transaction):
+    """The writer, for as long as one transaction lasts."""
+
+    kind = "sqlite"
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Run one statement and return its rows."""
+        with self.spoilt_by_errors(), _translated():
+            return _dicts(await self._connection.execute_fetchall(sql, checked(parameters)))
+
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement and return how many rows it changed. Raises Conflict."""
+        with self.spoilt_by_errors(), _translated():
+            async with self._connection.execute(sql, checked(parameters)) as cursor:
+                return cursor.rowcount
+
+
+class _File:
+    """What is at the path of a database: it may be deleted, or replaced by another."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened = self._identity()
+        self._is_replaced = False
+
+    def look(self) -> None:
+        """Find out whether it is what was opened; `require` tells, without looking again."""
+        self._is_replaced = self._identity() != self._opened
+
+    def require(self) -> None:
+        """Raise DatabaseUnavailable if it is not what was opened."""
+        if self._is_replaced:
+            raise DatabaseUnavailable from FileNotFoundError(f"{self._path} was replaced")
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Return what tells a file from another one that took its place; None if there is none."""
+        try:
+            facts = self._path.stat()
+        except OSError:
+            return None
+        return facts.st_dev, facts.st_ino
+
+
+class _Reader(interface.Reader):
+    """A connection that reads; whoever asks waits for those before."""
+
+    kind = "sqlite"
+
+    def __init__(self, file: _File, connection: aiosqlite.Connection) -> None:
+        self._file = file
+        self._connection = connection
+
+    async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Read rows, within five seconds. Raises DatabaseUnavailable."""
+        self._file.require()
+        try:
+            async with asyncio.timeout(interface.WAIT_SECONDS):
+                return _dicts(await self._connection.execute_fetchall(sql, checked(parameters)))
+        except (sqlite3.DatabaseError, TimeoutError) as error:
+            raise DatabaseUnavailable from error
+
+
+class Database(interface.Database):
+    """Three readers, one for the feed and one for readiness, and one writer on a SQLite file."""
+
+    kind = "sqlite"
+    feed: _Reader
+    health: _Reader
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        reader: aiosqlite.Connection,
+        feed: aiosqlite.Connection,
+        health: aiosqlite.Connection,
+        writer: aiosqlite.Connection,
+    ) -> None:
+        self._file = _File(path)
+        self._reader = _Reader(self._file, reader)
+        self.feed = _Reader(self._file, feed)
+        self.health = _Reader(self._file, health)
+        self._writer = writer
+        self._lock = asyncio.Lock()
+
+    async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Read rows, within five seconds. Raises DatabaseUnavailable."""
+        return await self._reader.fetch_all(sql, parameters)
+
+    async def data_version(self, probe: str) -> Version:  # noqa: ARG002  # SQLite has its own
+        """Return a number that changes when anybody else has written (SQLite's data_version).
+
+        Looks at the file, too: one that was deleted or replaced is not the database any more,
+        though we still have it open. Raises DatabaseUnavailable, as every read does from then on.
+        """
+        self._file.look()
+        row = await self.feed.fetch_one("PRAGMA data_version")
+        return Version("", f"data={row['data_version'] if row else 0}")
+
+    async def changed(self, seconds: float) -> None:
+        """Wait: nobody says that a file has changed, and asking it costs next to nothing."""
+        await asyncio.sleep(seconds)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""
+        async with interface.in_turn(self._lock):
+            self._file.look()
+            self._file.require()
+            try:
+                with _translated():
+                    await self._writer.execute_fetchall("BEGIN IMMEDIATE")
+                transaction = Transaction(self._writer)
+                yield transaction
+                transaction.require_unspoilt()
+                with _translated():
+                    await asyncio.shield(self._writer.commit())
+            except BaseException:
+                # The driver's thread takes its work in order: this undoes even a BEGIN or a
+                # statement that was still on its way when the caller was cancelled.
+                await asyncio.shield(self._writer.rollback())
+                raise
+
+
+@asynccontextmanager
+async def connect(path: Path) -> AsyncIterator[Database]:
+    """Open an existing database file. Raises Fault when it cannot be opened."""
+    async with (
+        _open(path) as writer,
+        _open(path) as reader,
+        _open(path) as feed,
+        _open(path) as health,
+    ):
+        for each in (reader, feed, health):
+            await each.execute_fetchall("PRAGMA query_only = ON")
+        yield Database(path, reader=reader, feed=feed, health=health, writer=writer)
+
+
+@asynccontextmanager
+async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
+    """`mode=rw`: a missing file is an error, never a new and empty database."""
+    connection = aiosqlite.connect(
+        uri(path, "rw"), uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_SECONDS
+    )
+    try:
+        opened = await connection
+        await opened.execute_fetchall("PRAGMA foreign_keys = ON")
+        await opened.execute_fetchall("PRAGMA synchronous = FULL")
+        await opened.execute_fetchall(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        await opened.execute_fetchall("SELECT count(*) FROM sqlite_master")
+    except BaseException as error:
+        # Its thread would keep the process from ending, also when Ctrl-C came in the middle.
+        await connection.close()
+        await asyncio.to_thread(connection._thread.join)  # noqa: SLF001  # it outlives a failed open
+        if isinstance(error, sqlite3.Error):
+            raise Fault(f"The database {path} cannot be opened: {why(error)}.") from error
+        raise
+    opened.row_factory = sqlite3.Row
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def _dicts(rows: Iterable[sqlite3.Row]) -> list[Row]:
+    return [dict(row) for row in rows]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into ours: forbidden by the data, or prevented by disk or lock."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise Conflict(str(error)) from error
+    except (sqlite3.DatabaseError, TimeoutError) as error:
+        raise DatabaseUnavailable from error

@@ -1,0 +1,111 @@
+"""SQLite before there is a loop: the file, and connections for migrations and commands."""
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from service.db import casefold
+from service.db.interface import WAIT_SECONDS, Row
+from service.errors import Fault
+from service.system import file_owner
+
+
+def create_file(path: Path) -> None:
+    """Create an empty database file that only its owner can read, and its folder. Raises Fault.
+
+    A link to a database that exists is good. One that leads nowhere is not followed.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with file_owner.as_owner(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, flags, 0o600))
+            if not path.is_file():
+                raise Fault(
+                    f"The database {path} is not a regular file, or a link that leads nowhere."
+                    " Name a file."
+                )
+    except OSError as error:
+        raise Fault(f"The database {path} cannot be created: {error.strerror}.") from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open an existing file for a migration, in write-ahead mode. Raises Fault."""
+    try:
+        with file_owner.as_owner(path):
+            connection = sqlite3.connect(
+                uri(path, "rw"),
+                uri=True,
+                isolation_level=None,
+                timeout=WAIT_SECONDS,
+            )
+            _write_ahead(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.create_function("fold", 1, casefold.fold, deterministic=True)
+    except (sqlite3.Error, OSError) as error:
+        raise Fault(f"The database {path} cannot be opened: {why(error)}.") from error
+    return connection
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection of the driver, whose errors are a Fault."""
+    with closing(connect(path)) as connection:
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise Fault(f"The database {path} cannot be used: {why(error)}.") from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection in one transaction, within which nobody else writes. Raises Fault."""
+    with opened(path) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            yield connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead mode. SQLite does not wait for a lock here: we do."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def read(path: Path, sql: str, *, needs: str) -> list[Row]:
+    """Read rows before there is a loop; none if the file or the table `needs` is not there."""
+    try:
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (needs,))
+            return [dict(row) for row in connection.execute(sql)] if tables.fetchone() else []
+    except (sqlite3.Error, OSError) as error:
+        raise Fault(f"The database {path} cannot be read: {why(error)}.") from error
+
+
+def why(error: Exception) -> str:
+    """Say what the driver means: SQLite writes beside a file even if it is only read."""
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+        return "its folder cannot be written to"
+    return str(error)
+
+
+def uri(path: Path, mode: str) -> str:
+    """Return the address of a file for the driver; `mode` is ro or rw."""
+    return f"{path.absolute().as_uri()}?mode={mode}"

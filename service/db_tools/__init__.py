@@ -1,0 +1,1 @@
+"""Work on a whole database: migrations, a copy, a check."""

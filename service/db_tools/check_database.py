@@ -1,0 +1,125 @@
+"""Whether a database is sound: what was looked at, and what was found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from service import db
+from service.config import Database
+from service.db.casefold import fold
+from service.db_tools import copy_database, migrations
+
+_PAGE = 5_000
+_CHANGED_AUDIT = "the audit can be changed: its triggers are missing or switched off"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. A note is worth knowing, and no fault."""
+
+    what: str
+    verdict: Literal["ok", "note", "bad"]
+    found: str
+
+
+def look(where: Database) -> list[Finding]:
+    """Look at everything, all rows included. Raises Fault when the database cannot be read."""
+    pending = [name for name, applied_at in migrations.status(where) if applied_at is None]
+    if pending:
+        lacks = f"lacks {', '.join(pending)}. {migrations.HOW_TO_MIGRATE}"
+        return [Finding("migrations", "bad", lacks)]
+    with db.open_blocking(where) as connection:
+        return [
+            _newer(where),
+            *(_postgresql(connection) if where.path is None else _sqlite(connection)),
+            *_numbers(where, connection),
+            _searched(connection),
+        ]
+
+
+def _newer(where: Database) -> Finding:
+    if added := migrations.newer(where):
+        return Finding("migrations", "note", f"a newer version has added {', '.join(added)}")
+    return Finding("migrations", "ok", "all are applied")
+
+
+def _sqlite(connection: Any) -> Iterator[Finding]:
+    damage = [text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"]
+    yield _judged("pages and indexes", damage)
+    orphans = [str(row[0]) for row in connection.execute("PRAGMA foreign_key_check")]
+    yield _judged("references", orphans)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        check = "INSERT INTO user_search (user_search, rank) VALUES ('integrity-check', 1)"
+        connection.execute(check)
+        yield _judged("index for searching", [])
+    except Exception as error:  # noqa: BLE001  # the driver's own: only db/ knows its name
+        yield _judged("index for searching", [db.reason(error)])
+    finally:
+        connection.execute("ROLLBACK")
+    mode = _one(connection, "PRAGMA journal_mode")
+    yield _judged("journal", [] if mode == "wal" else [f"is {mode}, and has to be wal"])
+    triggers = _one(connection, "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
+                                " AND tbl_name = 'audit'")  # fmt: skip
+    yield _judged("audit", [] if triggers == 3 else [_CHANGED_AUDIT])
+
+
+def _postgresql(connection: Any) -> Iterator[Finding]:
+    yield Finding("server", "ok", f"PostgreSQL {_one(connection, 'SHOW server_version')}")
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        is_off = _one(connection, f"SHOW {name}") == "off"
+        why = [f"{name} is off: a power cut may cost what was acknowledged"] if is_off else []
+        yield _judged(name, why)
+    invalid = connection.execute(
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+    ).fetchall()
+    yield _judged("indexes", [f"{name} is not valid" for (name,) in invalid])
+    for table, trigger, fault in (
+        ("audit", "audit_stays_as_it_is", _CHANGED_AUDIT),
+        ("changes", "changes_notify", "nobody is woken: a trigger is missing or switched off"),
+    ):
+        found = _one(
+            connection,
+            f"SELECT count(*) FROM pg_trigger WHERE tgrelid = '{table}'::regclass"  # noqa: S608
+            f" AND tgname = '{trigger}' AND tgenabled IN ('O', 'A')",
+        )
+        yield _judged(table, [] if found else [fault])
+    if _one(connection, "SELECT to_regclass('user_search') IS NULL"):
+        yield Finding("index for searching", "note", "is missing: each user is looked at")
+    else:
+        yield Finding("index for searching", "ok", "is there")
+
+
+def _numbers(where: Database, connection: Any) -> Iterator[Finding]:
+    """Look whether new rows would get numbers that were given already."""
+    side = copy_database.Side(where, connection)
+    behind = []
+    for table in copy_database.NUMBERED:
+        key = copy_database.TABLES[table][0]
+        highest = _one(connection, f"SELECT coalesce(max({key}), 0) FROM {table}")  # noqa: S608
+        if side.last_number(table) < highest:
+            behind.append(f"{table} would give {key} {highest} twice")
+    yield _judged("numbers", behind)
+
+
+def _searched(connection: Any) -> Finding:
+    """Look whether all users are found by what they are called."""
+    last, wrong = 0, 0
+    while True:
+        rows = connection.execute(
+            "SELECT id, search, username, name, email FROM users"  # noqa: S608  # two numbers
+            f" WHERE id > {last} ORDER BY id LIMIT {_PAGE}"
+        ).fetchall()
+        if not rows:
+            break
+        last = rows[-1][0]
+        wrong += sum(search != fold("\n".join(texts)) for _, search, *texts in rows)
+    return _judged("searched texts", [f"of {wrong} users are not theirs"] if wrong else [])
+
+
+def _one(connection: Any, sql: str) -> Any:
+    return connection.execute(sql).fetchone()[0]
+
+
+def _judged(what: str, faults: list[str]) -> Finding:
+    return Finding(what, "bad" if faults else "ok", "; ".join(faults[:5]) or "good")

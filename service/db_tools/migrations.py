@@ -1,0 +1,172 @@
+"""The schema of the database: its numbered migrations, run by yoyo.
+
+Each migration and its mark are one transaction here (yoyo itself makes two, and a lock row that
+outlives a killed process), so that whoever dies in between leaves nothing half done. A migration
+has a file for each database, under the same name.
+"""
+
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from yoyo import default_migration_table, read_migrations
+from yoyo.backends.base import DatabaseBackend
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.backends.core.sqlite3 import SQLiteBackend
+from yoyo.connections import DatabaseURI
+from yoyo.migrations import Migration, MigrationList
+
+from service import db
+from service.config import Database
+from service.errors import Fault
+
+DIRECTORY = Path(__file__).parent.parent.parent / "migrations"
+HOW_TO_MIGRATE = "Run: python -m service migrate up"
+
+State = list[tuple[str, str | None]]
+"""Each migration's name, and when it was applied (UTC), or None if it was not."""
+
+
+class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
+    """What is the same for every database: one transaction, which holds the lock of writers."""
+
+    def connect(self, dburi: DatabaseURI) -> Any:
+        return db.connect_blocking(dburi.args["where"])
+
+    @contextmanager
+    def lock(self, timeout: float = 0) -> Iterator[None]:  # noqa: ARG002
+        with self.transaction():
+            yield
+
+    def apply_one(self, migration: Migration, force: bool = False, mark: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002
+        with self.transaction():
+            if not self.is_applied(migration):
+                migration.process_steps(self, "apply", force=force)
+                self.mark_one(migration)
+
+    def rollback_one(self, migration: Migration, force: bool = False) -> None:  # noqa: FBT001, FBT002
+        with self.transaction():
+            if self.is_applied(migration):
+                migration.process_steps(self, "rollback", force=force)
+                self.unmark_one(migration)
+
+    def get_log_data(
+        self, migration: Migration | None = None, operation: str = "apply"
+    ) -> dict[str, Any]:
+        """Say what yoyo says, without asking the network for our name, or for a user's."""
+        return {
+            "id": str(uuid.uuid4()),
+            "migration_id": migration.id if migration else None,
+            "migration_hash": migration.hash if migration else None,
+            "username": "",
+            "hostname": socket.gethostname(),
+            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
+            "operation": operation,
+        }
+
+
+class _SQLite(_OneTransactionEach, SQLiteBackend):  # type: ignore[misc]
+    """yoyo's backend on our connection; SQLite's own write lock is the lock."""
+
+    def begin(self) -> None:
+        self._in_transaction = True
+        self.execute("BEGIN IMMEDIATE")
+
+
+class _PostgreSQL(_OneTransactionEach, PostgresqlPsycopgBackend):  # type: ignore[misc]
+    """yoyo's backend on our connection; the lock is that of everybody who writes."""
+
+    def begin(self) -> None:
+        self._in_transaction = True
+        self.execute("BEGIN")
+        self.execute(f"SELECT pg_advisory_xact_lock({db.WRITERS})")
+
+
+def up(where: Database) -> list[str]:
+    """Apply what is pending, creating file and folder if need be; return the names applied."""
+    db.create(where)
+    with _backend(where) as backend:
+        pending = backend.to_apply(_migrations(where))
+        backend.apply_migrations(pending)
+        return [migration.id for migration in pending]
+
+
+def down(where: Database, steps: int = 1) -> list[str]:
+    """Take the newest `steps` migrations back; return their names. Their data is gone.
+
+    Raises Fault if a newer version has added more, which rests on what would go.
+    """
+    if added := newer(where):
+        raise Fault(
+            f"The database {where} has {', '.join(added)}, which this version does not know. Take"
+            " that back with the version that made it; nothing was changed."
+        )
+    with _backend(where) as backend:
+        newest = backend.to_rollback(_migrations(where))[:steps]
+        backend.rollback_migrations(newest)
+        return [migration.id for migration in newest]
+
+
+def status(where: Database) -> State:
+    """Return every migration and when it was applied. A missing file has none applied."""
+    unapplied: dict[str, str | None] = dict.fromkeys(_known(where))
+    return sorted((unapplied | _applied(where)).items())
+
+
+def newer(where: Database) -> list[str]:
+    """Return the migrations that were applied by a newer version: this one does not know them."""
+    return sorted(_applied(where).keys() - _known(where))
+
+
+def require_current(where: Database) -> list[str]:
+    """Raise Fault, with the command to run, if the database is missing, empty or too old.
+
+    Returns what a newer version has added.
+    """
+    applied, known = _applied(where), _known(where)
+    pending = [name for name in known if name not in applied]
+    if not pending:
+        return sorted(applied.keys() - known)
+    if where.path is not None and not where.path.exists():
+        raise Fault(f"There is no database at {where}. {HOW_TO_MIGRATE}")
+    what = "is empty" if len(pending) == len(known) else f"lacks {', '.join(pending)}"
+    raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
+
+
+def _known(where: Database) -> list[str]:
+    return [migration.id for migration in _migrations(where)]
+
+
+def _applied(where: Database) -> dict[str, str]:
+    """Read what was applied, and when (UTC)."""
+    rows = db.read_blocking(
+        where,
+        f"SELECT migration_id, applied_at_utc FROM {default_migration_table}",  # noqa: S608
+        needs=default_migration_table,
+    )
+    return {row["migration_id"]: str(row["applied_at_utc"])[:19] for row in rows}
+
+
+def _migrations(where: Database) -> MigrationList:
+    directory = DIRECTORY / ("postgresql" if where.path is None else "sqlite")
+    found = read_migrations(str(directory))
+    if not found:
+        raise Fault(f"There are no migrations in {directory}.")
+    return found
+
+
+@contextmanager
+def _backend(where: Database) -> Iterator[Any]:
+    uri = DatabaseURI("", None, None, None, None, str(where), {"where": where})
+    backend = (_PostgreSQL if where.path is None else _SQLite)(uri, default_migration_table)
+    with closing(backend.connection):
+        try:
+            yield backend
+        except backend.DatabaseError as error:
+            raise Fault(
+                f"The database {where} could not be migrated: {db.reason(error)}."
+            ) from error

@@ -1,0 +1,103 @@
+"""What all admin pages have: their policy, their queries, a word on what was just done."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from service import errors, schemas
+from service.endpoints.admin.form_errors import NONE, Faults
+from service.endpoints.api import requests
+from service.web import context
+
+# That of all pages, and a script of ours, which asks this site alone.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_DONE = {
+    "user-created": "The user was created.",
+    "user-saved": "The user was saved.",
+    "user-signed-out": "All sessions of this user have ended.",
+    "user-deleted": "The user was deleted.",
+    "account-linked": "The account was linked.",
+    "account-unlinked": "The account was unlinked, and its sessions have ended.",
+    "role-created": "The role was created.",
+    "role-deleted": "The role was deleted.",
+}
+
+Given = Mapping[str, str | list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query as it was sent, without what is blank, and the words on what was just done."""
+
+    given: Given
+    done: str = ""
+
+    def text(self, name: str) -> str:
+        """Return the value of a parameter to show it again, '' for none or several."""
+        value = self.given.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def link(self, path: str, **changes: str | None) -> str:
+        """Return the address of a page with this query, but for `changes`."""
+        query = {name: value for name, value in {**self.given, **changes}.items() if value}
+        return f"{path}?{urlencode(query, doseq=True)}" if query else path
+
+
+def asked(request: web.Request, *, blank: Collection[str] = ()) -> Asked:
+    """Read the query of a page; a field of `blank` that is empty is as if it were not there."""
+    return Asked(
+        {
+            name: value
+            for name, value in requests.query(request).items()
+            if value or name not in blank
+        }
+    )
+
+
+def asked_and_done(request: web.Request, *, blank: Collection[str] = ()) -> Asked:
+    """Read the query of a page that may say what was just done.
+
+    Raises ValidationError when `done` names nothing that we do.
+    """
+    found = asked(request, blank=blank)
+    given = {name: value for name, value in found.given.items() if name != "done"}
+    done = found.given.get("done")
+    if done is None:
+        return found
+    if not isinstance(done, str) or done not in _DONE:
+        message = f"has to be one of {', '.join(_DONE)}"
+        raise errors.ValidationError(errors=[{"attribute": "done", "message": message}])
+    return Asked(given, _DONE[done])
+
+
+def only_done(request: web.Request) -> str:
+    """Read a query that can say nothing but what was just done. Raises ValidationError."""
+    found = asked_and_done(request)
+    schemas.nothing(found.given)
+    return found.done
+
+
+def show(
+    request: web.Request, template: str, *, done: str = "", faults: Faults = NONE, **values: object
+) -> web.Response:
+    """Answer with a page."""
+    text = request.app[context.VIEWS].render(
+        f"admin/{template}",
+        claims=context.identity(request),
+        done=done,
+        faults=faults,
+        **values,
+    )
+    headers = {"Content-Security-Policy": _POLICY}
+    return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+def go_on(path: str, done: str) -> web.Response:
+    """Answer a form that has done what it says: lead on to a page that says so."""
+    assert done in _DONE  # noqa: S101  # our own word
+    return web.Response(status=303, headers={"Location": f"{path}?done={done}"})

@@ -1,0 +1,92 @@
+"""How requests are read and answers written: JSON bodies, forms, ids, entity tags, pages."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from service import errors, schemas, users
+from service.db import Database, Transaction
+from service.parsing import content_type, strict_form, strict_json
+from service.users import User
+from service.web import context
+
+_JSON = frozenset({content_type.JSON, "application/merge-patch+json"})
+
+
+async def body(request: web.Request) -> Any:
+    """Return the JSON value that was sent. Raises ContentTypeUnsupported, JsonInvalid."""
+    sent = content_type.of(request.headers)
+    if sent.type not in _JSON or not sent.is_utf_8:
+        raise errors.ContentTypeUnsupported
+    try:
+        return strict_json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise errors.JsonInvalid from None
+
+
+def identifier(request: web.Request, missing: type[errors.Problem]) -> int:
+    """Return the `{id}` of the path; raise `missing` if it is not one."""
+    text = request.match_info["id"]
+    if not schemas.ID.fullmatch(text):
+        raise missing
+    return int(text)
+
+
+async def user(request: web.Request, db: Database | Transaction) -> User:
+    """Return the user of the path. Raises UserNotFound."""
+    return await users.require(db, identifier(request, errors.UserNotFound))
+
+
+def parameters(request: web.Request, read: schemas.Reader[schemas.T]) -> schemas.T:
+    """Return the query, read by a function of `bodies`. Raises ValidationError."""
+    return read(query(request))
+
+
+def query(request: web.Request) -> dict[str, str | list[str]]:
+    """Return the query as it was sent: a list where a name comes more than once."""
+    given: dict[str, str | list[str]] = {}
+    for name in request.query:
+        values = request.query.getall(name)
+        given[name] = values[0] if len(values) == 1 else values
+    return given
+
+
+def etag(user: Mapping[str, Any]) -> str:
+    """Return the entity tag of a user: its version."""
+    return f'"{user["version"]}"'
+
+
+def require_match(request: web.Request, user: Mapping[str, Any]) -> None:
+    """Check `If-Match`, when there is one (RFC 9110 section 13.1.1). Raises PreconditionFailed."""
+    lines = request.headers.getall("If-Match", ())
+    tags = {tag.strip() for line in lines for tag in line.split(",")}
+    if tags and not tags & {"*", etag(user)}:
+        raise errors.PreconditionFailed
+
+
+async def form(request: web.Request) -> strict_form.Fields:
+    """Return the fields of a form. Raises ContentTypeUnsupported, FormInvalid."""
+    data = await request.read()
+    if data and content_type.of(request.headers) != content_type.Media(content_type.FORM):
+        raise errors.ContentTypeUnsupported(f"Send the body as {content_type.FORM}.")
+    try:
+        return strict_form.loads(data)
+    except ValueError:
+        raise errors.FormInvalid from None
+
+
+def page(
+    request: web.Request, rows: list[Any], after: tuple[str | int, ...] | None
+) -> web.Response:
+    """Answer with a page of a list, and a `Link` to the next one (RFC 8288)."""
+    response = context.json_response(rows)
+    if after is not None:
+        query = urlencode([*_others(request), ("cursor", schemas.cursor(*after))])
+        response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+    return response
+
+
+def _others(request: web.Request) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in request.query.items() if name != "cursor"]

@@ -1,0 +1,44 @@
+"""`/api/v1/roles`."""
+
+from aiohttp import web
+
+from service import errors, schemas, users
+from service.endpoints.api import requests
+from service.web import access, context
+
+
+@access.needs(users.MANAGE_USERS)
+async def list_roles(request: web.Request) -> web.Response:
+    """GET /api/v1/roles: all roles, with how many users have each."""
+    requests.parameters(request, schemas.nothing)
+    return context.json_response(await users.list_roles(request.app[context.DATABASE]))
+
+
+@access.needs(users.MANAGE_USERS)
+async def create(request: web.Request) -> web.Response:
+    """POST /api/v1/roles: creates a role."""
+    role = schemas.role(await requests.body(request))
+    async with context.changing(request) as (tx, by):
+        created = await users.create_role(tx, by, role)
+    context.log(request, "role_create", role=role, by=by.name)
+    response = context.json_response({**created, "users": 0}, status=201)
+    response.headers["Location"] = f"/api/v1/roles/{created['id']}"
+    return response
+
+
+@access.needs(users.MANAGE_USERS)
+async def delete(request: web.Request) -> web.Response:
+    """DELETE /api/v1/roles/{id}: deletes a role, and takes it from everybody who has it."""
+    role_id = requests.identifier(request, errors.RoleNotFound)
+    async with context.changing(request) as (tx, by):
+        role = (await users.role_by_id(tx, role_id))["role"]
+        await users.delete_role(tx, by, role)
+    context.log(request, "role_delete", role=role, by=by.name)
+    return web.Response(status=204)
+
+
+ROUTES = (
+    web.get("/api/v1/roles", list_roles),
+    web.post("/api/v1/roles", create),
+    web.delete("/api/v1/roles/{id}", delete),
+)

@@ -1,0 +1,121 @@
+"""`/api/v1/users`."""
+
+from typing import Any
+
+from aiohttp import web
+
+from service import schemas, users
+from service.endpoints.api import requests
+from service.web import access, context
+
+_SHOWN = (
+    "id", "username", "name", "email", "disabled", "roles", "created_at", "updated_at",
+)  # fmt: skip
+
+
+@access.public
+async def versions(_request: web.Request) -> web.Response:
+    """GET /api/: the versions of this API."""
+    return context.json_response([{"version": "1.0", "url": "/api/v1/"}])
+
+
+@access.needs(users.MANAGE_USERS)
+async def list_users(request: web.Request) -> web.Response:
+    """GET /api/v1/users[?limit=][&cursor=][&q=][&role=][&disabled=][&sort=]: a page of users."""
+    query = requests.parameters(request, schemas.user_query)
+    found, after = await users.page(request.app[context.DATABASE], query)
+    place = None if after is None else (query.sort, *after)
+    return requests.page(request, [_shown(user) for user in found], place)
+
+
+@access.needs(users.MANAGE_USERS)
+async def create(request: web.Request) -> web.Response:
+    """POST /api/v1/users: creates a user."""
+    sent = await requests.body(request)
+    facts = schemas.user(sent, await _known_roles(request))
+    async with context.changing(request) as (tx, by):
+        created = await users.create(tx, by, **facts)
+    context.log(request, "user_create", user=created["username"], by=by.name)
+    return _answer(created, status=201, Location=f"/api/v1/users/{created['id']}")
+
+
+@access.needs(users.MANAGE_USERS)
+async def read(request: web.Request) -> web.Response:
+    """GET /api/v1/users/{id}: one user, with an entity tag."""
+    user = await requests.user(request, request.app[context.DATABASE])
+    if context.is_known(request, requests.etag(user)):
+        return web.Response(status=304, headers={"ETag": requests.etag(user)})
+    return _answer(user)
+
+
+@access.needs(users.MANAGE_USERS)
+async def replace(request: web.Request) -> web.Response:
+    """PUT /api/v1/users/{id}: every fact of a user anew; what is left out is its default."""
+    sent = await requests.body(request)
+    return await _update(request, schemas.user(sent, await _known_roles(request)))
+
+
+@access.needs(users.MANAGE_USERS)
+async def patch(request: web.Request) -> web.Response:
+    """PATCH /api/v1/users/{id}: some facts of a user anew (RFC 7396)."""
+    sent = await requests.body(request)
+    return await _update(request, schemas.patch(sent, await _known_roles(request)))
+
+
+@access.needs(users.MANAGE_USERS)
+async def delete(request: web.Request) -> web.Response:
+    """DELETE /api/v1/users/{id}: deletes a user, whose tokens stop working."""
+    async with context.changing(request) as (tx, by):
+        user = await requests.user(request, tx)
+        requests.require_match(request, user)
+        await users.delete(tx, by, user)
+    context.log(request, "user_delete", user=user["username"], by=by.name)
+    return web.Response(status=204)
+
+
+@access.needs(users.MANAGE_USERS)
+async def sign_out(request: web.Request) -> web.Response:
+    """POST /api/v1/users/{id}/sign-out: ends all sessions of a user."""
+    seen = await requests.user(request, request.app[context.DATABASE])
+    async with context.changing(request) as (tx, by):
+        user = await requests.user(request, tx)
+        await users.sign_out(tx, by, user["id"], seen=seen["version"])
+    context.log(request, "user_sign_out", user=user["username"], by=by.name)
+    return web.Response(status=204)
+
+
+async def _update(request: web.Request, facts: dict[str, Any]) -> web.Response:
+    async with context.changing(request) as (tx, by):
+        user = await requests.user(request, tx)
+        requests.require_match(request, user)
+        updated = await users.update(tx, by, user, facts)
+    context.log(request, "user_update", user=updated["username"], by=by.name)
+    return _answer(updated)
+
+
+async def _known_roles(request: web.Request) -> dict[str, int]:
+    return await users.role_ids(request.app[context.DATABASE])
+
+
+def _answer(user: users.User, status: int = 200, **headers: str) -> web.Response:
+    response = context.json_response(_shown(user), status)
+    response.headers.update({"ETag": requests.etag(user), **headers})
+    return response
+
+
+def _shown(user: users.User) -> dict[str, Any]:
+    return {name: user[name] for name in _SHOWN}
+
+
+_ONE = "/api/v1/users/{id}"
+
+ROUTES = (
+    web.get("/api/", versions),
+    web.get("/api/v1/users", list_users),
+    web.post("/api/v1/users", create),
+    web.get(_ONE, read),
+    web.put(_ONE, replace),
+    web.patch(_ONE, patch),
+    web.delete(_ONE, delete),
+    web.post(f"{_ONE}/sign-out", sign_out),
+)

@@ -1,0 +1,17 @@
+"""Cookie in, bearer token out: `/auth/token`."""
+
+from aiohttp import web
+
+from service.web import context
+
+
+async def token(request: web.Request) -> web.Response:
+    """GET /auth/token: another token of the caller's session; it ends when the session does."""
+    tokens = request.app[context.TOKENS]
+    fresh, claims = tokens.exchange(context.call(request).token, context.identity(request))
+    return context.json_response(
+        {"token": fresh, "token_type": "Bearer", "expires_in": claims["exp"] - tokens.now()}
+    )
+
+
+ROUTES = (web.get("/auth/token", token),)

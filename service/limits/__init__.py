@@ -1,0 +1,1 @@
+"""Bounds on what clients and caches may take: budgets, bytes, connections."""

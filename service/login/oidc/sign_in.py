@@ -1,0 +1,172 @@
+"""Signing in: `GET /auth/oidc`, out to the provider, and `GET /auth/oidc/callback`, back."""
+
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from service import errors, session
+from service.config import openid
+from service.login import sso
+from service.login.oidc import account, registry
+from service.login.oidc.account import Account
+from service.login.sso import attempt
+from service.providers.openid import Rejected, authorization, logout_token
+from service.providers.openid.metadata import Metadata
+from service.providers.openid.provider import Provider
+from service.providers.openid.token_endpoint import Tokens
+from service.providers.sessions import ProviderSession
+from service.telemetry import logs
+from service.web import access, context
+
+_LEAF = "oidc"
+_MAX_HINT = 3072
+"""An ID token above this is not kept: signing out carries it in an address."""
+_BUSY = frozenset({"server_error", "temporarily_unavailable"})
+_DENIED = (
+    "The provider says that access was denied: you said no there, or may not use this service."
+    " Begin again, or ask whoever runs the provider."
+)
+_NOT_TAKEN = (
+    "The provider did not take our question. Begin again; whoever runs this service finds the"
+    " reason in its log."
+)
+
+
+@access.public
+async def start(request: web.Request) -> web.Response:
+    """GET /auth/oidc[/{provider}][?next=]: out to a provider; the cookie remembers the attempt."""
+    has_name = "provider" in request.match_info
+    if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
+        query = urlencode({"next": session.next_address(request)})
+        return web.Response(status=302, headers={"Location": f"/auth/login?{query}"})
+    if session.is_background_load(request):
+        raise errors.PrefetchRefused
+    provider = registry.named(request)
+    state, bound = sso.fresh(), authorization.new_secrets()
+    try:
+        to = authorization.address(
+            await _metadata(request, provider),
+            client_id=provider.settings.client_id,
+            redirect_uri=_redirect_uri(request, provider),
+            scopes=provider.settings.scopes,
+            state=state,
+            bound=bound,
+        )
+    except errors.Problem as problem:
+        location = session.next_address(request)
+        problem.links = attempt.ways_on(provider.settings.start, location)
+        raise
+    facts = {"provider": provider.settings.name, "nonce": bound.nonce, "verifier": bound.verifier}
+    return await sso.begin(request, _LEAF, state, facts, to=to)
+
+
+@access.public
+async def callback(request: web.Request) -> web.Response:
+    """GET /auth/oidc[/{provider}]/callback: back from the provider; signs in."""
+    provider = registry.named(request)
+    answer = {name: request.query.getall(name) for name in request.query}
+    states = answer.get("state", [])
+    return await sso.come_back(
+        request,
+        _LEAF,
+        states[0] if len(states) == 1 else "",
+        partial(_ask, request, provider, answer),
+        start=provider.settings.start,
+    )
+
+
+async def _ask(
+    request: web.Request,
+    provider: Provider,
+    answer: Mapping[str, Collection[str]],
+    facts: Mapping[str, Any],
+) -> sso.Arrival:
+    """Return who came, as the provider says; it is asked at most once for each attempt."""
+    try:
+        _check_attempt(request, provider, answer, facts)
+        code = authorization.read_code(answer, await provider.metadata())
+        uri = _redirect_uri(request, provider)
+        tokens = await provider.redeem(code, facts["verifier"], uri)
+        claims = await provider.identify(tokens, facts["nonce"])
+        found = await account.fetch(request, provider, tokens, claims)
+    except authorization.Denied as denied:
+        raise _denial(request, provider, denied) from None
+    except Rejected as rejected:
+        raise registry.refusal(request, provider, rejected) from None
+    account.require(request, found)
+    return _arrival(tokens, claims, found)
+
+
+def _check_attempt(
+    request: web.Request,
+    provider: Provider,
+    answer: Mapping[str, Collection[str]],
+    facts: Mapping[str, Any],
+) -> None:
+    """Check that the attempt was at this provider, and that nobody has come back from it yet."""
+    if facts["provider"] != provider.settings.name:
+        raise Rejected("issuer_mixed_up")
+    (state,) = answer["state"]
+    if not request.app[sso.REPLAYS].is_new(f"state {state}", attempt.SECONDS):
+        raise Rejected("state_used")
+
+
+def _arrival(tokens: Tokens, claims: Mapping[str, Any], found: Account) -> sso.Arrival:
+    settings, sid = found.settings, claims.get("sid")
+    return sso.Arrival(
+        session=ProviderSession(
+            provider=settings.name,
+            subject=claims["sub"],
+            handle=sid if sid and logout_token.is_id(sid) else None,
+            hint=tokens.id_token if len(tokens.id_token) <= _MAX_HINT else "",
+        ),
+        amr=_LEAF,
+        username=found.username,
+        facts=found.facts,
+        rules=settings.roles,
+        roles_claim=settings.roles_claim or "",
+        values=found.roles,
+        signed_in_at=_signed_in_at(claims),
+    )
+
+
+def _signed_in_at(claims: Mapping[str, Any]) -> int:
+    """Return when the provider signed the account in, at the latest, by the provider's clock.
+
+    Some providers date their tokens minutes back; `auth_time` is then the better word.
+    """
+    issued_at, auth_time = int(claims["iat"]), claims.get("auth_time")
+    if isinstance(auth_time, int) and issued_at <= auth_time <= issued_at + attempt.SECONDS:
+        return auth_time
+    return issued_at
+
+
+def _denial(
+    request: web.Request, provider: Provider, denied: authorization.Denied
+) -> errors.Problem:
+    """Note what the provider says; return our own words for it: its own are a stranger's."""
+    context.log(
+        request,
+        "openid_denied",
+        level=logs.WARNING,
+        provider=provider.settings.name,
+        error=denied.error,
+    )
+    if denied.error in _BUSY:
+        return errors.ProviderUnavailable()
+    return errors.AnswerRefused(_DENIED if denied.error == "access_denied" else _NOT_TAKEN)
+
+
+async def _metadata(request: web.Request, provider: Provider) -> Metadata:
+    try:
+        return await provider.metadata()
+    except Rejected as rejected:
+        raise registry.refusal(request, provider, rejected) from None
+
+
+def _redirect_uri(request: web.Request, provider: Provider) -> str:
+    """Return the address to come back to: of PUBLIC_URL alone, whatever `Host` says."""
+    return request.app[context.CONFIG].public_url + provider.settings.callback

@@ -1,0 +1,113 @@
+"""Signing out: at the provider when one does so here, and here when one does so there."""
+
+from urllib.parse import parse_qs
+
+from aiohttp import web
+from authlib.common.urls import add_params_to_uri
+
+from service import errors
+from service.login.oidc import registry
+from service.parsing import content_type
+from service.providers import recent_logouts, sessions, used_logout_tokens
+from service.providers.openid import Rejected, jwt, logout_token
+from service.providers.openid.logout_token import Logout
+from service.providers.openid.provider import Provider
+from service.providers.sessions import ProviderSession
+from service.web import access, context
+
+_MAX_FIELDS = 10
+
+
+async def leave(app: web.Application, came_from: ProviderSession, _back: str) -> str | None:
+    """Return where one signs out at the provider (RP-Initiated Logout 1.0 section 2).
+
+    The provider leads back to our home page, which is registered there letter for letter. None if
+    one cannot sign out there. Raises Problem.
+    """
+    provider = app[registry.CLIENTS][came_from.provider]
+    try:
+        address = (await provider.metadata()).end_session_endpoint
+    except Rejected as rejected:
+        raise errors.ProviderAnswerInvalid(rejected.reason) from None
+    if address is None:
+        return None
+    told = {
+        "client_id": provider.settings.client_id,
+        "post_logout_redirect_uri": f"{app[context.CONFIG].public_url}/",
+    }
+    if came_from.hint:
+        told["id_token_hint"] = came_from.hint
+    where: str = add_params_to_uri(address, list(told.items()))
+    return where
+
+
+@access.public
+@access.cookieless
+async def by_provider(request: web.Request) -> web.Response:
+    """POST /auth/oidc/logout: a provider says that somebody has signed out there."""
+    token = await _token(request)
+    provider = _sender(request, token)
+    try:
+        ended = await _end(request, provider.settings.name, await provider.signed_out(token))
+    except Rejected as rejected:
+        registry.refusal(request, provider, rejected)
+        raise errors.LogoutTokenInvalid from None
+    await request.app[context.REVOCATION].catch_up_with_own()
+    context.log(request, "provider_sign_out", provider=provider.settings.name, sessions=ended)
+    return web.Response()
+
+
+async def _end(request: web.Request, provider: str, logout: Logout) -> int:
+    """End what a logout token says, unless it was used already; return how many sessions it were.
+
+    It is remembered for a while: what it ends may be about to begin.
+    What could not be written down can be said again. Raises Rejected, DatabaseUnavailable.
+    """
+    until = request.app[context.TOKENS].now() + logout_token.REMEMBERED
+    async with request.app[context.DATABASE].transaction() as tx:
+        if not await used_logout_tokens.is_new(tx, provider, logout.jti, until):
+            raise Rejected("jti_used")
+        await recent_logouts.remember(
+            tx,
+            provider,
+            handle=logout.sid,
+            subject=logout.subject,
+            issued_at=logout.issued_at,
+        )
+        return await sessions.end(tx, provider, handle=logout.sid, subject=logout.subject)
+
+
+async def _token(request: web.Request) -> str:
+    """Return the one logout token in the form. Raises LogoutTokenInvalid, ContentTypeUnsupported.
+
+    What is readable and not a form is a bad request in the words of the standard (section 2.8).
+    """
+    if content_type.of(request.headers).type != content_type.FORM:
+        raise errors.LogoutTokenInvalid
+    try:
+        text = (await request.read()).decode("ascii")
+        form = parse_qs(text, strict_parsing=True, max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise errors.LogoutTokenInvalid from None
+    tokens = form.get("logout_token", [])
+    if len(tokens) != 1:
+        raise errors.LogoutTokenInvalid
+    return tokens[0]
+
+
+def _sender(request: web.Request, token: str) -> Provider:
+    """Return the provider that a token, whose signature nobody has checked, says it is of.
+
+    Raises LogoutTokenInvalid.
+    """
+    try:
+        claims = jwt.unverified(token)
+    except Rejected:
+        raise errors.LogoutTokenInvalid from None
+    audience = claims.get("aud")
+    meant = audience if isinstance(audience, list) else [audience]
+    for provider in request.app[registry.CLIENTS].values():
+        settings = provider.settings
+        if claims.get("iss") == settings.issuer and settings.client_id in meant:
+            return provider
+    raise errors.LogoutTokenInvalid

@@ -1,0 +1,235 @@
+"""Coming back from a provider: whose account it is, and the session that follows."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from service import errors, session, users
+from service.audit import Actor
+from service.config import RoleRule
+from service.db import Transaction
+from service.login.sso import attempt
+from service.providers import identities, recent_logouts, used_answers
+from service.providers.claim_values import Claimed, Unreadable
+from service.providers.sessions import ProviderSession
+from service.session.sign_in import Begun
+from service.telemetry import logs
+from service.users import User
+from service.web import context
+
+Facts = attempt.Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Somebody whom a provider knows.
+
+    `session` names provider, subject and the session there; `username` is what a user created for
+    the subject is called, and with `trusted`, the user whom the subject is without a link, unless
+    another provider named that user; `facts` of a new user are those of users.create. `values` are
+    those that `rules` speak of, from the claim `roles_claim`; None where the provider has no say
+    about roles.
+
+    `signed_in_at` is the provider's time of the sign-in, if it tells one; `has_ended` tells whether
+    the session there has ended, as far as this process knows.
+    """
+
+    session: ProviderSession
+    amr: str
+    username: str
+    trusted: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    rules: Collection[RoleRule] = ()
+    roles_claim: str = ""
+    values: Claimed | None = None
+    signed_in_at: int = 0
+    has_ended: Callable[[], bool] = bool
+
+
+async def come_back(
+    request: web.Request,
+    leaf: str,
+    name: str,
+    ask: Callable[[Facts], Awaitable[Arrival | None]],
+    *,
+    start: str | None = None,
+) -> web.Response:
+    """Finish the attempt `name`: `ask` the provider who came, once, and sign that user in.
+
+    `start` is the path where one begins again, `/auth/<leaf>` if it is not given. `ask` gets what
+    the attempt remembers; None is for nobody, who is led to the sign-in page. The attempt is over,
+    however it ends. Raises AttemptUnknown, what `ask` raises, IdentityUnknown, UserUnknown,
+    UsernameTaken, UsernameInvalid, TokenTooLarge.
+    """
+    if session.is_background_load(request):
+        raise errors.PrefetchRefused
+    location = "/"
+    try:
+        facts = attempt.facts_of(request, leaf, name)
+        location = str(facts["next"])
+        seen = await request.app[context.NEWEST_LOGOUT].number()
+        arrival = await ask(facts)
+        response = (
+            web.Response(status=302, headers={"Location": attempt.sign_in_page(location)})
+            if arrival is None
+            else await _sign_in(request, arrival, location, attempt_id=name, seen=seen)
+        )
+    except errors.Problem as problem:
+        problem.links = attempt.ways_on(start or f"/auth/{leaf}", location)
+        if not isinstance(problem, errors.AttemptUnknown):
+            problem.headers["Set-Cookie"] = attempt.forget(request, leaf, name)
+        raise
+    response.headers.add("Set-Cookie", attempt.forget(request, leaf, name))
+    return response
+
+
+class _Outcome(NamedTuple):
+    """A session that has begun, and what it changed. `found` is the user before, `user` after."""
+
+    begun: Begun
+    found: User
+    user: User
+    is_new: bool
+    is_kept: bool
+
+
+async def _sign_in(
+    request: web.Request, arrival: Arrival, location: str, *, attempt_id: str, seen: int
+) -> web.Response:
+    """Use the answer, read whose account it is, and begin the session, in one transaction.
+
+    Who is disabled, deleted or unlinked at the same time is so before it, or after; a logout at the
+    provider is remembered before it, or finds the session. `seen` is the newest logout when the
+    browser came back.
+    """
+    outcome = None
+    async with request.app[context.DATABASE].transaction() as tx:
+        await _use(request, tx, arrival, attempt_id)
+        # After a logout the answer is used all the same: it begins no session later.
+        if not await _has_ended(tx, arrival, seen):
+            outcome = await _begin(request, tx, arrival)
+    if outcome is None:
+        provider = arrival.session.provider
+        context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
+        raise errors.AnswerRefused(_ENDED)
+    _log(request, arrival, outcome)
+    if outcome.user["version"] != outcome.found["version"]:
+        await request.app[context.REVOCATION].catch_up_with_own()
+    return session.land_from(request, outcome.begun, location)
+
+
+async def _use(request: web.Request, tx: Transaction, arrival: Arrival, attempt_id: str) -> None:
+    """Count an answer, once over all processes. Raises AttemptUnknown."""
+    provider = arrival.session.provider
+    if not await used_answers.use_once(tx, provider, used_answers.hashed(attempt_id)):
+        context.log(request, "answer_used", level=logs.WARNING, provider=provider)
+        raise errors.AttemptUnknown
+
+
+async def _has_ended(tx: Transaction, arrival: Arrival, seen: int) -> bool:
+    """Tell whether the session at the provider has ended before it could begin one here."""
+    came = arrival.session
+    return arrival.has_ended() or await recent_logouts.has_ended(
+        tx,
+        came.provider,
+        handle=came.handle,
+        subject=came.subject,
+        seen=seen,
+        signed_in_at=arrival.signed_in_at,
+    )
+
+
+async def _begin(request: web.Request, tx: Transaction, arrival: Arrival) -> _Outcome:
+    """Begin the session of whose account it is, with the roles that the provider tells."""
+    by, is_kept = _actor(request, arrival), False
+    found, is_new = await _user(request, tx, by, arrival)
+    if found["disabled"]:
+        raise errors.UserUnknown
+    user, rules, values = found, arrival.rules, arrival.values
+    if values is not None:
+        user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
+    begun = await session.begin_from(request, tx, user, arrival.session, amr=arrival.amr)
+    return _Outcome(begun, found, user, is_new, is_kept)
+
+
+def _log(request: web.Request, arrival: Arrival, outcome: _Outcome) -> None:
+    """Log what a sign-in changed, and roles that were kept; the values of a claim stay out."""
+    provider, username = arrival.session.provider, outcome.user["username"]
+    if outcome.is_new:
+        context.log(request, "user_create", user=username, by=provider)
+    if outcome.is_kept:
+        context.log(request, "roles_kept", level=logs.WARNING, user=username)
+    if isinstance(arrival.values, Unreadable):
+        context.log(
+            request,
+            "roles_unreadable",
+            level=logs.WARNING,
+            provider=provider,
+            claim=arrival.roles_claim,
+            reason=arrival.values.reason,
+            user=username,
+        )
+
+
+async def _user(
+    request: web.Request, tx: Transaction, by: Actor, arrival: Arrival
+) -> tuple[User, bool]:
+    """Return whose account it is, and whether the user was created just now, if that is on."""
+    came = arrival.session
+    user = await identities.by_identity(tx, came.provider, came.subject)
+    if user is None and arrival.trusted:
+        user = await _of_trusted_name(request, tx, arrival)
+    if user is not None:
+        return user, False
+    told = {"provider": came.provider, "subject": came.subject}
+    if not request.app[context.CONFIG].provision_users:
+        raise errors.IdentityUnknown(facts=told)
+    try:
+        created = await identities.provision(
+            tx, by, came.provider, came.subject, arrival.username, **arrival.facts
+        )
+    except errors.UsernameTaken:
+        raise errors.UsernameTaken(_TAKEN, facts=told) from None
+    except errors.UsernameInvalid:
+        raise errors.UsernameInvalid(_IMPOSSIBLE, facts=told) from None
+    return created, True
+
+
+async def _of_trusted_name(request: web.Request, tx: Transaction, arrival: Arrival) -> User | None:
+    """Return the user of a trusted name, unless another provider chose the name.
+
+    At that provider a stranger may have chosen it, and would share a user with whoever comes here.
+    """
+    provider = arrival.session.provider
+    user = await users.by_username(tx, arrival.username)
+    if user is None or not (namers := await identities.other_namers(tx, user, provider)):
+        return user
+    context.log(
+        request,
+        "name_not_trusted",
+        level=logs.WARNING,
+        provider=provider,
+        user=user["username"],
+        named_by=",".join(namers),
+    )
+    return None
+
+
+def _actor(request: web.Request, arrival: Arrival) -> Actor:
+    """Return the provider as the audit names it."""
+    name = identities.actor_name(arrival.session.provider)
+    return Actor(name, client=context.client_name(request), request_id=context.call(request).id)
+
+
+_ENDED = "You signed out at the provider while you were signing in here. Start the sign-in again."
+_TAKEN = (
+    "There is a user of this name already, and this account is not linked with it: nobody is taken"
+    " over by a name. Ask whoever runs this service to link it, and send them these two lines."
+)
+_IMPOSSIBLE = (
+    "The name of this account cannot be a user name here, or is an e-mail address that the provider"
+    " has not checked. Ask whoever runs this service to create a user and to link this account with"
+    " it, and send them these two lines."
+)

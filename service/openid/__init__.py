@@ -1,5 +1,0 @@
-"""OpenID Connect without HTTP: what a provider says, read strictly and checked."""
-
-from service.openid.rejected import Rejected, Unusable
-
-__all__ = ["Rejected", "Unusable"]

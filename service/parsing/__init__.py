@@ -1,0 +1,1 @@
+"""Strict readers of what clients and proxies send."""

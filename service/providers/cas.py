@@ -1,0 +1,146 @@
+"""The CAS protocol (2.0 and 3.0): its addresses, and its answers read by exact path.
+
+https://apereo.github.io/cas/development/protocol/CAS-Protocol-Specification.html
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from xml.etree.ElementTree import Element
+
+from service import errors, users
+from service.parsing import strict_xml
+
+TICKET = re.compile(r"ST-[A-Za-z0-9._-]{1,253}", re.ASCII)
+"""A service ticket (section 3.1), with the dots that servers add for their host name."""
+
+MOST_LOGOUT_BYTES = 4096
+"""The length of a logout request. It names a user and a ticket, and has some 600 bytes."""
+
+_CAS = "{http://www.yale.edu/tp/cas}"
+_SAML = "{urn:oasis:names:tc:SAML:2.0:protocol}"
+_VALIDATE = {"2.0": "/serviceValidate", "3.0": "/p3/serviceValidate"}
+_CODE = re.compile(r"[A-Z_]{1,40}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whom the CAS server knows: the name, and the values of each attribute.
+
+    `unreadable` are the attributes with a value that is not plain text.
+    """
+
+    user: str
+    attributes: Mapping[str, Sequence[str]]
+    unreadable: frozenset[str] = frozenset()
+
+
+def login_address(server: str, service: str, *, renew: bool, gateway: bool) -> str:
+    """Return where people sign in (section 2.1); `gateway`: only if that asks them nothing."""
+    # Both together are undefined: asking is what is wanted then.
+    flag = {"renew": "true"} if renew else {"gateway": "true"} if gateway else {}
+    return f"{server}/login?{urlencode({'service': service, **flag})}"
+
+
+def validate_address(server: str, version: str, service: str, ticket: str, *, renew: bool) -> str:
+    """Return where a ticket is checked (sections 2.5 and 2.8)."""
+    query = {"service": service, "ticket": ticket, **({"renew": "true"} if renew else {})}
+    return f"{server}{_VALIDATE[version]}?{urlencode(query)}"
+
+
+def logout_address(server: str, back: str) -> str:
+    """Return where people sign out (section 2.3)."""
+    return f"{server}/logout?{urlencode({'service': back})}"
+
+
+def handle(ticket: str) -> str:
+    """Return what a session is remembered by: the ticket itself is a secret until it is used."""
+    return hashlib.sha256(ticket.encode()).hexdigest()
+
+
+def as_username(user: str) -> str:
+    """Return the CAS name in the form of our user names, or as it is if it cannot be one.
+
+    Servers repeat a name as it was typed: in whatever case, it is one account.
+    """
+    try:
+        return users.canonical(user)
+    except errors.UsernameInvalid:
+        return user
+
+
+def read_answer(data: bytes) -> Known:
+    """Return whom the answer to a ticket names (sections 2.5.2 and 2.5.3).
+
+    Raises AnswerRefused where the server says no, ProviderAnswerInvalid for all else.
+    """
+    try:
+        return _known(strict_xml.loads(data))
+    except ValueError as error:
+        raise errors.ProviderAnswerInvalid from error
+
+
+def read_logout_request(text: str) -> str:
+    """Return the ticket whose session is to end (section 3.7). Raises LogoutRequestInvalid."""
+    data = text.encode()
+    if len(data) > MOST_LOGOUT_BYTES:
+        raise errors.LogoutRequestInvalid from ValueError("too long")
+    try:
+        return _ended_ticket(strict_xml.loads(data))
+    except ValueError as error:
+        raise errors.LogoutRequestInvalid from error
+
+
+def _ended_ticket(root: Element) -> str:
+    if root.tag != f"{_SAML}LogoutRequest":
+        raise ValueError("not a logout request")
+    ticket = strict_xml.text_of(strict_xml.only(root, f"{_SAML}SessionIndex"))
+    if not TICKET.fullmatch(ticket):
+        raise ValueError("not a ticket")
+    return ticket
+
+
+def _known(root: Element) -> Known:
+    if root.tag != f"{_CAS}serviceResponse":
+        raise ValueError("not a service response")
+    answers = strict_xml.children(root)
+    if len(answers) != 1:
+        raise ValueError(f"{len(answers)} answers")
+    (answer,) = answers
+    if answer.tag == f"{_CAS}authenticationFailure":
+        raise errors.AnswerRefused from ValueError(_code(answer))
+    if answer.tag != f"{_CAS}authenticationSuccess":
+        raise ValueError("neither success nor failure")
+    parts = [child.tag for child in strict_xml.children(answer)]
+    if f"{_CAS}proxies" in parts:
+        raise ValueError("a proxy ticket")
+    user = strict_xml.text_of(strict_xml.only(answer, f"{_CAS}user"))
+    try:
+        users.canonical_subject(user)
+    except errors.Fault as fault:
+        raise ValueError("not a subject") from fault
+    if f"{_CAS}attributes" not in parts:
+        return Known(user, {})
+    return Known(user, *_attributes(strict_xml.only(answer, f"{_CAS}attributes")))
+
+
+def _attributes(element: Element) -> tuple[Mapping[str, Sequence[str]], frozenset[str]]:
+    """Return the values of attributes that are plain text, and the names of those that are not."""
+    found: dict[str, list[str]] = defaultdict(list)
+    unreadable = set()
+    for child in strict_xml.children(element):
+        name = child.tag.removeprefix(_CAS)
+        if len(child):
+            unreadable.add(name)
+        else:
+            found[name].append(strict_xml.text_of(child))
+    return found, frozenset(unreadable)
+
+
+def _code(failure: Element) -> str:
+    """Return the code of a failure (section 2.5.3), if it is a word."""
+    code = failure.get("code", "")
+    return code if _CODE.fullmatch(code) else "no code"

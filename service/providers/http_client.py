@@ -1,0 +1,110 @@
+"""Asking providers over HTTP: each few at once, each answer within bounds, nothing asked twice."""
+
+import asyncio
+import ssl
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from service import errors
+from service.limits.budgets import Budget
+
+_SECONDS = 10
+_BYTES = 65536
+AT_ONCE = 20
+WAITING = 500
+
+
+class Outbound:
+    """Asks; no redirect is followed, no cookie kept, no proxy of the environment used."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        # One provider that hangs takes no place from another.
+        self._places: dict[str, Budget] = defaultdict(_places)
+
+    async def get(self, address: str, *, accept: str) -> bytes:
+        """Return the body of a 200, of at most 64 KiB, within ten seconds.
+
+        Raises ProviderUnavailable, with a reason that repeats nothing of the address.
+        """
+        status, body = await self.send("GET", address, {"Accept": accept})
+        if status != 200:
+            raise errors.ProviderUnavailable from ConnectionError(f"status {status}")
+        return body
+
+    async def send(
+        self, method: str, address: str, headers: Mapping[str, str], body: str | None = None
+    ) -> tuple[int, bytes]:
+        """Return status and body of an answer, within the same bounds; a redirect is one.
+
+        Raises ProviderUnavailable, for 5xx and 429 as well, and Overloaded.
+        """
+        try:
+            async with asyncio.timeout(_SECONDS), self._places[urlsplit(address).netloc]:
+                return await self._send(method, address, headers, body)
+        except TimeoutError:
+            raise errors.ProviderUnavailable from ConnectionError("no answer in time")
+        # UnicodeError: a host that has no form in the DNS, such as a..b
+        except (aiohttp.ClientError, ConnectionError, UnicodeError) as error:
+            raise errors.ProviderUnavailable from ConnectionError(type(error).__name__)
+
+    async def _send(
+        self, method: str, address: str, headers: Mapping[str, str], body: str | None
+    ) -> tuple[int, bytes]:
+        async with self._session.request(
+            method,
+            URL(address, encoded=True),
+            headers={"Accept-Encoding": "identity", "User-Agent": "latchkey", **headers},
+            data=body,
+            allow_redirects=False,
+        ) as response:
+            if response.status >= 500 or response.status == 429:
+                raise errors.ProviderUnavailable from ConnectionError(f"status {response.status}")
+            answer = b""
+            async for chunk in response.content.iter_any():
+                answer += chunk
+                if len(answer) > _BYTES:
+                    raise errors.ProviderUnavailable from ConnectionError("over 64 KiB")
+            return response.status, answer
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Outbound]:
+    """Be ready to ask, for as long as the block lasts. Nobody is asked yet."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        raise_for_status=False,
+        middlewares=(_once,),
+    ) as session:
+        yield Outbound(session)
+
+
+def _places() -> Budget:
+    return Budget(at_once=AT_ONCE, waiting=WAITING)
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep the library from asking again where a connection broke: a ticket is good once."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorCertificateError as error:
+        reason = _of_certificate(error.certificate_error)
+        raise errors.ProviderUnavailable from ConnectionError(reason)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise errors.ProviderUnavailable from ConnectionError(type(error).__name__)
+
+
+def _of_certificate(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    return "certificate"

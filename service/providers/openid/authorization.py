@@ -1,0 +1,105 @@
+"""The question in the browser's address, and the answer in it (RFC 6749 section 4.1, RFC 9207)."""
+
+import re
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+from service.providers.openid.errors import Rejected
+from service.providers.openid.metadata import Metadata
+
+_CODE = re.compile(r"[ -~]{1,4096}")
+_OURS = ("code", "state", "iss", "error")
+_NOT_ASKED_FOR = frozenset({"id_token", "access_token", "response"})
+
+
+class Denied(Exception):
+    """The provider says that it signs nobody in; `error` is one of ERRORS."""
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+        super().__init__(error)
+
+
+ERRORS = frozenset(
+    {
+        "access_denied",
+        "account_selection_required",
+        "consent_required",
+        "interaction_required",
+        "invalid_request",
+        "invalid_scope",
+        "login_required",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_response_type",
+    }
+)
+"""What `error` may say (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6); all else is `other`."""
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What binds an answer to its question: `nonce` in the ID token, `verifier` for the code."""
+
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+
+
+def new_secrets() -> Secrets:
+    """Return fresh ones, of 256 bits each."""
+    return Secrets(nonce=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(32))
+
+
+def address(
+    metadata: Metadata,
+    *,
+    client_id: str,
+    redirect_uri: str,
+    scopes: Sequence[str],
+    state: str,
+    bound: Secrets,
+) -> str:
+    """Return where the browser is sent: the code flow, with PKCE (RFC 7636) by S256."""
+    where: str = prepare_grant_uri(
+        metadata.authorization_endpoint,
+        client_id=client_id,
+        response_type="code",
+        redirect_uri=redirect_uri,
+        scope=list(scopes),
+        state=state,
+        nonce=bound.nonce,
+        code_challenge=create_s256_code_challenge(bound.verifier),
+        code_challenge_method="S256",
+    )
+    return where
+
+
+def read_code(answer: Mapping[str, Collection[str]], metadata: Metadata) -> str:
+    """Return the code of an answer whose `state` has been checked.
+
+    `answer` has each parameter with all its values. Raises Denied, Rejected.
+    """
+    if any(len(answer.get(name, ())) > 1 for name in _OURS):
+        raise Rejected("parameter_twice")
+    if _NOT_ASKED_FOR & answer.keys():
+        raise Rejected("response_mode")
+    issuer, error, code = (next(iter(answer.get(name, ())), None) for name in _OURS[2:] + _OURS[:1])
+    if issuer is None and metadata.names_issuer:
+        raise Rejected("issuer_missing")
+    if issuer not in (None, metadata.issuer):
+        raise Rejected("issuer_mixed_up")
+    if error is not None and code is not None:
+        raise Rejected("error_and_code")
+    if error is not None:
+        raise Denied(error if error in ERRORS else OTHER)
+    if code is None:
+        raise Rejected("code_missing")
+    if not _CODE.fullmatch(code):
+        raise Rejected("code_form")
+    return code

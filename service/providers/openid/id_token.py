@@ -1,0 +1,77 @@
+"""The claims of an ID token (OpenID Connect Core 1.0 section 3.1.3.7)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from authlib.oidc.core import CodeIDToken
+from joserfc.errors import ClaimError, JoseError
+
+from service.providers.openid.errors import Rejected
+from service.providers.openid.jwt import Header
+
+TYPES = frozenset({"jwt"})
+LEEWAY = 60
+"""Seconds by which a provider's clock may differ from ours."""
+_MAX_AGE = 600
+"""An ID token is as old as our question; some providers (Entra) date them five minutes back."""
+_MAX_SUBJECT = 255
+_TEXTS = ("iss", "sub", "nonce", "azp", "at_hash", "sid")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an ID token has to say: who asked whom, and with which `nonce`; `now` is the time.
+
+    `access_token` is the one that came beside it, which `at_hash` speaks of.
+    """
+
+    issuer: str
+    client_id: str
+    nonce: str = field(repr=False)
+    access_token: str | None = field(repr=False)
+    now: int
+
+
+def check(claims: dict[str, Any], header: Header, expected: Expected) -> None:
+    """Check the claims of a token whose signature is good. Raises Rejected with a claim's name."""
+    for name in _TEXTS:
+        if not isinstance(claims.get(name, ""), str):
+            raise Rejected(name)
+    essential = {"essential": True}
+    token = CodeIDToken(
+        claims,
+        {"alg": header.algorithm},
+        options={
+            "iss": {**essential, "value": expected.issuer},
+            "aud": {**essential, "value": expected.client_id},
+            "sub": essential,
+            "exp": essential,
+            "iat": essential,
+            "nonce": {**essential, "value": expected.nonce},
+        },
+        params={
+            "nonce": expected.nonce,
+            "client_id": expected.client_id,
+            "access_token": expected.access_token,
+        },
+    )
+    try:
+        token.validate(expected.now, LEEWAY)
+    except ClaimError as error:
+        raise Rejected(error.claim.partition(",")[0]) from None
+    except (JoseError, ValueError, TypeError, OverflowError):
+        raise Rejected("claims") from None
+    if claims.get("azp", expected.client_id) != expected.client_id:
+        raise Rejected("azp")  # the library overlooks an empty one
+    if claims["iat"] < expected.now - _MAX_AGE:
+        raise Rejected("iat")
+    require_subject(claims["sub"])
+
+
+def require_subject(subject: object) -> str:
+    """Return a `sub` that can be one. Raises Rejected."""
+    if not isinstance(subject, str) or not 1 <= len(subject) <= _MAX_SUBJECT:
+        raise Rejected("sub")
+    if not subject.isprintable():
+        raise Rejected("sub")
+    return subject

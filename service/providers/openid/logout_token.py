@@ -1,0 +1,70 @@
+"""The claims of a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.6)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from authlib.oauth2.claims import JWTClaims
+from joserfc.errors import ClaimError, JoseError
+
+from service.providers.openid.errors import Rejected
+from service.providers.openid.id_token import LEEWAY, require_subject
+
+TYPES = frozenset({"jwt", "logout+jwt"})
+_MAX_AGE = 300
+REMEMBERED = _MAX_AGE + 2 * LEEWAY
+"""Seconds for which a logout token may be good, and its `jti` has to be remembered."""
+_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+_MAX_ID = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """What has ended at the provider: a session (`sid`), or, without one, all of a subject."""
+
+    issued_at: int
+    jti: str
+    sid: str | None
+    subject: str | None
+
+
+def check(claims: dict[str, Any], *, issuer: str, client_id: str, now: int) -> Logout:
+    """Check the claims of a token whose signature is good. Raises Rejected with the claim's name.
+
+    `exp` is checked where there is one: providers of before 2023 leave it out, and `iat` bounds
+    the token's life anyway.
+    """
+    events = claims.get("events")
+    if not isinstance(events, dict) or not isinstance(events.get(_EVENT), dict):
+        raise Rejected("events")
+    if "nonce" in claims:
+        raise Rejected("nonce")
+    options = {
+        "iss": {"essential": True, "value": issuer},
+        "aud": {"essential": True, "value": client_id},
+        "iat": {"essential": True},
+        "jti": {"essential": True},
+    }
+    try:
+        JWTClaims(claims, {}, options).validate(now, LEEWAY)
+    except ClaimError as error:
+        raise Rejected(error.claim.partition(",")[0]) from None
+    except (JoseError, ValueError, TypeError, OverflowError):
+        raise Rejected("claims") from None
+    if claims["iat"] < now - _MAX_AGE:
+        raise Rejected("iat")
+    jti, sid = claims["jti"], claims.get("sid")
+    if not is_id(jti):
+        raise Rejected("jti")
+    if sid is not None and not is_id(sid):
+        raise Rejected("sid")
+    subject = claims.get("sub")
+    if subject is not None:
+        require_subject(subject)
+    if sid is None and subject is None:
+        raise Rejected("sid")
+    return Logout(int(claims["iat"]), jti, sid, subject)
+
+
+def is_id(value: object) -> bool:
+    """Tell whether this can be what a provider names a session or a token by: a text to keep."""
+    return isinstance(value, str) and 1 <= len(value) <= _MAX_ID and value.isprintable()

@@ -1,0 +1,106 @@
+"""A provider's own description (OpenID Connect Discovery 1.0 section 4): read, and checked."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from service.parsing import strict_json, urls
+from service.providers.openid import algorithms
+from service.providers.openid.errors import Unusable
+
+PATH = "/.well-known/openid-configuration"
+_ADDRESS = re.compile(r"[!-~]{1,2048}")
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What we need to know of a provider.
+
+    `basic` tells whether the client's secret goes into the header (else into the body),
+    `algorithms` are those that its ID tokens may be signed with, `names_issuer` whether it puts
+    `iss` into each answer (RFC 9207).
+    """
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None
+    end_session_endpoint: str | None
+    basic: bool
+    algorithms: frozenset[str]
+    names_issuer: bool
+
+
+def read(document: bytes, issuer: str) -> Metadata:
+    """Read the document that `issuer` serves at PATH. Raises Unusable."""
+    members = read_object(document, "metadata")
+    if members.get("issuer") != issuer:
+        raise Unusable("metadata_issuer")
+    methods = _words(members, "token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    if not methods & {"client_secret_basic", "client_secret_post", "none"}:
+        raise Unusable("metadata_auth_methods")
+    signing = _words(members, "id_token_signing_alg_values_supported", ["RS256"])
+    if not signing & algorithms.ACCEPTED:
+        raise Unusable("metadata_algorithms")
+    if "code" not in _words(members, "response_types_supported", ["code"]):
+        raise Unusable("metadata_response_types")
+    if "S256" not in _words(members, "code_challenge_methods_supported", ["S256"]):
+        raise Unusable("metadata_pkce")
+    return Metadata(
+        issuer=issuer,
+        authorization_endpoint=_required(members, "authorization_endpoint", issuer),
+        token_endpoint=_required(members, "token_endpoint", issuer),
+        jwks_uri=_required(members, "jwks_uri", issuer),
+        userinfo_endpoint=_endpoint(members, "userinfo_endpoint", issuer),
+        end_session_endpoint=_endpoint(members, "end_session_endpoint", issuer),
+        basic="client_secret_basic" in methods,
+        algorithms=signing & algorithms.ACCEPTED,
+        names_issuer=members.get("authorization_response_iss_parameter_supported") is True,
+    )
+
+
+def read_object(document: bytes, reason: str) -> dict[str, Any]:
+    """Read a document that is one JSON object. Raises Unusable with `reason`."""
+    try:
+        value = strict_json.loads(document)
+    except ValueError:
+        raise Unusable(reason) from None
+    if not isinstance(value, dict):
+        raise Unusable(reason)
+    return value
+
+
+def _words(members: dict[str, Any], name: str, default: list[str]) -> frozenset[str]:
+    words = members.get(name, default)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise Unusable("metadata")
+    return frozenset(words)
+
+
+def _required(members: dict[str, Any], name: str, issuer: str) -> str:
+    found = _endpoint(members, name, issuer)
+    if found is None:
+        raise Unusable("metadata_endpoint")
+    return found
+
+
+def _endpoint(members: dict[str, Any], name: str, issuer: str) -> str | None:
+    """Return an address of the provider's: as safe as its issuer, with no user name in it.
+
+    It need not be on the issuer's host: Google's are on three others.
+    """
+    address = members.get(name)
+    if address is None:
+        return None
+    if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        raise Unusable("metadata_endpoint")
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise Unusable("metadata_endpoint") from None
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and issuer.startswith("http://"))
+    if not is_safe or parts.fragment or urls.origin(f"{parts.scheme}://{parts.netloc}") is None:
+        raise Unusable("metadata_endpoint")
+    return address

@@ -1,0 +1,197 @@
+"""One provider: what it says of itself, fetched when first needed and kept for a while."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from service import errors
+from service.config import OpenIdProvider
+from service.providers.openid import id_token, jwks, jwt, logout_token, metadata, token_endpoint
+from service.providers.openid.errors import Rejected, Unusable
+from service.providers.openid.jwks import KeySet
+from service.providers.openid.logout_token import Logout
+from service.providers.openid.metadata import Metadata
+
+KEPT_SECONDS = 3600
+"""For how long the provider's description and keys are believed."""
+AT_MOST_EVERY = 60
+"""Seconds between two looks at the keys for one that is not among them, or is not the same."""
+
+PAUSE = 2
+"""Seconds for which a provider that did not answer is left alone."""
+
+_NEW_KEYS_MAY_HELP = frozenset({jwks.UNKNOWN, jwt.BAD_SIGNATURE})
+
+_T = TypeVar("_T")
+Clock = Callable[[], float]
+
+
+Send = Callable[[str, str, Mapping[str, str], str | None], Awaitable[tuple[int, bytes]]]
+"""From method, address, headers and body to status and body; it sends once."""
+
+
+class Kept(Generic[_T]):
+    """A value that is fetched when it is too old; who comes meanwhile waits for the same fetch.
+
+    `ticks` are seconds that nobody sets back.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[_T]], ticks: Clock) -> None:
+        self._fetch = fetch
+        self._ticks = ticks
+        self._running: asyncio.Task[_T | Exception] | None = None
+        self._value: _T | None = None
+        self._failure: errors.ProviderUnavailable | Unusable | None = None
+        self._fetched_at = self._asked_at = float("-inf")
+
+    async def get(self, max_age: float, *, pause: float = PAUSE) -> _T:
+        """Return the value, at most `max_age` seconds old. Raises ProviderUnavailable, Unusable.
+
+        For `pause` seconds after a fetch that failed, it fails without another.
+        """
+        now = self._ticks()
+        if self._value is not None and now - self._fetched_at < max_age:
+            return self._value
+        if self._running is None:
+            if self._failure is not None and now - self._asked_at < pause:
+                raise _again(self._failure)
+            self._running = asyncio.create_task(self._renew())
+        outcome = await asyncio.shield(self._running)
+        if isinstance(outcome, Exception):
+            raise _again(outcome)
+        return outcome
+
+    async def _renew(self) -> _T | Exception:
+        self._asked_at = self._ticks()
+        try:
+            value = await self._fetch()
+        except (errors.ProviderUnavailable, Unusable) as error:
+            self._failure = error
+            return error
+        finally:
+            self._running = None
+        self._value, self._failure, self._fetched_at = value, None, self._asked_at
+        return value
+
+
+def _checked(text: str, header: jwt.Header, keys: KeySet) -> dict[str, Any]:
+    """Return the claims of a token that one of the keys has signed. Raises Unusable."""
+    return jwt.verify(text, header, keys.find(header.kid, header.algorithm))
+
+
+def _again(error: Exception) -> Exception:
+    """Return an error like one that several wait for: each of them answers with its own."""
+    if isinstance(error, Unusable):
+        return Unusable(error.reason)
+    unavailable = errors.ProviderUnavailable()
+    unavailable.__cause__ = error.__cause__
+    return unavailable
+
+
+class Provider:
+    """Asks one provider, and believes only what can be checked.
+
+    Its methods raise ProviderUnavailable, and Unusable.
+    """
+
+    def __init__(
+        self,
+        settings: OpenIdProvider,
+        send: Send,
+        clock: Clock = time.time,
+        ticks: Clock = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self._send = send
+        self._clock = clock
+        self._metadata = Kept(self._fetch_metadata, ticks)
+        self._keys = Kept(self._fetch_keys, ticks)
+
+    async def metadata(self) -> Metadata:
+        """Return how the provider describes itself."""
+        return await self._metadata.get(KEPT_SECONDS)
+
+    async def redeem(self, code: str, verifier: str, redirect_uri: str) -> token_endpoint.Tokens:
+        """Hand the code in, once. Raises Rejected where the provider does not take it."""
+        about, settings = await self.metadata(), self.settings
+        request = token_endpoint.request(
+            about,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            redirect_uri=redirect_uri,
+            code=code,
+            verifier=verifier,
+        )
+        answer = await self._send("POST", about.token_endpoint, request.headers, request.body)
+        return token_endpoint.read(*answer)
+
+    async def identify(self, tokens: token_endpoint.Tokens, nonce: str) -> dict[str, Any]:
+        """Return the claims of an ID token that is good. Raises Rejected."""
+        claims, header = await self._verified(tokens.id_token, id_token.TYPES)
+        expected = id_token.Expected(
+            issuer=self.settings.issuer,
+            client_id=self.settings.client_id,
+            nonce=nonce,
+            access_token=tokens.access_token,
+            now=int(self._clock()),
+        )
+        id_token.check(claims, header, expected)
+        return claims
+
+    async def user_info(self, access_token: str, subject: str) -> dict[str, Any]:
+        """Return what the provider tells of a subject beside the ID token (Core section 5.3).
+
+        Raises Rejected where it tells of somebody else.
+        """
+        address = (await self.metadata()).userinfo_endpoint
+        if address is None:
+            return {}
+        headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
+        status, body = await self._send("GET", address, headers, None)
+        if status != 200:
+            raise Unusable("user_info")
+        claims = metadata.read_object(body, "user_info")
+        if claims.get("sub") != subject:
+            raise Rejected("user_info_sub")
+        return claims
+
+    async def signed_out(self, text: str) -> Logout:
+        """Return what a logout token says that is good. Raises Rejected."""
+        claims, _ = await self._verified(text, logout_token.TYPES)
+        settings = self.settings
+        return logout_token.check(
+            claims,
+            issuer=settings.issuer,
+            client_id=settings.client_id,
+            now=int(self._clock()),
+        )
+
+    async def _verified(
+        self, text: str, types: frozenset[str]
+    ) -> tuple[dict[str, Any], jwt.Header]:
+        header = jwt.read_header(text, (await self.metadata()).algorithms, types)
+        keys = await self._keys.get(KEPT_SECONDS)
+        try:
+            return _checked(text, header, keys), header
+        except Unusable as error:
+            if error.reason not in _NEW_KEYS_MAY_HELP:
+                raise
+            newer = await self._keys.get(AT_MOST_EVERY, pause=AT_MOST_EVERY)
+            if newer is keys:
+                raise
+        return _checked(text, header, newer), header
+
+    async def _fetch_metadata(self) -> Metadata:
+        issuer = self.settings.issuer
+        document = await self._document(issuer.removesuffix("/") + metadata.PATH, "metadata")
+        return metadata.read(document, issuer)
+
+    async def _fetch_keys(self) -> KeySet:
+        return KeySet(await self._document((await self.metadata()).jwks_uri, "jwks"))
+
+    async def _document(self, address: str, reason: str) -> bytes:
+        status, body = await self._send("GET", address, {"Accept": "application/json"}, None)
+        if status != 200:
+            raise Unusable(reason)
+        return body

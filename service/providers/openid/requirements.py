@@ -1,0 +1,125 @@
+"""Whether an account fulfils what OIDC_REQUIRE asks for before it signs anybody in."""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from service.config import Requirement
+from service.config.model import EMAIL_DOMAIN
+from service.parsing import urls
+from service.providers import claim_values
+from service.providers.claim_values import Missing, Unreadable
+
+Documents = Collection[Mapping[str, Any]]
+"""What a provider says of an account, the most trusted document first."""
+
+_OTHER = "other_value"
+_SEVERAL = frozenset({"groups", "roles"})
+
+
+class Unmet(NamedTuple):
+    """A requirement that an account does not fulfil; `reason` is a constant word for the log."""
+
+    claim: str
+    reason: str
+
+
+def first_unmet(
+    requirements: Collection[Requirement], documents: Documents, *, roles_claim: str | None
+) -> Unmet | None:
+    """Return the first requirement that is not fulfilled, None if all are.
+
+    Of several for one claim, one has to be. A claim that is absent or unreadable fulfils nothing.
+    """
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for claim, value in requirements:
+        wanted[claim].add(value)
+    for claim, values in wanted.items():
+        if claim == EMAIL_DOMAIN:
+            reason = _why_not_domain(documents, values)
+        else:
+            has_several = claim == roles_claim or re.split(r"[./:]", claim)[-1] in _SEVERAL
+            reason = _why_not(documents, claim, values, has_several=has_several)
+        if reason is not None:
+            return Unmet(claim, reason)
+    return None
+
+
+def is_told(requirement: Requirement, document: Mapping[str, Any]) -> bool:
+    """Tell whether a document says enough of a claim that no other document has to be asked."""
+    claim = "email" if requirement.claim == EMAIL_DOMAIN else requirement.claim
+    try:
+        value = claim_values.find(document, claim)
+    except Missing:
+        return False
+    is_scalar = isinstance(value, bool | int | str)
+    return is_scalar or not isinstance(claim_values.read(document, claim), Unreadable)
+
+
+def checked_email(documents: Documents) -> str | None:
+    """Return the e-mail address, if the document that tells it says that it was checked.
+
+    An address that was not checked may be somebody else's.
+    """
+    document = _about_email(documents)
+    email = document.get("email")
+    return email if isinstance(email, str) and document.get("email_verified") is True else None
+
+
+def _about_email(documents: Documents) -> Mapping[str, Any]:
+    return next((each for each in documents if each.get("email") is not None), {})
+
+
+def _why_not_domain(documents: Documents, domains: Collection[str]) -> str | None:
+    email = checked_email(documents)
+    if email is None:
+        return "not_verified" if _about_email(documents) else "absent"
+    local, _, host = email.rpartition("@")
+    is_address = local and "@" not in local
+    return None if is_address and urls.domain_name(host) in domains else _OTHER
+
+
+def _why_not(
+    documents: Documents, claim: str, values: Collection[str], *, has_several: bool
+) -> str | None:
+    """Return why a claim has none of the values, by the first document that can be read."""
+    reason = "absent"
+    for document in documents:
+        try:
+            value = claim_values.find(document, claim)
+        except Missing as missing:
+            reason = str(missing) if reason == "absent" else reason
+            continue
+        claimed = _claimed(document, claim, value, values, has_several=has_several)
+        if not claim_values.partial_of(claimed).isdisjoint(values):
+            return None
+        if not isinstance(claimed, Unreadable):
+            return _OTHER
+        reason = claimed.reason
+    return reason
+
+
+def _claimed(
+    document: Mapping[str, Any],
+    claim: str,
+    value: Any,
+    values: Collection[str],
+    *,
+    has_several: bool,
+) -> claim_values.Claimed:
+    """Return the values of a claim; a single value is compared whole, as JSON writes it.
+
+    Only what holds several by its nature is separated, and only at commas: in a name, a title or
+    the one group of an account there may be a blank, and the value beside it.
+    """
+    if isinstance(value, bool):
+        return frozenset(("true" if value else "false",))
+    if isinstance(value, int):
+        return frozenset((str(value),))
+    if isinstance(value, str) and not has_several:
+        return frozenset((value,))
+    claimed = claim_values.read(document, claim, values)
+    if isinstance(value, str) and "," not in value and not isinstance(claimed, Unreadable):
+        return frozenset((value.strip(),))
+    return claimed

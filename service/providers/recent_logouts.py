@@ -1,0 +1,103 @@
+"""Logouts at providers of the last minutes: one may arrive while its session is still beginning."""
+
+import asyncio
+
+from service.db import Database, Reader, Transaction
+from service.providers import used_answers
+
+_SECONDS = 900
+"""Longer than the provider's answer and the writer are waited for, and than an ID token is good."""
+
+
+class Newest:
+    """The number of the newest logout, asked for once for all who come back at the same time.
+
+    A browser comes back as often as it likes: this takes one connection to the database at most.
+    """
+
+    def __init__(self, db: Reader) -> None:
+        self._db = db
+        self._reading: asyncio.Task[int] | None = None
+
+    async def number(self) -> int:
+        """Return it. Raises DatabaseUnavailable."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(newest(self._db))
+        return await asyncio.shield(self._reading)
+
+
+async def newest(db: Reader) -> int:
+    """Return the number of the newest logout; 0 if there is none."""
+    row = await db.fetch_one("SELECT coalesce(max(id), 0) AS number FROM provider_logouts")
+    return int(row["number"]) if row else 0
+
+
+async def remember(
+    tx: Transaction,
+    provider: str,
+    *,
+    handle: str | None = None,
+    subject: str | None = None,
+    issued_at: int = 0,
+) -> None:
+    """Remember a logout, with what the provider says has ended."""
+    await tx.execute(
+        "INSERT INTO provider_logouts (provider, handle, subject, issued_at, until)"  # noqa: S608  # constants
+        f" VALUES (?, ?, ?, ?, {used_answers.NOW[tx.kind]} + {_SECONDS})",
+        (provider, handle, subject, issued_at),
+    )
+
+
+async def has_ended(
+    tx: Transaction,
+    provider: str,
+    *,
+    handle: str | None,
+    subject: str,
+    seen: int,
+    signed_in_at: int,
+) -> bool:
+    """Tell whether a session at a provider has ended before it could begin one of ours.
+
+    One that is named by its handle has ended, whenever that was said. All of a subject have, or one
+    that may be this one, if the provider said so after the sign-in, by its clock; in the same
+    second, if it was heard since the browser came back. `seen` is the newest logout from then,
+    `signed_in_at` the provider's time of the sign-in.
+    """
+    may_be_any = "" if handle is None else " AND handle IS NULL"
+    row = await tx.fetch_one(
+        "SELECT 1 FROM provider_logouts WHERE provider = ? AND handle = ?"  # noqa: S608  # constants
+        " AND (subject IS NULL OR subject = ?)"
+        " UNION ALL SELECT 1 FROM provider_logouts WHERE provider = ? AND subject = ?"
+        f" AND (issued_at > ? OR (issued_at = ? AND id > ?)){may_be_any} LIMIT 1",
+        (
+            *(provider, handle or "", subject),
+            *(provider, subject, signed_in_at, signed_in_at, seen),
+        ),
+    )
+    return row is not None
+
+
+async def is_known(db: Reader, provider: str, handle: str) -> bool:
+    """Tell whether a logout is remembered already, without taking the writer."""
+    row = await db.fetch_one(
+        "SELECT 1 FROM provider_logouts WHERE provider = ? AND handle = ? LIMIT 1",
+        (provider, handle),
+    )
+    return row is not None
+
+
+async def has_dead(db: Database, now: int) -> bool:
+    """Tell whether there is anything to prune, of answers that were used as well."""
+    if await used_answers.has_dead(db, now):
+        return True
+    row = await db.fetch_one(
+        f"SELECT 1 FROM provider_logouts WHERE until <= {used_answers.NOW[db.kind]} LIMIT 1"  # noqa: S608  # a constant
+    )
+    return row is not None
+
+
+async def prune(tx: Transaction, now: int) -> int:
+    """Forget what no sign-in can meet any more; return how many rows that were."""
+    dead = f"DELETE FROM provider_logouts WHERE until <= {used_answers.NOW[tx.kind]}"  # noqa: S608  # a constant
+    return await tx.execute(dead) + await used_answers.prune(tx, now)

@@ -1,0 +1,99 @@
+"""Which of our sessions a session at a provider opened, so that they end together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.db import Database, Transaction
+from service.revocation import events
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSession:
+    """A session at a provider.
+
+    `handle` is what the provider names it by when it ends it (never a ticket itself: its SHA-256),
+    None if it gave none; `hint` is what signing out there needs, '' for nothing.
+    """
+
+    provider: str
+    subject: str
+    handle: str | None = None
+    hint: str = field(default="", repr=False)
+
+
+async def opened(tx: Transaction, session: ProviderSession, claims: Mapping[str, Any]) -> None:
+    """Note that a session at a provider opened the session of `claims`."""
+    await tx.execute(
+        "INSERT INTO provider_sessions (sid, provider, handle, subject, user_id, hint, until)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            claims["sid"],
+            session.provider,
+            session.handle,
+            session.subject,
+            claims["id"],
+            session.hint,
+            claims["exp"],
+        ),
+    )
+
+
+async def behind(db: Database, sid: str) -> ProviderSession | None:
+    """Read which session at a provider opened a session of ours."""
+    row = await db.fetch_one(
+        "SELECT provider, subject, handle, hint FROM provider_sessions WHERE sid = ?", (sid,)
+    )
+    return None if row is None else ProviderSession(**row)
+
+
+async def known(db: Database, provider: str, handle: str) -> bool:
+    """Tell whether a session at a provider opened one of ours, without taking the writer."""
+    row = await db.fetch_one(
+        "SELECT 1 FROM provider_sessions WHERE provider = ? AND handle = ? LIMIT 1",
+        (provider, handle),
+    )
+    return row is not None
+
+
+async def end(
+    tx: Transaction, provider: str, *, handle: str | None = None, subject: str | None = None
+) -> int:
+    """End the sessions that a session at a provider opened, or all of a subject there.
+
+    Given both, both have to fit; but a session whose handle the provider never told could be the
+    one, and ends with its subject. Return how many that were.
+    """
+    if handle is None and subject is None:
+        return 0
+    conditions, parameters = ["provider = ?"], [provider]
+    if handle is not None:
+        conditions.append("handle = ?" if subject is None else "(handle = ? OR handle IS NULL)")
+        parameters.append(handle)
+    if subject is not None:
+        conditions.append("subject = ?")
+        parameters.append(subject)
+    rows = await tx.fetch_all(
+        "SELECT sid, until FROM provider_sessions WHERE " + " AND ".join(conditions),  # noqa: S608  # constants
+        parameters,
+    )
+    for row in rows:
+        await events.session_ended(tx, row["sid"], row["until"])
+        await forget(tx, row["sid"])
+    return len(rows)
+
+
+async def forget(tx: Transaction, sid: str) -> None:
+    """Forget where a session of ours came from, which has ended."""
+    await tx.execute("DELETE FROM provider_sessions WHERE sid = ?", (sid,))
+
+
+async def has_dead(db: Database, now: int) -> bool:
+    """Tell whether there is anything to prune."""
+    row = await db.fetch_one("SELECT 1 FROM provider_sessions WHERE until <= ? LIMIT 1", (now,))
+    return row is not None
+
+
+async def prune(tx: Transaction, now: int) -> int:
+    """Forget the sessions of ours whose tokens have expired; return how many rows that were."""
+    return await tx.execute("DELETE FROM provider_sessions WHERE until <= ?", (now,))

@@ -1,0 +1,32 @@
+"""The revocation feed in the database: its rows, and the notes of how far tokens reach."""
+
+from service.revocation.events.pages import Page, read
+from service.revocation.events.rows import (
+    DELETED,
+    has_dead,
+    holders_changed,
+    is_revoked,
+    is_user_revoked,
+    prune,
+    session_ended,
+    user_changed,
+    user_revoked,
+    version,
+)
+from service.tokens import lifetimes
+
+__all__ = [
+    "DELETED",
+    "Page",
+    "has_dead",
+    "holders_changed",
+    "is_revoked",
+    "is_user_revoked",
+    "lifetimes",
+    "prune",
+    "read",
+    "session_ended",
+    "user_changed",
+    "user_revoked",
+    "version",
+]

@@ -1,0 +1,244 @@
+"""Which tokens were taken back: in memory, fed by the database.
+
+Verifying costs two dictionary look-ups and no statement. Each process remembers the rows of the
+feed and looks for newer ones several times a second. A request in between is answered from
+memory, unless that is over a second old: then it catches up first, and past
+REVOCATION_MAX_STALENESS it fails closed. Memory forgets what the database has pruned, and nothing
+by the clock of this process.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from service import errors, users
+from service.audit import Actor
+from service.db import Database, Version, reason
+from service.providers import sessions
+from service.revocation import events
+from service.revocation.freshness import FRESH_SECONDS, Freshness
+from service.revocation.memory import Revoked, RevokedUser
+from service.system.clock import awake_or_asleep
+from service.telemetry import logs
+from service.tokens import lifetimes
+from service.tokens.tokens import Claims
+
+_T = TypeVar("_T")
+
+POLL_SECONDS = 0.2
+_ATTEMPT_SECONDS = 1.0
+_PAGE = 10_000
+
+
+class Revocation:
+    """The memory of one process. `ticks` are the seconds of a stopwatch."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        max_staleness: int,
+        ticks: Callable[[], float] = awake_or_asleep,
+    ) -> None:
+        self._database = database
+        self._max_staleness = max_staleness
+        self._freshness = Freshness(ticks)
+        self._revoked = Revoked()
+        self._seq = 0
+        self._version: Version | None = None
+        self.state = lifetimes.State()
+        self._learned: int | None = None  # the `not_before` with which all was read
+        self._attempt: asyncio.Task[None] | None = None
+
+    @property
+    def age(self) -> float:
+        """How long ago the feed was last known to be complete, in seconds."""
+        return self._freshness.age
+
+    @property
+    def seq(self) -> int:
+        """The `seq` of the newest row that is known here."""
+        return self._seq
+
+    def __len__(self) -> int:
+        """How many sessions and users are remembered."""
+        return len(self._revoked)
+
+    async def admit(self, claims: Claims) -> Claims:
+        """Return the claims of a verified token as they are now: with the fresh name and roles.
+
+        Raises TokenRevoked, TokenExpired, FeedStale, TokenInvalid if the token lives longer than
+        revocations, and DatabaseUnavailable if a changed user or a lifetime cannot be read.
+        """
+        if self._freshness.age > FRESH_SECONDS:
+            await self._ask_again()
+        if claims["exp"] - claims["iat"] > self.state.max_life:
+            await self._require_covered(claims)
+        changed = self._revoked.require_good(claims, self.state)
+        if changed is None:
+            return claims
+        fresh = await self._freshened(claims, changed)
+        self._revoked.require_good(claims, self.state)  # looking the user up takes time
+        return fresh
+
+    async def catch_up(self) -> None:
+        """Read what is new in the feed; join whoever is at it. Raises DatabaseUnavailable."""
+        if self._attempt is None or self._attempt.done():
+            self._attempt = asyncio.create_task(self._read())
+        await asyncio.shield(self._attempt)
+
+    async def catch_up_with_own(self) -> None:
+        """Know at once what this process has just committed; without this, the next poll tells."""
+        with contextlib.suppress(errors.DatabaseUnavailable):
+            if self._attempt is not None and not self._attempt.done():
+                await self.catch_up()  # it may have begun before the commit
+            await self.catch_up()
+
+    async def follow(self) -> None:
+        """Catch up for ever, several times a second; a database that is gone is waited for."""
+        gone = False
+        while True:
+            await self._database.changed(POLL_SECONDS)
+            try:
+                await self.catch_up()
+            except errors.DatabaseUnavailable as error:
+                if not gone:
+                    logs.event(
+                        "feed_lost", level=logs.WARNING, reason=reason(error.__cause__ or error)
+                    )
+                gone = True
+            except Exception as error:  # noqa: BLE001  # whatever it is, the feed is followed on
+                logs.unexpected(error)
+            else:
+                if gone:
+                    logs.event("feed_found")
+                gone = False
+
+    async def sign_out_session(self, claims: Claims) -> bool:
+        """End the session of a token, for every process; return whether that is a change.
+
+        Raises DatabaseUnavailable.
+        """
+        async with self._database.transaction() as tx:
+            is_new = await events.session_ended(tx, claims["sid"], claims["exp"])
+            await sessions.forget(tx, claims["sid"])
+        self._revoked.end_session(claims["sid"], claims["exp"])  # the feed will bring it again
+        return is_new
+
+    async def sign_out_user(self, by: Actor, claims: Claims) -> bool:
+        """End all sessions of the user of a token; return whether that is a change.
+
+        A token that was taken back while it waited for its turn ends nothing. Raises
+        DatabaseUnavailable, RoleMissing.
+        """
+        async with self._database.transaction() as tx:
+            if await events.is_revoked(tx, claims):
+                return False
+            version = await users.sign_out(tx, by, claims["id"])
+        self._revoked.revoke_user(claims["id"], version, 0)
+        return True
+
+    async def _require_covered(self, claims: Claims) -> None:
+        """Refuse a token that lives longer than revocations, unless its lifetime is new.
+
+        Another process notes a lifetime before it issues with it, so one look that begins now
+        finds it. Raises TokenInvalid, DatabaseUnavailable.
+        """
+        for _ in range(2):  # what is under way may have begun before the note
+            await self.catch_up()
+            if claims["exp"] - claims["iat"] <= self.state.max_life:
+                return
+        raise errors.TokenInvalid
+
+    async def _ask_again(self) -> None:
+        """Catch up before answering, once a second at most; then judge what is known by its age.
+
+        Twice, because what is under way may have begun before this machine, or only this process,
+        was asleep: then its answer is old, and its failure says nothing of the database.
+        """
+        for _ in range(2):
+            is_under_way = self._attempt is not None and not self._attempt.done()
+            if self._freshness.calls_for_asking(is_under_way=is_under_way):
+                with contextlib.suppress(errors.DatabaseUnavailable):
+                    await self.catch_up()
+        if self.age > self._max_staleness:
+            raise errors.FeedStale
+
+    async def _read(self) -> None:
+        """Read what is new, a page at a time: each has its deadline, and none is read twice."""
+        began = self._freshness.asked()
+        try:
+            version, before = await _in_time(events.version(self._database)), self._version
+            if version != before:
+                await self._read_pages(self._seq if version.is_later_than(before) else 0)
+        except errors.DatabaseUnavailable:
+            self._freshness.failed()
+            raise
+        self._version = version
+        self._freshness.answered(began)
+
+    async def _read_pages(self, since: int) -> None:
+        """Read what comes after `since`; all, of a database that may have lost its last rows.
+
+        When `not_before` rises, a backup may have been restored. Then all is read again, and of
+        users only that counts: a restored database gives the ids of others again.
+        """
+        learned, known, anew, rows_read = self._learned, dict[int, int](), None, _PAGE
+        while rows_read == _PAGE:
+            page = await _in_time(events.read(self._database.feed, since, _PAGE))
+            self._heed(page.state)
+            for row in page.rows:
+                (self._revoked if anew is None or row["kind"] == "session" else anew).apply(row)
+            if learned is None:
+                learned = self._learned = self.state.not_before
+            is_restored = learned != self.state.not_before
+            if is_restored:
+                learned, known, anew = self.state.not_before, self._revoked.versions(), Revoked()
+            if is_restored or page.newest < since:
+                since = 0
+                continue
+            rows_read, since = len(page.rows), page.rows[-1]["seq"] if page.rows else since
+            if anew is None:
+                self._seq = max(self._seq, since)  # what is read is not read twice
+        if anew is not None:
+            self._revoked.learn_again(known, anew)
+        self._seq, self._learned = page.newest, learned
+
+    def _heed(self, said: lifetimes.State) -> None:
+        """Learn what the database says of all tokens, and forget what it has pruned.
+
+        After a restore of a backup it says less than before: what ended stays ended.
+        """
+        before, self.state = self.state, said.after(self.state)
+        if self.state.pruned_until != before.pruned_until:
+            self._revoked.forget(self.state)
+
+    async def _freshened(self, claims: Claims, user: RevokedUser) -> Claims:
+        """Look the user up once, however many ask, and remember it until the next change.
+
+        `ver` is the change that is known here, not the newest: a token that is exchanged for one
+        with the newest would outlive a revocation that has not been read yet.
+        """
+        version = user.changed_below
+        if user.fresh is None:
+            user.fresh = asyncio.ensure_future(users.by_id(self._database, claims["id"]))
+        looking = user.fresh
+        try:
+            found = await asyncio.shield(looking)
+        except errors.DatabaseUnavailable:
+            if user.fresh is looking:
+                user.fresh = None
+            raise
+        if found is None or found["disabled"]:
+            raise errors.TokenRevoked
+        fresh = {name: found[name] for name in ("username", "roles")}
+        return {**claims, **fresh, "ver": min(version, found["version"])}
+
+
+async def _in_time(asked: Awaitable[_T]) -> _T:
+    try:
+        async with asyncio.timeout(_ATTEMPT_SECONDS):
+            return await asked
+    except TimeoutError as error:
+        raise errors.DatabaseUnavailable from error

@@ -1,0 +1,101 @@
+"""What one process remembers of the revocation feed: sessions that ended, users that changed."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from service import errors, users
+from service.db import Row
+from service.tokens.lifetimes import State
+from service.tokens.tokens import Claims
+
+
+@dataclass(slots=True)
+class RevokedUser:
+    """What the feed says of one user's tokens, by their `ver`; `until` as in the feed."""
+
+    revoked_below: int = 0
+    changed_below: int = 0
+    until: int = 0
+    fresh: asyncio.Future[users.User | None] | None = field(default=None, repr=False)
+
+
+class Revoked:
+    """The rows of the feed, by session and by user."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, int] = {}
+        self.users: dict[int, RevokedUser] = {}
+
+    def __len__(self) -> int:
+        """How many sessions and users are remembered."""
+        return len(self.sessions) + len(self.users)
+
+    def apply(self, row: Row) -> None:
+        """Remember a row of the feed; one that is known already changes nothing."""
+        if row["kind"] == "session":
+            self.end_session(row["sid"], row["until"])
+        elif row["kind"] == "revoked":
+            self.revoke_user(row["user_id"], row["version"], row["until"])
+        else:
+            user = self.users.setdefault(row["user_id"], RevokedUser())
+            if row["version"] > user.changed_below:
+                user.changed_below = row["version"]
+                user.fresh = None
+            user.until = max(user.until, row["until"])
+
+    def end_session(self, sid: str, until: int) -> None:
+        """Remember that a session has ended."""
+        self.sessions[sid] = max(until, self.sessions.get(sid, 0))
+
+    def revoke_user(self, user_id: int, version: int, until: int) -> None:
+        """Remember that the user's tokens with a `ver` below `version` are taken back."""
+        user = self.users.setdefault(user_id, RevokedUser())
+        user.revoked_below = max(user.revoked_below, version)
+        user.until = max(user.until, until)
+
+    def require_good(self, claims: Claims, state: State) -> RevokedUser | None:
+        """Refuse a token that was taken back; return its user if it has old roles or an old name.
+
+        Raises TokenRevoked, TokenExpired.
+        """
+        if claims["exp"] <= state.pruned_until:
+            raise errors.TokenExpired  # whatever this clock reads: revocations of it may be gone
+        if claims["sid"] in self.sessions:
+            raise errors.TokenRevoked
+        began = claims["auth_time"] if "auth_time" in claims else claims["iat"]
+        if began < state.not_before:
+            raise errors.TokenRevoked
+        user = self.users.get(claims["id"])
+        if user is None:
+            return None
+        if claims["ver"] < user.revoked_below:
+            raise errors.TokenRevoked
+        return user if claims["ver"] < user.changed_below else None
+
+    def versions(self) -> dict[int, int]:
+        """Return below which version the tokens of each user are taken back."""
+        return {key: user.revoked_below for key, user in self.users.items()}
+
+    def learn_again(self, before: Mapping[int, int], said: "Revoked") -> None:
+        """Know of users only what is `said`, and what this process has done since `before`.
+
+        All users that there are are said: a restored database gives numbers of lost rows again, so
+        some may look known. Tokens that other rows concerned are refused, since all sessions have
+        ended. The sessions are remembered while they are read.
+        """
+        for key, revoked_below in before.items():
+            user = self.users.get(key)
+            if user is not None and user.revoked_below == revoked_below:
+                del self.users[key]
+        for key, user in said.users.items():
+            mine = self.users.setdefault(key, user)
+            mine.revoked_below = max(mine.revoked_below, user.revoked_below)
+            mine.changed_below = max(mine.changed_below, user.changed_below)
+            mine.until = max(mine.until, user.until)
+
+    def forget(self, state: State) -> None:
+        """Forget what the database has pruned."""
+        is_dead = state.is_dead
+        self.sessions = {sid: until for sid, until in self.sessions.items() if not is_dead(until)}
+        self.users = {key: user for key, user in self.users.items() if not is_dead(user.until)}

@@ -1,0 +1,130 @@
+"""The queries of lists."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, StringConstraints
+
+from service import audit, errors, users
+from service.parsing import strict_json
+from service.schemas.base import ID, Strict, printable, read
+
+_LIMIT = 50
+_MAX_LIMIT = 200
+_MAX_ID = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which entries of the audit: those before an id, of one user, of one action."""
+
+    limit: int
+    before: int | None
+    user: int | None
+    action: str | None
+
+
+def _limit(text: str) -> str:
+    if not ID.fullmatch(text) or int(text) > _MAX_LIMIT:
+        raise ValueError(f"has to be a number from 1 to {_MAX_LIMIT}")
+    return text
+
+
+def _number(text: str) -> str:
+    if not ID.fullmatch(text):
+        raise ValueError("has to be the id of a user")
+    return text
+
+
+def _one_of(*words: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"has to be one of {', '.join(words)}")
+        return text
+
+    return AfterValidator(check)
+
+
+_SORTS = tuple(way + column for column in users.SORTS for way in ("", "-"))
+
+
+class _Page(Strict):
+    limit: Annotated[str, AfterValidator(_limit)] = str(_LIMIT)
+    cursor: Annotated[str, StringConstraints(max_length=1000)] | None = None
+
+
+class _Users(_Page):
+    q: (
+        Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(printable)]
+        | None
+    ) = None
+    role: Annotated[str, StringConstraints(max_length=64), AfterValidator(printable)] | None = None
+    disabled: Annotated[str, _one_of("true", "false")] | None = None
+    sort: Annotated[str, _one_of(*_SORTS)] = "username"
+
+
+class _Audit(_Page):
+    user: Annotated[str, AfterValidator(_number)] | None = None
+    action: Annotated[str, _one_of(*get_args(audit.Action))] | None = None
+
+
+def user_query(given: Mapping[str, object]) -> users.Query:
+    """Return which users are asked for. Raises ValidationError."""
+    asked = read(_Users, given)
+    sort = asked.sort.removeprefix("-")
+    kind = int if sort == "id" else str
+    place = _place(asked.cursor, sort, kind)
+    return users.Query(
+        limit=int(asked.limit),
+        q=asked.q,
+        role=asked.role,
+        disabled=None if asked.disabled is None else asked.disabled == "true",
+        sort=sort,
+        descending=asked.sort.startswith("-"),
+        after=None if place is None else (place[0], place[1]),
+    )
+
+
+def audit_query(given: Mapping[str, object]) -> AuditQuery:
+    """Return which entries of the audit are asked for. Raises ValidationError."""
+    asked = read(_Audit, given)
+    place = _place(asked.cursor, "audit")
+    return AuditQuery(
+        limit=int(asked.limit),
+        before=None if place is None else place[0],
+        user=None if asked.user is None else int(asked.user),
+        action=asked.action,
+    )
+
+
+def nothing(given: Mapping[str, object]) -> None:
+    """Return nothing where nothing can be asked. Raises ValidationError."""
+    read(Strict, given)
+
+
+def cursor(*place: str | int) -> str:
+    """Write a place in a list, its name first, as a word that only this file reads."""
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).rstrip(b"=").decode()
+
+
+def _place(text: str | None, name: str, *kinds: type) -> list[Any] | None:
+    """Return what `cursor` wrote after the list's name: values of `kinds`, then an id."""
+    if text is None:
+        return None
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        place = strict_json.loads(base64.b64decode(padded, b"-_", validate=True))
+    except ValueError:
+        place = None
+    is_ours = isinstance(place, list) and [type(part) for part in place] == [str, *kinds, int]
+    if not is_ours or place[0] != name or abs(place[-1]) >= _MAX_ID or not _fits(place[1]):
+        message = "has to be the one that the Link of a page of this list named"
+        raise errors.ValidationError(errors=[{"attribute": "cursor", "message": message}])
+    return list(place[1:])
+
+
+def _fits(value: str | int) -> bool:
+    return "\0" not in value if isinstance(value, str) else abs(value) < _MAX_ID

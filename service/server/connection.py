@@ -1,0 +1,180 @@
+"""A client's connection: the headers that every answer carries, and its line in the log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from time import perf_counter
+from typing import Any, cast
+
+from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp.helpers import rfc822_formatted_time
+
+from service import errors, middleware
+from service.server import framing, refused_requests
+from service.telemetry import logs
+from service.telemetry.metrics import Metrics
+from service.web import context
+from service.web.cached_response import Repeated, written
+
+_Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+_ALLOW = ", ".join(sorted(refused_requests.METHODS))
+_LAST_ANSWER_SECONDS = 1.0
+
+
+class Connection(framing.FramedHandler):
+    """Every answer leaves through here; the last one closes the connection.
+
+    What aiohttp refuses before any middleware is answered here too: its own answers and log lines
+    repeat what the client sent, cookies included.
+    """
+
+    __slots__ = ("_life", "_metrics", "_stamp")
+
+    def __init__(
+        self,
+        server: web.Server,
+        stamp: middleware.Stamp,
+        metrics: Metrics,
+        life: context.Life,
+        **options: Any,
+    ) -> None:
+        super().__init__(server, **options)
+        self._stamp = stamp
+        self._metrics = metrics
+        self._life = life
+
+    def _handle_request(
+        self, request: web.BaseRequest, start_time: float | None, request_handler: _Handler
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        """Refuse what no route is asked about; `request_handler` may be what the parser refused."""
+        if (
+            request_handler is self._request_handler
+            and refused_requests.refusal(request) is not None
+        ):
+            request_handler = self._refuse
+        return super()._handle_request(request, start_time, request_handler)
+
+    async def _refuse(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer what is refused whatever it asks for."""
+        response = _problem(refused_requests.refusal(request) or 400)
+        if request.version != HttpVersion11:
+            # No status line of ours has version 0.9. `version` is kept here once it is read.
+            request._cache["version"] = HttpVersion10  # noqa: SLF001
+        if response.status == 405:
+            response.headers["Allow"] = _ALLOW
+        response.force_close()
+        return response
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002
+    ) -> web.StreamResponse:
+        """Answer what the parser refused (400), or what failed outside the middlewares (500)."""
+        if status >= 500:
+            logs.event(
+                "error", level=logs.ERROR, id=context.call(request).id, kind=type(exc).__name__
+            )
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer is on its way already")
+        response = _problem(status)
+        response.force_close()
+        return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; what aiohttp raised itself (404, 405, 417) is made ours first."""
+        is_last = self._life.closing or self.is_last(request)
+        # The first test is the quick one: nearly all answers of ours are of that very class.
+        if type(resp) is not web.Response:
+            if isinstance(resp, Repeated):
+                if not is_last and request.keep_alive and request.version is HttpVersion11:
+                    sent = self._repeat(request, resp)
+                    if self._paused:  # the client reads slower than it asks
+                        await self._drain_helper()
+                    self.answered()
+                    return sent
+                resp = resp.ordinary()
+            elif isinstance(resp, web.HTTPException):
+                resp = middleware.refuse(cast("web.Request", request), middleware.from_http(resp))
+        self._stamp(request, resp)
+        if is_last:
+            resp.force_close()
+            self.answer_last(request)
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self.answered()
+
+    def _repeat(self, request: web.BaseRequest, resp: Repeated) -> tuple[Repeated, bool]:
+        """Send an answer that has been written before; only its id and its date are new."""
+        block = resp.block
+        if block is None:
+            block = resp.block = self._block(request, resp)
+        own = f"X-Request-ID: {context.call(request).id}\r\nDate: {rfc822_formatted_time()}\r\n\r\n"
+        transport = self.transport
+        is_gone = transport is None or transport.is_closing()
+        if transport is not None and not is_gone:
+            transport.write(block + own.encode("ascii"))
+        self.log_access(request, resp, None)
+        return resp, is_gone
+
+    def _block(self, request: web.BaseRequest, resp: Repeated) -> bytes:
+        once = resp.ordinary()
+        self._stamp(request, once)
+        del once.headers["X-Request-ID"]
+        once.headers["Content-Length"] = "0"
+        return written(once.status, once.reason or "OK", once.headers)
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  # aiohttp's
+        """Wait `timeout` seconds for the request in flight; then a second for its answer.
+
+        aiohttp (3.14) waits twice as long, for a client that does not read too.
+        """
+        whole = None if timeout is None else timeout + _LAST_ANSWER_SECONDS
+        try:
+            async with asyncio.timeout(whole):
+                await super().shutdown(timeout)
+        except TimeoutError:
+            if self._task_handler is not None:
+                self._task_handler.cancel()
+            self.hang_up()
+
+    def log_access(
+        self,
+        request: web.BaseRequest,
+        response: web.StreamResponse,
+        time: float | None,  # noqa: ARG002
+    ) -> None:
+        """Write one line and count one answer; aiohttp calls this when the answer is sent."""
+        # What the parser refused has no match, and began with its answer.
+        match_info = getattr(request, "_match_info", None)
+        resource = None if match_info is None else match_info.route.resource
+        route = "unknown" if resource is None else resource.canonical
+        method = request.method if request.method in refused_requests.METHODS else "OTHER"
+        call = context.call(request)
+        seconds = perf_counter() - call.started
+        self._metrics.answered(method, route, response.status, seconds)
+        logs.answered(
+            method=method,
+            # Never the query: it may hold what nobody else should read.
+            path=request.path if resource is None or "{" in route else route,
+            status=response.status,
+            seconds=seconds,
+            user=None if call.claims is None else call.claims["username"],
+            client=request.remote
+            if match_info is None
+            else context.client_name(cast("web.Request", request)),
+            id=call.id,
+        )
+
+
+def _problem(status: int) -> web.Response:
+    problem = errors.BY_STATUS.get(status, errors.BadRequest)()
+    return web.Response(
+        status=problem.status,
+        body=errors.as_json(problem),
+        headers={"Content-Type": errors.CONTENT_TYPE},
+    )

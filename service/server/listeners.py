@@ -1,0 +1,73 @@
+"""The listening sockets of a process, and every connection that comes through them."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable
+
+from service.server import syn_filter
+from service.telemetry import logs
+
+BACKLOG = 1024
+_AT_ONCE = 64
+_AGAIN_SECONDS = 1.0
+
+
+class Listeners:
+    """Some listening sockets that do not block, and `serve`, which makes what serves a connection.
+
+    uvloop (0.23) accepts one connection of a socket in each round of its loop. In a round all who
+    are connected may ask something, so a newcomer behind others in the queue would wait for long.
+    Here up to 64 are accepted in a round.
+    """
+
+    def __init__(
+        self, sockets: Iterable[socket.socket], serve: Callable[[], asyncio.Protocol]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sockets = list(sockets)
+        self._serve = serve
+        self._beginning: set[asyncio.Task[object]] = set()
+        for listener in self._sockets:
+            self._resume(listener)
+
+    def overlook_newcomers(self) -> None:
+        """Let nobody new into the queues; who is there already is accepted."""
+        for listener in self._sockets:
+            syn_filter.overlook_newcomers(listener.fileno())
+
+    async def close(self) -> None:
+        """Accept all who are in the queues, and close the sockets."""
+        for listener in self._sockets:
+            self._loop.remove_reader(listener)
+            self._accept(listener, BACKLOG + 1)
+            self._loop.remove_reader(listener)
+            listener.close()
+        self._sockets.clear()
+        if self._beginning:
+            await asyncio.wait(self._beginning)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener in self._sockets:
+            self._loop.add_reader(listener, self._accept, listener, _AT_ONCE)
+
+    def _accept(self, listener: socket.socket, most: int) -> None:
+        for _ in range(most):
+            try:
+                accepted, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptor or no memory is left
+                logs.event("accept_failed", level=logs.ERROR, reason=str(error.strerror))
+                self._loop.remove_reader(listener)
+                self._loop.call_later(_AGAIN_SECONDS, self._resume, listener)
+                return
+            accepted.setblocking(False)  # noqa: FBT003  # its only argument
+            task = self._loop.create_task(self._begin(accepted))
+            self._beginning.add(task)
+            task.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, accepted: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._serve, accepted)
+        except OSError:  # it is gone already
+            accepted.close()

@@ -1,0 +1,72 @@
+"""Who calls: the bearer token if there is one, else the cookie."""
+
+import re
+
+from aiohttp import web
+
+from service import errors
+from service.session.browser import may_come_from_another_site, sends_cookie
+from service.tokens.tokens import Claims
+from service.web import context, cookies
+
+_BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE | re.DOTALL)
+
+
+def credential(request: web.Request) -> str:
+    """Return the caller's token: the bearer token if there is one, else the cookie.
+
+    Raises CredentialsMissing, CookieAmbiguous, AuthorizationAmbiguous.
+    """
+    token = bearer_token(request)
+    if token is None:
+        name = request.app[context.CONFIG].cookie_name
+        token = cookies.read(request.headers.getall("Cookie", ()), name)
+    if token is None:
+        raise errors.CredentialsMissing
+    return token
+
+
+async def identify(request: web.Request, token: str) -> Claims:
+    """Return the claims of a caller's token, with the present name and roles of the user.
+
+    Raises what Tokens.verify and Revocation.admit raise.
+    """
+    app = request.app
+    return await app[context.REVOCATION].admit(app[context.TOKENS].verify(token))
+
+
+def require_role(claims: Claims, role: str) -> None:
+    """Check that a caller has a role. Raises RoleMissing."""
+    if all(held["role"] != role for held in claims["roles"]):
+        raise errors.RoleMissing
+
+
+async def identify_if_any(request: web.Request) -> Claims | None:
+    """Return the caller's claims on an open page, where a bad credential means signed out."""
+    try:
+        return await identify(request, credential(request))
+    except errors.Unauthenticated:
+        return None
+
+
+async def is_signed_out(request: web.Request) -> bool:
+    """Tell whether there is surely no session: also none whose cookie a browser keeps back."""
+    if await identify_if_any(request) is not None:
+        return False
+    return sends_cookie(request) or not may_come_from_another_site(request)
+
+
+def bearer_token(request: web.Request) -> str | None:
+    """Return the bearer token (RFC 6750 section 2.1), or None; other schemes are not ours.
+
+    Raises AuthorizationAmbiguous when there are several headers and one is ours.
+    """
+    lines = request.headers.getall("Authorization", ())
+    if not lines:
+        return None
+    ours = [match for line in lines if (match := _BEARER.fullmatch(line.strip(" ")))]
+    if not ours:
+        return None
+    if len(lines) > 1:
+        raise errors.AuthorizationAmbiguous
+    return ours[0][1] or ""

@@ -1,0 +1,79 @@
+"""Ending a session, here and at the provider that it came from."""
+
+from urllib.parse import urljoin
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from service import errors
+from service.parsing import urls
+from service.providers import sessions
+from service.providers.sessions import ProviderSession
+from service.session import cookie, loop_guard
+from service.session.authenticate import identify_if_any
+from service.session.browser import next_address, sends_cookie
+from service.telemetry import logs
+from service.tokens.tokens import Claims
+from service.web import accept, context
+
+
+async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Response:
+    """End the session, here and in every copy of its tokens; clear the cookie, lead on to `next`.
+
+    With `everywhere`, end all sessions of the user. Raises DatabaseUnavailable: then the session
+    goes on, and the cookie stays.
+    """
+    claims = await identify_if_any(request)
+    location = next_address(request)
+    if claims is not None:
+        came_from = await _provider_session(request, claims)
+        feed = request.app[context.REVOCATION]
+        if everywhere:
+            is_new = await feed.sign_out_user(context.actor(request, claims), claims)
+        else:
+            is_new = await feed.sign_out_session(claims)
+        scope = "everywhere" if everywhere else "session"
+        if is_new:
+            who = {"user": claims["username"], "sid": claims["sid"]}
+            context.log(request, "sign_out", **who, scope=scope)
+        if came_from is not None:
+            location = await _by_way_of(request, came_from, location)
+    clears = request.method != "GET" or sends_cookie(request)
+    headers = cookie.set_cookie(request, "", 0) if clears else CIMultiDict()
+    if any(loop_guard.NAME in line for line in request.headers.getall("Cookie", ())):
+        secure = request.app[context.CONFIG].cookie_secure
+        headers.add("Set-Cookie", loop_guard.forget(secure=secure))
+    page = "leaving.html" if _is_stopped_by_policy(request, location) else None
+    return cookie.move_on(request, location, headers, page=page)
+
+
+async def _provider_session(request: web.Request, claims: Claims) -> ProviderSession | None:
+    """Return the session at a provider that opened this one, if providers are on."""
+    if not request.app[context.PROVIDERS]:
+        return None
+    return await sessions.behind(request.app[context.DATABASE], claims["sid"])
+
+
+async def _by_way_of(request: web.Request, came_from: ProviderSession, location: str) -> str:
+    """Return where signing out at the provider begins, or `location` where one cannot."""
+    provider = request.app[context.PROVIDERS].get(came_from.provider)
+    if provider is None:
+        return location
+    back = urljoin(request.app[context.CONFIG].public_url, location)
+    try:
+        return await provider.leave(came_from, back) or location
+    except errors.Problem as problem:
+        context.log(request, "provider_not_left", level=logs.WARNING, code=problem.code)
+        return location
+
+
+def _is_stopped_by_policy(request: web.Request, location: str) -> bool:
+    """Tell whether a browser would not follow a redirect: our policy says where forms may lead.
+
+    A link may lead anywhere. An OpenID provider is not in the policy: it leads on to other sites.
+    """
+    if request.method != "POST" or location.startswith("/"):
+        return False
+    config = request.app[context.CONFIG]
+    is_listed = urls.origin_of(location) in {config.public_url, *config.form_origins}
+    return not is_listed and accept.prefers_html(request.headers)

@@ -1,0 +1,1 @@
+"""The operating system: clocks, files and their owners, file descriptors."""

@@ -1,0 +1,232 @@
+"""What Prometheus may ask: counters and gauges, added up over the processes of one server."""
+
+import asyncio
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+import orjson
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from service import __version__
+from service.limits.budgets import Pace
+from service.telemetry.shared_memory import Board
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PUBLISH_SECONDS = 1
+TEXTS_PER_SECOND = 20
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+@dataclass
+class Figures:
+    """Plain numbers: one thread counts, and the library's locks cost."""
+
+    within: dict[tuple[str, str, int], list[int]] = field(default_factory=dict)
+    """By method, route and status: how many answers within each bucket."""
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """By route: those of all answers in sum."""
+    sign_ins: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    closed: Counter[str] = field(default_factory=Counter)
+    """Connections that were closed to keep a bound, by the reason."""
+    restarts: int = 0
+    """How many workers were begun again."""
+    gauges: dict[str, float] = field(default_factory=dict)
+    """What is now. Of several processes the greatest counts."""
+
+    def add(self, other: "Figures") -> None:
+        """Count in what another process has counted."""
+        for key, within in other.within.items():
+            before = self.within.get(key, [0] * len(within))
+            self.within[key] = [a + b for a, b in zip(before, within, strict=True)]
+        for route, seconds in other.seconds.items():
+            self.seconds[route] += seconds
+        self.sign_ins.update(other.sign_ins)
+        self.refusals.update(other.refusals)
+        self.closed.update(other.closed)
+        self.restarts += other.restarts
+        for name, value in other.gauges.items():
+            self.gauges[name] = max(value, self.gauges.get(name, value))
+
+    def as_text(self) -> bytes:
+        """Return all of it as a text for another process."""
+        return orjson.dumps({**vars(self), "within": list(self.within.items())})
+
+    @classmethod
+    def of_text(cls, text: bytes) -> "Figures":
+        """Return what `as_text` wrote; nothing at all for an empty text."""
+        if not text:
+            return cls()
+        found = orjson.loads(text)
+        within = {(method, route, status): n for (method, route, status), n in found["within"]}
+        return cls(
+            within,
+            defaultdict(float, found["seconds"]),
+            Counter(found["sign_ins"]),
+            Counter(found["refusals"]),
+            Counter(found["closed"]),
+            found["restarts"],
+            found["gauges"],
+        )
+
+
+class Metrics:
+    """What one process counts. With a `board`, what the others have counted is shown as well.
+
+    What stands at its `place` is what a process before it had counted: it goes on from there, so
+    that no counter ever falls while the server runs.
+    """
+
+    def __init__(self, *, bypass_enabled: bool, board: Board | None = None, place: int = 0) -> None:
+        self._board = board
+        self._place = place
+        self._own = Figures() if board is None else Figures.of_text(board.read(place))
+        self._own.gauges = {"bypass_enabled": bypass_enabled, "keys_file_bad": 0}
+        self._watched: dict[str, Callable[[], float]] = {}
+        self._texts = Pace(TEXTS_PER_SECOND, burst=TEXTS_PER_SECOND, patience=0, held=0)
+        self._recent = b""
+
+    def watch_feed(self, size: Callable[[], float], age: Callable[[], float]) -> None:
+        """Show how many live revocations are remembered, and how old that knowledge is."""
+        self._watched |= {"revocations": size, "feed_age_seconds": age}
+
+    def watch(self, gauge: str, value: Callable[[], float]) -> None:
+        """Show a value as it is when the figures are asked for."""
+        self._watched[gauge] = value
+
+    def closed(self, reason: str) -> None:
+        """Count one connection that was closed to keep a bound."""
+        self._own.closed[reason] += 1
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer. `route` is the pattern of the path, never the path itself."""
+        key = (method, route, status)
+        within = self._own.within.get(key)
+        if within is None:
+            within = self._own.within[key] = [0] * (len(_BUCKETS) + 1)
+        within[bisect_left(_BUCKETS, seconds)] += 1
+        self._own.seconds[route] += seconds
+
+    def signed_in(self, method: str) -> None:
+        """Count one sign-in."""
+        self._own.sign_ins[method] += 1
+
+    def refused(self, code: str) -> None:
+        """Count one refusal."""
+        self._own.refusals[code] += 1
+
+    def restarted(self) -> None:
+        """Count one worker that was begun again."""
+        self._own.restarts += 1
+
+    def keys_file(self, fault: str | None) -> None:
+        """Note whether the file of keys is bad: it is if it has a fault."""
+        self._own.gauges["keys_file_bad"] = fault is not None
+
+    def publish(self) -> None:
+        """Leave for the other processes what this one has counted."""
+        if self._board is not None:
+            self._board.write(self._place, self._now().as_text())
+
+    async def keep_publishing(self) -> None:
+        """Publish once a second, for ever."""
+        while self._board is not None:
+            self.publish()
+            await asyncio.sleep(_PUBLISH_SECONDS)
+
+    def recent_text(self) -> bytes:
+        """Return the text as it is, or for those who ask too often, as it was a moment ago."""
+        if self._texts.is_free():
+            self._recent = self.text()
+        return self._recent
+
+    def text(self) -> bytes:
+        """Return the exposition format that CONTENT_TYPE names."""
+        total = Figures()
+        total.add(self._now())
+        if self._board is not None:
+            for text in self._board.others(self._place):
+                total.add(Figures.of_text(text))
+        registry = CollectorRegistry()
+        registry.register(_Shown(total))
+        return generate_latest(registry)
+
+    def _now(self) -> Figures:
+        for name, value in self._watched.items():
+            self._own.gauges[name] = value()
+        return self._own
+
+
+class _Shown(Collector):
+    """Figures, as the library wants them."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._figures
+        yield from self._answers()
+        yield _counter("latchkey_sign_ins", "Sign-ins, by method", "method", figures.sign_ins)
+        yield _counter("latchkey_refusals", "Refused requests, by code", "code", figures.refusals)
+        yield _counter(
+            "latchkey_connections_closed",
+            "Connections closed to keep a bound, by reason: head, body, unread, room, busy",
+            "reason",
+            figures.closed,
+        )
+        yield CounterMetricFamily(
+            "latchkey_worker_restarts", "Workers that were begun again", figures.restarts
+        )
+        version = GaugeMetricFamily("latchkey_build_info", "The version", labels=["version"])
+        version.add_metric([__version__], 1)
+        yield version
+        for name, value in figures.gauges.items():
+            yield GaugeMetricFamily(f"latchkey_{name}", _GAUGES[name], value)
+
+    def _answers(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "latchkey_requests", "Answered requests", labels=["method", "route", "status"]
+        )
+        times = HistogramMetricFamily(
+            "latchkey_request_seconds",
+            "From the request's last header to the answer's last byte",
+            labels=["route"],
+        )
+        by_route: dict[str, list[int]] = {}
+        for (method, route, status), within in self._figures.within.items():
+            requests.add_metric([method, route, str(status)], sum(within))
+            before = by_route.get(route, [0] * len(within))
+            by_route[route] = [a + b for a, b in zip(before, within, strict=True)]
+        bounds = [*map(floatToGoString, _BUCKETS), "+Inf"]
+        for route, within in by_route.items():
+            buckets = list(zip(bounds, accumulate(within), strict=True))
+            times.add_metric([route], buckets, self._figures.seconds[route])
+        yield requests
+        yield times
+
+
+_GAUGES = {
+    "bypass_enabled": "1 if the development sign-in is on",
+    "keys_file_bad": "1 if the file of keys has become bad; the keys from before are in use",
+    "connections": "Open connections of clients",
+    "revocations": "Sessions and users remembered",
+    "feed_age_seconds": "How long ago the feed was known to be complete",
+}
+
+
+def _counter(name: str, meaning: str, label: str, counts: Counter[str]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=[label])
+    for word, count in counts.items():
+        family.add_metric([word], count)
+    return family

@@ -1,0 +1,56 @@
+"""Sealed values: what a browser keeps for us for a while, and can neither read nor change."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from service.keys import KeyRing
+from service.tokens import jws
+
+_TEXT = re.compile(r"[A-Za-z0-9_-]{1,8192}", re.ASCII)
+
+
+class Seals:
+    """Seals by a key derived from the root that signs, opens by those of all roots of the ring.
+
+    So every replica opens what another sealed, and rotating keys loses nothing. What was sealed for
+    one purpose cannot be opened for another. `clock` says seconds since 1970.
+    """
+
+    def __init__(self, keys: KeyRing, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self.use(keys)
+
+    def use(self, keys: KeyRing) -> None:
+        """Seal and open with these keys from now on."""
+        self._keys = keys
+
+    def now(self) -> int:
+        """Return the time in seconds since 1970."""
+        return int(self._clock())
+
+    def seal(self, purpose: str, value: Any) -> str:
+        """Return a value of JSON as a text that fits into a cookie."""
+        data = orjson.dumps(value)
+        sealed = self._fernet(purpose).encrypt_at_time(data, self.now())
+        return sealed.rstrip(b"=").decode()
+
+    def open(self, purpose: str, text: str, *, seconds: int) -> Any | None:
+        """Return what was sealed at most `seconds` ago for this purpose; None for all else."""
+        if not _TEXT.fullmatch(text):  # the library reads over what is not of its alphabet
+            return None
+        padded = text + "=" * (-len(text) % 4)
+        try:
+            data = self._fernet(purpose).decrypt_at_time(padded, seconds, self.now())
+        except (InvalidToken, ValueError):
+            return None
+        return orjson.loads(data)
+
+    def _fernet(self, purpose: str) -> MultiFernet:
+        """Derive the keys of a purpose. There is one for each attempt: none is remembered."""
+        keys = self._keys.sealing(purpose)
+        return MultiFernet([Fernet(jws.encode(key) + b"=") for key in keys])

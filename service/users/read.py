@@ -1,0 +1,119 @@
+"""Reading users and roles, one at a time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.db import Database, Row, Transaction
+from service.errors import RoleNotFound, UserNotFound
+from service.users.names import ROLE, canonical
+
+User = dict[str, Any]
+_NAMES = 500  # how many a statement asks for
+
+COLUMNS = "u.id, u.username, u.name, u.email, u.disabled, u.version, u.created_at, u.updated_at"
+WITH_ROLES = "LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id"
+
+_SELECT = f"SELECT {COLUMNS}, r.id AS role_id, r.role FROM users u {WITH_ROLES}"  # noqa: S608
+_BY_USERNAME = f"{_SELECT} WHERE u.username = ? ORDER BY r.id"
+_BY_ID = f"{_SELECT} WHERE u.id = ? ORDER BY r.id"
+_ROLES = """
+SELECT r.id, r.role, count(ur.user_id) AS users FROM roles r
+LEFT JOIN user_roles ur ON ur.role_id = r.id
+"""
+
+
+async def by_username(db: Database | Transaction, username: str) -> User | None:
+    """Read one user with its roles, in one query. `username` is canonical."""
+    users = fold(await db.fetch_all(_BY_USERNAME, (username,)))
+    return users[0] if users else None
+
+
+async def by_id(db: Database | Transaction, user_id: int) -> User | None:
+    """Read one user with its roles, in one query."""
+    users = fold(await db.fetch_all(_BY_ID, (user_id,)))
+    return users[0] if users else None
+
+
+async def get(db: Database | Transaction, username: str) -> User:
+    """Read one user with its roles. Raises UserNotFound, UsernameInvalid."""
+    name = canonical(username)
+    user = await by_username(db, name)
+    if user is None:
+        raise UserNotFound(f"There is no user {name}. `user list` shows them all.")
+    return user
+
+
+async def require(db: Database | Transaction, user_id: int) -> User:
+    """Read one user with its roles. Raises UserNotFound."""
+    user = await by_id(db, user_id)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+async def list_roles(db: Database | Transaction) -> list[Row]:
+    """Read all roles, `{"id", "role", "users"}`, with how many users have each."""
+    return await db.fetch_all(f"{_ROLES} GROUP BY r.id, r.role ORDER BY r.role")
+
+
+async def role_ids(db: Database | Transaction) -> dict[str, int]:
+    """Read the ids of all roles, by name."""
+    rows = await db.fetch_all("SELECT id, role FROM roles")
+    return {row["role"]: row["id"] for row in rows}
+
+
+async def role_by_id(db: Database | Transaction, role_id: int) -> Row:
+    """Read one role, `{"id", "role"}`. Raises RoleNotFound."""
+    row = await db.fetch_one("SELECT id, role FROM roles WHERE id = ?", (role_id,))
+    if row is None:
+        raise RoleNotFound
+    return row
+
+
+async def role_by_name(db: Database | Transaction, role: str) -> Row:
+    """Read one role, `{"id", "role"}`. Raises RoleNotFound."""
+    row = None
+    if ROLE.fullmatch(role):
+        row = await db.fetch_one("SELECT id, role FROM roles WHERE role = ?", (role,))
+    if row is None:
+        raise no_role(role)
+    return row
+
+
+def no_role(role: str) -> RoleNotFound:
+    """Return the error that says which role there is not."""
+    return RoleNotFound(
+        f"There is no role {role!a}. `role list` shows them, `role create` makes one."
+    )
+
+
+async def taken(db: Database | Transaction, names: Sequence[str]) -> set[str]:
+    """Return those of `names`, all canonical, that users have."""
+    found: set[str] = set()
+    for start in range(0, len(names), _NAMES):
+        some = names[start : start + _NAMES]
+        rows = await db.fetch_all(
+            f"SELECT username FROM users WHERE username IN ({', '.join('?' * len(some))})",  # noqa: S608  # only marks
+            some,
+        )
+        found |= {row["username"] for row in rows}
+    return found
+
+
+def fold(rows: list[Row]) -> list[User]:
+    """Turn one row for each role into one dict for each user."""
+    users: dict[int, User] = {}
+    for row in rows:
+        role_id, role = row.pop("role_id"), row.pop("role")
+        user = users.get(row["id"])
+        if user is None:
+            user = users[row["id"]] = {
+                **row,
+                "name": row["name"] or None,
+                "email": row["email"] or None,
+                "disabled": bool(row["disabled"]),
+                "roles": [],
+            }
+        if role_id is not None:
+            user["roles"].append({"id": role_id, "role": role})
+    return list(users.values())

@@ -1,0 +1,42 @@
+"""Creating and deleting roles."""
+
+from service import audit
+from service.audit import Actor
+from service.db import Conflict, Row, Transaction
+from service.errors import RoleTaken
+from service.users import rights
+from service.users.names import MANAGE_USERS, canonical_role
+from service.users.read import role_by_name
+from service.users.update import touch_holders
+
+
+async def create_role(tx: Transaction, by: Actor, role: str) -> Row:
+    """Create a role; return `{"id", "role"}`. Raises Fault (no name), RoleTaken, RoleMissing."""
+    await rights.require_manager(tx, by)
+    try:
+        await tx.execute("INSERT INTO roles (role) VALUES (?)", (canonical_role(role),))
+    except Conflict:
+        raise RoleTaken(f"The role {role} exists already.") from None
+    created = await role_by_name(tx, role)
+    await audit.record(tx, by, "role_create", (created["id"], role))
+    return created
+
+
+async def delete_role(tx: Transaction, by: Actor, role: str) -> None:
+    """Delete a role and take it from everybody who has it.
+
+    Raises RoleNotFound, RoleMissing, and LastManager if nobody could manage users any more.
+    """
+    await rights.require_manager(tx, by)
+    found = await role_by_name(tx, role)
+    holders = await tx.fetch_all(
+        "SELECT disabled, count(*) AS number FROM users"
+        " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?) GROUP BY disabled",
+        (found["id"],),
+    )
+    await touch_holders(tx, found["id"])
+    await tx.execute("DELETE FROM roles WHERE id = ?", (found["id"],))
+    if role == MANAGE_USERS and any(not each["disabled"] for each in holders):
+        await rights.require_a_manager_is_left(tx)
+    count = sum(each["number"] for each in holders)
+    await audit.record(tx, by, "role_delete", (found["id"], role), {"holders": count})

@@ -1,0 +1,144 @@
+"""Lists of users: searched, filtered, sorted; a page at a time, by indexes."""
+
+from dataclasses import dataclass
+
+from service.db import Database
+from service.users import filters
+from service.users.filters import Filter, Sql
+from service.users.read import COLUMNS, WITH_ROLES, User, fold
+
+SORTS = ("id", "username", "name", "created_at", "updated_at")
+"""The columns that a list can be sorted by, each with an index that ends with the id."""
+
+FEW = 3_000
+"""So many users are looked up and sorted for a page."""
+
+WALKED = 2_500
+"""So many users are walked past, in the order of the list, for a page that is not full yet."""
+
+MANY = 20_000
+"""So far the users are counted whom a filter lets pass, to compare it with another one."""
+
+_FIRST = {"sqlite": "CROSS JOIN", "postgresql": "JOIN"}  # SQLite is told what to begin with
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which users, in which order. `after` is the place of the last user of the page before.
+
+    `q` is looked for anywhere in user name, name and e-mail address, under three characters at the
+    start of the user name; letter case does not count. `sort` is one of SORTS; `after` is
+    `(value of that column, id)`.
+    """
+
+    limit: int = 50
+    q: str | None = None
+    role: str | None = None
+    disabled: bool | None = None
+    sort: str = "username"
+    descending: bool = False
+    after: tuple[str | int, int] | None = None
+
+
+async def page(db: Database, query: Query) -> tuple[list[User], tuple[str | int, int] | None]:
+    """Read a page of users with their roles; and what `after` of the next page is, if there is one.
+
+    Of a hundred thousand users, no filter or combination of filters has to look at all.
+    """
+    asked = await filters.read(
+        db, q=query.q, role=query.role, disabled=query.disabled, sort=query.sort
+    )
+    found = [] if asked is None else await _found(db, query, asked)
+    if len(found) <= query.limit:
+        return found, None
+    last = found[query.limit - 1]
+    return found[: query.limit], (last[query.sort] or "", last["id"])
+
+
+async def _found(db: Database, query: Query, asked: list[Filter]) -> list[User]:
+    """Read the users of a page, and one more if there is one.
+
+    If a filter lets few pass, these are sorted. If not, the index of the order is walked: the page
+    is soon full, unless the filters together let few pass, or all of them stand far behind. Then
+    those whom the narrowest filter lets pass are sorted after all, many as they are.
+    """
+    start = [*_beyond(query), *(each.condition for each in asked if each.is_in_index)]
+    selecting = [each for each in asked if not each.is_in_index]
+    conditions = [each.condition for each in selecting]
+    if not selecting:
+        return await _read(db, query, start)
+    for few in selecting:
+        if await _count(db, few.few, FEW + 1) <= FEW:
+            others = [each.condition for each in selecting if each is not few]
+            return await _read(db, query, [*start, *others], few.few)
+    end = await _end(db, query, start)
+    walked = await _read(db, query, [*start, *end, *conditions])
+    if len(walked) > query.limit or not end:
+        return walked
+    counts = [await _count(db, each.many, MANY) for each in selecting]
+    least = selecting[counts.index(min(counts))]
+    return await _read(db, query, [*start, *conditions], least.many)
+
+
+async def _read(
+    db: Database, query: Query, conditions: list[Sql], among: Sql | None = None
+) -> list[User]:
+    """Read the first users, and one more than a page has, `among` those of a select of ids."""
+    source = f"({among[0]}) h {_FIRST[db.kind]} users u ON u.id = h.id" if among else "users u"
+    where, values = _where(conditions)
+    rows = await db.fetch_all(
+        f"SELECT {COLUMNS}, r.id AS role_id, r.role FROM (SELECT u.* FROM {source} {where}"  # noqa: S608  # constants
+        f" ORDER BY {_order(query)} LIMIT ?) u {WITH_ROLES} ORDER BY {_order(query)}, r.id",
+        (*(among[1] if among else ()), *values, query.limit + 1),
+    )
+    return fold(rows)
+
+
+async def _count(db: Database, select: Sql, most: int) -> int:
+    """Count the rows of a select, as far as `most`."""
+    sql, values = select
+    row = await db.fetch_one(
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM ({sql}) h LIMIT ?) c",  # noqa: S608  # constants
+        (*values, most),
+    )
+    return int(row["n"]) if row else 0
+
+
+async def _end(db: Database, query: Query, start: list[Sql]) -> list[Sql]:
+    """Return the condition that a user is among the first WALKED; none if nobody is behind them."""
+    where, values = _where(start)
+    row = await db.fetch_one(
+        f"SELECT u.{query.sort} AS value, u.id FROM users u {where}"  # noqa: S608  # constants
+        f" ORDER BY {_order(query)} LIMIT 1 OFFSET ?",
+        (*values, WALKED),
+    )
+    if row is None:
+        return []
+    return [_compared(query, ">=" if query.descending else "<=", (row["value"], row["id"]))]
+
+
+def _beyond(query: Query) -> list[Sql]:
+    """Return the condition that a user comes after the page before, if there is one."""
+    if query.after is None:
+        return []
+    return [_compared(query, "<" if query.descending else ">", query.after)]
+
+
+def _compared(query: Query, sign: str, place: tuple[str | int, int]) -> Sql:
+    if query.sort == "id":
+        return f"u.id {sign} ?", (place[1],)
+    return f"(u.{query.sort}, u.id) {sign} (?, ?)", place
+
+
+def _order(query: Query) -> str:
+    way = " DESC" if query.descending else ""
+    return f"u.id{way}" if query.sort == "id" else f"u.{query.sort}{way}, u.id{way}"
+
+
+def _where(conditions: list[Sql]) -> Sql:
+    if not conditions:
+        return "", ()
+    return (
+        f"WHERE {' AND '.join(sql for sql, _ in conditions)}",
+        tuple(value for _, values in conditions for value in values),
+    )

@@ -1,0 +1,87 @@
+"""Seeds: users and roles from a JSON file, put in where they are missing."""
+
+from pathlib import Path
+from typing import Any
+
+from service import users
+from service.audit import Actor
+from service.db import Database, Transaction
+from service.errors import Fault, UsernameInvalid
+from service.parsing import strict_json
+
+DEMO = Path(__file__).parent.parent.parent / "seeds" / "demo.json"
+_SHAPE = 'must look like {"users": [{"username": "ada", "roles": ["editor"]}]}'
+
+_SEEDER = Actor("seed")
+
+Seed = list[tuple[str, tuple[str, ...]]]
+"""User names, canonical, each with the names of its roles."""
+
+
+def read(path: Path) -> Seed:
+    """Read a seed file. Raises Fault with what is wrong, and where."""
+    try:
+        document = strict_json.loads(path.read_bytes())
+    except OSError as error:
+        raise Fault(f"The seed file {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise Fault(f"The seed file {path} is not JSON: {error}.") from error
+    if not isinstance(document, dict) or not isinstance(document.get("users"), list):
+        raise Fault(f"The seed file {path} {_SHAPE}.")
+    seed = [_entry(path, number, entry) for number, entry in enumerate(document["users"], 1)]
+    first: dict[str, int] = {}
+    for number, (name, _) in enumerate(seed, 1):
+        if first.setdefault(name, number) != number:
+            raise Fault(f"The seed file {path}, user {number}: {name} is user {first[name]} too.")
+    return seed
+
+
+async def apply(database: Database, seed: Seed) -> list[str]:
+    """Create the users of `seed` that are missing, with their roles; return their names.
+
+    Who exists already is left alone: seeding twice changes nothing.
+    """
+    async with database.transaction() as tx:
+        return [name for name, roles in seed if await _add(tx, name, roles)]
+
+
+async def demo_users(database: Database) -> list[users.User]:
+    """Read the demo users that there are and may sign in."""
+    known = [await users.by_username(database, name) for name, _ in read(DEMO)]
+    return [user for user in known if user is not None and not user["disabled"]]
+
+
+async def are_all_users(database: Database) -> bool:
+    """Tell whether there are users, and none but the demo users."""
+    demo = {name for name, _ in read(DEMO)}
+    found, _ = await users.page(database, users.Query(limit=len(demo) + 1))
+    return bool(found) and {user["username"] for user in found} <= demo
+
+
+async def _add(tx: Transaction, name: str, roles: tuple[str, ...]) -> bool:
+    if await users.by_username(tx, name) is not None:
+        return False
+    known = {row["role"] for row in await users.list_roles(tx)}
+    for role in roles:
+        if role not in known:
+            await users.create_role(tx, _SEEDER, role)
+    await users.create(tx, _SEEDER, name, roles)
+    return True
+
+
+def _entry(path: Path, number: int, entry: Any) -> tuple[str, tuple[str, ...]]:
+    where = f"The seed file {path}, user {number}"
+    if not isinstance(entry, dict) or not entry.keys() <= {"username", "roles"}:
+        raise Fault(f"{where}: it {_SHAPE}.")
+    username, roles = entry.get("username"), entry.get("roles", [])
+    if not isinstance(username, str) or not isinstance(roles, list):
+        raise Fault(f"{where}: it {_SHAPE}.")
+    if not all(isinstance(role, str) for role in roles):
+        raise Fault(f"{where}: a role is a text.")
+    try:
+        unique = dict.fromkeys(users.canonical_role(role) for role in roles)
+        return users.canonical(username), tuple(unique)
+    except UsernameInvalid as error:
+        raise Fault(f"{where}: {error.detail}") from error
+    except Fault as error:
+        raise Fault(f"{where}: {error}") from error

@@ -1,0 +1,175 @@
+"""Changing users: each change counts up, is announced and recorded, or does not happen at all."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service import audit
+from service.audit import Actor
+from service.db import Conflict, Transaction
+from service.errors import UsernameTaken
+from service.revocation import events
+from service.tokens import lifetimes
+from service.users import rights
+from service.users.names import canonical, searched
+from service.users.read import User, by_id, get, require, role_by_name
+
+_TEXTS = ("name", "email")
+_PER_SECOND = 1000  # more changes of one user than there are between two restores
+
+
+async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any]) -> User:
+    """Change what `facts` says: `username`, `name`, `email`, `disabled`, `roles` (names).
+
+    `user` is as it was read in this transaction; return it as it is now. A new name or new roles
+    sign nobody out; disabling and enabling end the user's sessions. What is so already is no
+    change. Raises UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing, LastManager.
+    """
+    await rights.require_manager(tx, by)
+    changed = {key: value for key, value in _columns(facts).items() if value != _held(user, key)}
+    wanted = set(facts["roles"]) if "roles" in facts else set(_names(user))
+    granted = sorted(wanted - set(_names(user)))
+    revoked = sorted(set(_names(user)) - wanted)
+    if not (changed or granted or revoked):
+        return user
+    await _set_columns(tx, user, changed)
+    for role in (*granted, *revoked):
+        await _hold(tx, user["id"], role, held=role in granted)
+    await touch(tx, user, revoke="disabled" in changed)
+    updated = await require(tx, user["id"])
+    if rights.manages(user) and not rights.manages(updated):
+        await rights.require_a_manager_is_left(tx)
+    told = {**changed, "granted": granted, "revoked": revoked}
+    detail = {key: value for key, value in told.items() if value not in ([], None)}
+    await audit.record(tx, by, "user_update", (user["id"], user["username"]), detail)
+    return updated
+
+
+async def delete(tx: Transaction, by: Actor, user: User) -> None:
+    """Delete a user, and take its tokens back. Raises RoleMissing, LastManager."""
+    await rights.require_manager(tx, by)
+    await tx.execute("DELETE FROM users WHERE id = ?", (user["id"],))
+    if rights.manages(user):
+        await rights.require_a_manager_is_left(tx)
+    await events.user_revoked(tx, user["id"], events.DELETED)
+    await audit.record(tx, by, "user_delete", (user["id"], user["username"]))
+
+
+async def sign_out(tx: Transaction, by: Actor, user_id: int, *, seen: int | None = None) -> int:
+    """End all sessions of a user; return the first `ver` that is good again.
+
+    A user who signs in again after this has a new session. A user who is gone has none left. `seen`
+    is the version that the user had when this was asked for: sessions that have been ended since
+    are not ended again. Raises RoleMissing when `by` is neither the user nor a manager.
+    """
+    if by.id != user_id:
+        await rights.require_manager(tx, by)
+    user = await by_id(tx, user_id)
+    if user is None:
+        return events.DELETED
+    if seen is not None and await events.is_user_revoked(tx, user_id, seen):
+        return int(user["version"])
+    version = await touch(tx, user, revoke=True)
+    await audit.record(tx, by, "user_sign_out", (user_id, user["username"]))
+    return version
+
+
+async def sign_out_all(tx: Transaction, by: Actor, now: int) -> None:
+    """End all sessions of all users, also of those whom this database has never known.
+
+    For a database that was restored from a backup: it lacks revocations, users and versions, so
+    tokens of sessions that have begun until `now` are refused as such. Versions go on from `now`:
+    processes that remember higher ones than the backup has do not refuse those who sign in again.
+    """
+    await lifetimes.end_all(tx, now)
+    await tx.execute(
+        "UPDATE users SET version = CASE WHEN version < ? THEN ? ELSE version + 1 END",
+        (now * _PER_SECOND, now * _PER_SECOND),
+    )
+    await audit.record(tx, by, "user_sign_out", (None, "all users"))
+
+
+async def set_disabled(tx: Transaction, by: Actor, username: str, *, disabled: bool) -> bool:
+    """Disable or enable a user; return whether that was a change. Raises UserNotFound."""
+    return await _change(tx, by, await get(tx, username), {"disabled": disabled})
+
+
+async def grant(tx: Transaction, by: Actor, username: str, role: str) -> bool:
+    """Give a user a role; return whether that was a change. Raises UserNotFound, RoleNotFound."""
+    user, name = await get(tx, username), (await role_by_name(tx, role))["role"]
+    return await _change(tx, by, user, {"roles": [*_names(user), name]})
+
+
+async def revoke(tx: Transaction, by: Actor, username: str, role: str) -> bool:
+    """Take a role away; return whether that was a change. Raises UserNotFound, RoleNotFound."""
+    user, name = await get(tx, username), (await role_by_name(tx, role))["role"]
+    return await _change(tx, by, user, {"roles": [r for r in _names(user) if r != name]})
+
+
+async def touch(tx: Transaction, user: Mapping[str, Any], *, revoke: bool = False) -> int:
+    """Count a user's version up and announce it in the feed; return the new version."""
+    version = int(user["version"]) + 1
+    await tx.execute(
+        "UPDATE users SET version = ?, updated_at = ? WHERE id = ?",
+        (version, audit.now(), user["id"]),
+    )
+    announce = events.user_revoked if revoke else events.user_changed
+    await announce(tx, user["id"], version)
+    return version
+
+
+async def touch_holders(tx: Transaction, role_id: int) -> None:
+    """Do the same for all who have a role: in two statements, since they may be many."""
+    await tx.execute(
+        "UPDATE users SET version = version + 1, updated_at = ?"
+        " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?)",
+        (audit.now(), role_id),
+    )
+    await events.holders_changed(tx, role_id)
+
+
+async def _change(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any]) -> bool:
+    return bool((await update(tx, by, user, facts))["version"] != user["version"])
+
+
+def _columns(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of columns that `facts` speaks of, as they are kept."""
+    values = {key: facts[key] or "" for key in _TEXTS if key in facts}
+    if "username" in facts:
+        values["username"] = canonical(facts["username"])
+    if "disabled" in facts:
+        values["disabled"] = bool(facts["disabled"])
+    return values
+
+
+def _held(user: User, key: str) -> Any:
+    return user[key] or "" if key in _TEXTS else user[key]
+
+
+async def _set_columns(tx: Transaction, user: User, values: Mapping[str, Any]) -> None:
+    if not values:
+        return
+    if values.keys() - {"disabled"}:
+        username, name, email = ({**user, **values}[key] or "" for key in ("username", *_TEXTS))
+        values = {**values, "search": searched(username, name, email)}
+    columns = ", ".join(f"{column} = ?" for column in values)  # of _columns
+    try:
+        await tx.execute(
+            f"UPDATE users SET {columns} WHERE id = ?",  # noqa: S608
+            (*values.values(), user["id"]),
+        )
+    except Conflict:
+        raise UsernameTaken(f"The user {values['username']} exists already.") from None
+
+
+async def _hold(tx: Transaction, user_id: int, role: str, *, held: bool) -> None:
+    role_id = (await role_by_name(tx, role))["id"]
+    statement = (
+        "INSERT INTO user_roles (user_id, role_id) VALUES (?, ?)"
+        if held
+        else "DELETE FROM user_roles WHERE user_id = ? AND role_id = ?"
+    )
+    await tx.execute(statement, (user_id, role_id))
+
+
+def _names(user: User) -> list[str]:
+    return [role["role"] for role in user["roles"]]

@@ -1,0 +1,1 @@
+"""What handlers share: context, access rules, templates, cookies, responses."""

@@ -1,0 +1,200 @@
+"""What travels with the application and with a request: typed keys, ids, answers of one form."""
+
+import itertools
+import os
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import orjson
+from aiohttp import web
+
+from service import errors
+from service.audit import Actor
+from service.config import Config
+from service.db import Database, Transaction
+from service.db.readiness import Readiness
+from service.forward_auth.allow_responses import Passes
+from service.keys.watcher import KeyWatch
+from service.limits.budgets import Budget
+from service.parsing import client_address
+from service.providers.recent_logouts import Newest
+from service.providers.registry import Providers
+from service.revocation import events
+from service.revocation.documents import Documents
+from service.revocation.feed import Revocation
+from service.telemetry import logs
+from service.telemetry.metrics import Metrics
+from service.tokens.encrypted import Seals
+from service.tokens.tokens import Claims, Tokens
+from service.web.large_responses import LargeAnswers
+from service.web.templates import Asset, Views
+
+CONFIG = web.AppKey("config", Config)
+DATABASE = web.AppKey("database", Database)
+TOKENS = web.AppKey("tokens", Tokens)
+REVOCATION = web.AppKey("revocation", Revocation)
+SEALS = web.AppKey("seals", Seals)
+PROVIDERS = web.AppKey("providers", Providers)
+KEY_WATCH = web.AppKey("key_watch", KeyWatch)
+METRICS = web.AppKey("metrics", Metrics)
+PASSES = web.AppKey("passes", Passes)
+VIEWS = web.AppKey("views", Views)
+READINESS = web.AppKey("readiness", Readiness)
+DOCUMENTS = web.AppKey("documents", Documents)
+LARGE_ANSWERS = web.AppKey("large_answers", LargeAnswers)
+"""For the feed alone."""
+LARGE_ASSETS = web.AppKey("large_assets", LargeAnswers)
+LOOKUPS = web.AppKey("lookups", Budget)
+NEWEST_LOGOUT = web.AppKey("newest_logout", Newest)
+"""For what strangers make us read from the database; what a token needs does not wait for it."""
+DESCRIPTION = web.AppKey("description", Asset)
+
+
+@dataclass(slots=True)
+class Life:
+    """How far a server has come on its way out."""
+
+    stopping: bool = False
+    """It was told to stop, and is not to be sent anybody any more."""
+    closing: bool = False
+    """Nobody new is let in; every answer is the last one on its connection."""
+
+
+LIFE = web.AppKey("life", Life)
+
+MOST_TAGS_LENGTH = 2000
+"""How long an `If-None-Match` is read. Clients send back one entity tag."""
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(slots=True)
+class Call:
+    """What is known of one request: its id, when it came, and on closed routes who calls.
+
+    `id` stands in the answer's `X-Request-ID` and in each log line; `started` is a reading of
+    time.perf_counter(); `token` is the caller's, `claims` what it says; `page` is what a browser is
+    shown if this is refused, such as the form with what was wrong with it, instead of a bare page.
+    """
+
+    id: str
+    started: float
+    token: str = field(default="", repr=False)
+    claims: Claims | None = None
+    page: web.Response | None = None
+
+
+_CALL = web.RequestKey("call", Call)
+# An id tells requests apart, and protects nothing: eight digits of the process, then a number.
+_process = ""
+_count = itertools.count()
+
+
+def _name_process() -> None:
+    global _process  # noqa: PLW0603  # a process has one name
+    _process = f"{random.getrandbits(32):08x}"
+
+
+_name_process()
+os.register_at_fork(after_in_child=_name_process)
+
+
+def actor(request: web.Request, claims: Claims | None = None) -> Actor:
+    """Return the caller as the audit names it; `claims` only where the route is open."""
+    claims = claims or identity(request)
+    return Actor(claims["username"], claims["id"], client_name(request), call(request).id)
+
+
+@asynccontextmanager
+async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor]]:
+    """Change users in a transaction that knows who does; afterwards it counts here at once.
+
+    Raises Unauthenticated if the caller's token is good no longer: it has waited for its turn.
+    """
+    async with request.app[DATABASE].transaction() as tx:
+        request.app[TOKENS].verify(call(request).token)
+        if await events.is_revoked(tx, identity(request)):
+            raise errors.TokenRevoked
+        yield tx, actor(request)
+    await request.app[REVOCATION].catch_up_with_own()
+
+
+def identity(request: web.Request) -> Claims:
+    """Return the caller's claims. Only for handlers of routes that are not open."""
+    claims = call(request).claims
+    if claims is None:
+        raise errors.CredentialsMissing
+    return claims
+
+
+def call(request: web.BaseRequest) -> Call:
+    """Return what is known of a request; it begins with the first question."""
+    try:
+        return request[_CALL]
+    except KeyError:
+        return begin(request)
+
+
+def begin(request: web.BaseRequest) -> Call:
+    """Note that a request has come."""
+    begun = request[_CALL] = Call(f"{_process}{next(_count):08x}", time.perf_counter())
+    return begun
+
+
+def client(request: web.Request) -> client_address.Address | None:
+    """Return the caller's address, as far as we may believe it."""
+    peer = client_address.address(request.remote)
+    trusted = request.app[CONFIG].trusted_proxies
+    return client_address.client(peer, request.headers.getall("X-Forwarded-For", ()), trusted)
+
+
+def client_name(request: web.Request) -> str | None:
+    """Return the caller's address as text, for the log: the proxy's if it names none."""
+    if not request.app[CONFIG].trusted_proxies:
+        return request.remote
+    found = client(request)
+    return request.remote if found is None else str(found)
+
+
+def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: object) -> None:
+    """Write a log line of this request."""
+    logs.event(name, level=level, **fields, client=client_name(request), id=call(request).id)
+
+
+def json_response(value: object, status: int = 200) -> web.Response:
+    """Return an answer in JSON."""
+    return web.Response(body=orjson.dumps(value), status=status, headers=_JSON)
+
+
+def is_known(request: web.Request, etag: str) -> bool:
+    """Tell whether `If-None-Match` names an entity tag, in quotes (RFC 9110 section 13.1.2)."""
+    return not known_tags(request).isdisjoint({"*", etag.strip('"')})
+
+
+def known_tags(request: web.Request) -> set[str]:
+    """Return what `If-None-Match` names, without quotes; nothing if it is long."""
+    if len(request.headers.get("If-None-Match", "")) > MOST_TAGS_LENGTH:
+        return set()
+    return {tag.value for tag in request.if_none_match or ()}
+
+
+async def asset_response(
+    request: web.Request, asset: Asset | None, *, cache_control: str = "public, max-age=86400"
+) -> web.Response:
+    """Answer with an asset, or 304 if the client has it. Raises NotFound, Overloaded."""
+    if asset is None:
+        raise errors.NotFound
+    headers = {"ETag": asset.etag, "Cache-Control": cache_control}
+    if is_known(request, asset.etag):
+        return web.Response(status=304, headers=headers)
+    headers["Content-Type"] = asset.content_type
+    return await request.app[LARGE_ASSETS].answer(request, asset.body, headers)
+
+
+@lru_cache(maxsize=1024)
+def rfc3339(date: int) -> str:
+    """Write a NumericDate as RFC 3339, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(date))

@@ -1,0 +1,97 @@
+"""Large answers: few at once, sent in pieces, and given up if the client does not read them."""
+
+import asyncio
+import io
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+from aiohttp import web
+from aiohttp.payload import BytesIOPayload
+
+from service.limits.budgets import Pace
+from service.system.descriptors import most_connections
+
+FROM_BYTES = 16_384
+"""A smaller answer is sent like any other."""
+AT_ONCE = 64
+BYTES_PER_SECOND = 16 * 2**20
+_SLOW_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0
+HELD_SHARE = 8
+"""One of so many connections may wait for a long answer."""
+
+
+class LargeAnswers:
+    """Those that are on their way. Each takes some 200 KiB while its client does not read it."""
+
+    def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._ticks = ticks
+        self._pace = Pace(
+            BYTES_PER_SECOND,
+            burst=BYTES_PER_SECOND / 4,
+            patience=PATIENCE_SECONDS,
+            held=most_connections() // HELD_SHARE,
+            ticks=ticks,
+        )
+        self._sending: OrderedDict[_Large, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many are on their way."""
+        return len(self._sending)
+
+    async def answer(
+        self, request: web.Request, body: bytes, headers: Mapping[str, str]
+    ) -> web.Response:
+        """Return an answer, when there is room for it. Raises Overloaded.
+
+        When there is none, the oldest one is given up if its client takes its time to read it.
+        """
+        if len(body) < FROM_BYTES or request.method == "HEAD":
+            return web.Response(body=body, headers=headers)
+        await self._pace.turn(len(body))
+        if len(self._sending) >= AT_ONCE:
+            oldest, since = next(iter(self._sending.items()))
+            if self._ticks() - since < _SLOW_SECONDS:
+                await self.refuse()
+            self.sent(oldest)
+            oldest.give_up()
+        answer = _Large(self, request.transport, body, headers)
+        self._sending[answer] = self._ticks()
+        return answer
+
+    async def refuse(self) -> NoReturn:
+        """Raise Overloaded: after a while, so that who asks again does so less often."""
+        await self._pace.refuse()
+
+    def sent(self, answer: "_Large") -> None:
+        """Forget an answer that has been sent, or never will be."""
+        self._sending.pop(answer, None)
+
+
+class _Large(web.Response):
+    """An answer whose body is copied to the client's connection piece by piece."""
+
+    def __init__(
+        self,
+        answers: LargeAnswers,
+        transport: asyncio.Transport | None,
+        body: bytes,
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(body=BytesIOPayload(io.BytesIO(body)), headers=headers)
+        self._answers = answers
+        self._transport = transport
+
+    def give_up(self) -> None:
+        """Close the connection; what has not been read is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send the body."""
+        try:
+            await super().write_eof(data)
+        finally:
+            self._answers.sent(self)

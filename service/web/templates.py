@@ -1,0 +1,70 @@
+"""The pages: Jinja2 templates, filled in and escaped; and the files that they refer to."""
+
+import hashlib
+import importlib.util
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_HERE = Path(__file__).parent.parent
+CONTENT_TYPE = "text/html; charset=utf-8"
+_SWAGGER_UI = ("swagger-ui-bundle.js", "swagger-ui.css")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A static file, as it is served. `etag` stands in quotes (RFC 9110 section 8.8.3)."""
+
+    body: bytes
+    content_type: str
+    etag: str
+
+
+class Views:
+    """Renders the templates; all are read at the first use and kept."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.assets = {path.name: _asset(path) for path in (_HERE / "static").iterdir()}
+        swagger_ui = _folder("flask_swagger_ui") / "dist"
+        self.swagger_ui = {name: _asset(swagger_ui / name) for name in _SWAGGER_UI}
+        self._environment.globals["asset"] = self._versioned
+        self._environment.globals["swagger_ui"] = self._versioned_swagger_ui
+
+    def render(self, template: str, **values: Any) -> str:
+        """Fill in a template. A missing value is an error, not a blank."""
+        return self._environment.get_template(template).render(values)
+
+    def _versioned(self, name: str) -> str:
+        return f"/static/{name}?v={self.assets[name].etag[1:9]}"
+
+    def _versioned_swagger_ui(self, name: str) -> str:
+        return f"/docs/{name}?v={self.swagger_ui[name].etag[1:9]}"
+
+
+def as_asset(body: bytes, content_type: str) -> Asset:
+    """Return an asset with an entity tag that follows from its body."""
+    digest = hashlib.sha256(body).hexdigest()[:16]
+    return Asset(body=body, content_type=content_type, etag=f'"{digest}"')
+
+
+def _asset(path: Path) -> Asset:
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return as_asset(path.read_bytes(), kind)
+
+
+def _folder(package: str) -> Path:
+    """Return where a package is installed, without running any of it."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(name=package)
+    return Path(found.origin).parent
