@@ -4,8 +4,10 @@ import asyncio
 import resource
 import statistics
 import time
+from typing import Any
 
 import aiohttp
+import jwt
 import pytest
 
 from service import db
@@ -13,6 +15,7 @@ from service.config import Database
 from service.db.postgresql import database as postgresql
 from service.db.sqlite import database as sqlite
 from service.errors import Overloaded
+from service.revocation import events
 from service.revocation.documents import Documents
 from service.server.run import listening
 from service.web import context, large_responses
@@ -143,6 +146,63 @@ async def test_who_asks_for_too_many_documents_waits_for_the_refusal(
         async with await asking as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert max(held) == 1
+
+
+async def follow(client: aiohttp.ClientSession, url: str, since: int) -> list[dict[str, Any]]:
+    """Read the feed from a place to its end, as a follower does."""
+    documents: list[dict[str, Any]] = []
+    while not documents or documents[-1]["more"]:
+        async with client.get(f"{url}?since={since}") as answer:
+            assert answer.status == 200
+            documents.append(jwt.decode(await answer.text(), options={"verify_signature": False}))
+            assert answer.headers["ETag"].split(".")[-1].strip('"').split("-")[0] == str(
+                documents[-1]["since"]
+            )
+        since = documents[-1]["next"]
+    return documents
+
+
+@pytest.mark.parametrize("behind", [101, 200, 450, 899, 900])
+async def test_a_follower_far_behind_gets_through_while_strangers_ask_for_everything(
+    settings: Settings, where: Database, behind: int
+) -> None:
+    """Strangers keep the lane of the other documents full: what is left comes in short ones."""
+    del where
+    config = settings(PORT=str(free_port()))
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        async with app[context.DATABASE].transaction() as tx:
+            for version in range(900):
+                await events.user_revoked(tx, 7, version)
+        await app[context.REVOCATION].catch_up()
+        app[context.DOCUMENTS]._others._most = 0
+        url = f"http://127.0.0.1:{config.port}/auth/revocations"
+        (whole,) = await follow(client, url, 0)
+        wanted = [row for row in whole["changes"] if row[0] > whole["next"] - behind]
+        assert len(wanted) == behind
+        documents = await follow(client, url, whole["next"] - behind)
+        assert [row for each in documents for row in each["changes"]] == (
+            wanted if behind < 900 else whole["changes"]
+        )
+        assert documents[0]["since"] == whole["next"] - behind
+        if behind < 900:
+            assert all(len(each["changes"]) <= 200 for each in documents)
+
+
+async def test_who_is_very_far_behind_reads_what_all_share(
+    settings: Settings, where: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del where
+    monkeypatch.setattr("service.endpoints.revocations.NEAR", 300)
+    config = settings(PORT=str(free_port()))
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        async with app[context.DATABASE].transaction() as tx:
+            for version in range(900):
+                await events.user_revoked(tx, 7, version)
+        await app[context.REVOCATION].catch_up()
+        app[context.DOCUMENTS]._others._most = 0
+        url = f"http://127.0.0.1:{config.port}/auth/revocations"
+        (document,) = await follow(client, url, 500)
+        assert (document["since"], len(document["changes"])) == (0, 900)
 
 
 async def test_who_does_not_read_a_long_answer_makes_room_for_who_does(

@@ -76,6 +76,8 @@ STATED = {
         f"last {documents.RECENT} rows",
         f"{documents.WAITING} wait in a lane",
         f"last rows: {documents.RECENT}",
+        f"short document of {documents.SHORT} rows",
+        f"{documents.NEAR:,} rows behind",
     ],
     "feed: documents kept": [
         f"{documents.SHARED_SECONDS:.0f} s",

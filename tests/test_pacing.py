@@ -182,8 +182,8 @@ async def test_documents_are_kept_within_their_bytes() -> None:
     documents = Documents()
     for number in range(100):
         await documents.get(Key(0, number, "k", "s"), Maker(size=300_000))
-    assert 0 < documents._kept.bytes <= KEPT_BYTES
-    assert len(documents._kept) == KEPT_BYTES // 301_024
+    assert 0 < documents._documents.kept.bytes <= KEPT_BYTES
+    assert len(documents._documents.kept) == KEPT_BYTES // 301_024
 
 
 def test_a_memory_counts_what_is_in_it() -> None:

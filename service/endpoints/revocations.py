@@ -12,14 +12,13 @@ from service import errors
 from service.db import Row
 from service.keys import Purpose
 from service.revocation import events
-from service.revocation.documents import Document, Key
+from service.revocation.documents import LONG, NEAR, SHORT, Document, Key
 from service.revocation.freshness import FRESH_SECONDS
 from service.tokens.tokens import TYPES
 from service.web import access, context
 
 TYPE = TYPES[Purpose.FEED]
 AUDIENCE = "latchkey-revocations"
-_ROWS = 10_000
 RENEWED_SECONDS = 30
 """How old the document can be that a cache gives out after a 304. Followers refuse one over 60."""
 
@@ -35,8 +34,9 @@ async def feed(request: web.Request) -> web.Response:
     three kinds:
     `[seq, "session", sid, until]`, `[seq, "revoked", user id, version, until]` and
     `[seq, "changed", user id, version, until]`. A `since` from the future is answered from the
-    start (`since` is 0): the database is another one, and what the asker knows is void. 503 with
-    `Retry-After` when too much is asked for at once.
+    start (`since` is 0): the database is another one, and what the asker knows is void. When much
+    is asked for at once, the document is short (`more`) or from the start; or 503 with
+    `Retry-After`.
     """
     since = _since(request)
     known = request.app[context.REVOCATION]
@@ -59,7 +59,11 @@ async def feed(request: web.Request) -> web.Response:
     key = Key(since, newest, signer, state)
     answers = request.app[context.LARGE_ANSWERS]
     try:
-        body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
+        try:
+            body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
+        except errors.Overloaded:
+            suffix, body = await _shared(request.app, key)
+            headers["ETag"] = f'"{tag}.{suffix}"'
     except errors.Overloaded:
         await answers.refuse()
     headers["Content-Type"] = f"application/{TYPE}"
@@ -68,10 +72,31 @@ async def feed(request: web.Request) -> web.Response:
 
 async def _make(app: web.Application, key: Key) -> Document:
     """Return the signed document of what came after `since`."""
-    known, since, database = app[context.REVOCATION], key.since, app[context.DATABASE].feed
-    page = await events.read(database, since, _ROWS)
-    rows, state = page.rows, page.state.after(known.state)
-    more = len(rows) == _ROWS
+    page = await events.read(app[context.DATABASE].feed, key.since, LONG)
+    more = len(page.rows) == LONG
+    return Document(_sign(app, key.since, page, more=more), page.rows[-1]["seq"] if more else None)
+
+
+async def _shared(app: web.Application, key: Key) -> tuple[str, bytes]:
+    """Return what is left while too many documents are asked for, and its part of the `ETag`.
+
+    A short document, or to those who are far behind the whole feed, page by page.
+    """
+    documents, database = app[context.DOCUMENTS], app[context.DATABASE].feed
+    if key.newest - key.since > NEAR:
+        if documents.is_page(key.since):
+            raise errors.Overloaded
+        start = key._replace(since=0)
+        return "0", await documents.get(start, partial(_make, app, start))
+    page = await documents.part(key, partial(events.read, database))
+    more = page.rows[-1]["seq"] < page.newest if page.rows else False
+    return f"{key.since}-{SHORT}", _sign(app, key.since, page, more=more)
+
+
+def _sign(app: web.Application, since: int, page: events.Page, *, more: bool) -> bytes:
+    """Return the signed document of a page of rows."""
+    known, rows = app[context.REVOCATION], page.rows
+    state = page.state.after(known.state)
     document = {
         "age": round(known.age, 3),
         "since": since,
@@ -83,8 +108,7 @@ async def _make(app: web.Application, key: Key) -> Document:
         "changes": [_compact(row) for row in rows],
     }
     tokens = app[context.TOKENS]
-    body = tokens.sign_document(Purpose.FEED, document, audience=AUDIENCE).encode()
-    return Document(body, continues_at=rows[-1]["seq"] if more else None)
+    return tokens.sign_document(Purpose.FEED, document, audience=AUDIENCE).encode()
 
 
 def _since(request: web.Request) -> int:

@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Generic, NamedTuple, TypeVar
 
 from service.limits.budgets import Lane
 from service.limits.byte_cache import Bounded
+from service.revocation.events import Page
 
 SHARED_SECONDS = 1.0
 KEPT_BYTES = 8 * 2**20
@@ -15,6 +17,12 @@ RECENT = 100
 """A `since` at most so far behind is one of few, and its document is small."""
 WAITING = 8
 REST = 4.0
+LONG = 10_000
+"""How many rows a document has at most."""
+SHORT = 200
+"""How many rows a document has while too many long ones are asked for: it is under 16 KiB."""
+NEAR = 6_400
+"""A `since` at most so far behind can be answered by a short document."""
 
 _PAGES = 1000
 
@@ -38,65 +46,88 @@ class Document(NamedTuple):
     continues_at: int | None = None
 
 
-class _Kept(NamedTuple):
-    document: Document
-    made_at: float
-
-
 Make = Callable[[], Awaitable[Document]]
+_T = TypeVar("_T")
+
+
+class _Shared(Generic[_T]):
+    """What is made once for all who ask for it within a second."""
+
+    def __init__(self, size: Callable[[_T], int], ticks: Callable[[], float]) -> None:
+        self._ticks = ticks
+        self.kept: Bounded[Key, tuple[_T, float]] = Bounded(
+            KEPT_BYTES, lambda _, kept: size(kept[0]) + 1024
+        )
+        self._making: dict[Key, asyncio.Task[_T]] = {}
+
+    async def get(self, key: Key, lane: Lane, make: Callable[[], Awaitable[_T]]) -> _T:
+        """Return what was made within the last second, or is made now, in its turn."""
+        kept = self.kept.get(key)
+        if kept is not None and self._ticks() - kept[1] < SHARED_SECONDS:
+            return kept[0]
+        making = self._making.get(key)
+        if making is None:
+            lane.require_room()
+            making = asyncio.create_task(lane.run(lambda: self._make(key, make)))
+            self._making[key] = making
+            making.add_done_callback(lambda _: self._making.pop(key))
+        return await asyncio.shield(making)
+
+    async def _make(self, key: Key, make: Callable[[], Awaitable[_T]]) -> _T:
+        made_at = self._ticks()
+        made = await make()
+        self.kept.put(key, (made, made_at))
+        return made
 
 
 class Documents:
     """The memory of one process.
 
-    There are as many documents as values of `since`, so three lanes keep apart what is made: what
-    everybody asks for who starts anew (from 0, page by page), what followers ask for (a few rows),
-    and all else. Whoever asks for many long documents fills the last lane alone.
+    There are as many documents as values of `since`, so lanes keep apart what is made: the pages of
+    the whole feed, the last few rows, and all else. Many values of `since` fill the last lane
+    alone. A follower who finds it full gets what is shared: of the last 6,400 rows there are only
+    33 parts, and from each a short document is quickly made.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
-        self._ticks = ticks
-        self._kept: Bounded[Key, _Kept] = Bounded(KEPT_BYTES, _size)
-        self._making: dict[Key, asyncio.Task[Document]] = {}
+        self._documents: _Shared[Document] = _Shared(lambda document: len(document.body), ticks)
+        self._parts: _Shared[Page] = _Shared(lambda page: 1024 * len(page.rows), ticks)
         self._pages: OrderedDict[int, None] = OrderedDict()
         self._from_start = Lane(waiting=WAITING, rest=REST, ticks=ticks)
         self._recent = Lane(waiting=RECENT, rest=1.0, ticks=ticks)
         self._others = Lane(waiting=WAITING, rest=REST, ticks=ticks)
+        self._short = Lane(waiting=RECENT, rest=1.0, ticks=ticks)
 
     async def get(self, key: Key, make: Make) -> bytes:
         """Return a document that was made by `make` within the last second, or is made now.
 
         Raises Overloaded, and what `make` raises.
         """
-        kept = self._kept.get(key)
-        if kept is not None and self._ticks() - kept.made_at < SHARED_SECONDS:
-            return kept.document.body
-        making = self._making.get(key)
-        if making is None:
-            lane = self._lane(key)
-            lane.require_room()
-            making = asyncio.create_task(lane.run(lambda: self._make(key, make)))
-            self._making[key] = making
-            making.add_done_callback(lambda _: self._making.pop(key))
-        return (await asyncio.shield(making)).body
-
-    def _lane(self, key: Key) -> Lane:
-        if key.newest - key.since <= RECENT:
-            return self._recent
-        return self._from_start if key.since == 0 or key.since in self._pages else self._others
-
-    async def _make(self, key: Key, make: Make) -> Document:
-        is_page = key.since == 0 or key.since in self._pages
-        made_at = self._ticks()
-        document = await make()
+        is_page = self.is_page(key.since)
+        document = await self._documents.get(key, self._lane(key), make)
         if is_page and document.continues_at is not None:
             self._pages[document.continues_at] = None
             self._pages.move_to_end(document.continues_at)
             if len(self._pages) > _PAGES:
                 self._pages.popitem(last=False)
-        self._kept.put(key, _Kept(document, made_at))
-        return document
+        return document.body
 
+    async def part(self, key: Key, read: Callable[[int, int], Awaitable[Page]]) -> Page:
+        """Return the first rows after `key.since`, at least one and at most 200, read together.
 
-def _size(_key: Key, kept: _Kept) -> int:
-    return len(kept.document.body) + 1024
+        `read` gets a place and how many rows. Raises Overloaded, and what `read` raises.
+        """
+        start = key.since // SHORT * SHORT
+        page = await self._parts.get(
+            key._replace(since=start), self._short, lambda: read(start, SHORT)
+        )
+        return replace(page, rows=[row for row in page.rows if row["seq"] > key.since])
+
+    def is_page(self, since: int) -> bool:
+        """Tell whether a page of the whole feed begins at a place."""
+        return since == 0 or since in self._pages
+
+    def _lane(self, key: Key) -> Lane:
+        if key.newest - key.since <= RECENT:
+            return self._recent
+        return self._from_start if self.is_page(key.since) else self._others
