@@ -11,7 +11,7 @@ import click
 import pytest
 
 from service.cli import main
-from service.config import Database
+from service.config import DatabaseUrl
 from tests.conftest import ROOT, clean_environ, command
 from tests.stores import Store
 
@@ -34,7 +34,7 @@ def empty(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def folder(empty: Path, where: Database) -> Path:  # noqa: ARG001  # it is named in the settings
+def folder(empty: Path, where: DatabaseUrl) -> Path:  # noqa: ARG001  # it is named in the settings
     """Return a folder with settings and a database with the demo users."""
     return empty
 

@@ -116,7 +116,7 @@ def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
 
 
 @pytest.fixture
-async def database(where: config.Database) -> AsyncIterator[Database]:
+async def database(where: config.DatabaseUrl) -> AsyncIterator[Database]:
     """Yield an open database with the demo users."""
     async with db.connect(where) as opened:
         yield opened
@@ -128,7 +128,7 @@ class Server:
 
     port: int
     folder: Path
-    database: config.Database
+    database: config.DatabaseUrl
     environ: dict[str, str]
     process: subprocess.Popen[bytes]
 
@@ -227,7 +227,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture
-def where(store: Store, tmp_path: Path) -> Iterator[config.Database]:
+def where(store: Store, tmp_path: Path) -> Iterator[config.DatabaseUrl]:
     """Yield a database with the demo users, for one test."""
     made = store.seeded(tmp_path)
     yield made

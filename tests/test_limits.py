@@ -17,7 +17,7 @@ from service.schemas import base, user_input
 from service.server import chunked_body, run
 from service.system import descriptors
 from service.telemetry import metrics
-from service.tokens import tokens
+from service.tokens import issuer
 from service.web import accept, context, cookies, large_responses
 from tests.conftest import ROOT
 
@@ -99,7 +99,7 @@ STATED = {
     "provider connections": [
         f"{http_client.AT_ONCE} at once for each host, {http_client.WAITING} waiting"
     ],
-    "memory of verified tokens": [f"{tokens.REMEMBERED_BYTES // MIB} MiB"],
+    "memory of verified tokens": [f"{issuer.REMEMBERED_BYTES // MIB} MiB"],
     "memory of answers of `/auth/verify`": [f"{allow_responses.REMEMBERED_BYTES // MIB} MiB"],
     "memory of single-use answers of providers": [f"{replays.AT_MOST:,}"],
     "metrics: texts": [f"{metrics.TEXTS_PER_SECOND} a second"],

@@ -19,7 +19,8 @@ from service import errors
 from service.keys import Purpose, jwk, key_ring, shared_secret
 from service.keys.key import Key
 from service.keys.key_ring import KeyRing
-from service.tokens import jws, tokens
+from service.tokens import issuer as tokens
+from service.tokens import jws
 from tests.conftest import SECRET
 from tests.test_tokens import AUDIENCE, CLAIMS, ISSUER, NOW, USER, claims, segment, verifier
 
@@ -36,7 +37,7 @@ ALL = pytest.mark.parametrize("name", jwk.ALGORITHMS)
 Sign = Callable[[bytes], bytes]
 
 
-def using(keys: KeyRing, audience: str = "") -> tokens.Tokens:
+def using(keys: KeyRing, audience: str = "") -> tokens.TokenIssuer:
     """Make a Tokens with these keys, whose clock stands still."""
     made = verifier(JWT_AUDIENCE=audience)
     made.use(keys)
@@ -59,7 +60,7 @@ def token(head: bytes, sign: Sign, payload: bytes = claims()) -> str:
     return f"{signed}.{segment(sign(signed.encode()))}"
 
 
-def refusal(text: str, by: tokens.Tokens = EVERY) -> str:
+def refusal(text: str, by: tokens.TokenIssuer = EVERY) -> str:
     with pytest.raises(errors.Unauthenticated) as refused:
         by.verify(text)
     return refused.value.code
