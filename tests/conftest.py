@@ -20,51 +20,51 @@ from dotenv import dotenv_values
 from service import config, db
 from service.config import Config
 from service.db import Database
-from tests.postgresql import Cluster
-from tests.stores import KINDS, Databases, Files, Store
+from tests.support.postgresql import Cluster
+from tests.support.stores import KINDS, Databases, Files, Store
 
 ROOT = Path(__file__).parent.parent
 SECRET = str(dotenv_values(ROOT / ".env.test")["JWT_SECRET_KEY"])
 STRONG = "5f1d8c0b7a3e49d26b80c1f7e2a9d3548e6f0b1c7d2a3948f5e6d7c8b9a0f1e2"
 
 pytest_plugins = (
-    "tests.commands",
-    "tests.fake",
-    "tests.keyfiles",
-    "tests.sso",
-    "tests.verifiers",
-    "tests.worlds",
+    "tests.support.commands",
+    "tests.support.fake",
+    "tests.support.keyfiles",
+    "tests.support.sso",
+    "tests.support.verifiers",
+    "tests.support.worlds",
 )
 
 REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
 """Set where a skipped test is a failure, as in CI."""
 
 LONGEST_FIRST = (
-    "framing",
-    "fuzz",
-    "proxy_paths",
-    "feed",
-    "oidc",
-    "purposes",
-    "proxy_hosts",
-    "admission",
-    "cli_keys",
-    "cas",
-    "cli_bulk",
-    "faults_postgresql",
-    "cli",
-    "workers",
-    "clients_keys",
-    "keywatch",
-    "cli_identities",
-    "moving",
-    "clients",
-    "counts_once",
-    "lifetimes",
-    "browser_admin",
-    "proxies",
-    "life",
-    "crashes",
+    "process/framing",
+    "process/fuzz",
+    "process/proxy_paths",
+    "process/revocation",
+    "http/oidc",
+    "http/purpose",
+    "process/proxy_hosts",
+    "process/admission",
+    "cli/keys",
+    "http/cas",
+    "cli/import_users",
+    "process/faults_postgresql",
+    "cli/cli",
+    "process/supervisor",
+    "process/clients_keys",
+    "process/key_watcher",
+    "cli/identities",
+    "cli/copy_database",
+    "process/clients",
+    "http/counts_once",
+    "http/lifetimes",
+    "browser/admin",
+    "process/proxies",
+    "process/run",
+    "process/crashes",
 )
 """Files that take minutes, by the sum of their tests."""
 
@@ -207,8 +207,13 @@ def cluster() -> Iterator[Cluster]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes: at the end each would have the machine for itself."""
-    order = {f"test_{name}.py": place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+    order = {name: place for place, name in enumerate(LONGEST_FIRST)}
+
+    def place(item: pytest.Item) -> int:
+        name = f"{item.path.parent.name}/{item.path.stem.removeprefix('test_')}"
+        return order.get(name, len(order))
+
+    items.sort(key=place)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
