@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.test_cookies import CHROMIUM
-from tests.conftest import Server, Start
 from tests.support.client import ask, cookie, sign_in
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
-from tests.conftest import Server, Start, free_port
 from tests.support import sso
 from tests.support.client import ask, bearer
+from tests.support.environment import free_port
 from tests.support.keyfiles import within
+from tests.support.servers import Server, Start
 from tests.support.sso import OUR_NAME, OUR_URL, PASSWORD, Authority
 
 STORES = ("sqlite",)  # no store has a part in this

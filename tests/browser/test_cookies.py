@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from tests.conftest import Server
 from tests.support.elsewhere import served
+from tests.support.servers import Server
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.conftest import Start
 from tests.support import openid, sso
 from tests.support.client import ask, cookie
 from tests.support.openid import World, names, set_out, sign_in
+from tests.support.servers import Start
 from tests.support.sso import OUR_URL
 
 STORES = ("sqlite",)  # no store has a part in this

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.test_cookies import CHROMIUM
-from tests.conftest import Server
 from tests.support.client import ask, bearer
 from tests.support.elsewhere import served
+from tests.support.servers import Server
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.test_cookies import CHROMIUM
-from tests.conftest import Start
 from tests.support.elsewhere import served
 from tests.support.proxies import Deployment, Received, deployed
+from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -23,8 +23,9 @@ from service.cli import cli
 from service.config import Database
 from service.db.sqlite import database
 from service.tokens import tokens
-from tests.conftest import SECRET, STRONG, Server, clean_environ, command, free_port
-from tests.support.commands import Run, done, message, refused, verbs_of
+from tests.support.commands import Run, command, done, message, refused, verbs_of
+from tests.support.environment import SECRET, STRONG, clean_environ, free_port
+from tests.support.servers import Server
 from tests.support.stores import ON_SQLITE
 
 ADMIN = {"id": 1, "username": "admin", "roles": [], "version": 1}

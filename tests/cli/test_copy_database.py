@@ -20,10 +20,11 @@ from service.db import Conflict
 from service.db_tools import copy_database, migrations
 from service.errors import Fault
 from service.providers import recent_logouts
-from tests.conftest import Running, Start, clean_environ, command
 from tests.support import people
 from tests.support.client import ask, bearer, cookie, sign_in
-from tests.support.commands import Run, message
+from tests.support.commands import Run, command, message
+from tests.support.environment import clean_environ
+from tests.support.servers import Running, Start
 from tests.support.stores import (
     ON_POSTGRESQL,
     ON_SQLITE,

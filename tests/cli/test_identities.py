@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import command
+from tests.support.commands import command
 
 
 def done(folder: Path, *words: str) -> str:

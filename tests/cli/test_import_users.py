@@ -23,9 +23,10 @@ from service.config import Database
 from service.db import bulk_insert
 from service.db.postgresql import connect
 from service.db.sqlite import database as sqlite
-from tests.conftest import Server, Start, clean_environ, command
 from tests.support.client import ask, bearer, sign_in
-from tests.support.commands import Run, done, message
+from tests.support.commands import Run, command, done, message
+from tests.support.environment import clean_environ
+from tests.support.servers import Server, Start
 from tests.support.stores import ON_SQLITE, run_sql, writing
 
 CREATE = ("user", "create", "--file")

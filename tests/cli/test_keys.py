@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import command
+from tests.support.commands import command
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -11,9 +11,9 @@ import pytest
 
 from service import errors
 from service.schemas.queries import cursor
-from tests.conftest import Start
 from tests.support.api import ROLES, USERS, Api
 from tests.support.client import Answer, ask, bearer, cookie, sign_in
+from tests.support.servers import Start
 
 SHOWN = ["id", "username", "name", "email", "disabled", "roles", "created_at", "updated_at"]
 

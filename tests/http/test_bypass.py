@@ -4,8 +4,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.conftest import STRONG, Server, Start
 from tests.support.client import BROWSER, ask, bearer, sign_in
+from tests.support.environment import STRONG
+from tests.support.servers import Server, Start
 
 
 def test_the_one_cookie_has_exactly_these_attributes(server: Server) -> None:

@@ -6,8 +6,8 @@ import pytest
 from multidict import CIMultiDict
 
 from service.web import cached_response
-from tests.conftest import Server
 from tests.support.client import ask, bearer, send, sign_in
+from tests.support.servers import Server
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from tests.conftest import STRONG, Server, Start
 from tests.http.test_openapi import assert_documented, operations
 from tests.support import cas, sso
 from tests.support.cas import (
@@ -23,7 +22,9 @@ from tests.support.cas import (
     success,
 )
 from tests.support.client import Answer, ask, bearer, cookie
+from tests.support.environment import STRONG
 from tests.support.keyfiles import within
+from tests.support.servers import Server, Start
 from tests.support.sso import Asked, Scripted
 from tests.support.stores import run_sql, unreachable
 

@@ -12,11 +12,12 @@ import pytest
 
 from service.keys import key_ring, shared_secret
 from service.tokens.encrypted import Seals
-from tests.conftest import SECRET, Server, Start, free_port
 from tests.support import cas, sso
 from tests.support.cas import TICKET, back, begin, failure, response, success
 from tests.support.client import Answer, ask, bearer
+from tests.support.environment import SECRET, free_port
 from tests.support.keyfiles import within
+from tests.support.servers import Server, Start
 from tests.support.sso import Asked, Authority, Reply, Scripted
 
 STORES = ("sqlite",)  # no store has a part in this

@@ -9,8 +9,9 @@ import time
 import pytest
 from aiohttp import http_parser, http_writer
 
-from tests.conftest import Server, Start, clean_environ
 from tests.support.client import BROWSER, Answer, ask, cookie, send, sign_in
+from tests.support.environment import clean_environ
+from tests.support.servers import Server, Start
 from tests.support.stores import ON_SQLITE, unreachable
 
 MARK = "jwt=eyJleakmarkleakmark"

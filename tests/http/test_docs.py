@@ -11,8 +11,9 @@ import pytest
 
 from service import app, config, errors
 from service.cli import cli
-from tests.conftest import PROVIDERS, ROOT, Server, Settings, clean_environ
 from tests.support.commands import verbs_of
+from tests.support.environment import PROVIDERS, ROOT, Settings, clean_environ
+from tests.support.servers import Server
 
 HTTP = (ROOT / "docs" / "http.md").read_text()
 README = (ROOT / "README.md").read_text()

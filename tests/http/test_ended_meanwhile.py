@@ -22,10 +22,11 @@ from service.providers import identities
 from service.revocation import events
 from service.server.run import listening
 from service.web import access, context
-from tests.conftest import SECRET, Server, Settings, Start, free_port
 from tests.http.test_admin import FORM
 from tests.support.client import ask, bearer, cookie, sign_in
+from tests.support.environment import SECRET, Settings, free_port
 from tests.support.people import feed_rows
+from tests.support.servers import Server, Start
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 JSON = "application/json"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.conftest import STRONG, Server, Start
 from tests.support.client import ask, bearer, cookie, send, sign_in
+from tests.support.environment import STRONG
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

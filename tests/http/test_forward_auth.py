@@ -8,10 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
-from tests.conftest import SECRET, Server, Start
 from tests.support.client import BROWSER, Answer, ask, bearer, cookie, send, sign_in
 from tests.support.derived import assertion_key
+from tests.support.environment import SECRET
 from tests.support.keyfiles import key
+from tests.support.servers import Server, Start
 
 IDENTITY = {
     "Remote-User": "user",

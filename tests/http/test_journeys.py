@@ -9,8 +9,9 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.conftest import SECRET, Server, Start
 from tests.support.client import ask, bearer, cookie, sign_in
+from tests.support.environment import SECRET
+from tests.support.servers import Server, Start
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 

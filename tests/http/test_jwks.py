@@ -7,9 +7,10 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.conftest import Server, Start, command
 from tests.http.test_connection import assert_safe
 from tests.support.client import ask, sign_in
+from tests.support.commands import command
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -13,9 +13,10 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.conftest import SECRET, Server, Start
 from tests.support.client import ask, bearer, sign_in
+from tests.support.environment import SECRET
 from tests.support.keyfiles import key, within
+from tests.support.servers import Server, Start
 from tests.support.verifiers import Client, Make, outcome
 
 STORES = ("sqlite",)  # no store has a part in this

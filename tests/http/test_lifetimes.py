@@ -9,10 +9,11 @@ import pytest
 from service.config import Database as Where
 from service.db_tools import migrations
 from service.web import context
-from tests.conftest import SECRET, Server, Start
 from tests.support.client import ask, bearer, sign_in
 from tests.support.commands import Run
+from tests.support.environment import SECRET
 from tests.support.faults import refused_by_all
+from tests.support.servers import Server, Start
 from tests.support.stores import ON_POSTGRESQL, ON_SQLITE, run_sql
 
 

@@ -9,7 +9,6 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
 
-from tests.conftest import Server, Start
 from tests.http.test_openapi import assert_documented
 from tests.support import cas, openid, sso
 from tests.support.client import BROWSER, Answer, ask, bearer, cookie
@@ -28,6 +27,7 @@ from tests.support.evil import (
 )
 from tests.support.issuer import compact
 from tests.support.keyfiles import within
+from tests.support.servers import Server, Start
 from tests.support.stores import run_sql, unreachable
 
 RSA, EC = key("rsa"), key("ec", "ES256")

@@ -11,7 +11,6 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.conftest import Server, Start
 from tests.support import openid
 from tests.support.client import BROWSER, Answer, ask
 from tests.support.evil import (
@@ -27,6 +26,7 @@ from tests.support.evil import (
     unsigned,
 )
 from tests.support.issuer import Signer, compact
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

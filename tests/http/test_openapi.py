@@ -13,9 +13,10 @@ from referencing.jsonschema import DRAFT202012
 
 from service import __version__, app
 from service.web import openapi
-from tests.conftest import PROVIDERS, Server, Settings, Start
 from tests.http.test_docs import problems
 from tests.support.client import BROWSER, Answer, ask, bearer, cookie, rested, send, sign_in
+from tests.support.environment import PROVIDERS, Settings
+from tests.support.servers import Server, Start
 from tests.support.stores import unreachable
 
 METHODS = {"get", "post", "put", "patch", "delete"}

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from tests.conftest import Start
 from tests.http.test_openapi import assert_documented, operations
 from tests.http.test_openapi_api import ELSEWHERE
 from tests.support.client import BROWSER, Answer, ask, bearer, cookie, sign_in
+from tests.support.servers import Start
 
 LIST, NEW, ROLES, AUDIT = "/admin", "/admin/users/new", "/admin/roles", "/admin/audit"
 USER = "/admin/users/{id}"

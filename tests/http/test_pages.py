@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.conftest import Server, Start
 from tests.support.client import BROWSER, ask, cookie, sign_in
+from tests.support.servers import Server, Start
 
 
 def test_signed_out_the_home_page_shows_the_ways_in(server: Server) -> None:

@@ -15,9 +15,10 @@ from aiohttp import web
 from service.server import framing
 from service.server.run import listening
 from service.web import context
-from tests.conftest import Server, Settings, free_port
 from tests.support.client import sign_in
+from tests.support.environment import Settings, free_port
 from tests.support.framing import answers
+from tests.support.servers import Server
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -26,7 +26,6 @@ from jwt.exceptions import InvalidSignatureError
 from service import config
 from service.providers.openid import Rejected, Unusable
 from service.providers.openid.token_endpoint import Tokens
-from tests.conftest import ROOT, SECRET, Server, Start, clean_environ
 from tests.support.client import ask, bearer, cookie
 from tests.support.derived import assertion_key, feed_key
 from tests.support.documents import (
@@ -38,9 +37,11 @@ from tests.support.documents import (
     client_of,
     made,
 )
+from tests.support.environment import ROOT, SECRET, clean_environ
 from tests.support.issuer import compact
 from tests.support.keyfiles import key
 from tests.support.proxies import haproxy_jwt, prepared, running
+from tests.support.servers import Server, Start
 from tests.support.snippets import LIBRARIES, Snippet, World, block, blocks
 from tests.support.verifiers import Make, Node, outcome
 

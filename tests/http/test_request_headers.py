@@ -14,8 +14,9 @@ from service.parsing import content_type
 from service.parsing.content_type import Media
 from service.web import access
 from service.web.context import MOST_TAGS_LENGTH
-from tests.conftest import PROVIDERS, ROOT, Server, Settings, Start
 from tests.support.client import ask, rested
+from tests.support.environment import PROVIDERS, ROOT, Settings
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -13,9 +13,10 @@ from service.endpoints import revocations
 from service.server.run import listening
 from service.tokens import lifetimes
 from service.web import context
-from tests.conftest import SECRET, STRONG, Server, Settings, Start, free_port
 from tests.support.client import Answer, ask, cookie, rested, sign_in
 from tests.support.derived import feed_key
+from tests.support.environment import SECRET, STRONG, Settings, free_port
+from tests.support.servers import Server, Start
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Server, Start
 from tests.http.test_oidc import settings_for
 from tests.support import cas, sso
 from tests.support.api import USERS, Api
 from tests.support.evil import CLIENT_ID, Evil, begin, key, running
+from tests.support.servers import Server, Start
 from tests.support.sso import Asked
 
 STORES = ("sqlite",)

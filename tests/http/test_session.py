@@ -8,8 +8,9 @@ import pytest
 
 from service.app import create_app
 from service.session.browser import ONLY_READ
-from tests.conftest import PROVIDERS, SECRET, Server, Settings, Start
 from tests.support.client import BROWSER, ask, bearer, cookie, sign_in
+from tests.support.environment import PROVIDERS, SECRET, Settings
+from tests.support.servers import Server, Start
 
 
 @pytest.fixture(scope="module")

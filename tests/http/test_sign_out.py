@@ -4,8 +4,8 @@ import html
 
 import pytest
 
-from tests.conftest import Server, Start
 from tests.support.client import BROWSER, Answer, ask, bearer, cookie, send, sign_in
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -7,8 +7,9 @@ import pytest
 
 from service import __version__, config, errors
 from service.app import create_app
-from tests.conftest import PROVIDERS, ROOT, STRONG, Server, Settings, Start
 from tests.support.client import BROWSER, Answer, ask, send
+from tests.support.environment import PROVIDERS, ROOT, STRONG, Settings
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -19,9 +19,10 @@ from service.revocation import events
 from service.revocation.documents import Documents
 from service.server.run import listening
 from service.web import context, large_responses
-from tests.conftest import Server, Settings, Start, free_port
 from tests.support.client import ask, bearer, sign_in
 from tests.support.crowd import Crowd
+from tests.support.environment import Settings, free_port
+from tests.support.servers import Server, Start
 
 ROWS = 10_000
 ROUNDS = 10

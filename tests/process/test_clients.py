@@ -14,9 +14,10 @@ import jwt
 import latchkey_verifier
 import pytest
 
-from tests.conftest import ROOT, SECRET, STRONG, Server, Start, free_port
 from tests.support.client import ask, bearer, sign_in
+from tests.support.environment import ROOT, SECRET, STRONG, free_port
 from tests.support.issuer import FEED, Claims, Issuer, compact, feed_signer, signer
+from tests.support.servers import Server, Start
 from tests.support.verifiers import Client, Make, outcome, seconds_until
 
 STORES = ("sqlite",)  # no store has a part in this

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import jwt
 
-from tests.conftest import Server
 from tests.support.client import ask, bearer, sign_in
 from tests.support.issuer import signer
 from tests.support.keyfiles import key, within
+from tests.support.servers import Server
 from tests.support.verifiers import Client, Make, outcome, seconds_until
 
 STORES = ("sqlite",)  # no store has a part in this

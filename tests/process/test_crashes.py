@@ -17,8 +17,8 @@ from http.client import HTTPException
 import pytest
 
 from service.config import Database
-from tests.conftest import Running, Server
 from tests.support.client import ask, bearer, sign_in
+from tests.support.servers import Running, Server
 from tests.support.stores import Store, run_sql
 
 CYCLES = int(os.environ.get("LATCHKEY_CYCLES", "3"))

@@ -23,7 +23,6 @@ from packaging.utils import canonicalize_name
 from service import __version__
 from service.server import run as server
 from service.server import supervisor
-from tests.conftest import ROOT, Start, free_port
 from tests.support import proxies
 from tests.support.client import ask, bearer, sign_in
 from tests.support.deployment import (
@@ -38,6 +37,8 @@ from tests.support.deployment import (
     strangers,
     unit,
 )
+from tests.support.environment import ROOT, free_port
+from tests.support.servers import Start
 
 DOCKERFILE = (DEPLOY / "docker/Dockerfile").read_text()
 PORT = 8080

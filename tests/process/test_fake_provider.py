@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 
-from tests.conftest import ROOT, STRONG, command, free_port
 from tests.support.client import BROWSER, Answer, ask, cookie, send
+from tests.support.commands import command
+from tests.support.environment import ROOT, STRONG, free_port
 from tests.support.fake import Both, are_open, run_both, wait_until_gone
 
 STORES = ("sqlite",)  # no store has a part in this

@@ -17,8 +17,9 @@ import psycopg
 import pytest
 
 from service import db
-from tests.conftest import Running, Server, databases_on, free_port
 from tests.support.client import ask, cookie, sign_in
+from tests.support.databases import databases_on
+from tests.support.environment import free_port
 from tests.support.faults import (
     ROUNDS,
     Load,
@@ -33,6 +34,7 @@ from tests.support.faults import (
     until,
 )
 from tests.support.postgresql import Cluster
+from tests.support.servers import Running, Server
 from tests.support.stores import Databases, database_at, run_sql
 
 CONNECTIONS = 40

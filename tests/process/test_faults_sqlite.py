@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Server, Start, clean_environ, free_port
 from tests.support.client import ask, bearer, cookie, sign_in
+from tests.support.environment import ROOT, clean_environ, free_port
 from tests.support.faults import (
     assert_calm,
     assert_unavailable,
@@ -29,6 +29,7 @@ from tests.support.faults import (
     told,
     until,
 )
+from tests.support.servers import Server, Start
 from tests.support.stores import run_sql, writing
 
 STORES = ("sqlite",)

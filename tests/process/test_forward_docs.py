@@ -15,8 +15,8 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 
 from service.keys import jwk
-from tests.conftest import ROOT, Start, clean_environ, free_port
 from tests.support.client import cookie
+from tests.support.environment import ROOT, clean_environ, free_port
 from tests.support.proxies import (
     AUTH,
     DEPLOY,
@@ -27,6 +27,7 @@ from tests.support.proxies import (
     prepared,
     running,
 )
+from tests.support.servers import Start
 from tests.support.verifiers import Node
 
 STORES = ("sqlite",)  # no store has a part in this

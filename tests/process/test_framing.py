@@ -14,8 +14,8 @@ import pytest
 from service.server import framing
 from service.server.run import listening
 from service.web import context
-from tests.conftest import Server, Settings, Start, free_port
 from tests.support.client import cookie, sign_in
+from tests.support.environment import Settings, free_port
 from tests.support.framing import CHUNKED, HIDDEN_MARK, LENGTH, ROWS, Row, answers
 from tests.support.proxies import (
     APP,
@@ -27,6 +27,7 @@ from tests.support.proxies import (
     prepared,
     running,
 )
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Server, Start, clean_environ
 from tests.support import evil, fuzz_sessions
 from tests.support.client import ask, bearer
+from tests.support.environment import ROOT, clean_environ
+from tests.support.servers import Server, Start
 
 EXAMPLES = int(os.environ.get("LATCHKEY_FUZZ", "20"))
 """How many requests for each operation and phase."""

@@ -16,10 +16,12 @@ from service import config
 from service.keys import KeyRing, Purpose
 from service.keys.watcher import KeyWatch
 from service.tokens import jws
-from tests.conftest import SECRET, Server, Settings, Start, command
 from tests.http.test_connection import assert_safe
 from tests.support.client import ask, bearer, cookie, rested, sign_in
+from tests.support.commands import command
+from tests.support.environment import SECRET, Settings
 from tests.support.keyfiles import key, within
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -26,8 +26,9 @@ from service.server.connection_state import Watched
 from service.server.open_connections import Connections
 from service.server.run import listening
 from service.web import context
-from tests.conftest import ROOT, Server, Settings, clean_environ, free_port, wait_for
 from tests.support.client import ask
+from tests.support.environment import ROOT, Settings, clean_environ, free_port
+from tests.support.servers import Server, wait_for
 from tests.support.stores import Files
 
 STORES = ("sqlite",)

@@ -13,7 +13,7 @@ from service import db
 from service.config import Database as Where
 from service.db.postgresql import connect
 from service.revocation import events
-from tests.conftest import free_port
+from tests.support.environment import free_port
 from tests.support.postgresql import SUPERUSER, Cluster
 from tests.support.stores import ON_POSTGRESQL, database_at
 

@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, quote, urlsplit
 import jwt
 import pytest
 
-from tests.conftest import Start
 from tests.support.client import BROWSER, Answer, bearer, cookie
 from tests.support.proxies import (
     APP,
@@ -29,6 +28,7 @@ from tests.support.proxies import (
     deployed,
     deployed_beside,
 )
+from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

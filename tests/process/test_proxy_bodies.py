@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Start
 from tests.support import http2
 from tests.support.client import bearer, cookie
 from tests.support.keyfiles import within
 from tests.support.proxies import APP, AUTH, PROGRAMS, SPEAKING_HTTP_2, Deployment, deployed
+from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -12,8 +12,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.conftest import Start
 from tests.support.proxies import APP, TRUSTING, Deployment, deployed
+from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

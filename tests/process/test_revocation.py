@@ -19,9 +19,10 @@ from service.db import Database, Transaction
 from service.revocation.events import rows
 from service.server.run import listening
 from service.web import context
-from tests.conftest import Server, Settings, Start, free_port
 from tests.support import people
 from tests.support.client import ask, bearer, cookie, sign_in
+from tests.support.environment import Settings, free_port
+from tests.support.servers import Server, Start
 from tests.support.stores import unreachable, watched
 
 ROUNDS = int(os.environ.get("LATCHKEY_ROUNDS", "25"))

@@ -17,8 +17,9 @@ import uvloop
 from service.config import Database
 from service.server.run import listening
 from service.web import context
-from tests.conftest import Server, Settings, Start, free_port
 from tests.support.client import bearer, sign_in
+from tests.support.environment import Settings, free_port
+from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -12,8 +12,9 @@ from typing import TypeVar
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import Server, Start, clean_environ, free_port
 from tests.support.client import ask, bearer, sign_in
+from tests.support.environment import clean_environ, free_port
+from tests.support.servers import Server, Start
 from tests.support.stores import ON_SQLITE
 
 DEADLINE = 30

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from service.db_tools import migrations
-from tests.conftest import Start, command
 from tests.support.api import USERS, Api
 from tests.support.client import ask, cookie, sign_in
+from tests.support.commands import command
 from tests.support.faults import refused_by_all
+from tests.support.servers import Start
 from tests.support.stores import Store
 
 NAME = "9999.newer"

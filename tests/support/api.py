@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from tests.conftest import Server
 from tests.support.client import Answer, ask, bearer, sign_in
+from tests.support.servers import Server
 
 USERS = "/api/v1/users"
 ROLES = "/api/v1/roles"

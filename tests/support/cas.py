@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tests.conftest import Server
 from tests.support.client import BROWSER, Answer, ask
+from tests.support.servers import Server
 
 TICKET = "ST-1-a-secret-until-it-is-used-cas01.example.org"
 

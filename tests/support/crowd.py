@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.conftest import ROOT, clean_environ
+from tests.support.environment import ROOT, clean_environ
 
 _MOST_SECONDS = 60.0
 _MOST_SECONDS_TO_END = 90.0

@@ -17,7 +17,7 @@ import yaml
 
 from service import config
 from service.config import settings as table
-from tests.conftest import ROOT, STRONG, clean_environ, free_port
+from tests.support.environment import ROOT, STRONG, clean_environ, free_port
 
 DEPLOY = ROOT / "deploy"
 STOP_SECONDS = 15

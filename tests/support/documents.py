@@ -19,8 +19,8 @@ from service.keys import KeyRing, Purpose, SigningPurpose
 from service.providers.openid import provider as openid
 from service.tokens import jws
 from service.tokens.encrypted import Seals
-from tests.conftest import Server
 from tests.support.client import ask, bearer
+from tests.support.servers import Server
 
 APP = "app.example.org"
 FEED_TYPE, ASSERTION_TYPE = "latchkey-revocations+jwt", "latchkey-assertion+jwt"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, clean_environ, free_port
+from tests.support.environment import ROOT, clean_environ, free_port
 
 
 @dataclass(frozen=True)

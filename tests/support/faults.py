@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.conftest import Server
 from tests.support.client import Answer, ask, bearer, cookie
+from tests.support.servers import Server
 
 ROUNDS = int(os.environ.get("LATCHKEY_ROUNDS", "20"))
 """How often what has to hold each time is tried. 200 is the promise."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Server, Start, command
+from tests.support.commands import command
+from tests.support.servers import Server, Start
 
 
 def within(seconds: float, happened: Callable[[], bool]) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
-from tests.conftest import ROOT, Server, Start, free_port
+from tests.support.environment import ROOT, free_port
+from tests.support.servers import Server, Start
 from tests.support.sso import (
     OUR_NAME,
     OUR_URL,

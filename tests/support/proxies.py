@@ -30,10 +30,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.conftest import ROOT, Server, Start, clean_environ, free_port
 from tests.support import http2
 from tests.support.client import Answer
+from tests.support.environment import ROOT, clean_environ, free_port
 from tests.support.keyfiles import key
+from tests.support.servers import Server, Start
 
 DEPLOY = ROOT / "deploy"
 AUTH, APP = "auth.example.org", "app.example.org"

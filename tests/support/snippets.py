@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from joserfc.errors import SecurityWarning
 
-from tests.conftest import ROOT, clean_environ
+from tests.support.environment import ROOT, clean_environ
 from tests.support.verifiers import Node
 
 AUTH, APP = "https://auth.example.org", "app.example.org"

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
-from tests.conftest import ROOT, clean_environ, free_port
+from tests.support.environment import ROOT, clean_environ, free_port
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

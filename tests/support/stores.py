@@ -1,10 +1,11 @@
 """The two databases that every test of the store runs on, each with the demo users if need be."""
 
 import contextlib
-import fcntl
 import itertools
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -157,21 +158,35 @@ def unreachable(database: Database) -> Iterator[None]:
         yield
 
 
+_LOCK = """
+import fcntl, signal, sys
+with open(sys.argv[1], "r+b") as shared:
+    signal.alarm(10)
+    fcntl.lockf(shared, fcntl.LOCK_EX, 5, 123)
+    signal.alarm(0)
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+"""A program that holds all read locks of a SQLite file until its input ends.
+
+The locks are those of SQLite's wal.c: five bytes from the 123rd of the shared-memory file. They are
+of a process: a server in a thread of this one would not notice ours.
+"""
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold all read locks of a SQLite file.
-
-    The locks are those of SQLite's wal.c: five bytes from the 123rd of the shared-memory file.
-    """
-    with Path(f"{path}-shm").open("r+b") as shared:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                fcntl.lockf(shared, fcntl.LOCK_EX | fcntl.LOCK_NB, 5, 123)
-                break
-            except OSError:
-                assert time.monotonic() < deadline
+    """Let nobody read a SQLite file."""
+    with subprocess.Popen(
+        [sys.executable, "-IS", "-c", _LOCK, f"{path}-shm"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as locking:
+        assert locking.stdout is not None
+        assert locking.stdout.readline() == b"locked\n"
         yield
+        locking.communicate(timeout=10)
+    assert locking.returncode == 0
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import latchkey_verifier
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 from tests.support.issuer import Claims
 
 

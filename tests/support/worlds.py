@@ -14,7 +14,7 @@ from service.db import Database
 from service.housekeeping import Housekeeping
 from service.revocation.feed import Revocation
 from service.tokens.tokens import Tokens
-from tests.conftest import Settings
+from tests.support.environment import Settings
 from tests.support.stores import run_sql
 
 NOW = 1_800_000_000.0

@@ -13,7 +13,7 @@ from service.db import Database
 from service.forward_auth import allow_responses
 from service.forward_auth.allow_responses import Passes
 from service.tokens.tokens import Claims, Tokens
-from tests.conftest import Settings
+from tests.support.environment import Settings
 from tests.support.keyfiles import key
 from tests.support.people import BY
 from tests.support.stores import unreachable

@@ -20,7 +20,7 @@ from service.config import NAMES, SECRETS, Config, parse, secret_strength
 from service.config.setting import Setting
 from service.config.settings import NOT_YET, SETTINGS
 from service.errors import Fault
-from tests.conftest import ROOT, STRONG
+from tests.support.environment import ROOT, STRONG
 
 DEVELOPMENT = {"ENVIRONMENT": "development", "JWT_SECRET_KEY": STRONG}
 PRODUCTION = {"PUBLIC_URL": "https://auth.example.org", "JWT_SECRET_KEY": STRONG}

@@ -7,7 +7,8 @@ import pytest
 from service import config
 from service.config import OpenIdProvider
 from service.errors import Fault
-from tests.conftest import STRONG, command
+from tests.support.commands import command
+from tests.support.environment import STRONG
 
 BASE = {"ENVIRONMENT": "development", "JWT_SECRET_KEY": STRONG}
 PLAIN = {"OIDC_ISSUER": "https://id.example.org/realms/a", "OIDC_CLIENT_ID": "latchkey"}

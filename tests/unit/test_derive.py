@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from service import keys
 from service.keys import KeyRing, Purpose, jwk, key_ring, shared_secret
 from service.keys.purpose import DOCUMENTS, SIGNING
-from tests.conftest import ROOT, SECRET, STRONG, Settings, clean_environ
 from tests.support.derived import assertion_key, derived, feed_key
+from tests.support.environment import ROOT, SECRET, STRONG, Settings, clean_environ
 
 MESSAGE = b"header.payload"
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

@@ -10,7 +10,7 @@ from service.keys import KeyRing, shared_secret
 from service.keys import key_ring as rings
 from service.keys.jwk import generate, read
 from service.tokens.encrypted import Seals
-from tests.conftest import SECRET, Settings
+from tests.support.environment import SECRET, Settings
 
 NOW = 1_800_000_000
 VALUE = {"next": "/deep?a=1", "n": 3}

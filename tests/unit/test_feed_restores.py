@@ -15,8 +15,8 @@ from service.revocation.feed import Revocation
 from service.server.run import listening
 from service.tokens import lifetimes
 from service.web import context
-from tests.conftest import Settings, free_port
 from tests.support import people
+from tests.support.environment import Settings, free_port
 
 AFTER = 9000  # a session of after the restore began here, and one of before earlier
 ROW = "INSERT INTO changes (seq, kind, sid, until) VALUES (?, 'session', ?, ?)"

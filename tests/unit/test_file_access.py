@@ -15,10 +15,12 @@ from service.config import Config
 from service.errors import Fault
 from service.keys import file, rotation
 from service.system import file_owner
-from tests.conftest import STRONG, Server, Start, command
 from tests.process.test_key_watcher import figure, kids
 from tests.support.client import ask
+from tests.support.commands import command
+from tests.support.environment import STRONG
 from tests.support.keyfiles import key, within
+from tests.support.servers import Server, Start
 from tests.unit.test_file_owner import AS_ROOT, USER, link_as_user
 
 STORES = ("sqlite",)  # only files have owners

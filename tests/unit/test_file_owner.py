@@ -20,8 +20,8 @@ from service.errors import Fault
 from service.keys import file, rotation
 from service.keys.file_entry import Entries
 from service.system import file_owner
-from tests.conftest import ROOT, clean_environ
 from tests.support.commands import Run
+from tests.support.environment import ROOT, clean_environ
 from tests.support.stores import ON_SQLITE, database_at
 
 STORES = ("sqlite",)  # only files have owners

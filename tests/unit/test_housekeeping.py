@@ -11,8 +11,8 @@ from service.telemetry import logs
 from service.tokens import lifetimes
 from service.tokens.lifetimes import LEAD, MARGIN
 from service.tokens.tokens import Tokens
-from tests.conftest import Settings
 from tests.support import people
+from tests.support.environment import Settings
 from tests.support.stores import ON_POSTGRESQL, ON_SQLITE
 from tests.support.worlds import HOUR, LIFE, NOW, Process, World
 

@@ -17,7 +17,7 @@ from service.errors import Fault
 from service.keys import Purpose, file, file_entry, jwk, shared_secret
 from service.keys import key_ring as ring
 from service.keys.purpose import SIGNING
-from tests.conftest import SECRET, Settings
+from tests.support.environment import SECRET, Settings
 
 MESSAGE = b"header.payload"
 OTHER = SECRET.swapcase()

@@ -19,7 +19,7 @@ from service.system import descriptors
 from service.telemetry import metrics
 from service.tokens import tokens
 from service.web import accept, context, cookies, large_responses
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 TEXT = (ROOT / "docs" / "limits.md").read_text()
 MIB = 2**20

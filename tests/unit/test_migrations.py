@@ -16,7 +16,7 @@ from service.db.postgresql import sync
 from service.db.sqlite import database
 from service.db_tools import migrations as schema
 from service.errors import Fault
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 from tests.support.stores import KINDS, Databases, Store, database_at, run_sql, writing
 
 NAMES = sorted(

@@ -21,7 +21,7 @@ from service.providers.openid import (
 )
 from service.providers.openid.jwt import Header
 from service.providers.openid.provider import AT_MOST_EVERY, KEPT_SECONDS, PAUSE, Provider
-from tests.conftest import Settings
+from tests.support.environment import Settings
 from tests.support.evil import ALGORITHMS, half_hash, key
 from tests.support.issuer import Signer
 

@@ -5,8 +5,9 @@ from aiohttp import web
 
 from service import app
 from service.web import access
-from tests.conftest import PROVIDERS, Server, Settings
 from tests.support.client import ask, bearer, sign_in
+from tests.support.environment import PROVIDERS, Settings
+from tests.support.servers import Server
 
 OPEN = {
     ("GET", "/"),

@@ -16,9 +16,9 @@ from service.providers import identities
 from service.providers.sessions import ProviderSession, end, opened
 from service.server.run import listening
 from service.web import context
-from tests.conftest import Settings, free_port
 from tests.support import people
 from tests.support.client import bearer
+from tests.support.environment import Settings, free_port
 
 TIMES = 100
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}

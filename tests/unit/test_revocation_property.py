@@ -18,8 +18,8 @@ from service.cli.tokens import noted_token
 from service.db import Database
 from service.system.clock_check import TOLERANCE
 from service.tokens.tokens import Claims, Tokens
-from tests.conftest import Settings
 from tests.support import people
+from tests.support.environment import Settings
 from tests.support.stores import run_sql
 from tests.support.worlds import HOUR, Process, World
 

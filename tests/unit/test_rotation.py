@@ -13,7 +13,7 @@ import pytest
 from service.errors import Fault
 from service.keys import file, file_entry, jwk, rotation
 from service.keys.file_entry import Entries
-from tests.conftest import ROOT, clean_environ
+from tests.support.environment import ROOT, clean_environ
 
 NOW = 1_800_000_000
 LIFE = 6 * 3600

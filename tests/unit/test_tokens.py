@@ -21,7 +21,7 @@ from service import config, errors, keys
 from service.keys import key_ring
 from service.keys import shared_secret as secret
 from service.tokens import jws, tokens
-from tests.conftest import SECRET, STRONG
+from tests.support.environment import SECRET, STRONG
 
 NOW = 1_800_000_000
 ISSUER = "http://localhost:8080"

@@ -20,7 +20,7 @@ from service.keys import Purpose, jwk, key_ring, shared_secret
 from service.keys.key import Key
 from service.keys.key_ring import KeyRing
 from service.tokens import jws, tokens
-from tests.conftest import SECRET
+from tests.support.environment import SECRET
 from tests.unit.test_tokens import AUDIENCE, CLAIMS, ISSUER, NOW, USER, claims, segment, verifier
 
 KIDS = {name: f"the-{name}-key" for name in jwk.ALGORITHMS}

@@ -8,7 +8,8 @@ import pytest
 from service import users
 from service.config import Database as Where
 from service.db import Conflict, Database
-from tests.conftest import command, free_port
+from tests.support.commands import command
+from tests.support.environment import free_port
 from tests.support.people import BY, everybody
 from tests.support.stores import writing
 

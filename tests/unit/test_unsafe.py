@@ -7,8 +7,10 @@ import pytest
 from service import config
 from service.config import Config
 from service.errors import Fault
-from tests.conftest import SECRET, STRONG, Start, command
 from tests.support.client import ask
+from tests.support.commands import command
+from tests.support.environment import SECRET, STRONG
+from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this
 
