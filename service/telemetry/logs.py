@@ -5,15 +5,13 @@ three tenths (docs/decisions/0004-logs.md). Records of libraries come in through
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 import re
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal, TextIO
 
@@ -33,7 +31,7 @@ _encode = json.JSONEncoder().encode
 
 def event(name: str, *, level: int = INFO, **fields: object) -> None:
     """Write one line: what happened, and its facts. A field that is None is left out."""
-    _current().write(time.time(), level, name, fields)
+    _sink.write(time.time(), level, name, fields)
 
 
 def answered(  # noqa: PLR0913  # the fields of the line
@@ -48,8 +46,7 @@ def answered(  # noqa: PLR0913  # the fields of the line
 ) -> None:
     """Write the line of one answer: an event `request`, in text by a way three times as quick."""
     ms = round(seconds * 1000, 2)
-    sink = _current()
-    if not sink.is_text:
+    if not _sink.is_text:
         event(
             "request",
             method=method,
@@ -60,11 +57,11 @@ def answered(  # noqa: PLR0913  # the fields of the line
             client=client,
             id=id,
         )
-    elif sink.level <= INFO:
+    elif _sink.level <= INFO:
         who = f" user={_word(user)}" if user is not None else ""
         where = f" client={_word(client)}" if client is not None else ""
-        sink.append(
-            f"{sink.rfc3339(time.time())} info    request method={method} path={_word(path)}"
+        _sink.append(
+            f"{_sink.rfc3339(time.time())} info    request method={method} path={_word(path)}"
             f" status={status} ms={ms}{who}{where} id={id}\n"
         )
 
@@ -79,32 +76,13 @@ def configure(level: str, form: Form, stream: TextIO | None = None) -> None:
     global _sink  # noqa: PLW0603  # one process has one log, as it has one standard error
     _sink = Sink(stream or sys.stderr, form, logging.getLevelNamesMapping()[level.upper()])
     root = logging.getLogger()
-    root.handlers = [_FromLibraries(_sink)]
+    root.handlers = [_FromLibraries()]
     root.setLevel(max(logging.WARNING, _sink.level))
-
-
-@contextlib.contextmanager
-def separate(level: str, form: Form, stream: TextIO) -> Iterator[None]:
-    """Send the log lines of the block to `stream`, and no others: one of several in a process.
-
-    Tasks and callbacks that the block starts belong to it. Records of libraries have a level of at
-    least WARNING, unless the root logger lets more through.
-    """
-    sink = Sink(stream, form, logging.getLevelNamesMapping()[level.upper()])
-    root, from_libraries = logging.getLogger(), _FromLibraries(sink)
-    token = _own.set(sink)
-    root.addHandler(from_libraries)
-    try:
-        yield
-    finally:
-        root.removeHandler(from_libraries)
-        _own.reset(token)
-        sink.flush()
 
 
 def flush() -> None:
     """Write what still waits, when the event loop is gone."""
-    _current().flush()
+    _sink.flush()
 
 
 def redact(text: str) -> str:
@@ -156,15 +134,9 @@ class Sink:
 
 
 class _FromLibraries(logging.Handler):
-    """Brings the records of libraries into one log, if they come from where it is in use."""
-
-    def __init__(self, sink: Sink) -> None:
-        super().__init__()
-        self._sink = sink
+    """Brings the records of libraries into the one log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if _current() is not self._sink:
-            return
         try:
             message = record.getMessage()
         except Exception:  # noqa: BLE001  # their mistake in a log call is not to become an error
@@ -172,7 +144,7 @@ class _FromLibraries(logging.Handler):
         fields: dict[str, object] = {"logger": record.name, "message": message}
         if record.exc_info and record.exc_info[1]:
             fields["exception"] = _trace(record.exc_info[1])
-        self._sink.write(record.created, record.levelno, "library", fields)
+        _sink.write(record.created, record.levelno, "library", fields)
 
 
 def _text_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) -> str:
@@ -222,10 +194,4 @@ def _safe(value: object) -> Any:
     return redact(text if len(text) <= _MAX_VALUE else text[:_MAX_VALUE] + "…")
 
 
-def _current() -> Sink:
-    return _own.get() or _sink
-
-
 _sink = Sink(sys.stderr, "text", INFO)
-_own: ContextVar[Sink | None] = ContextVar("log", default=None)
-"""The log of a block of `separate`, instead of that of the process."""

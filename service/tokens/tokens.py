@@ -39,7 +39,7 @@ _LEEWAY = 5
 Claims = dict[str, Any]
 
 
-class Tokens:
+class TokenIssuer:
     """Issues and verifies for one issuer. `clock` returns the time as seconds since 1970.
 
     No token is issued that expires after `horizon`, which is what the database has noted: 0 until

@@ -20,9 +20,9 @@ import pytest
 
 from service import __version__, config, db, keys
 from service.cli import cli
-from service.config import Database
+from service.config import DatabaseUrl
 from service.db.sqlite import database
-from service.tokens import tokens
+from service.tokens import issuer as tokens
 from tests.support.commands import Run, command, done, message, refused, verbs_of
 from tests.support.environment import SECRET, STRONG, clean_environ, free_port
 from tests.support.servers import Server
@@ -43,7 +43,7 @@ def verbs(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
 def token(key: str = SECRET, now: Callable[[], float] = time.time) -> str:
     """Return a token for admin, signed with a key at some time, for the settings of the tests."""
     settings = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": key}, Path("no.env"))
-    issuer = tokens.Tokens(settings, keys.load(settings), clock=now)
+    issuer = tokens.TokenIssuer(settings, keys.load(settings), clock=now)
     issuer.horizon = 2**62
     return issuer.issue(ADMIN, amr="bypass")[0]
 
@@ -278,7 +278,7 @@ def test_lists_are_tables_for_people(run: Run) -> None:
     assert run("role", "list", **new) == (0, "There are no roles yet.\n", "")
 
 
-async def _fill(where: Database) -> None:
+async def _fill(where: DatabaseUrl) -> None:
     async with db.connect(where) as opened, opened.transaction() as tx:
         for number in range(450):
             await tx.execute(
@@ -287,7 +287,7 @@ async def _fill(where: Database) -> None:
             )
 
 
-def test_however_many_users_there_are_all_are_listed(where: Database, run: Run) -> None:
+def test_however_many_users_there_are_all_are_listed(where: DatabaseUrl, run: Run) -> None:
     asyncio.run(_fill(where))
     _, shown, _ = run("user", "list", "--json")
     names = [user["username"] for user in json.loads(shown)]

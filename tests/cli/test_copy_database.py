@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from service import db, users
-from service.config import Database
-from service.db import Conflict
+from service.config import DatabaseUrl
+from service.db import ConstraintError
 from service.db_tools import copy_database, migrations
 from service.errors import Fault
 from service.providers import recent_logouts
@@ -49,7 +49,7 @@ def stores(files: Files, databases: Databases) -> dict[str, Store]:
 @pytest.fixture(params=PAIRS, ids=" to ".join)
 def pair(
     request: pytest.FixtureRequest, stores: dict[str, Store], tmp_path: Path
-) -> Iterator[tuple[Database, Database]]:
+) -> Iterator[tuple[DatabaseUrl, DatabaseUrl]]:
     """Yield a database with users, and an empty one."""
     kinds: tuple[str, str] = request.param
     made = []
@@ -66,7 +66,7 @@ def pair(
             databases.drop(where)
 
 
-async def fill(where: Database) -> None:
+async def fill(where: DatabaseUrl) -> None:
     """Let there be odd names, gone users, and rows in every table."""
     async with db.connect(where) as database:
         async with database.transaction() as tx:
@@ -91,7 +91,7 @@ async def fill(where: Database) -> None:
             await people.rename(tx, "odd-0", "renamed")
 
 
-def everything(where: Database) -> dict[str, list[tuple[object, ...]]]:
+def everything(where: DatabaseUrl) -> dict[str, list[tuple[object, ...]]]:
     """Return all rows of all tables."""
     found = {}
     for table, key in copy_database.TABLES.items():
@@ -100,7 +100,7 @@ def everything(where: Database) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def columns_of(where: Database, table: str) -> list[str]:
+def columns_of(where: DatabaseUrl, table: str) -> list[str]:
     """Return the names of a table's columns, sorted."""
     if where.path is None:
         sql = "SELECT column_name FROM information_schema.columns WHERE table_name = ?"
@@ -109,7 +109,7 @@ def columns_of(where: Database, table: str) -> list[str]:
     return sorted(name for (name,) in run_sql(where, sql, table))
 
 
-def test_every_table_is_known_in_an_order_in_which_rows_can_be_copied(where: Database) -> None:
+def test_every_table_is_known_in_an_order_in_which_rows_can_be_copied(where: DatabaseUrl) -> None:
     """A migration that makes a table has to name it in copying.TABLES, or moving would lose it."""
     sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
     if where.path is None:
@@ -121,7 +121,9 @@ def test_every_table_is_known_in_an_order_in_which_rows_can_be_copied(where: Dat
         assert set(key) <= set(columns_of(where, table))
 
 
-async def test_everything_is_copied_and_goes_on_as_it_was(pair: tuple[Database, Database]) -> None:
+async def test_everything_is_copied_and_goes_on_as_it_was(
+    pair: tuple[DatabaseUrl, DatabaseUrl],
+) -> None:
     source, target = pair
     await fill(source)
     before = everything(source)
@@ -139,13 +141,13 @@ async def test_everything_is_copied_and_goes_on_as_it_was(pair: tuple[Database, 
         async with database.transaction() as tx:  # numbers of those who are gone are not used again
             new = await users.create(tx, people.BY, "new")
         assert new["id"] == len(before["users"]) + 2
-        with pytest.raises(Conflict):
+        with pytest.raises(ConstraintError):
             async with database.transaction() as tx:
                 await tx.execute("DELETE FROM audit")
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(
-    pair: tuple[Database, Database], tmp_path: Path
+    pair: tuple[DatabaseUrl, DatabaseUrl], tmp_path: Path
 ) -> None:
     source, target = pair
     words = ("db", "copy", "--to", target.url)
@@ -166,17 +168,17 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
 
 
 def test_what_is_changed_on_the_way_is_noticed_and_nothing_is_kept(
-    pair: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+    pair: tuple[DatabaseUrl, DatabaseUrl], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = pair
-    insert = copy_database.Side.insert
+    insert = copy_database.Endpoint.insert
 
     def forget_one(
-        side: copy_database.Side, table: str, columns: object, rows: list[object]
+        side: copy_database.Endpoint, table: str, columns: object, rows: list[object]
     ) -> None:
         insert(side, table, columns, rows[1:] if table == "audit" else rows)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(copy_database.Side, "insert", forget_one)
+    monkeypatch.setattr(copy_database.Endpoint, "insert", forget_one)
     with pytest.raises(Fault, match=r"audit.*Nothing was changed\.$"):
         copy_database.copy(source, target)
     assert not any(everything(target).values())
@@ -220,7 +222,7 @@ def test_who_is_stopped_in_the_middle_leaves_an_empty_database(
         assert not any(everything(target).values())
 
 
-def test_nobody_writes_while_it_is_copied(pair: tuple[Database, Database]) -> None:
+def test_nobody_writes_while_it_is_copied(pair: tuple[DatabaseUrl, DatabaseUrl]) -> None:
     source, target = pair
     with writing(source) as let_go:
         written = "INSERT INTO roles (role) VALUES ('late')"
@@ -276,7 +278,7 @@ def test_what_cannot_be_copied(run: Run, words: tuple[str, ...], code: int, says
 
 
 def test_a_password_stands_in_a_file_or_in_the_environment(
-    pair: tuple[Database, Database], tmp_path: Path
+    pair: tuple[DatabaseUrl, DatabaseUrl], tmp_path: Path
 ) -> None:
     source, target = pair
     for name, where in (("from", source), ("to", target)):
@@ -384,7 +386,7 @@ def test_a_backup_of_a_file_that_is_written_to_is_whole(start: Start) -> None:
 
 
 @ON_POSTGRESQL
-def test_postgresql_is_saved_by_its_own_program(run: Run, where: Database) -> None:
+def test_postgresql_is_saved_by_its_own_program(run: Run, where: DatabaseUrl) -> None:
     code, printed, said = run("db", "backup", "copy.dump")
     assert (code, printed) == (1, "")
     assert "pg_dump --format=custom --file=copy.dump" in said
@@ -418,7 +420,7 @@ def verdicts(run: Run) -> dict[str, str]:
     return bad
 
 
-async def test_a_sound_database_is_said_to_be(run: Run, where: Database) -> None:
+async def test_a_sound_database_is_said_to_be(run: Run, where: DatabaseUrl) -> None:
     await fill(where)
     if where.path is None:
         settings = {"fsync", "full_page_writes"}  # off, in the tests
@@ -438,7 +440,7 @@ async def test_a_sound_database_is_said_to_be(run: Run, where: Database) -> None
     ids=["search", "audit", "numbers"],
 )
 def test_what_is_not_sound_is_named(
-    run: Run, where: Database, damage: list[str], what: str
+    run: Run, where: DatabaseUrl, damage: list[str], what: str
 ) -> None:
     words = {
         "audit": "audit_stays_as_it_is",
@@ -455,7 +457,7 @@ def test_what_is_not_sound_is_named(
 
 
 @ON_SQLITE
-def test_a_damaged_file_is_found(run: Run, where: Database) -> None:
+def test_a_damaged_file_is_found(run: Run, where: DatabaseUrl) -> None:
     assert where.path is not None
     run_sql(where, "PRAGMA wal_checkpoint(TRUNCATE)")
     with closing(sqlite3.connect(where.path)) as opened:
@@ -469,12 +471,14 @@ def test_a_damaged_file_is_found(run: Run, where: Database) -> None:
 
 
 @ON_SQLITE
-def test_an_index_for_searching_that_has_fallen_behind_is_found(run: Run, where: Database) -> None:
+def test_an_index_for_searching_that_has_fallen_behind_is_found(
+    run: Run, where: DatabaseUrl
+) -> None:
     run_sql(where, "DROP TRIGGER user_search_update")
     run_sql(where, "UPDATE users SET search = 'another' || search WHERE id = 1")
     assert {"index for searching", "searched texts"} <= verdicts(run).keys()
 
 
-def test_a_database_that_lacks_migrations_is_not_sound(run: Run, where: Database) -> None:
+def test_a_database_that_lacks_migrations_is_not_sound(run: Run, where: DatabaseUrl) -> None:
     migrations.down(where)
     assert "Run: python -m service migrate up" in verdicts(run)["migrations"]

@@ -19,7 +19,7 @@ import aiosqlite
 import pytest
 
 from service import db
-from service.config import Database
+from service.config import DatabaseUrl
 from service.db import bulk_insert
 from service.db.postgresql import connect
 from service.db.sqlite import database as sqlite
@@ -41,7 +41,7 @@ def people(count: int, roles: str = "add_documents") -> str:
     )
 
 
-def counted(where: Database) -> dict[str, int]:
+def counted(where: DatabaseUrl) -> dict[str, int]:
     """Return how many rows there are of each kind that belongs to users."""
     # An index of its own; on PostgreSQL it cannot be asked, and is one as all are.
     index = "users WHERE search <> ''" if where.path is None else "user_search_docsize"
@@ -76,7 +76,7 @@ def started(folder: Path, *words: str, **settings: str) -> Iterator[subprocess.P
 # --- What it does.
 
 
-def test_users_are_created_from_csv_and_from_json_lines(folder: Path, where: Database) -> None:
+def test_users_are_created_from_csv_and_from_json_lines(folder: Path, where: DatabaseUrl) -> None:
     before = counted(where)
     (folder / "people.csv").write_text(
         "username,name,email,roles,disabled\n"
@@ -110,7 +110,7 @@ def test_users_are_created_from_csv_and_from_json_lines(folder: Path, where: Dat
     assert [user["username"] for user in listed] == ["new-00002"]
 
 
-def test_many_more_than_a_statement_inserts(folder: Path, where: Database) -> None:
+def test_many_more_than_a_statement_inserts(folder: Path, where: DatabaseUrl) -> None:
     count = bulk_insert.ROWS * 2 + 7
     before = counted(where)
     (folder / "many.jsonl").write_text(people(count))
@@ -143,7 +143,9 @@ def test_one_by_one_and_all_at_once_leave_the_same(run: Run) -> None:
 # --- What it refuses.
 
 
-def test_every_bad_line_is_named_with_every_fault(run: Run, folder: Path, where: Database) -> None:
+def test_every_bad_line_is_named_with_every_fault(
+    run: Run, folder: Path, where: DatabaseUrl
+) -> None:
     before = counted(where)
     (folder / "people.csv").write_bytes(
         b"username,email,roles\nada,,\nb b,x,ghost\nADMIN,,\nuser,x,\nada,,\n\xff,,\n"
@@ -205,7 +207,7 @@ def test_what_is_no_file_of_users(
 
 
 def test_a_name_that_is_taken_meanwhile_is_named(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, where: Database
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, where: DatabaseUrl
 ) -> None:
     before = counted(where)
     (folder / "people.jsonl").write_text(people(3))
@@ -228,7 +230,7 @@ def test_a_name_that_is_taken_meanwhile_is_named(
 
 
 def test_a_database_that_is_locked_is_told(
-    run: Run, where: Database, monkeypatch: pytest.MonkeyPatch
+    run: Run, where: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = counted(where)
     monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
@@ -245,7 +247,7 @@ def test_a_database_that_is_locked_is_told(
 
 
 @ON_SQLITE
-def test_a_full_disk_changes_nothing(folder: Path, where: Database) -> None:
+def test_a_full_disk_changes_nothing(folder: Path, where: DatabaseUrl) -> None:
     before = counted(where)
     (folder / "people.jsonl").write_text(people(5_000))
     words = [sys.executable, "-m", "service", *CREATE, "people.jsonl"]
@@ -267,7 +269,7 @@ def test_a_full_disk_changes_nothing(folder: Path, where: Database) -> None:
 # --- In the middle.
 
 
-def is_written_to(where: Database) -> bool:
+def is_written_to(where: DatabaseUrl) -> bool:
     """Tell whether somebody is writing."""
     if where.path is None:
         return not run_sql(where, f"SELECT pg_try_advisory_xact_lock({db.WRITERS})")[0][0]
@@ -282,7 +284,7 @@ def is_written_to(where: Database) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["while it reads", "while it writes"])
 def test_who_is_stopped_in_the_middle_leaves_nothing(
-    folder: Path, number: signal.Signals, moment: str, where: Database
+    folder: Path, number: signal.Signals, moment: str, where: DatabaseUrl
 ) -> None:
     before = counted(where)
     (folder / "people.jsonl").write_text(people(40_000))
@@ -316,7 +318,7 @@ def opened_by(pid: int) -> set[str]:
 
 
 def test_ctrl_c_during_the_commit_comes_too_late_and_is_not_said_to_have_stopped_anything(
-    run: Run, monkeypatch: pytest.MonkeyPatch, where: Database
+    run: Run, monkeypatch: pytest.MonkeyPatch, where: DatabaseUrl
 ) -> None:
     commit, finish = aiosqlite.Connection.commit, connect.finish
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.config import Database
+from service.config import DatabaseUrl
 from tests.support.commands import Run
 from tests.support.stores import run_sql
 
@@ -130,7 +130,7 @@ def test_a_list_is_filtered_sorted_and_cut(run: Run) -> None:
 
 
 def test_a_long_list_comes_page_by_page(
-    where: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+    where: DatabaseUrl, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [f"many-{number:03}{'-long' * (number % 7)}" for number in range(100)]
     values = ", ".join(["(?, '', '')"] * 100)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from service.keys import key_ring, shared_secret
-from service.tokens.encrypted import Seals
+from service.tokens.encrypted import EncryptedValues
 from tests.support import cas, sso
 from tests.support.cas import TICKET, back, begin, failure, response, success
 from tests.support.client import Answer, ask, bearer
@@ -191,8 +191,8 @@ def test_two_tickets_are_none(server: Server, provider: Scripted) -> None:
 
 def sealed(attempt: cas.Attempt, *, age: int = 0, purpose: str = "attempt cas", key: str) -> str:
     """Seal what an attempt remembers, as the server itself would."""
-    seals = Seals(key_ring.of(shared_secret.read(key)), clock=lambda: time.time() - age)
-    text = seals.seal(f"{purpose} {attempt.id}", {"next": "/", "gateway": False})
+    seals = EncryptedValues(key_ring.of(shared_secret.read(key)), clock=lambda: time.time() - age)
+    text = seals.encrypt(f"{purpose} {attempt.id}", {"next": "/", "gateway": False})
     return f"{attempt.name}={text}"
 
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from service import app as wiring
 from service import db, keys, middleware, users
 from service.audit import Actor, page
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import Database, Transaction
 from service.providers import identities
 from service.revocation import events
@@ -94,12 +94,12 @@ def elsewhere(server: Server, change: Callable[[Transaction], Awaitable[object]]
 
 async def delete(tx: Transaction) -> None:
     """Delete the manager."""
-    await users.delete(tx, BY, await users.get(tx, MANAGER))
+    await users.delete(tx, BY, await users.get_by_username(tx, MANAGER))
 
 
 async def sign_out(tx: Transaction) -> None:
     """End all sessions of the manager."""
-    await users.sign_out(tx, BY, (await users.get(tx, MANAGER))["id"])
+    await users.sign_out(tx, BY, (await users.get_by_username(tx, MANAGER))["id"])
 
 
 WAYS: dict[str, str | Callable[[Transaction], Awaitable[object]]] = {
@@ -215,7 +215,7 @@ async def served(settings: Settings, where: Where) -> AsyncIterator[Served]:
     ):
         async with app[context.DATABASE].transaction() as tx:
             await users.create(tx, BY, MANAGER, ["manage_users"])
-            user = await users.get(tx, "user")
+            user = await users.get_by_username(tx, "user")
             await identities.link(tx, BY, user, "cas", "linked")
         yield Served(app, f"http://127.0.0.1:{config.port}", client)
 
@@ -247,7 +247,7 @@ CREATE = ("POST", "/api/v1/users")
 async def change(served: Served, way: tuple[str, str], token: str) -> tuple[int, str]:
     """Change something in one of these ways."""
     (method, path), body = way, CHANGES[way]
-    user = await users.get(served.database, "user")
+    user = await users.get_by_username(served.database, "user")
     roles = await users.role_ids(served.database)
     path = path.format(id=user["id"], role=roles["view_documents"])
     headers = cookie(token)
@@ -276,7 +276,7 @@ ENDS: dict[str, Ending] = {
 
 
 async def delete_mallory(tx: Transaction, _claims: dict[str, Any]) -> None:
-    await users.delete(tx, BY, await users.get(tx, MANAGER))
+    await users.delete(tx, BY, await users.get_by_username(tx, MANAGER))
 
 
 async def disable_for_a_moment(tx: Transaction, _claims: dict[str, Any]) -> None:
@@ -315,7 +315,7 @@ async def test_a_change_is_made_by_a_session_that_goes_on_and_by_no_other(
 @pytest.mark.parametrize("end", ENDS)
 async def test_whatever_ended_the_session(served: Served, where: Where, end: str) -> None:
     await ended_while_waiting(served, where, CREATE, end)
-    assert await users.by_username(served.database, "backdoor") is None
+    assert await users.find_by_username(served.database, "backdoor") is None
 
 
 async def test_a_manager_who_is_demoted_meanwhile_changes_nothing(
@@ -399,7 +399,7 @@ def test_every_route_that_changes_something_for_a_session_is_in_the_table(
 def slow(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Return what lets reading users go on; until then it takes its time."""
     go_on = asyncio.Event()
-    read_one, read_page = users.by_id, users.page
+    read_one, read_page = users.find_by_id, users.page
 
     async def by_id(*arguments: Any) -> Any:
         await go_on.wait()
@@ -409,7 +409,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
         await go_on.wait()
         return await read_page(*arguments)
 
-    monkeypatch.setattr(users, "by_id", by_id)
+    monkeypatch.setattr(users, "find_by_id", by_id)
     monkeypatch.setattr(users, "page", a_page)
     return go_on
 
@@ -423,7 +423,7 @@ async def test_an_answer_that_took_long_is_for_a_session_that_goes_on(
     token = await served.sign_in(MANAGER)
     async with served.database.transaction() as tx:
         await users.grant(tx, BY, MANAGER, "view_documents")
-    await served.app[context.REVOCATION].catch_up_with_own()
+    await served.app[context.REVOCATION].apply_own()
     asking = asyncio.create_task(served.ask("GET", path, cookie(token)))
     await asyncio.sleep(middleware.QUICK_SECONDS)
     if end == "key gone":
@@ -443,7 +443,7 @@ async def test_an_answer_that_took_long_has_the_new_roles(
     await asyncio.sleep(middleware.QUICK_SECONDS)
     async with served.database.transaction() as tx:
         await users.revoke(tx, BY, MANAGER, "manage_users")
-    await served.app[context.REVOCATION].catch_up_with_own()
+    await served.app[context.REVOCATION].apply_own()
     slow.set()
     assert (await asking)[0] == 403
 
@@ -454,13 +454,13 @@ async def test_a_quick_answer_is_not_asked_about_twice(
     token = await served.sign_in("user")
     asked = []
     feed = served.app[context.REVOCATION]
-    admit = feed.admit
+    check = feed.check
 
     async def counted(claims: dict[str, Any]) -> dict[str, Any]:
         asked.append(claims)
-        return await admit(claims)
+        return await check(claims)
 
-    monkeypatch.setattr(feed, "admit", counted)
+    monkeypatch.setattr(feed, "check", counted)
     for path in ("/auth/me", "/auth/verify", "/auth/token"):
         assert (await served.ask("GET", path, cookie(token)))[0] == 200
     assert len(asked) == 3

@@ -6,7 +6,7 @@ import time
 import jwt
 import pytest
 
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db_tools import migrations
 from service.web import context
 from tests.support.client import ask, bearer, sign_in

@@ -24,8 +24,8 @@ import pytest
 from jwt.exceptions import InvalidSignatureError
 
 from service import config
-from service.providers.openid import Rejected, Unusable
-from service.providers.openid.token_endpoint import Tokens
+from service.providers.openid import LoginRejected, ProviderError
+from service.providers.openid.token_endpoint import TokenResponse
 from tests.support.client import ask, bearer, cookie
 from tests.support.derived import assertion_key, feed_key
 from tests.support.documents import (
@@ -165,13 +165,13 @@ def test_the_client_of_a_provider_takes_that_providers_tokens(
 
     def accepts(text: str) -> bool:
         asked = (
-            client.identify(Tokens(text, None), "n")
+            client.identify(TokenResponse(text, None), "n")
             if kind == "id_token"
             else client.signed_out(text)
         )
         try:
             return asyncio.run(asked) is not None
-        except (Rejected, Unusable):
+        except (LoginRejected, ProviderError):
             return False
 
     assert_only(documents, kind, tried(documents, accepts))

@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from service import db
-from service.config import Database
+from service.config import DatabaseUrl
 from service.db.postgresql import database as postgresql
 from service.db.sqlite import database as sqlite
 from service.errors import Overloaded
@@ -104,7 +104,7 @@ SLOW = {
 
 
 async def test_readiness_and_the_feed_wait_for_no_reader(
-    settings: Settings, where: Database
+    settings: Settings, where: DatabaseUrl
 ) -> None:
     del where
     config = settings(PORT=str(free_port()))
@@ -126,7 +126,7 @@ async def test_readiness_and_the_feed_wait_for_no_reader(
 
 
 async def test_who_asks_for_too_many_documents_waits_for_the_refusal(
-    settings: Settings, where: Database, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, where: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del where
     config = settings(PORT=str(free_port()))
@@ -165,7 +165,7 @@ async def follow(client: aiohttp.ClientSession, url: str, since: int) -> list[di
 
 @pytest.mark.parametrize("behind", [101, 200, 450, 899, 900])
 async def test_a_follower_far_behind_gets_through_while_strangers_ask_for_everything(
-    settings: Settings, where: Database, behind: int
+    settings: Settings, where: DatabaseUrl, behind: int
 ) -> None:
     """Strangers keep the lane of the other documents full: what is left comes in short ones."""
     del where
@@ -190,7 +190,7 @@ async def test_a_follower_far_behind_gets_through_while_strangers_ask_for_everyt
 
 
 async def test_who_is_very_far_behind_reads_what_all_share(
-    settings: Settings, where: Database, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, where: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del where
     monkeypatch.setattr("service.endpoints.revocations.NEAR", 300)
@@ -207,7 +207,7 @@ async def test_who_is_very_far_behind_reads_what_all_share(
 
 
 async def test_who_does_not_read_a_long_answer_makes_room_for_who_does(
-    settings: Settings, where: Database, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, where: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del where
     monkeypatch.setattr(large_responses, "AT_ONCE", 2)

@@ -16,7 +16,7 @@ from http.client import HTTPException
 
 import pytest
 
-from service.config import Database
+from service.config import DatabaseUrl
 from tests.support.client import ask, bearer, sign_in
 from tests.support.servers import Running, Server
 from tests.support.stores import Store, run_sql
@@ -92,7 +92,7 @@ def test_every_user_whose_creation_was_acknowledged_is_there_after_a_kill(
     assert_whole(database, kept)
 
 
-def assert_whole(database: Database, kept: set[str]) -> None:
+def assert_whole(database: DatabaseUrl, kept: set[str]) -> None:
     """Check that the database is sound, and that each user is whole: role, audit, search."""
     if database.path is not None:
         assert run_sql(database, "PRAGMA integrity_check") == [("ok",)]

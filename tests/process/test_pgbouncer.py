@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from service import db
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db.postgresql import connect
 from service.revocation import events
 from tests.support.environment import free_port

@@ -14,7 +14,7 @@ from http.client import HTTPConnection, HTTPException
 import pytest
 import uvloop
 
-from service.config import Database
+from service.config import DatabaseUrl
 from service.server.run import listening
 from service.web import context
 from tests.support.client import bearer, sign_in
@@ -201,7 +201,7 @@ class Queue:
 
 
 def test_all_in_the_queue_of_a_busy_process_that_stops_are_answered(
-    settings: Settings, where: Database
+    settings: Settings, where: DatabaseUrl
 ) -> None:
     del where
     config = settings(PORT=str(free_port()))
@@ -219,7 +219,7 @@ def test_all_in_the_queue_of_a_busy_process_that_stops_are_answered(
 
 
 def test_who_is_in_the_queue_does_not_wait_for_as_many_rounds_of_the_loop(
-    settings: Settings, where: Database
+    settings: Settings, where: DatabaseUrl
 ) -> None:
     del where
     config = settings(PORT=str(free_port()))

@@ -17,7 +17,7 @@ import click
 import pytest
 
 from service.cli import main
-from service.config import Database
+from service.config import DatabaseUrl
 from service.telemetry import logs
 from tests.support.environment import ROOT, clean_environ
 from tests.support.stores import Store
@@ -127,7 +127,7 @@ def empty(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def folder(empty: Path, where: Database) -> Path:  # noqa: ARG001  # it is named in the settings
+def folder(empty: Path, where: DatabaseUrl) -> Path:  # noqa: ARG001  # it is named in the settings
     """Return a folder with settings and a database with the demo users."""
     return empty
 

@@ -15,7 +15,7 @@ from tests.support.stores import Databases, Files, Store
 
 
 @pytest.fixture
-async def database(where: config.Database) -> AsyncIterator[Database]:
+async def database(where: config.DatabaseUrl) -> AsyncIterator[Database]:
     """Yield an open database with the demo users."""
     async with db.connect(where) as opened:
         yield opened
@@ -37,7 +37,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture
-def where(store: Store, tmp_path: Path) -> Iterator[config.Database]:
+def where(store: Store, tmp_path: Path) -> Iterator[config.DatabaseUrl]:
     """Yield a database with the demo users, for one test."""
     made = store.seeded(tmp_path)
     yield made

@@ -13,12 +13,12 @@ from joserfc.jwk import KeySet
 from service import keys
 from service.config import Config, OpenIdProvider
 from service.fake_provider.models import Client, Request
-from service.fake_provider.openid import Provider as FakeProvider
-from service.fake_provider.people import Person, Session
+from service.fake_provider.openid import FakeProvider
+from service.fake_provider.people import BrowserSession, Person
 from service.keys import KeyRing, Purpose, SigningPurpose
 from service.providers.openid import provider as openid
 from service.tokens import jws
-from service.tokens.encrypted import Seals
+from service.tokens.encrypted import EncryptedValues
 from tests.support.client import ask, bearer
 from tests.support.servers import Server
 
@@ -44,7 +44,10 @@ class Documents:
 
     def opens(self, text: str) -> bool:
         """Tell whether the attempt's cookie value is opened."""
-        return Seals(self.ring).open(f"attempt cas {self.attempt}", text, seconds=600) is not None
+        return (
+            EncryptedValues(self.ring).decrypt(f"attempt cas {self.attempt}", text, max_age=600)
+            is not None
+        )
 
 
 def made(server: Server, config: Config) -> Documents:
@@ -63,7 +66,7 @@ def made(server: Server, config: Config) -> Documents:
         "assertion": verified["X-Latchkey-Assertion"],
         "sealed": sealed,
         "id_token": id_token(provider),
-        "logout_token": provider.logout_token(Session(PERSON)),
+        "logout_token": provider.logout_token(BrowserSession(PERSON)),
     }
     claims = {
         kind: jwt.decode(texts[kind], options={"verify_signature": False})
@@ -119,7 +122,7 @@ def id_token(provider: FakeProvider) -> str:
         "code_challenge_method": "S256",
     }
     at = f"{provider.issuer}/authorize"
-    answer = provider.authorize(Request("GET", at, {}, question, {}), Session(PERSON))
+    answer = provider.authorize(Request("GET", at, {}, question, {}), BrowserSession(PERSON))
     assert answer.status == 302, answer.body
     (code,) = provider.codes
     form = {
@@ -136,7 +139,7 @@ def id_token(provider: FakeProvider) -> str:
     return str(token.body["id_token"])
 
 
-def client_of(provider: FakeProvider, settings: OpenIdProvider) -> openid.Provider:
+def client_of(provider: FakeProvider, settings: OpenIdProvider) -> openid.OpenIdClient:
     """Return what checks that provider's tokens in Latchkey."""
     published = KeySet([provider.key]).as_dict(private=False)
 
@@ -146,4 +149,4 @@ def client_of(provider: FakeProvider, settings: OpenIdProvider) -> openid.Provid
         document = published if address.endswith("/jwks.json") else provider.metadata()
         return 200, json.dumps(document).encode()
 
-    return openid.Provider(settings, send, time.time)
+    return openid.OpenIdClient(settings, send, time.time)

@@ -20,12 +20,12 @@ async def note(database: Database, seconds: int = 6 * 3600, now: float | None = 
 
 async def delete(tx: Transaction, username: str) -> None:
     """Delete a user."""
-    await users.delete(tx, BY, await users.get(tx, username))
+    await users.delete(tx, BY, await users.get_by_username(tx, username))
 
 
 async def rename(tx: Transaction, username: str, to: str) -> User:
     """Give a user another name."""
-    return await users.update(tx, BY, await users.get(tx, username), {"username": to})
+    return await users.update(tx, BY, await users.get_by_username(tx, username), {"username": to})
 
 
 async def feed_rows(database: Database, since: int = 0) -> list[Row]:

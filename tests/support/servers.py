@@ -100,7 +100,7 @@ class Server:
 
     port: int
     folder: Path
-    database: config.Database
+    database: config.DatabaseUrl
     environ: dict[str, str]
     runs: subprocess.Popen[bytes] | ServerThread
 

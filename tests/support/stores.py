@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from service import db
-from service.config import Database, load_database
+from service.config import DatabaseUrl, load_database
 from service.db.postgresql import connect
 from service.db.sqlite import database as sqlite
 from tests.support.postgresql import SUPERUSER, Cluster
@@ -30,12 +30,12 @@ ON_POSTGRESQL = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 Fill = Callable[[Path], None]
 
 
-def database_at(url: str) -> Database:
+def database_at(url: str) -> DatabaseUrl:
     """Return a database by its address."""
     return load_database({"DATABASE_URL": url}, Path("no.env"))
 
 
-def run_sql(where: Database, sql: str, *values: object) -> list[tuple[Any, ...]]:
+def run_sql(where: DatabaseUrl, sql: str, *values: object) -> list[tuple[Any, ...]]:
     """Run a statement, past all of ours, and return its rows. Its placeholders are `?`."""
     if where.path is None:
         with psycopg.connect(where.url) as server:
@@ -46,7 +46,7 @@ def run_sql(where: Database, sql: str, *values: object) -> list[tuple[Any, ...]]
 
 
 @contextlib.contextmanager
-def writing(where: Database) -> Iterator[Callable[[], None]]:
+def writing(where: DatabaseUrl) -> Iterator[Callable[[], None]]:
     """Hold the lock of writers; yield what lets it go."""
     if where.path is None:
         with psycopg.connect(where.url) as server:
@@ -63,10 +63,10 @@ class Store(Protocol):
 
     kind: str
 
-    def empty(self, folder: Path) -> Database:
+    def empty(self, folder: Path) -> DatabaseUrl:
         """Return where a database may come to be; of PostgreSQL it is there, without tables."""
 
-    def seeded(self, folder: Path) -> Database:
+    def seeded(self, folder: Path) -> DatabaseUrl:
         """Return a new database with the demo users."""
 
 
@@ -77,11 +77,11 @@ class Files:
     pattern: Callable[[], Path]
     kind: str = "sqlite"
 
-    def empty(self, folder: Path) -> Database:
+    def empty(self, folder: Path) -> DatabaseUrl:
         """Return the place of a file."""
         return database_at(f"sqlite:///{folder}/data/latchkey.db")
 
-    def seeded(self, folder: Path) -> Database:
+    def seeded(self, folder: Path) -> DatabaseUrl:
         """Copy the pattern."""
         (folder / "data").mkdir(exist_ok=True)
         shutil.copy(self.pattern() / "data" / "latchkey.db", folder / "data")
@@ -97,15 +97,15 @@ class Databases:
     kind: str = "postgresql"
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def empty(self, folder: Path) -> Database:
+    def empty(self, folder: Path) -> DatabaseUrl:
         """Make a database without tables."""
         return self._make(folder, "template1")
 
-    def seeded(self, folder: Path) -> Database:
+    def seeded(self, folder: Path) -> DatabaseUrl:
         """Copy the pattern."""
         return self._make(folder, database_at_env(self.pattern()).url.split("/")[3].split("?")[0])
 
-    def as_a_stranger(self, database: Database) -> Database:
+    def as_a_stranger(self, database: DatabaseUrl) -> DatabaseUrl:
         """Return it as somebody sees it who may create tables in it, and no extension."""
         with contextlib.suppress(psycopg.errors.DuplicateObject):
             self.cluster.run("CREATE ROLE stranger LOGIN")
@@ -113,12 +113,12 @@ class Databases:
         self.cluster.run("GRANT CREATE ON SCHEMA public TO stranger", database=name)
         return database_at(database.url.replace(SUPERUSER, "stranger", 1))
 
-    def drop(self, database: Database) -> None:
+    def drop(self, database: DatabaseUrl) -> None:
         """Delete a database, whoever uses it."""
         name = database.shown.rpartition("/")[2]
         self.cluster.run(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def _make(self, folder: Path, pattern: str) -> Database:
+    def _make(self, folder: Path, pattern: str) -> DatabaseUrl:
         name = f"latchkey_{next(self.numbers)}"
         self.cluster.run(f"CREATE DATABASE {name} TEMPLATE {pattern} STRATEGY file_copy")
         database = database_at(self.cluster.url(name))
@@ -127,7 +127,7 @@ class Databases:
         return database
 
 
-def database_at_env(folder: Path) -> Database:
+def database_at_env(folder: Path) -> DatabaseUrl:
     """Return the database that the settings in a folder name."""
     return load_database({}, folder / ".env")
 
@@ -152,7 +152,7 @@ async def watched(opened: db.Database, monkeypatch: pytest.MonkeyPatch) -> list[
 
 
 @contextlib.contextmanager
-def unreachable(database: Database) -> Iterator[None]:
+def unreachable(database: DatabaseUrl) -> Iterator[None]:
     """Keep everybody from reading and writing a database."""
     with _locked(database.path) if database.path else _closed(database):
         yield
@@ -190,7 +190,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _closed(database: Database) -> Iterator[None]:
+def _closed(database: DatabaseUrl) -> Iterator[None]:
     """Let nobody into a database of PostgreSQL, and turn out who is there."""
     name = database.shown.rpartition("/")[2]
     with psycopg.connect(database.url, dbname="postgres", autocommit=True) as connection:

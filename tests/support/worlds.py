@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from service import errors, keys, users
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import Database
 from service.housekeeping import Housekeeping
 from service.revocation.feed import Revocation
-from service.tokens.tokens import Tokens
+from service.tokens.issuer import TokenIssuer
 from tests.support.environment import Settings
 from tests.support.stores import run_sql
 
@@ -57,7 +57,7 @@ class Process:
     config: Settings
     life: int = LIFE
     error: float = 0.0
-    tokens: Tokens = field(init=False)
+    tokens: TokenIssuer = field(init=False)
     feed: Revocation = field(init=False)
     keeping: Housekeeping = field(init=False)
 
@@ -65,7 +65,7 @@ class Process:
         """Start, or start again."""
         clock, ticks = (lambda: self.world.now + self.error), (lambda: self.world.now - NOW)
         settings = self.config(JWT_EXPIRES_IN=str(self.life))
-        self.tokens = Tokens(settings, keys.load(settings), clock=clock)
+        self.tokens = TokenIssuer(settings, keys.load(settings), clock=clock)
         self.feed = Revocation(self.database, max_staleness=60, ticks=ticks)
         self.keeping = Housekeeping(self.database, self.feed, self.tokens, clock=clock, ticks=ticks)
         await self.keeping.start()
@@ -92,14 +92,14 @@ class Process:
     async def accepts_by_memory(self, token: str) -> bool:
         """Tell the same, of a process that has just caught up."""
         try:
-            await self.feed.admit(self.tokens.verify(token))
+            await self.feed.check(self.tokens.verify(token))
         except errors.Unauthenticated:
             return False
         return True
 
     async def sign_in(self, username: str = "user") -> str:
         """Return a token of a new session."""
-        return self.tokens.issue(await users.get(self.database, username), amr="cli")[0]
+        return self.tokens.issue(await users.get_by_username(self.database, username), amr="cli")[0]
 
 
 @pytest.fixture

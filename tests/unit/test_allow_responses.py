@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from service import errors, keys, users
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import Database
 from service.forward_auth import allow_responses
-from service.forward_auth.allow_responses import Passes
-from service.tokens.tokens import Claims, Tokens
+from service.forward_auth.allow_responses import AllowResponses
+from service.tokens.issuer import Claims, TokenIssuer
 from tests.support.environment import Settings
 from tests.support.keyfiles import key
 from tests.support.people import BY
@@ -38,25 +38,25 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def tokens(settings: Settings, tmp_path: Path, clock: Clock) -> Tokens:
+def tokens(settings: Settings, tmp_path: Path, clock: Clock) -> TokenIssuer:
     """Return tokens that are signed by a key pair."""
     key(tmp_path / "keys.json", "generate")
     config = settings(JWT_ALGORITHM="EdDSA", JWT_KEYS_FILE=str(tmp_path / "keys.json"))
-    made = Tokens(config, keys.load(config), clock=clock)
+    made = TokenIssuer(config, keys.load(config), clock=clock)
     made.horizon = 2**62
     return made
 
 
-async def claims_of(database: Database, tokens: Tokens, username: str = "user") -> Claims:
+async def claims_of(database: Database, tokens: TokenIssuer, username: str = "user") -> Claims:
     """Return the claims of somebody who signs in now."""
-    user = await users.get(database, username)
+    user = await users.get_by_username(database, username)
     return tokens.issue(user, amr="bypass")[1]
 
 
 async def test_no_assertion_lasts_longer_because_the_clock_was_fast(
-    database: Database, tokens: Tokens, clock: Clock
+    database: Database, tokens: TokenIssuer, clock: Clock
 ) -> None:
-    known, claims = Passes(database, tokens), await claims_of(database, tokens)
+    known, claims = AllowResponses(database, tokens), await claims_of(database, tokens)
     clock.now += 3600
     first = await known.of(claims, "app")
     clock.now -= 3600
@@ -64,9 +64,9 @@ async def test_no_assertion_lasts_longer_because_the_clock_was_fast(
 
 
 async def test_an_assertion_is_made_anew_after_half_a_minute(
-    database: Database, tokens: Tokens, clock: Clock
+    database: Database, tokens: TokenIssuer, clock: Clock
 ) -> None:
-    known, claims = Passes(database, tokens), await claims_of(database, tokens)
+    known, claims = AllowResponses(database, tokens), await claims_of(database, tokens)
     first = await known.of(claims, "app")
     assert await known.of(claims, "app") is first
     clock.now += 29
@@ -78,30 +78,30 @@ async def test_an_assertion_is_made_anew_after_half_a_minute(
 
 
 async def test_a_host_and_a_change_of_the_user_have_answers_of_their_own(
-    database: Database, tokens: Tokens
+    database: Database, tokens: TokenIssuer
 ) -> None:
-    known, claims = Passes(database, tokens), await claims_of(database, tokens)
+    known, claims = AllowResponses(database, tokens), await claims_of(database, tokens)
     answers = {id(await known.of(claims, host)): host for host in ("a", "b", None, "a", None)}
     assert len(answers) == 3
     async with database.transaction() as tx:
-        user = await users.get(tx, "user")
+        user = await users.get_by_username(tx, "user")
         await users.update(tx, BY, user, {"name": "Ute"})
     renamed = await known.of(await claims_of(database, tokens), None)
     assert renamed.headers["Remote-Name"] == "Ute"
 
 
 async def test_many_who_ask_at_once_are_one_question(
-    database: Database, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+    database: Database, tokens: TokenIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    look_up = users.by_id
+    look_up = users.find_by_id
 
     async def counted(db: Database, user_id: int) -> users.User | None:
         asked.append(user_id)
         return await look_up(db, user_id)
 
-    monkeypatch.setattr(users, "by_id", counted)
-    known, claims = Passes(database, tokens), await claims_of(database, tokens)
+    monkeypatch.setattr(users, "find_by_id", counted)
+    known, claims = AllowResponses(database, tokens), await claims_of(database, tokens)
     answers = await asyncio.gather(*(known.of(claims) for _ in range(50)))
     assert len(set(map(id, answers))) == len(asked) == 1
 
@@ -122,12 +122,12 @@ async def away(where: Where, database: Database) -> AsyncIterator[None]:
 
 
 async def test_while_the_database_is_gone_the_name_is_left_out_and_not_remembered(
-    where: Where, tokens: Tokens, database: Database
+    where: Where, tokens: TokenIssuer, database: Database
 ) -> None:
     async with database.transaction() as tx:
-        await users.update(tx, BY, await users.get(tx, "user"), {"name": "Ute"})
+        await users.update(tx, BY, await users.get_by_username(tx, "user"), {"name": "Ute"})
     claims = await claims_of(database, tokens)
-    known = Passes(database, tokens)
+    known = AllowResponses(database, tokens)
     async with away(where, database):
         answer = await known.of(claims, "app")
     assert answer.headers["Remote-User"] == "user"
@@ -135,27 +135,27 @@ async def test_while_the_database_is_gone_the_name_is_left_out_and_not_remembere
     assert (await known.of(claims, "app")).headers["Remote-Name"] == "Ute"
 
 
-async def test_a_deleted_user_has_no_name(database: Database, tokens: Tokens) -> None:
+async def test_a_deleted_user_has_no_name(database: Database, tokens: TokenIssuer) -> None:
     claims = await claims_of(database, tokens)
     async with database.transaction() as tx:
-        await users.delete(tx, BY, await users.get(tx, "user"))
-    assert (await Passes(database, tokens).of(claims)).headers["Remote-Name"] == "-"
+        await users.delete(tx, BY, await users.get_by_username(tx, "user"))
+    assert (await AllowResponses(database, tokens).of(claims)).headers["Remote-Name"] == "-"
 
 
 async def test_who_gets_id_and_version_of_another_user_after_a_restore_is_named_rightly(
-    database: Database, tokens: Tokens
+    database: Database, tokens: TokenIssuer
 ) -> None:
-    known, claims = Passes(database, tokens), await claims_of(database, tokens)
+    known, claims = AllowResponses(database, tokens), await claims_of(database, tokens)
     assert (await known.of(claims)).headers["Remote-User"] == "user"
     new = {**claims, "username": "kim", "roles": []}
     assert (await known.of(new, not_before=1)).headers["Remote-User"] == "kim"
 
 
 async def test_what_is_kept_has_a_bound(
-    database: Database, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+    database: Database, tokens: TokenIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(allow_responses, "REMEMBERED_BYTES", 20_000)
-    known, claims = Passes(database, tokens), await claims_of(database, tokens)
+    known, claims = AllowResponses(database, tokens), await claims_of(database, tokens)
     for number in range(20):
         await known.of(claims, f"host{number}")
     assert 3 <= len(known._known) <= 6

@@ -3,7 +3,7 @@
 import pytest
 
 from service import audit
-from service.db import Conflict, Database
+from service.db import ConstraintError, Database
 from tests.support.people import BY
 
 REPLACE = (
@@ -27,7 +27,7 @@ async def test_what_was_recorded_stays(database: Database, statement: str) -> No
     async with database.transaction() as tx:
         await audit.record(tx, BY, "role_create", (1, "editor"))
     before = await audit.page(database, limit=100)
-    with pytest.raises(Conflict, match="only appended to"):
+    with pytest.raises(ConstraintError, match="only appended to"):
         async with database.transaction() as tx:
             await tx.execute(statement)
     assert await audit.page(database, limit=100) == before

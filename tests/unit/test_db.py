@@ -14,7 +14,7 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from service.db import Conflict, Database
+from service.db import ConstraintError, Database
 from service.db.sqlite import database as sqlite
 from service.db.sqlite import sync
 from service.errors import DatabaseUnavailable, Fault
@@ -120,7 +120,7 @@ async def test_an_error_inside_a_transaction_undoes_all_of_it(database: Database
 async def test_what_a_constraint_forbids_is_a_conflict_and_undoes_all_of_it(
     database: Database, sql: str
 ) -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(ConstraintError):
         await write(database, "new-role", then=sql)
     assert await written(database) == []
 

@@ -139,7 +139,7 @@ def test_the_types_ask_for_the_purpose(tmp_path: Path) -> None:
     """Mypy refuses a document without a purpose, and one with that of sessions."""
     program = """
 from service.keys import DocumentPurpose, Purpose, SigningPurpose
-from service.tokens.tokens import Tokens
+from service.tokens.issuer import Tokens
 
 def good(tokens: Tokens, purpose: DocumentPurpose) -> str:
     return tokens.sign_document(purpose, {}, audience="a")

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from service import db, errors, users
-from service.config import Database as Where
-from service.db import Database, Row, Transaction, Version
+from service.config import DatabaseUrl as Where
+from service.db import ChangeMarker, Database, Row, Transaction
 from service.revocation import events
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.tokens import lifetimes
+from service.tokens.issuer import Claims
 from service.tokens.lifetimes import LEAD, MARGIN
-from service.tokens.tokens import Claims
 from tests.support import people, stores
 from tests.support.stores import ON_SQLITE
 
@@ -69,7 +69,7 @@ async def elsewhere(
 
 async def claims_of(database: Database, username: str, sid: str = "session-1") -> Claims:
     """Return the claims that a token of this user would have now."""
-    user = await users.by_username(database, username)
+    user = await users.find_by_username(database, username)
     assert user is not None
     return {
         "id": user["id"],
@@ -88,7 +88,7 @@ Elsewhere = Callable[[Change], Awaitable[None]]
 async def refused(feed: Revocation, claims: Claims) -> bool:
     """Tell whether a token is refused as revoked."""
     try:
-        await feed.admit(claims)
+        await feed.check(claims)
     except errors.TokenRevoked:
         return True
     return False
@@ -98,7 +98,7 @@ async def test_what_nobody_took_back_is_admitted_as_it_is(
     database: Database, feed: Revocation
 ) -> None:
     claims = await claims_of(database, "admin")
-    assert await feed.admit(claims) is claims
+    assert await feed.check(claims) is claims
 
 
 async def test_signing_out_ends_one_session_at_once(database: Database, feed: Revocation) -> None:
@@ -170,34 +170,34 @@ async def test_new_roles_and_names_are_fresh_and_sign_nobody_out(
     await elsewhere(lambda tx: users.grant(tx, people.BY, "user", "manage_users"))
     await elsewhere(lambda tx: people.rename(tx, "user", "person"))
     await feed.catch_up()
-    fresh = await feed.admit(claims)
+    fresh = await feed.check(claims)
     assert fresh["username"] == "person"
     assert {"manage_users", "view_documents"} <= {role["role"] for role in fresh["roles"]}
     assert fresh["ver"] > claims["ver"]
     await elsewhere(lambda tx: users.revoke(tx, people.BY, "person", "manage_users"))
     await elsewhere(lambda tx: users.delete_role(tx, people.BY, "view_documents"))
     await feed.catch_up()
-    assert [role["role"] for role in (await feed.admit(claims))["roles"]] == ["view_communities"]
+    assert [role["role"] for role in (await feed.check(claims))["roles"]] == ["view_communities"]
 
 
 async def test_a_changed_user_is_looked_up_once_for_each_change(
     database: Database, feed: Revocation, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lookups = 0
-    by_id = users.by_id
+    by_id = users.find_by_id
 
     async def counted(db: Database, user_id: int) -> users.User | None:
         nonlocal lookups
         lookups += 1
         return await by_id(db, user_id)
 
-    monkeypatch.setattr(users, "by_id", counted)
+    monkeypatch.setattr(users, "find_by_id", counted)
     claims = await claims_of(database, "user")
     for count, role in enumerate(("manage_users", "manage_documents"), 1):
         await elsewhere(partial(users.grant, by=people.BY, username="user", role=role))
         await feed.catch_up()
-        await asyncio.gather(*(feed.admit(claims) for _ in range(50)))
-        await feed.admit(claims)
+        await asyncio.gather(*(feed.check(claims) for _ in range(50)))
+        await feed.check(claims)
         assert lookups == count
 
 
@@ -211,7 +211,7 @@ async def test_without_a_change_nobody_asks_the_database(
 
     monkeypatch.setattr(database, "fetch_all", never)
     for _ in range(1000):
-        await feed.admit(claims)
+        await feed.check(claims)
 
 
 async def test_what_is_over_a_second_old_is_renewed_before_the_answer(
@@ -237,7 +237,7 @@ async def test_what_was_asked_before_a_sleep_of_the_machine_is_asked_again(
 ) -> None:
     ask, is_asked, awake = database.data_version, asyncio.Event(), asyncio.Event()
 
-    async def asleep(probe: str) -> Version:
+    async def asleep(probe: str) -> ChangeMarker:
         version = await ask(probe)
         is_asked.set()
         await awake.wait()
@@ -277,16 +277,16 @@ async def test_with_the_database_gone_it_goes_on_from_memory_and_then_fails_shut
     monkeypatch.setattr(database, "data_version", gone)
     ticks.now += 59
     for _ in range(100):
-        assert await feed.admit(good) is good
+        assert await feed.check(good) is good
         assert await refused(feed, bad)
     assert attempts == 1
     ticks.now += 2
     with pytest.raises(errors.FeedStale) as stale:
-        await feed.admit(good)
+        await feed.check(good)
     assert stale.value.headers["Retry-After"] == "5"
     monkeypatch.undo()
     ticks.now += 2
-    assert await feed.admit(good) is good
+    assert await feed.check(good) is good
 
 
 async def test_a_database_that_hangs_counts_as_gone(
@@ -296,7 +296,7 @@ async def test_a_database_that_hangs_counts_as_gone(
     monkeypatch.setattr(database, "data_version", lambda _: asyncio.Event().wait())
     good = await claims_of(database, "admin")
     ticks.now += 5
-    assert await asyncio.gather(*(feed.admit(good) for _ in range(10))) == [good] * 10
+    assert await asyncio.gather(*(feed.check(good) for _ in range(10))) == [good] * 10
     with pytest.raises(errors.DatabaseUnavailable) as unavailable:
         await feed.catch_up()
     assert isinstance(unavailable.value.__cause__, TimeoutError)
@@ -335,10 +335,10 @@ async def test_a_changed_user_who_cannot_be_read_is_not_let_in_with_old_roles(
         raise errors.DatabaseUnavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr(users, "by_id", gone)
+        patch.setattr(users, "find_by_id", gone)
         with pytest.raises(errors.DatabaseUnavailable):
-            await feed.admit(claims)
-    assert (await feed.admit(claims))["ver"] > claims["ver"]
+            await feed.check(claims)
+    assert (await feed.check(claims))["ver"] > claims["ver"]
 
 
 async def test_following_finds_changes_and_says_what_it_lost(
@@ -406,7 +406,7 @@ async def test_a_token_that_expired_before_what_was_pruned_is_refused_by_a_slow_
     restarted = Revocation(database, max_staleness=60)
     await restarted.catch_up()
     with pytest.raises(errors.TokenExpired):
-        await restarted.admit(claims)
+        await restarted.check(claims)
     assert not await refused(restarted, {**claims, "exp": claims["exp"] + MARGIN})
 
 
@@ -456,7 +456,7 @@ async def test_a_change_and_its_row_are_one_transaction(database: Database) -> N
     with pytest.raises(RuntimeError):
         await half()
     assert await people.feed_rows(database) == []
-    user = await users.by_username(database, "manager")
+    user = await users.find_by_username(database, "manager")
     assert user is not None
     assert not user["disabled"]
 
@@ -488,7 +488,7 @@ async def test_following_goes_on_whatever_goes_wrong(
     monkeypatch.setattr(logs, "_sink", logs.Sink(log, "text", logs.INFO))
     read, calls = database.data_version, 0
 
-    async def broken(probe: str) -> Version:
+    async def broken(probe: str) -> ChangeMarker:
         nonlocal calls
         calls += 1
         if calls == 1:
@@ -511,10 +511,10 @@ async def test_a_token_that_outlives_revocations_is_refused(
     assert not await refused(feed, longest)
     longer = {**longest, "exp": longest["exp"] + 1}
     with pytest.raises(errors.TokenInvalid):
-        await feed.admit(longer)
+        await feed.check(longer)
     # Another process notes a longer lifetime, and its token is here before the next poll.
     await people.note(database, 6 * 3600 + 1)
-    assert await feed.admit(longer) is longer
+    assert await feed.check(longer) is longer
 
 
 async def test_without_the_database_an_unknown_lifetime_is_no_bad_token(
@@ -527,7 +527,7 @@ async def test_without_the_database_an_unknown_lifetime_is_no_bad_token(
 
     monkeypatch.setattr(database, "data_version", gone)
     with pytest.raises(errors.DatabaseUnavailable):
-        await feed.admit({**claims, "exp": claims["iat"] + 86400})
+        await feed.check({**claims, "exp": claims["iat"] + 86400})
 
 
 async def test_a_token_exchanged_while_its_user_is_signed_out_elsewhere_ends_too(
@@ -538,7 +538,7 @@ async def test_a_token_exchanged_while_its_user_is_signed_out_elsewhere_ends_too
     await elsewhere(lambda tx: users.grant(tx, people.BY, "user", "manage_documents"))
     await feed.catch_up()
     await elsewhere(lambda tx: users.sign_out(tx, people.BY, claims["id"]))
-    exchanged = await feed.admit(claims)
+    exchanged = await feed.check(claims)
     await feed.catch_up()
     assert await refused(feed, claims)
     assert await refused(feed, exchanged)
@@ -550,20 +550,20 @@ async def test_a_session_that_ends_while_its_user_is_looked_up_is_refused(
     claims = await claims_of(database, "user")
     await elsewhere(lambda tx: users.grant(tx, people.BY, "user", "manage_documents"))
     await feed.catch_up()
-    read = users.by_id
+    read = users.find_by_id
 
     async def by_id(*arguments: Any) -> Any:
         await feed.sign_out_session(claims)
         return await read(*arguments)
 
-    monkeypatch.setattr(users, "by_id", by_id)
+    monkeypatch.setattr(users, "find_by_id", by_id)
     assert await refused(feed, claims)
 
 
 async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
     database: Database, feed: Revocation
 ) -> None:
-    now, admin = int(time.time()), await users.get(database, "admin")
+    now, admin = int(time.time()), await users.get_by_username(database, "admin")
     async with database.transaction() as tx:
         deleted = await users.create(tx, people.BY, "ute")
         await users.delete(tx, people.BY, deleted)
@@ -581,12 +581,12 @@ async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
     await feed.catch_up()
     assert fresh["auth_time"] == feed.state.not_before
     new = {**await claims_of(database, "kim"), **fresh}
-    assert await feed.admit(new) is new
+    assert await feed.check(new) is new
     assert await refused(feed, old)
     for name in ("admin", "user"):
         claims = {**await claims_of(database, name), **fresh}
         assert await refused(feed, {**claims, "ver": claims["ver"] - 1})
-        assert await feed.admit(claims) is claims
+        assert await feed.check(claims) is claims
 
 
 async def test_what_others_take_back_while_all_is_read_again_counts_beside_ones_own(
@@ -685,9 +685,9 @@ async def test_a_restore_is_noticed_though_what_rose_makes_up_for_what_fell(
 def test_a_version_is_later_if_no_part_of_it_fell_or_went(
     before: str, after: str, *, is_later: bool
 ) -> None:
-    assert Version("here", after).is_later_than(Version("here", before)) is is_later
-    assert not Version("there", after).is_later_than(Version("here", before))
-    assert not Version("here", after).is_later_than(None)
+    assert ChangeMarker("here", after).is_later_than(ChangeMarker("here", before)) is is_later
+    assert not ChangeMarker("there", after).is_later_than(ChangeMarker("here", before))
+    assert not ChangeMarker("here", after).is_later_than(None)
 
 
 @ON_SQLITE

@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from service import db, errors
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import Database, Row, Transaction
 from service.revocation.feed import Revocation
 from service.server.run import listening
@@ -52,7 +52,7 @@ def claims(sid: str, *, is_old: bool = False) -> dict[str, Any]:
 async def refused(feed: Revocation, token: dict[str, Any]) -> bool:
     """Tell whether a token is refused as revoked."""
     try:
-        await feed.admit(token)
+        await feed.check(token)
     except errors.TokenRevoked:
         return True
     return False

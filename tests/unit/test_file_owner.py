@@ -312,7 +312,7 @@ def test_migrate_as_root_leaves_the_database_to_the_owner_of_the_folder(theirs: 
 @AS_ROOT
 @ON_SQLITE
 def test_a_backup_as_root_goes_through_no_link(
-    theirs: Path, precious: Path, where: config.Database
+    theirs: Path, precious: Path, where: config.DatabaseUrl
 ) -> None:
     link_as_user(theirs / "there", precious.parent)
     assert where.path is not None

@@ -9,8 +9,8 @@ from service import db, errors, keys, users
 from service.cli.tokens import noted_token
 from service.telemetry import logs
 from service.tokens import lifetimes
+from service.tokens.issuer import TokenIssuer
 from service.tokens.lifetimes import LEAD, MARGIN
-from service.tokens.tokens import Tokens
 from tests.support import people
 from tests.support.environment import Settings
 from tests.support.stores import ON_POSTGRESQL, ON_SQLITE
@@ -287,7 +287,7 @@ async def test_no_token_outlives_a_sign_out_of_all(
     start: Start, world: World, error: float
 ) -> None:
     here, there = await start(), await start(error=error)
-    user = await users.get(here.database, "user")
+    user = await users.get_by_username(here.database, "user")
     old = [process.tokens.issue(user, amr="cli") for process in (here, there)]
     world.pass_by(7)  # so long that an exchange by a fast clock is what matters
     old += [process.tokens.issue(user, amr="cli") for process in (here, there)]
@@ -295,7 +295,7 @@ async def test_no_token_outlives_a_sign_out_of_all(
     await there.tend()
     await sign_out_all(here)
     world.pass_by(0.9)  # `there` has not heard of it
-    old += [there.tokens.exchange(text, await there.feed.admit(claims)) for text, claims in old]
+    old += [there.tokens.exchange(text, await there.feed.check(claims)) for text, claims in old]
     old += [there.tokens.issue(user, amr="cli")]
     for process in (here, there):
         for token, _ in old:
@@ -311,7 +311,7 @@ async def test_sessions_begin_at_once_after_a_sign_out_of_all(
         await sign_out_all(here)
         await here.tend()
         await there.tend()
-        by_command = Tokens(here.config(), keys.load(here.config()), clock=lambda: world.now)
+        by_command = TokenIssuer(here.config(), keys.load(here.config()), clock=lambda: world.now)
         async with here.database.transaction() as tx:
             issued, _ = await noted_token(tx, by_command, "user", LIFE)
         fresh = [issued, await here.sign_in(), await there.sign_in()]
@@ -375,7 +375,10 @@ async def test_a_process_that_was_stopped_beyond_the_horizon_issues_and_accepts_
     start: Start,
 ) -> None:
     running, stopped = await start(), await start()
-    token, read_before = await stopped.sign_in(), await users.get(stopped.database, "user")
+    token, read_before = (
+        await stopped.sign_in(),
+        await users.get_by_username(stopped.database, "user"),
+    )
     await disable(running)
     await disable(running, "manager")  # the newest row is never deleted
     await running.run(LIFE + LEAD + MARGIN + HOUR)  # the rows about the user are pruned

@@ -19,12 +19,14 @@ from tests.support.people import BY
 
 async def link(database: Database, username: str, subject: str, by: Actor = BY) -> bool:
     async with database.transaction() as tx:
-        return await identities.link(tx, by, await users.get(tx, username), "cas", subject)
+        return await identities.link(
+            tx, by, await users.get_by_username(tx, username), "cas", subject
+        )
 
 
 async def unlink(database: Database, username: str, subject: str, by: Actor = BY) -> None:
     async with database.transaction() as tx:
-        await identities.unlink(tx, by, await users.get(tx, username), "cas", subject)
+        await identities.unlink(tx, by, await users.get_by_username(tx, username), "cas", subject)
 
 
 async def provision(database: Database, subject: str, username: str) -> User:
@@ -36,7 +38,7 @@ async def open_session(database: Database, sid: str, user: User, **facts: str) -
     async with database.transaction() as tx:
         session = ProviderSession("cas", **facts)
         claims = {"sid": sid, "id": user["id"], "exp": 2_000_000_000}
-        await sessions.opened(tx, session, claims)
+        await sessions.record(tx, session, claims)
 
 
 async def actions(database: Database) -> list[tuple[str, str, dict[str, str]]]:
@@ -73,13 +75,13 @@ async def test_an_identity_of_somebody_else_is_not_taken_over(database: Database
 
 async def test_only_managers_link_and_unlink(database: Database) -> None:
     await link(database, "user", "ada")
-    user = await users.get(database, "user")
+    user = await users.get_by_username(database, "user")
     nobody = Actor("user", user["id"])
     with pytest.raises(errors.RoleMissing):
         await link(database, "user", "other", nobody)
     with pytest.raises(errors.RoleMissing):
         await unlink(database, "user", "ada", nobody)
-    admin = await users.get(database, "admin")
+    admin = await users.get_by_username(database, "admin")
     await unlink(database, "user", "ada", Actor("admin", admin["id"]))
     assert await identities.of_user(database, user["id"]) == []
     assert (await actions(database))[0][0] == "identity_unlink"
@@ -113,7 +115,9 @@ async def test_impossible_names_are_refused(
 ) -> None:
     with pytest.raises(errors.Fault):
         async with database.transaction() as tx:
-            await identities.link(tx, BY, await users.get(tx, "user"), provider, subject)
+            await identities.link(
+                tx, BY, await users.get_by_username(tx, "user"), provider, subject
+            )
 
 
 async def test_a_new_user_is_created_once_however_many_ask(database: Database) -> None:
@@ -136,7 +140,7 @@ async def test_a_name_is_no_claim(database: Database) -> None:
 
 async def test_deleting_a_user_deletes_what_is_linked(database: Database) -> None:
     await link(database, "user", "ada")
-    await open_session(database, "s1", await users.get(database, "user"), subject="ada")
+    await open_session(database, "s1", await users.get_by_username(database, "user"), subject="ada")
     with contextlib.suppress(ZeroDivisionError):
         async with database.transaction() as tx:
             await people.delete(tx, "user")
@@ -151,17 +155,17 @@ async def test_deleting_a_user_deletes_what_is_linked(database: Database) -> Non
 
 
 async def test_unlinking_ends_the_sessions_that_it_opened(database: Database) -> None:
-    user = await users.get(database, "user")
+    user = await users.get_by_username(database, "user")
     await link(database, "user", "ada")
     await open_session(database, "s1", user, subject="ada")
     await open_session(database, "s2", user, subject="other")
     await unlink(database, "user", "ada")
     assert [row["sid"] for row in await people.feed_rows(database)] == ["s1"]
-    assert await sessions.behind(database, "s2") is not None
+    assert await sessions.for_session(database, "s2") is not None
 
 
 async def test_a_provider_ends_what_it_opened_and_nothing_else(database: Database) -> None:
-    user = await users.get(database, "user")
+    user = await users.get_by_username(database, "user")
     await open_session(database, "s1", user, subject="ada", handle="h1")
     await open_session(database, "s2", user, subject="ada", handle="h2")
     await open_session(database, "s3", user, subject="eve", handle="h1")
@@ -181,12 +185,12 @@ async def test_a_provider_ends_what_it_opened_and_nothing_else(database: Databas
     assert await end("cas", handle="h1", subject="ada") == ["s1"]
     assert await end("cas", handle="h1") == ["s3"]
     assert await end("cas", subject="eve") == ["s4"]
-    assert await sessions.known(database, "cas", "h2")
-    assert not await sessions.known(database, "cas", "h1")
+    assert await sessions.exists(database, "cas", "h2")
+    assert not await sessions.exists(database, "cas", "h1")
 
 
 async def test_a_session_without_a_handle_ends_with_its_subject(database: Database) -> None:
-    user = await users.get(database, "user")
+    user = await users.get_by_username(database, "user")
     await open_session(database, "s1", user, subject="ada", handle="h1")
     await open_session(database, "s2", user, subject="ada")
     await open_session(database, "s3", user, subject="eve")
@@ -199,7 +203,7 @@ async def test_a_session_without_a_handle_ends_with_its_subject(database: Databa
 async def test_a_logout_token_is_new_once_until_it_is_pruned(database: Database) -> None:
     async def is_new(provider: str, jti: str) -> bool:
         async with database.transaction() as tx:
-            return await used_logout_tokens.is_new(tx, provider, jti, 1000)
+            return await used_logout_tokens.use_once(tx, provider, jti, 1000)
 
     said = [await is_new(*words) for words in (("a", "1"), ("a", "1"), ("b", "1"), ("a", "2"))]
     assert said == [True, False, True, True]
@@ -212,9 +216,9 @@ async def test_a_logout_token_is_new_once_until_it_is_pruned(database: Database)
 
 
 async def test_where_sessions_came_from_is_pruned(database: Database) -> None:
-    user = await users.get(database, "user")
+    user = await users.get_by_username(database, "user")
     await open_session(database, "s1", user, subject="ada", hint="id-token")
-    session = await sessions.behind(database, "s1")
+    session = await sessions.for_session(database, "s1")
     assert session == ProviderSession("cas", "ada", hint="id-token")
     assert "id-token" not in repr(session)
     assert not await sessions.has_dead(database, 1_999_999_999)
@@ -234,7 +238,7 @@ RULES = (
 
 async def follow(database: Database, username: str, *values: str) -> list[str]:
     async with database.transaction() as tx:
-        user = await users.get(tx, username)
+        user = await users.get_by_username(tx, username)
         now, _ = await identities.follow_roles(tx, BY, user, RULES, values)
     return sorted(role["role"] for role in now["roles"])
 
@@ -242,9 +246,9 @@ async def follow(database: Database, username: str, *values: str) -> list[str]:
 async def test_roles_that_rules_speak_of_follow_the_provider(database: Database) -> None:
     assert await follow(database, "user") == ["view_communities"]
     assert await follow(database, "user", "boss") == ["manage_documents", "view_communities"]
-    version = (await users.get(database, "user"))["version"]
+    version = (await users.get_by_username(database, "user"))["version"]
     assert await follow(database, "user", "staff") == ["manage_documents", "view_communities"]
-    assert (await users.get(database, "user"))["version"] == version
+    assert (await users.get_by_username(database, "user"))["version"] == version
     everything = ["manage_documents", "view_communities", "view_documents"]
     assert await follow(database, "user", "staff", "student", "x") == everything
     assert await follow(database, "user", "STAFF") == ["view_communities"]
@@ -259,7 +263,7 @@ async def test_the_last_who_can_manage_keeps_that_role_and_no_other(database: Da
 
     async def come(username: str) -> tuple[list[str], bool]:
         async with database.transaction() as tx:
-            user = await users.get(tx, username)
+            user = await users.get_by_username(tx, username)
             now, kept = await identities.follow_roles(tx, BY, user, rules, ["student"])
         return [role["role"] for role in now["roles"] if "_users" in role["role"]
                 or "documents" in role["role"]], kept  # fmt: skip

@@ -17,7 +17,7 @@ from service.schemas import base, user_input
 from service.server import chunked_body, run
 from service.system import descriptors
 from service.telemetry import metrics
-from service.tokens import tokens
+from service.tokens import issuer as tokens
 from service.web import accept, context, cookies, large_responses
 from tests.support.environment import ROOT
 

@@ -20,7 +20,7 @@ from service import errors, schemas
 from service.forward_auth import original_request
 from service.parsing import client_address, content_type, strict_form, strict_json, strict_xml, urls
 from service.providers import cas, claim_values
-from service.providers.openid import Rejected, jwt
+from service.providers.openid import LoginRejected, jwt
 from service.session import bearer_token
 from service.telemetry import logs
 from service.tokens import jws
@@ -175,7 +175,7 @@ def seconds(read: Read, text: str) -> float:
     for memory in MEMORIES:
         memory.cache_clear()
     before = time.process_time()
-    with contextlib.suppress(ValueError, RecursionError, errors.Problem, Rejected):
+    with contextlib.suppress(ValueError, RecursionError, errors.Problem, LoginRejected):
         read(text)
     return time.process_time() - before
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service import db
-from service.config import Database
+from service.config import DatabaseUrl
 from service.db.postgresql import sync
 from service.db.sqlite import database
 from service.db_tools import migrations as schema
@@ -35,11 +35,11 @@ migrations.up(config.load_database({"DATABASE_URL": sys.argv[1]}, Path("no.env")
 """
 
 
-Act = Callable[[Database], object]
+Act = Callable[[DatabaseUrl], object]
 
 
 @pytest.fixture
-def where(store: Store, tmp_path: Path) -> Iterator[Database]:
+def where(store: Store, tmp_path: Path) -> Iterator[DatabaseUrl]:
     """Yield where a database may come to be."""
     made = store.empty(tmp_path)
     yield made
@@ -72,18 +72,18 @@ def no_umask() -> Iterator[None]:
     os.umask(before)
 
 
-def new(where: Database) -> Database:
+def new(where: DatabaseUrl) -> DatabaseUrl:
     """Make an empty database."""
     db.create(where)
     return where
 
 
-def at(path: Path) -> Database:
+def at(path: Path) -> DatabaseUrl:
     """Return the database of a file."""
     return database_at(f"sqlite:///{path}")
 
 
-def tables(where: Database) -> set[object]:
+def tables(where: DatabaseUrl) -> set[object]:
     """Return the tables of a database that are not the migrations' own."""
     sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
     if where.path is None:
@@ -92,7 +92,7 @@ def tables(where: Database) -> set[object]:
     return {name for name in names if not str(name).startswith(("_yoyo", "yoyo", "sqlite"))}
 
 
-def pending(where: Database) -> list[str]:
+def pending(where: DatabaseUrl) -> list[str]:
     """Return the migrations that are not applied."""
     return [name for name, applied_at in schema.status(where) if applied_at is None]
 
@@ -111,7 +111,7 @@ def test_every_migration_is_there_for_both_databases_and_can_be_taken_back() -> 
         }
 
 
-def test_up_makes_the_tables_down_takes_them_back_and_status_tells(where: Database) -> None:
+def test_up_makes_the_tables_down_takes_them_back_and_status_tells(where: DatabaseUrl) -> None:
     assert pending(where) == NAMES
     assert schema.up(where) == NAMES
     assert pending(where) == []
@@ -123,7 +123,7 @@ def test_up_makes_the_tables_down_takes_them_back_and_status_tells(where: Databa
     assert schema.down(where) == []
 
 
-def test_status_tells_when_each_was_applied(where: Database) -> None:
+def test_status_tells_when_each_was_applied(where: DatabaseUrl) -> None:
     schema.up(where)
     state = schema.status(where)
     assert [name for name, _ in state] == NAMES
@@ -132,7 +132,7 @@ def test_status_tells_when_each_was_applied(where: Database) -> None:
         assert str(applied_at).replace(" ", "T").startswith(str(now))
 
 
-def test_up_twice_changes_nothing(where: Database) -> None:
+def test_up_twice_changes_nothing(where: DatabaseUrl) -> None:
     schema.up(where)
     before = run_sql(where, "SELECT * FROM _yoyo_migration")
     assert schema.up(where) == []
@@ -152,7 +152,9 @@ def test_a_folder_that_was_there_keeps_its_permissions(path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o755
 
 
-def test_down_takes_as_many_as_it_is_told_newest_first(where: Database, migrations: Path) -> None:
+def test_down_takes_as_many_as_it_is_told_newest_first(
+    where: DatabaseUrl, migrations: Path
+) -> None:
     for name in "bc":
         (migrations / f"0002.{name}.sql").write_text(f"CREATE TABLE {name} (x INTEGER);")
         (migrations / f"0002.{name}.rollback.sql").write_text(f"DROP TABLE {name};")
@@ -162,7 +164,7 @@ def test_down_takes_as_many_as_it_is_told_newest_first(where: Database, migratio
     assert schema.down(where, 9) == ["0001.a"]
 
 
-def test_five_processes_at_once_migrate_once(where: Database) -> None:
+def test_five_processes_at_once_migrate_once(where: DatabaseUrl) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", UP, where.url],
@@ -182,7 +184,7 @@ def test_five_processes_at_once_migrate_once(where: Database) -> None:
     assert run_sql(where, APPLIED) == [(name,) for name in NAMES]
 
 
-def test_up_waits_for_another_who_is_writing_to_the_new_file(where: Database) -> None:
+def test_up_waits_for_another_who_is_writing_to_the_new_file(where: DatabaseUrl) -> None:
     with writing(new(where)) as let_go:
         release = threading.Timer(0.2, let_go)
         release.start()
@@ -193,7 +195,7 @@ def test_up_waits_for_another_who_is_writing_to_the_new_file(where: Database) ->
 
 
 def test_up_gives_up_on_another_who_never_ends(
-    where: Database, monkeypatch: pytest.MonkeyPatch
+    where: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_BUSY_TIMEOUT_SECONDS", 0.01)
     monkeypatch.setattr(sync, "LOCK_SECONDS", 0.01)
@@ -204,7 +206,7 @@ def test_up_gives_up_on_another_who_never_ends(
     assert schema.up(where) == NAMES[-1:]
 
 
-def test_what_another_did_in_between_is_not_done_again(where: Database) -> None:
+def test_what_another_did_in_between_is_not_done_again(where: DatabaseUrl) -> None:
     with schema._backend(new(where)) as slow:
         pending = slow.to_apply(schema._migrations(where))
         schema.up(where)
@@ -217,7 +219,7 @@ def test_what_another_did_in_between_is_not_done_again(where: Database) -> None:
 
 
 def test_a_migration_that_fails_in_the_middle_leaves_nothing_and_can_be_repeated(
-    where: Database, migrations: Path
+    where: DatabaseUrl, migrations: Path
 ) -> None:
     second = migrations / "0002.b.sql"
     second.write_text("CREATE TABLE b (x INTEGER); INSERT INTO nowhere VALUES (1);")
@@ -230,7 +232,7 @@ def test_a_migration_that_fails_in_the_middle_leaves_nothing_and_can_be_repeated
 
 
 def test_taking_back_that_fails_in_the_middle_leaves_everything_and_can_be_repeated(
-    where: Database, migrations: Path
+    where: DatabaseUrl, migrations: Path
 ) -> None:
     back = migrations / "0001.a.rollback.sql"
     back.write_text("DROP TABLE a; DROP TABLE nowhere;")
@@ -252,13 +254,15 @@ def test_a_missing_database_is_named_with_the_command_to_run(path: Path) -> None
     assert not path.parent.exists()
 
 
-def test_an_empty_database_is_named_with_the_command_to_run(where: Database) -> None:
+def test_an_empty_database_is_named_with_the_command_to_run(where: DatabaseUrl) -> None:
     with pytest.raises(Fault) as refusal:
         schema.require_current(new(where))
     assert str(refusal.value) == f"The database {where} is empty. Run: python -m service migrate up"
 
 
-def test_an_older_database_is_named_with_what_it_lacks(where: Database, migrations: Path) -> None:
+def test_an_older_database_is_named_with_what_it_lacks(
+    where: DatabaseUrl, migrations: Path
+) -> None:
     schema.up(where)
     schema.require_current(where)
     (migrations / "0002.b.sql").write_text("CREATE TABLE b (x INTEGER);")
@@ -269,7 +273,7 @@ def test_an_older_database_is_named_with_what_it_lacks(where: Database, migratio
     )
 
 
-def test_without_any_migrations_nothing_is_current(where: Database, migrations: Path) -> None:
+def test_without_any_migrations_nothing_is_current(where: DatabaseUrl, migrations: Path) -> None:
     (migrations / "0001.a.sql").unlink()
     with pytest.raises(Fault):
         schema.require_current(where)

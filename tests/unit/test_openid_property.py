@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.providers.openid import Rejected, Unusable, id_token, logout_token, metadata
+from service.providers.openid import LoginRejected, ProviderError, id_token, logout_token, metadata
 from service.providers.openid.id_token import Expected
 from service.providers.openid.jwks import KeySet
 from service.providers.openid.jwt import Header
@@ -41,12 +41,12 @@ def test_claims(changes: dict[str, Any], access_token: str | None) -> None:
     now = int(time.time())
     good = {"iss": ISSUER, "aud": "us", "sub": "s", "iat": now, "exp": now + 60, "jti": "j"}
     claims = {**good, "nonce": "n", **changes}
-    with contextlib.suppress(Rejected):
+    with contextlib.suppress(LoginRejected):
         expected = Expected(ISSUER, "us", "n", access_token, now)
         id_token.check(claims, Header("RS256", None), expected)
         assert (claims["iss"], claims["nonce"]) == (ISSUER, "n")
         assert claims["aud"] == "us" or "us" in claims["aud"]
-    with contextlib.suppress(Rejected):
+    with contextlib.suppress(LoginRejected):
         told = {**good, "events": {LOGOUT_EVENT: {}}, **changes}
         logout = logout_token.check(told, issuer=ISSUER, client_id="us", now=now)
         assert logout.sid or logout.subject
@@ -62,7 +62,7 @@ def test_claims(changes: dict[str, Any], access_token: str | None) -> None:
     st.sampled_from(["RS256", "ES256", "ES512", "EdDSA"]),
 )
 def test_keys(good: dict[str, Any], changes: dict[str, Any], algorithm: str) -> None:
-    with contextlib.suppress(Unusable):
+    with contextlib.suppress(ProviderError):
         found = KeySet(json.dumps({"keys": [{**good, **changes}]}).encode()).find(None, algorithm)
         assert not found.is_private
 
@@ -71,7 +71,7 @@ def test_keys(good: dict[str, Any], changes: dict[str, Any], algorithm: str) -> 
 @given(st.dictionaries(st.sampled_from([*ENDPOINTS, *SUPPORTED]), ANY | ADDRESS, max_size=3))
 def test_descriptions(changes: dict[str, Any]) -> None:
     document = json.dumps({"issuer": ISSUER, **ENDPOINTS, **changes}).encode()
-    with contextlib.suppress(Unusable):
+    with contextlib.suppress(ProviderError):
         found = metadata.read(document, ISSUER)
         assert found.token_endpoint.startswith("https://")
         assert found.jwks_uri.isprintable()

@@ -11,8 +11,8 @@ import pytest
 from service import errors
 from service.config import Config, OpenIdProvider
 from service.providers.openid import (
-    Rejected,
-    Unusable,
+    LoginRejected,
+    ProviderError,
     authorization,
     id_token,
     jwks,
@@ -20,7 +20,7 @@ from service.providers.openid import (
     token_endpoint,
 )
 from service.providers.openid.jwt import Header
-from service.providers.openid.provider import AT_MOST_EVERY, KEPT_SECONDS, PAUSE, Provider
+from service.providers.openid.provider import MIN_REFRESH_INTERVAL, PAUSE, TTL, OpenIdClient
 from tests.support.environment import Settings
 from tests.support.evil import ALGORITHMS, half_hash, key
 from tests.support.issuer import Signer
@@ -91,7 +91,7 @@ BAD_ADDRESSES = [
 @pytest.mark.parametrize("name", ENDPOINTS)
 @pytest.mark.parametrize("address", BAD_ADDRESSES, ids=lambda value: str(value)[:40])
 def test_an_endpoint_has_to_be_an_address_as_safe_as_the_issuer(name: str, address: Any) -> None:
-    with pytest.raises(Unusable, match="metadata_endpoint"):
+    with pytest.raises(ProviderError, match="metadata_endpoint"):
         metadata.read(described(**{name: address}), ISSUER)
 
 
@@ -122,16 +122,16 @@ def test_on_plain_http_only_where_the_issuer_is() -> None:
     ],
 )
 def test_a_description_is_refused(changes: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Unusable) as refused:
+    with pytest.raises(ProviderError) as refused:
         metadata.read(described(**changes), ISSUER)
     assert refused.value.reason == reason
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"null", b"{", b'{"a":1,"a":2}', b"\xff{}", b"1"])
 def test_what_is_no_object_of_json_is_refused(document: bytes) -> None:
-    with pytest.raises(Unusable, match="metadata"):
+    with pytest.raises(ProviderError, match="metadata"):
         metadata.read(document, ISSUER)
-    with pytest.raises(Unusable, match="jwks"):
+    with pytest.raises(ProviderError, match="jwks"):
         jwks.KeySet(document)
 
 
@@ -150,7 +150,7 @@ def test_a_key_is_found_for_its_own_algorithm_alone(algorithm: str) -> None:
     assert found.find("a", algorithm)
     assert found.find(None, algorithm)
     for other in {*ALGORITHMS, "HS256", "none"} - {algorithm}:
-        with pytest.raises(Unusable, match="key_unknown"):
+        with pytest.raises(ProviderError, match="key_unknown"):
             found.find("a", other)
 
 
@@ -169,13 +169,13 @@ def test_a_key_is_found_for_its_own_algorithm_alone(algorithm: str) -> None:
     ],
 )
 def test_a_key_that_is_not_for_this_is_unknown(spoil: dict[str, Any]) -> None:
-    with pytest.raises(Unusable, match="key_unknown"):
+    with pytest.raises(ProviderError, match="key_unknown"):
         keys({**key("a").jwk, **spoil}).find("a", "RS256")
 
 
 @pytest.mark.parametrize("spoil", [{"n": "AQAB"}, {"n": ""}, {"e": "!"}, {"n": 7}, {"e": None}])
 def test_a_damaged_or_weak_key_is_none(spoil: dict[str, Any]) -> None:
-    with pytest.raises(Unusable, match="key_damaged"):
+    with pytest.raises(ProviderError, match="key_damaged"):
         keys({**key("a").jwk, **spoil}).find("a", "RS256")
 
 
@@ -236,12 +236,12 @@ def claims(**changes: Any) -> dict[str, Any]:
     }
 
 
-def tokens(signer: Signer, **changes: Any) -> token_endpoint.Tokens:
+def tokens(signer: Signer, **changes: Any) -> token_endpoint.TokenResponse:
     """Return an answer of the token endpoint."""
-    return token_endpoint.Tokens(signer.sign(claims(**changes)), "access")
+    return token_endpoint.TokenResponse(signer.sign(claims(**changes)), "access")
 
 
-Made = tuple[Provider, Script]
+Made = tuple[OpenIdClient, Script]
 
 
 @pytest.fixture
@@ -250,7 +250,9 @@ def made(settings_of: Callable[..., OpenIdProvider]) -> Callable[[Signer], Made]
 
     def make(signer: Signer) -> Made:
         script = Script(signer)
-        return Provider(settings_of(), script.send, lambda: script.now, lambda: script.now), script
+        return OpenIdClient(
+            settings_of(), script.send, lambda: script.now, lambda: script.now
+        ), script
 
     return make
 
@@ -262,7 +264,7 @@ async def test_a_good_id_token_is_taken(made: Callable[[Signer], Made], algorith
     good = tokens(signer, at_hash=half_hash("access", algorithm))
     assert (await provider.identify(good, "n"))["sub"] == "s"
     bad = tokens(signer, at_hash=half_hash("other", algorithm))
-    with pytest.raises(Rejected, match="at_hash"):
+    with pytest.raises(LoginRejected, match="at_hash"):
         await provider.identify(bad, "n")
 
 
@@ -299,7 +301,7 @@ async def test_what_providers_may_say_is_taken(
 )
 def test_a_claim_at_the_edge_is_refused(changes: dict[str, Any], reason: str) -> None:
     expected = id_token.Expected(ISSUER, "client", "n", None, NOW)
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(LoginRejected) as refused:
         id_token.check(claims(**changes), Header("RS256", None), expected)
     assert refused.value.reason == reason
 
@@ -313,7 +315,7 @@ async def test_the_provider_is_asked_once_however_many_come(made: Callable[[Sign
     script.wait.set()
     assert len(await asyncio.gather(*coming)) == 50
     assert script.asked == ["openid-configuration", "jwks"]
-    script.now += KEPT_SECONDS - 1
+    script.now += TTL - 1
     await provider.metadata()
     assert len(script.asked) == 2
     script.now += 2
@@ -329,16 +331,16 @@ async def test_for_an_unknown_key_the_keys_are_fetched_once_a_minute(
     await provider.identify(tokens(old), "n")
     script.asked.clear()
     script.keys = [old.jwk, new.jwk]
-    for seconds in (0, AT_MOST_EVERY - 1):
+    for seconds in (0, MIN_REFRESH_INTERVAL - 1):
         script.now = NOW + seconds
-        with pytest.raises(Unusable, match="key_unknown"):
+        with pytest.raises(ProviderError, match="key_unknown"):
             await provider.identify(tokens(new), "n")
     assert script.asked == []
-    script.now = NOW + AT_MOST_EVERY
+    script.now = NOW + MIN_REFRESH_INTERVAL
     changes = {"iat": script.now, "exp": script.now + 60}
     assert await provider.identify(tokens(new, **changes), "n")
     for _ in range(20):
-        with pytest.raises(Unusable, match="key_unknown"):
+        with pytest.raises(ProviderError, match="key_unknown"):
             await provider.identify(tokens(key("stranger", "ES256"), **changes), "n")
     assert script.asked == ["jwks"]
 
@@ -352,14 +354,14 @@ async def test_another_key_of_the_same_name_is_found_within_a_minute(
     await provider.identify(tokens(old), "n")
     script.asked.clear()
     script.keys = [new.jwk]
-    with pytest.raises(Unusable, match="signature"):
+    with pytest.raises(ProviderError, match="signature"):
         await provider.identify(tokens(new), "n")
     assert script.asked == []
-    script.now += AT_MOST_EVERY
+    script.now += MIN_REFRESH_INTERVAL
     changes = {"iat": script.now, "exp": script.now + 60}
     assert await provider.identify(tokens(new, **changes), "n")
     for _ in range(20):
-        with pytest.raises(Unusable, match="signature"):
+        with pytest.raises(ProviderError, match="signature"):
             await provider.identify(tokens(old, **changes), "n")
     assert script.asked == ["jwks"]
 
@@ -368,10 +370,10 @@ async def test_a_clock_that_is_set_back_keeps_nothing_longer(
     settings_of: Callable[..., OpenIdProvider],
 ) -> None:
     script, passed = Script(PRIVATE["ES256"]), [0.0]
-    provider = Provider(settings_of(), script.send, lambda: script.now, lambda: passed[0])
+    provider = OpenIdClient(settings_of(), script.send, lambda: script.now, lambda: passed[0])
     await provider.metadata()
     script.now -= 30 * 86_400
-    passed[0] += KEPT_SECONDS
+    passed[0] += TTL
     await provider.metadata()
     assert script.asked == ["openid-configuration"] * 2
 
@@ -383,8 +385,8 @@ async def test_a_key_that_is_gone_is_forgotten_within_the_hour(
     provider, script = made(old)
     await provider.identify(tokens(old), "n")
     script.keys = [key("new", "ES256").jwk]
-    script.now += KEPT_SECONDS
-    with pytest.raises(Unusable, match="key_unknown"):
+    script.now += TTL
+    with pytest.raises(ProviderError, match="key_unknown"):
         await provider.identify(tokens(old, iat=script.now, exp=script.now + 9), "n")
 
 

@@ -96,8 +96,8 @@ def test_exactly_these_routes_are_open(settings: Settings) -> None:
         shown = ("GET" if method == "HEAD" else method, path)
         assert access.is_public(handler) == (shown in OPEN), shown
         role = "manage_users" if shown in MANAGERS else None
-        assert access.needed_role(handler) == role, shown
-        assert access.is_cookieless(handler) == (shown in COOKIELESS), shown
+        assert access.required_role(handler) == role, shown
+        assert access.is_csrf_exempt(handler) == (shown in COOKIELESS), shown
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:

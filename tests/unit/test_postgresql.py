@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from service import db, users
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import Database
 from service.db.postgresql import connect as pgconnect
 from service.db.postgresql import database as postgresql
@@ -201,11 +201,11 @@ async def test_dead_connections_are_replaced_and_nobody_notices(
     database: Database, where: Where, cluster: Cluster
 ) -> None:
     for _ in range(3):
-        await asyncio.gather(*(users.by_username(database, "admin") for _ in range(8)))
+        await asyncio.gather(*(users.find_by_username(database, "admin") for _ in range(8)))
         async with database.transaction() as tx:
             await people.rename(tx, "user", "user")
         assert turn_out(cluster, where) >= 2
-        assert await users.by_username(database, "admin") is not None
+        assert await users.find_by_username(database, "admin") is not None
         async with database.transaction() as tx:
             await tx.execute("UPDATE users SET version = version + 1 WHERE username = 'user'")
 
@@ -237,7 +237,7 @@ async def test_a_statement_has_a_deadline(
     with pytest.raises(DatabaseUnavailable):
         async with database.transaction() as tx:
             await tx.execute("SELECT pg_sleep(30)")
-    assert await users.by_username(database, "admin") is not None
+    assert await users.find_by_username(database, "admin") is not None
 
 
 async def test_what_a_transaction_reads_was_there_when_it_got_the_lock(
@@ -409,7 +409,7 @@ async def test_connections_are_few_and_closed_at_the_end(where: Where, cluster: 
     sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
     async with db.connect(where) as database:
         following = asyncio.create_task(database.changed(0.1))
-        await asyncio.gather(*(users.by_username(database, "admin") for _ in range(50)))
+        await asyncio.gather(*(users.find_by_username(database, "admin") for _ in range(50)))
         async with database.transaction():
             ((count,),) = cluster.run(sql, name(where))
         await following
@@ -474,7 +474,7 @@ async def test_a_database_that_takes_the_name_of_another_is_noticed(
         await feed.catch_up()
         for sid in ("restored", "lost"):
             with pytest.raises(TokenRevoked):
-                await feed.admit({**claims, "sid": sid})
+                await feed.check({**claims, "sid": sid})
     cluster.run("DROP DATABASE gone WITH (FORCE)")
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from service import audit, db, users
 from service.audit import Actor
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import Database, Transaction
 from service.providers import identities
-from service.providers.sessions import ProviderSession, end, opened
+from service.providers.sessions import ProviderSession, end, record
 from service.server.run import listening
 from service.web import context
 from tests.support import people
@@ -152,11 +152,11 @@ ADMIN = Actor("admin", 1)
 @pytest.mark.parametrize("change", ["disable", "grant", "revoke", "unlink", "provider logout"])
 async def test_changes_by_two_processes(where: Where, change: str) -> None:
     async with db.connect(where) as one, db.connect(where) as other:
-        user = await users.get(one, "user")
+        user = await users.get_by_username(one, "user")
         session = ProviderSession("cas", "ada", "handle")
         async with one.transaction() as tx:
             await identities.link(tx, people.BY, user, "cas", "ada")
-            await opened(tx, session, {"sid": "s", "id": user["id"], "exp": 2**33})
+            await record(tx, session, {"sid": "s", "id": user["id"], "exp": 2**33})
         before = len(await audit.page(one, limit=200))
 
         async def unlink(tx: Transaction) -> None:

@@ -17,7 +17,7 @@ from service import db, errors, keys, users
 from service.cli.tokens import noted_token
 from service.db import Database
 from service.system.clock_check import TOLERANCE
-from service.tokens.tokens import Claims, Tokens
+from service.tokens.issuer import Claims, TokenIssuer
 from tests.support import people
 from tests.support.environment import Settings
 from tests.support.stores import run_sql
@@ -105,7 +105,7 @@ class Simulation:
 async def sign_in(world: Simulation) -> None:
     """Sign somebody in; the user may be revoked while that is under way."""
     replica, name = world.any_replica(), world.chance.choice(NAMES)
-    user = await users.get(world.operator, name)
+    user = await users.get_by_username(world.operator, name)
     if user["disabled"]:
         return
     is_late = world.chance.random() < 0.2
@@ -127,7 +127,7 @@ async def exchange(world: Simulation) -> None:
         return
     if world.chance.random() < 0.3:
         role = world.chance.choice((users.grant, users.revoke))
-        user = await users.by_id(world.operator, each.claims["id"])
+        user = await users.find_by_id(world.operator, each.claims["id"])
         assert user is not None
         await world.act(lambda tx: role(tx, people.BY, user["username"], "view_documents"))
         await replica.feed.catch_up()
@@ -135,7 +135,7 @@ async def exchange(world: Simulation) -> None:
         await world.act(lambda tx: users.sign_out(tx, people.BY, each.claims["id"]))
         world.revoke(lambda claims: claims["id"] == each.claims["id"])
     try:
-        claims = await replica.feed.admit(replica.tokens.verify(each.token))
+        claims = await replica.feed.check(replica.tokens.verify(each.token))
     except errors.Unauthenticated:
         return
     is_right = each.is_by_right_clock and replica.error == 0
@@ -147,8 +147,8 @@ async def issue_by_command(world: Simulation) -> None:
     """`token issue`, by settings with a longer life than the servers have."""
     settings = world.settings(JWT_EXPIRES_IN=str(24 * HOUR))
     error = world.chance.choice(ERRORS)
-    issuer = Tokens(settings, keys.load(settings), clock=lambda: world.world.now + error)
-    user = await users.get(world.operator, world.chance.choice(NAMES))
+    issuer = TokenIssuer(settings, keys.load(settings), clock=lambda: world.world.now + error)
+    user = await users.get_by_username(world.operator, world.chance.choice(NAMES))
     if not user["disabled"]:
         seconds = world.chance.choice((*LIVES, 24 * HOUR))
         async with world.operator.transaction() as tx:
@@ -171,7 +171,7 @@ async def sign_out(world: Simulation) -> None:
 
 async def disable_or_enable(world: Simulation) -> None:
     """Disable somebody, or enable: both end sessions."""
-    user = await users.get(world.operator, world.chance.choice(NAMES[1:]))
+    user = await users.get_by_username(world.operator, world.chance.choice(NAMES[1:]))
     wanted = not user["disabled"]
     await world.act(lambda tx: users.set_disabled(tx, people.BY, user["username"], disabled=wanted))
     world.revoke(lambda claims: claims["id"] == user["id"])

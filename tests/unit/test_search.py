@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from service import db, users
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import Database, Row
 from service.db_tools import migrations
 from service.users import search
@@ -255,10 +255,10 @@ async def test_what_is_searched_follows_each_change(database: Database) -> None:
         await users.update(tx, BY, await rename(tx, "ada", "countess"), {"name": "Ada L"})
     assert await found("ada l") == await found("countess") == await found("example") == ["countess"]
     async with database.transaction() as tx:
-        await users.update(tx, BY, await users.get(tx, "countess"), {"email": None})
+        await users.update(tx, BY, await users.get_by_username(tx, "countess"), {"email": None})
     assert await found("example") == []
     async with database.transaction() as tx:
-        await users.delete(tx, BY, await users.get(tx, "countess"))
+        await users.delete(tx, BY, await users.get_by_username(tx, "countess"))
     assert await found("countess") == []
 
 

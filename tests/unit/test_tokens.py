@@ -50,19 +50,19 @@ CLAIMS: dict[str, Any] = {
 BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
 
-def present(**changes: str) -> tokens.Tokens:
+def present(**changes: str) -> tokens.TokenIssuer:
     """Make a Tokens as the service does, on the clock of the machine."""
     read = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": SECRET, **changes}, NO_FILE)
-    return noted(tokens.Tokens(read, keys.load(read)))
+    return noted(tokens.TokenIssuer(read, keys.load(read)))
 
 
-def verifier(now: float = NOW, **changes: str) -> tokens.Tokens:
+def verifier(now: float = NOW, **changes: str) -> tokens.TokenIssuer:
     """Make a Tokens whose clock stands still."""
     read = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": SECRET, **changes}, NO_FILE)
-    return noted(tokens.Tokens(read, keys.load(read), clock=lambda: now))
+    return noted(tokens.TokenIssuer(read, keys.load(read), clock=lambda: now))
 
 
-def noted(made: tokens.Tokens) -> tokens.Tokens:
+def noted(made: tokens.TokenIssuer) -> tokens.TokenIssuer:
     """Let tokens be issued as if a database had noted the horizon."""
     made.horizon = 2**62
     return made
@@ -96,7 +96,7 @@ def token(head: bytes = HEADER, payload: bytes = claims(), **signing: str) -> st
     return sign(f"{segment(head)}.{segment(payload)}", **signing)
 
 
-def refusal(text: str, by: tokens.Tokens | None = None) -> str:
+def refusal(text: str, by: tokens.TokenIssuer | None = None) -> str:
     """Return the code that a token is refused with."""
     with pytest.raises(errors.Unauthenticated) as refused:
         (by or VERIFIER).verify(text)
@@ -698,7 +698,7 @@ class Moving:
         return self.now
 
 
-def remembering(clock: Moving) -> tuple[tokens.Tokens, list[bytes]]:
+def remembering(clock: Moving) -> tuple[tokens.TokenIssuer, list[bytes]]:
     """Make a Tokens on a clock, and the list of what its key is asked to verify."""
     read = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": SECRET}, NO_FILE)
     root = secret.read(SECRET)
@@ -710,7 +710,7 @@ def remembering(clock: Moving) -> tuple[tokens.Tokens, list[bytes]]:
         return key.verify(message, signature)
 
     counted = replace(root, session=replace(key, verify=verify))
-    return noted(tokens.Tokens(read, key_ring.of(counted), clock=clock)), asked
+    return noted(tokens.TokenIssuer(read, key_ring.of(counted), clock=clock)), asked
 
 
 def test_a_signature_is_checked_once_and_the_time_of_expiry_each_time() -> None:

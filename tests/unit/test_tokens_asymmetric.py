@@ -36,7 +36,7 @@ ALL = pytest.mark.parametrize("name", jwk.ALGORITHMS)
 Sign = Callable[[bytes], bytes]
 
 
-def using(keys: KeyRing, audience: str = "") -> tokens.Tokens:
+def using(keys: KeyRing, audience: str = "") -> tokens.TokenIssuer:
     """Make a Tokens with these keys, whose clock stands still."""
     made = verifier(JWT_AUDIENCE=audience)
     made.use(keys)
@@ -59,7 +59,7 @@ def token(head: bytes, sign: Sign, payload: bytes = claims()) -> str:
     return f"{signed}.{segment(sign(signed.encode()))}"
 
 
-def refusal(text: str, by: tokens.Tokens = EVERY) -> str:
+def refusal(text: str, by: tokens.TokenIssuer = EVERY) -> str:
     with pytest.raises(errors.Unauthenticated) as refused:
         by.verify(text)
     return refused.value.code

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from service import users
-from service.config import Database as Where
-from service.db import Conflict, Database
+from service.config import DatabaseUrl as Where
+from service.db import ConstraintError, Database
 from tests.support.commands import command
 from tests.support.environment import free_port
 from tests.support.people import BY, everybody
@@ -170,7 +170,7 @@ async def test_names_that_differ_in_case_or_form_are_two(database: Database) -> 
             await tx.execute("INSERT INTO roles (role) VALUES (?)", (role,))
     rows = await database.fetch_all("SELECT id FROM roles WHERE role = ?", ("Editor",))
     assert len(rows) == 1
-    with pytest.raises(Conflict):
+    with pytest.raises(ConstraintError):
         async with database.transaction() as tx:
             await tx.execute("INSERT INTO roles (role) VALUES (?)", ("éditeur",))
 
@@ -197,11 +197,11 @@ async def test_a_statement_that_failed_spoils_its_transaction(database: Database
     async def swallow() -> None:
         async with database.transaction() as tx:
             await tx.execute("INSERT INTO roles (role) VALUES ('new-role')")
-            with pytest.raises(Conflict):
+            with pytest.raises(ConstraintError):
                 await tx.execute("INSERT INTO roles (role) VALUES ('new-role')")
-            with pytest.raises(Conflict):
+            with pytest.raises(ConstraintError):
                 await tx.fetch_all("SELECT 1 FROM roles")
 
-    with pytest.raises(Conflict):
+    with pytest.raises(ConstraintError):
         await swallow()
     assert await database.fetch_all("SELECT 1 FROM roles WHERE role = 'new-role'") == []

@@ -55,7 +55,7 @@ def names(user: User) -> list[str]:
     ],
 )
 def test_a_good_name_has_one_form(text: str, name: str) -> None:
-    assert users.canonical(text) == name
+    assert users.normalize_username(text) == name
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_good_name_has_one_form(text: str, name: str) -> None:
 )
 def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(UsernameInvalid):
-        users.canonical(text)
+        users.normalize_username(text)
 
 
 @given(st.text(st.sampled_from(TEMPTING) | st.characters(), max_size=70))
@@ -105,17 +105,17 @@ def test_what_is_no_name_is_refused(text: str) -> None:
 def test_a_name_is_its_own_canonical_form_or_none_at_all(text: str) -> None:
     plain = text.isascii() and re.fullmatch(r"[a-z0-9][a-z0-9._@-]{0,63}", text.lower())
     try:
-        name = users.canonical(text)
+        name = users.normalize_username(text)
     except UsernameInvalid:
         assert not plain
     else:
         assert plain
-        assert name == text.lower() == users.canonical(name)
+        assert name == text.lower() == users.normalize_username(name)
 
 
 @pytest.mark.parametrize("role", ["manage_users", "7", "team:docs.write-all", "a" * 64])
 def test_a_good_role_is_taken_as_it_is(role: str) -> None:
-    assert users.canonical_role(role) == role
+    assert users.normalize_role(role) == role
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_good_role_is_taken_as_it_is(role: str) -> None:
 )
 def test_a_role_that_a_header_could_not_carry_is_refused(role: str) -> None:
     with pytest.raises(Fault, match="A role name starts with a letter or a digit"):
-        users.canonical_role(role)
+        users.normalize_role(role)
 
 
 # --- Reading.
@@ -134,7 +134,7 @@ def test_a_role_that_a_header_could_not_carry_is_refused(role: str) -> None:
 async def test_a_user_is_a_plain_dict_with_its_roles_in_the_order_of_their_ids(
     database: Database,
 ) -> None:
-    user = await users.get(database, "Admin")
+    user = await users.get_by_username(database, "Admin")
     moment = user.pop("created_at")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", moment)
     assert user == {
@@ -157,7 +157,7 @@ async def test_a_user_and_its_roles_are_one_query(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statements = await watched(database, monkeypatch)
-    user = await users.by_username(database, "admin")
+    user = await users.find_by_username(database, "admin")
     assert user is not None
     assert len(user["roles"]) == 3
     assert len(statements) == 1
@@ -166,9 +166,9 @@ async def test_a_user_and_its_roles_are_one_query(
 async def test_whom_nobody_knows_is_none_to_one_reader_and_an_error_to_the_other(
     database: Database,
 ) -> None:
-    assert await users.by_username(database, "nobody") is None
+    assert await users.find_by_username(database, "nobody") is None
     with pytest.raises(UserNotFound) as caught:
-        await users.get(database, "Nobody")
+        await users.get_by_username(database, "Nobody")
     assert caught.value.detail == "There is no user nobody. `user list` shows them all."
 
 
@@ -209,7 +209,7 @@ async def test_roles_are_listed_with_how_many_have_them(database: Database) -> N
 async def test_a_user_is_created_with_roles_and_none_of_them_twice(database: Database) -> None:
     roles = ("manage_users", "add_documents", "manage_users")
     await alter(database, lambda tx: users.create(tx, BY, "Bob", roles))
-    bob = await users.get(database, "bob")
+    bob = await users.get_by_username(database, "bob")
     assert (names(bob), bob["version"], bob["disabled"]) == (
         ["manage_users", "add_documents"],
         1,
@@ -258,7 +258,7 @@ async def test_disabled_and_enabled_again_is_two_changes(database: Database) -> 
     for disabled in (True, False):
         async with database.transaction() as tx:
             await users.set_disabled(tx, BY, "user", disabled=disabled)
-        assert (await users.get(database, "user"))["disabled"] is disabled
+        assert (await users.get_by_username(database, "user"))["disabled"] is disabled
     assert (await versions(database))["user"] == 3
 
 
@@ -280,7 +280,7 @@ async def test_a_role_that_is_deleted_is_taken_from_its_holders_and_counts_them_
 ) -> None:
     await alter(database, lambda tx: users.delete_role(tx, BY, "manage_documents"))
     assert await versions(database) == {"admin": 2, "contributor": 1, "manager": 2, "user": 1}
-    assert names(await users.get(database, "manager")) == ["manage_communities"]
+    assert names(await users.get_by_username(database, "manager")) == ["manage_communities"]
     assert "manage_documents" not in {row["role"] for row in await users.list_roles(database)}
 
 
@@ -304,7 +304,7 @@ async def test_a_name_that_comes_back_is_a_new_person(database: Database) -> Non
     for _ in range(2):
         await alter(database, lambda tx: delete(tx, "User"))
         await alter(database, lambda tx: users.create(tx, BY, "user"))
-    user = await users.get(database, "user")
+    user = await users.get_by_username(database, "user")
     assert (user["id"], user["version"], user["roles"]) == (6, 1, [])
 
 
