@@ -101,6 +101,8 @@ def test_after_a_leak_one_command_replaces_all_keys(run: Run) -> None:
     assert said == (
         f"Retired {', '.join(old)}. The EdDSA key {first['kid']} signs now."
         f" The ES256 key {second['kid']} signs now. Next: python -m service user sign-out --all\n"
+        'Check that /readyz of each server says "ok": a server that cannot read the new file goes'
+        " on with the keys from before.\n"
     )
     told = json.loads(good(run("rotate", "--leaked", "--yes", "--json")))
     assert told["retired"] == [first["kid"], second["kid"]]

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from service import config, errors, keys
 from service.keys import key_ring
 from service.keys import shared_secret as secret
-from service.tokens import jws, tokens
+from service.tokens import issuer as tokens
+from service.tokens import jws
 from tests.support.environment import SECRET, STRONG
 
 NOW = 1_800_000_000

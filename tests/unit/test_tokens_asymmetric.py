@@ -19,7 +19,8 @@ from service import errors
 from service.keys import Purpose, jwk, key_ring, shared_secret
 from service.keys.key import Key
 from service.keys.key_ring import KeyRing
-from service.tokens import jws, tokens
+from service.tokens import issuer as tokens
+from service.tokens import jws
 from tests.support.environment import SECRET
 from tests.unit.test_tokens import AUDIENCE, CLAIMS, ISSUER, NOW, USER, claims, segment, verifier
 
