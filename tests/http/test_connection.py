@@ -1,16 +1,23 @@
 """What every answer carries, aiohttp's own refusals included, and what no answer repeats."""
 
+import asyncio
+import contextlib
 import re
 import socket
 import subprocess
 import sys
 import time
+from typing import Any, NoReturn
 
+import aiohttp
 import pytest
-from aiohttp import http_parser, http_writer
+from aiohttp import http_parser, http_writer, web
+from yarl import URL
 
+from service.db import Database
+from service.server.run import listening
 from tests.support.client import BROWSER, Answer, ask, cookie, send, sign_in
-from tests.support.environment import clean_environ
+from tests.support.environment import Settings, clean_environ, free_port
 from tests.support.servers import Server, Start
 from tests.support.stores import ON_SQLITE, unreachable
 
@@ -105,6 +112,71 @@ def test_what_the_parser_refuses_is_a_problem_that_repeats_nothing(
     log = server.log(until=answer["X-Request-ID"])
     assert "leakmark" not in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("http://xn--a/", "http://xn--/", "http://[v1.x]/", "http://\xad/", "//xn--a/../", "*"),
+        *("http://xn--a:1/auth/me", "https://xn--a", "http://a..b/", f"http://{'a' * 300}/"),
+    ],
+)
+def test_every_target_gets_an_answer(server: Server, target: str) -> None:
+    """Also one whose host cannot be read, and one that the `Host` of the request names as well."""
+    host = target.partition("//")[2].partition("/")[0]
+    request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    answer = parse(send(server.port, request.encode("latin-1")))
+    assert answer.status in {200, 302, 400, 404}
+    if "xn--" in target and not target.startswith("/"):
+        assert answer.code == "request_invalid"
+    assert_safe(answer)
+    assert "Traceback" not in server.log(until=answer["X-Request-ID"])
+
+
+async def test_a_connection_whose_handler_fails_is_closed(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del database
+
+    def fail(*_: object) -> NoReturn:
+        raise RuntimeError
+
+    config = settings(PORT=str(free_port()))
+    monkeypatch.setattr("service.server.connection._request", fail)
+    async with listening(config):
+        reader, writer = await asyncio.open_connection("127.0.0.1", config.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("path", ["/" * 8100, "/a" * 4000, "/auth/me" + "/" * 31, "/a" * 33])
+async def test_a_path_of_many_segments_is_refused_without_looking_for_a_route(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """The library's router takes time that grows with the square of the segments."""
+    del database
+    config = settings(PORT=str(free_port()))
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        resolved = []
+        resolve = app.router.resolve
+
+        async def counted(request: web.Request) -> Any:
+            resolved.append(request.path)
+            return await resolve(request)
+
+        monkeypatch.setattr(app.router, "resolve", counted)
+        base = f"http://127.0.0.1:{config.port}"
+        for query in ("", f"?next={'/a' * 100}"):
+            async with client.get(URL(base + path + query[:60], encoded=True)) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (404, "not_found")
+        assert resolved == []
+        async with client.get(
+            URL(base + "/a" * 32 + f"?next={'/a' * 100}", encoded=True)
+        ) as answer:
+            assert answer.status == 404
+        assert len(resolved) == 1
 
 
 @pytest.mark.parametrize(
