@@ -12,12 +12,12 @@ from pathlib import Path
 
 from bench import run
 from service import config, db, keys
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import Database
 from service.db_tools import migrations
 from service.revocation.feed import Revocation
 from service.tokens import lifetimes
-from service.tokens.tokens import Tokens
+from service.tokens.issuer import TokenIssuer
 
 ME = run.Case("/auth/me", "/auth/me", 200, 0.50)
 
@@ -72,7 +72,7 @@ async def compare(none: Revocation, many: Revocation) -> float:
     settings = config.load(
         {"ENVIRONMENT": "test", "JWT_SECRET_KEY": os.urandom(64).hex()}, Path(os.devnull)
     )
-    tokens = Tokens(settings, keys.load(settings))
+    tokens = TokenIssuer(settings, keys.load(settings))
     tokens.horizon = 2**62
     user = {"id": 1, "username": "admin", "version": 1, "roles": []}
     issued = [tokens.issue(user, amr="cli")[0] for _ in range(1000)]
@@ -81,7 +81,7 @@ async def compare(none: Revocation, many: Revocation) -> float:
         await feed.catch_up()
         began = time.perf_counter()
         for number in range(_CHECKS):
-            await feed.admit(tokens.verify(issued[number % 1000]))
+            await feed.check(tokens.verify(issued[number % 1000]))
         return time.perf_counter() - began
 
     await turn(none)

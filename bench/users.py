@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from service import config, db, users
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import Database
 from service.users import Query
 

@@ -13,7 +13,7 @@ from service.config import Config
 from service.db.readiness import Readiness
 from service.db_tools import migrations
 from service.endpoints import account, api, docs, forward_auth, jwks, ops, pages, revocations, token
-from service.forward_auth.allow_responses import Passes
+from service.forward_auth.allow_responses import AllowResponses
 from service.housekeeping import Housekeeping
 from service.keys import KeyRing
 from service.keys.watcher import KeyWatch
@@ -27,11 +27,11 @@ from service.revocation.documents import Documents
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
-from service.tokens.encrypted import Seals
-from service.tokens.tokens import Tokens
+from service.tokens.encrypted import EncryptedValues
+from service.tokens.issuer import TokenIssuer
 from service.web import context, openapi
 from service.web.large_responses import LargeAnswers
-from service.web.templates import Asset, Views, as_asset
+from service.web.templates import Asset, Templates, as_asset
 
 LOOKUPS_AT_ONCE = 2
 """One connection to PostgreSQL less than there are for reading."""
@@ -47,11 +47,11 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     app[context.CONFIG] = config
     app[context.KEY_WATCH] = KeyWatch(config)
     ring = keys.load(config)
-    app[context.TOKENS] = Tokens(config, ring)
-    app[context.SEALS] = Seals(ring)
+    app[context.TOKENS] = TokenIssuer(config, ring)
+    app[context.ENCRYPTED] = EncryptedValues(ring)
     app[context.METRICS] = metrics or Metrics(bypass_enabled=config.bypass_auth)
-    app[context.LIFE] = context.Life()
-    app[context.VIEWS] = Views()
+    app[context.SHUTDOWN] = context.ShutdownState()
+    app[context.TEMPLATES] = Templates()
     app[context.DOCUMENTS] = Documents()
     app[context.LARGE_ANSWERS] = LargeAnswers()
     app[context.LARGE_ASSETS] = LargeAnswers()
@@ -90,7 +90,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     async with db.connect(where) as database:
         app[context.DATABASE] = database
         app[context.READINESS] = Readiness(database.health)
-        app[context.PASSES] = Passes(database, app[context.TOKENS])
+        app[context.ALLOW_RESPONSES] = AllowResponses(database, app[context.TOKENS])
         yield
 
 
@@ -99,7 +99,7 @@ async def _revocation(app: web.Application) -> AsyncIterator[None]:
     config, database = app[context.CONFIG], app[context.DATABASE]
     feed = Revocation(database, max_staleness=config.revocation_max_staleness)
     keeping = Housekeeping(database, feed, app[context.TOKENS])
-    with db.answering(config.database):
+    with db.fault_on_unavailable(config.database):
         await keeping.start()
     app[context.REVOCATION] = feed
     app[context.METRICS].watch_feed(feed.__len__, lambda: feed.age)
@@ -115,8 +115,8 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
 
     def use(ring: KeyRing) -> None:
         app[context.TOKENS].use(ring)
-        app[context.SEALS].use(ring)
-        app[context.PASSES].forget()
+        app[context.ENCRYPTED].use(ring)
+        app[context.ALLOW_RESPONSES].forget()
 
     async with _beside(watch.run(use, app[context.METRICS].keys_file)):
         yield
@@ -124,7 +124,7 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
 
 async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.PENDING] = sso.PendingSignIns()
-    app[sso.REPLAYS] = sso.Replays()
+    app[sso.REPLAYS] = sso.ReplayCache()
     app[context.NEWEST_LOGOUT] = Newest(app[context.DATABASE])
     async with http_client.opened() as app[sso.OUTBOUND]:
         oidc.prepare(app)

@@ -10,11 +10,11 @@ from service.providers import recent_logouts, sessions, used_logout_tokens
 from service.revocation import events
 from service.revocation.feed import Revocation
 from service.revocation.freshness import FRESH_SECONDS
-from service.system.clock import awake_or_asleep
+from service.system.clock import boottime
 from service.system.clock_check import Clocks
 from service.telemetry import logs
 from service.tokens import lifetimes
-from service.tokens.tokens import Tokens
+from service.tokens.issuer import TokenIssuer
 
 _INTERVAL = 0.2
 _MINUTE = 60.0
@@ -32,10 +32,10 @@ class Housekeeping:
         self,
         database: Database,
         feed: Revocation,
-        tokens: Tokens,
+        tokens: TokenIssuer,
         *,
         clock: Callable[[], float] = time.time,
-        ticks: Callable[[], float] = awake_or_asleep,
+        ticks: Callable[[], float] = boottime,
     ) -> None:
         self._database = database
         self._feed = feed
@@ -107,7 +107,7 @@ class Housekeeping:
                 await lifetimes.dispute(tx)
         self._noted_at[seconds] = now
         self._noted, self._is_disputed = self._ticks(), False
-        await self._feed.catch_up_with_own()
+        await self._feed.apply_own()
         self._follow_feed()
 
     def _must_note(self) -> bool:

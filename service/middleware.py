@@ -38,23 +38,23 @@ def before(route: web.RouteDef) -> web.RouteDef:
     """
     handler: access.Handler = route.handler
     is_closed = not access.is_public(handler)
-    role = access.needed_role(handler)
+    role = access.required_role(handler)
     check = access.first_check(handler)
     say = access.refusal(handler)
     is_any_method = access.is_any_method(handler)
-    is_safe = is_any_method or route.method in _SAFE_METHODS or access.is_cookieless(handler)
+    is_safe = is_any_method or route.method in _SAFE_METHODS or access.is_csrf_exempt(handler)
     # A change looks in its own transaction whether the session goes on.
     asks_again = is_closed and is_safe
 
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
-        call = context.begin(request)
+        call = context.start_request(request)
         try:
             if check is not None:
                 check(request)
             if is_closed:
                 call.token = session.credential(request)
-                call.claims = await session.identify(request, call.token)
+                call.claims = await session.authenticate(request, call.token)
             if role is not None:
                 session.require_role(context.identity(request), role)
             if not is_safe:
@@ -72,7 +72,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
     return web.RouteDef(route.method, route.path, answer, route.kwargs)
 
 
-def _took_long(call: context.Call) -> bool:
+def _took_long(call: context.RequestInfo) -> bool:
     return perf_counter() - call.started > QUICK_SECONDS
 
 
@@ -81,9 +81,9 @@ async def _identify_again(request: web.Request, role: str | None) -> bool:
 
     Raises as at the first time: the session may have ended, or the role be gone.
     """
-    call = context.call(request)
+    call = context.request_info(request)
     before = context.identity(request)
-    now = call.claims = await session.identify(request, call.token)
+    now = call.claims = await session.authenticate(request, call.token)
     if role is not None:
         session.require_role(now, role)
     return bool(now["ver"] != before["ver"])
@@ -95,7 +95,7 @@ def _problem_of(request: web.Request, error: Exception) -> errors.Problem:
         return error
     if isinstance(error, web.HTTPException):
         return from_http(error)
-    logs.unexpected(error, id=context.call(request).id)
+    logs.unexpected(error, id=context.request_info(request).id)
     return errors.Problem()
 
 
@@ -124,7 +124,7 @@ def _explain(request: web.Request, problem: errors.Problem, response: web.Respon
         response.body = errors.as_json(problem)
         response.headers["Content-Type"] = errors.CONTENT_TYPE
         return
-    page = context.call(request).page or _page(request, problem)
+    page = context.request_info(request).page or _page(request, problem)
     response.body = page.body
     response.headers.update(page.headers)
 
@@ -155,7 +155,7 @@ def stamp(config: Config) -> Stamp:
         headers = response.headers
         headers.extend(always)
         headers.setdefault("Content-Security-Policy", policy)
-        headers["X-Request-ID"] = context.call(request).id
+        headers["X-Request-ID"] = context.request_info(request).id
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = "no-store"
 
@@ -169,10 +169,10 @@ def _check_same_site(request: web.Request) -> None:
 
 
 def _page(request: web.Request, problem: errors.Problem) -> web.Response:
-    text = request.app[context.VIEWS].render(
+    text = request.app[context.TEMPLATES].render(
         "error.html",
         problem=problem,
-        request_id=context.call(request).id,
+        request_id=context.request_info(request).id,
         path="" if access.is_public(request.match_info.handler) else request.path,
     )
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})

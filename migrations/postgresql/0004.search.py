@@ -7,7 +7,7 @@ from typing import Any
 
 from yoyo import step
 
-from service.db.casefold import fold
+from service.db.casefold import casefold
 
 _MANY = 10_000
 
@@ -25,7 +25,7 @@ def _fold_all(connection: Any) -> None:
             if not rows:
                 return
             last = rows[-1][0]
-            texts = [(fold("\n".join(columns)), user_id) for user_id, *columns in rows]
+            texts = [(casefold("\n".join(columns)), user_id) for user_id, *columns in rows]
             cursor.executemany("UPDATE users SET search = %s WHERE id = %s", texts)
 
 

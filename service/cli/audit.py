@@ -35,13 +35,13 @@ def list_entries(user: str | None, json_form: bool, **asked: Any) -> None:
         shown = ([row if json_form else _in_short(row) for row in rows] async for rows in pages)
         await output.show_pages(shown, json_form=json_form, empty="There are no such entries.")
 
-    database_session.read(action)
+    database_session.with_database(action)
 
 
 async def _id(database: Database, username: str) -> int:
     """Return the id of the user of this name, or of the last one who had it."""
-    name = users.canonical(username)
-    found = await users.by_username(database, name)
+    name = users.normalize_username(username)
+    found = await users.find_by_username(database, name)
     user_id = await audit.last_id(database, name) if found is None else int(found["id"])
     if user_id is None:
         raise errors.UserNotFound(f"There is no user {name}, and the audit knows of none.")

@@ -59,6 +59,6 @@ def _create(given: dict[str, Any], *, json_form: bool) -> None:
         new = user_rows.checked(schemas.user, given, await users.role_ids(tx))
         return await users.create(tx, database_session.operator(), **new)
 
-    created = user_rows.of(database_session.write(action))
+    created = user_rows.of(database_session.in_transaction(action))
     done = {"action": "user_create", "changed": True, **created}
     output.done(f"Created {created['username']}.", **done, json_form=json_form)

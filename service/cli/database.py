@@ -9,17 +9,17 @@ import click
 
 from service import config, db
 from service.cli import output
-from service.config import Database
+from service.config import DatabaseUrl
 from service.db_tools import check_database, copy_database
 from service.errors import Fault
 
 
-class _Address(click.ParamType[Database]):
+class _Address(click.ParamType[DatabaseUrl]):
     """An address as DATABASE_URL has it."""
 
     name = "address"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Database:
+    def convert(self, value: Any, param: Any, ctx: Any) -> DatabaseUrl:
         """Read it."""
         try:
             return config.database(str(value))
@@ -27,12 +27,12 @@ class _Address(click.ParamType[Database]):
             self.fail(str(error), param, ctx)
 
 
-class _AddressFile(click.ParamType[Database]):
+class _AddressFile(click.ParamType[DatabaseUrl]):
     """A file that holds an address, as DATABASE_URL_FILE has it."""
 
     name = "file"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Database:
+    def convert(self, value: Any, param: Any, ctx: Any) -> DatabaseUrl:
         """Read it."""
         try:
             return config.database_in(Path(value))
@@ -40,7 +40,9 @@ class _AddressFile(click.ParamType[Database]):
             self.fail(str(error), param, ctx)
 
 
-def _side(name: str, *, by_address: Database | None, by_file: Database | None) -> Database | None:
+def _side(
+    name: str, *, by_address: DatabaseUrl | None, by_file: DatabaseUrl | None
+) -> DatabaseUrl | None:
     """Return the database that one of two options names. Raises UsageError if both do."""
     if by_address is not None and by_file is not None:
         raise click.UsageError(f"Give '--{name}' or '--{name}-file', not both.")
@@ -88,10 +90,10 @@ def db_group() -> None:
 @click.option("--dry-run", is_flag=True, help="Read and count, and change nothing.")
 @output.as_json
 def copy(
-    source: Database | None,
-    source_file: Database | None,
-    target: Database | None,
-    target_file: Database | None,
+    source: DatabaseUrl | None,
+    source_file: DatabaseUrl | None,
+    target: DatabaseUrl | None,
+    target_file: DatabaseUrl | None,
     *,
     dry_run: bool,
     json_form: bool,
@@ -152,7 +154,7 @@ def backup(file: Path, json_form: bool) -> None:
 def check(json_form: bool) -> None:
     """Look at the whole database, and whether it is sound. Exits with 1 if it is not."""
     where = config.load_database()
-    findings = check_database.look(where)
+    findings = check_database.run(where)
     output.show([asdict(each) for each in findings], json_form=json_form)
     if any(each.verdict == "bad" for each in findings):
         raise Fault(f"The database {where} is not sound.")

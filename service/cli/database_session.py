@@ -26,7 +26,7 @@ def operator() -> Actor:
         return Actor(f"cli:{os.getuid()}")
 
 
-def read(action: Callable[[Database], Awaitable[T]]) -> T:
+def with_database(action: Callable[[Database], Awaitable[T]]) -> T:
     """Run `action` on the open database of the settings. Raises Fault."""
     where = config.load_database()
     migrations.require_current(where)
@@ -37,7 +37,7 @@ def read(action: Callable[[Database], Awaitable[T]]) -> T:
 
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        with db.answering(where), _rights_for(where):
+        with db.fault_on_unavailable(where), _rights_for(where):
             return asyncio.run(main())
     except PermissionError as error:
         raise Fault(f"The database {where} cannot be used: {error.strerror}.") from error
@@ -45,7 +45,7 @@ def read(action: Callable[[Database], Awaitable[T]]) -> T:
         signal.signal(signal.SIGINT, interrupt)
 
 
-def _rights_for(where: config.Database) -> AbstractContextManager[None]:
+def _rights_for(where: config.DatabaseUrl) -> AbstractContextManager[None]:
     """Return in what SQLite's files are opened: root takes the rights of the folder's owner."""
     return nullcontext() if where.path is None else file_owner.as_owner(where.path)
 
@@ -62,11 +62,11 @@ async def writing(database: Database) -> AsyncIterator[Transaction]:
         await asyncio.sleep(0)  # what was heard before counts
 
 
-def write(action: Callable[[Transaction], Awaitable[T]]) -> T:
+def in_transaction(action: Callable[[Transaction], Awaitable[T]]) -> T:
     """Run `action` in one transaction. Raises Fault."""
 
     async def main(database: Database) -> T:
         async with writing(database) as tx:
             return await action(tx)
 
-    return read(main)
+    return with_database(main)

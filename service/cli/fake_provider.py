@@ -55,7 +55,7 @@ def idp(port: int, client_secret: str | None, *, beside: bool) -> None:
     app = create_app(settings, (*people, _STRANGER))
     ended: list[int] = []
     if beside:
-        database_session.write(lambda tx: _link(tx, people))
+        database_session.in_transaction(lambda tx: _link(tx, people))
         app.cleanup_ctx.append(lambda _: _beside(service, settings, ended))
     _announce(settings, beside=beside)
     try:
@@ -77,7 +77,7 @@ def _people() -> tuple[Person, ...]:
 async def _link(tx: Transaction, people: tuple[Person, ...]) -> None:
     """Let the provider's people sign in the demo users of their names, as far as these exist."""
     for person in people:
-        user = await users.by_username(tx, person.username)
+        user = await users.find_by_username(tx, person.username)
         if user is not None:
             await identities.link(tx, _LINKED_BY, user, "oidc", person.subject)
             await identities.link(tx, _LINKED_BY, user, "cas", person.username)

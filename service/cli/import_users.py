@@ -14,7 +14,7 @@ from service import errors, users
 from service.cli import database_session, output
 from service.db import Database
 from service.schemas import import_files
-from service.users import Newcomer
+from service.users import NewUser
 
 _SHOWN = 100
 """How many faults are shown; the others are counted."""
@@ -27,7 +27,7 @@ class _Batch:
     """What was read: those who are to be, and the first faults of a great many perhaps."""
 
     name: str
-    newcomers: list[Newcomer] = field(default_factory=list)
+    newcomers: list[NewUser] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     """In which line each user name stands first."""
     faults: list[tuple[int, str]] = field(default_factory=list)
@@ -58,10 +58,10 @@ class _Batch:
 
 def create(file: Path, form: str, *, dry_run: bool, json_form: bool) -> None:
     """Create the users of a file; `form` is one of files.FORMATS. Raises Fault."""
-    batch = _read(file, form, database_session.read(users.role_ids))
+    batch = _read(file, form, database_session.with_database(users.role_ids))
     if not (batch.newcomers or batch.count):
         raise errors.Fault(f"{batch.name}: there are no users in it.")
-    database_session.read(lambda database: _create(database, batch, dry_run=dry_run))
+    database_session.with_database(lambda database: _create(database, batch, dry_run=dry_run))
     count = len(batch.newcomers)
     said = "Nothing was wrong: {} would be created." if dry_run else "Created {}."
     output.done(
@@ -76,7 +76,7 @@ def create(file: Path, form: str, *, dry_run: bool, json_form: bool) -> None:
 
 async def _create(database: Database, batch: _Batch, *, dry_run: bool) -> None:
     names = list(batch.lines)
-    batch.require_good(await users.taken(database, names))
+    batch.require_good(await users.existing_usernames(database, names))
     if dry_run:
         return
     try:
@@ -84,7 +84,7 @@ async def _create(database: Database, batch: _Batch, *, dry_run: bool) -> None:
             async with database_session.writing(database) as tx:
                 await users.create_all(tx, database_session.operator(), batch.newcomers, bar.update)
     except errors.UsernameTaken:  # somebody was quicker
-        batch.require_good(await users.taken(database, names))
+        batch.require_good(await users.existing_usernames(database, names))
         raise
 
 

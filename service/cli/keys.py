@@ -13,6 +13,11 @@ from service.keys.file_entry import RETIRED, SIGNING, STATES, VERIFYING, Entries
 
 _force = click.option("--force", is_flag=True, help="Do not wait; some people may be signed out.")
 
+_CHECK_SERVERS = (
+    'Check that /readyz of each server says "ok": a server that cannot read the new file goes on'
+    " with the keys from before."
+)
+
 
 @click.group()
 def key() -> None:
@@ -126,6 +131,7 @@ def _replace_all(settings: KeySettings, *, yes: bool, json_form: bool) -> None:
     made = [entry for entry in file.change(settings.path, turn) if entry.state == SIGNING]
     signs = "".join(f" The {each.algorithm} key {each.kid} signs now." for each in made)
     sentence = f"Retired {', '.join(retired)}.{signs} Next: python -m service user sign-out --all"
+    sentence += f"\n{_CHECK_SERVERS}"
     facts = {**_facts(made[0]), "retired": retired}
     output.done(sentence, **_did("key_rotate"), **facts, json_form=json_form)
 

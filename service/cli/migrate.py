@@ -69,7 +69,7 @@ def seed(file: Path | None, json_form: bool) -> None:
             " development: ENVIRONMENT=development"
         )
     seed = seeds.read(file or seeds.DEMO)
-    created = database_session.read(lambda database: seeds.apply(database, seed))
+    created = database_session.with_database(lambda database: seeds.apply(database, seed))
     sentence = f"Created {', '.join(created)}." if created else "Nothing to do: they all exist."
     _done("seed", sentence, json_form=json_form, users=created)
 
@@ -83,7 +83,7 @@ def prepare() -> None:
         click.echo(f"Made the database {settings.database}.")
     if settings.environment == "development":
         demo = seeds.read(seeds.DEMO)
-        created = database_session.read(lambda database: seeds.apply(database, demo))
+        created = database_session.with_database(lambda database: seeds.apply(database, demo))
         if created:
             click.echo(f"Created the demo users {', '.join(created)}.")
 

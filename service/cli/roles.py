@@ -19,7 +19,7 @@ def role() -> None:
 def list_roles(json_form: bool) -> None:
     """List all roles."""
     output.show(
-        database_session.read(users.list_roles),
+        database_session.with_database(users.list_roles),
         json_form=json_form,
         empty="There are no roles yet.",
     )
@@ -31,7 +31,7 @@ def list_roles(json_form: bool) -> None:
 def create(role: str, json_form: bool) -> None:
     """Create a role."""
     name = schemas.role({"role": role})
-    created = database_session.write(
+    created = database_session.in_transaction(
         lambda tx: users.create_role(tx, database_session.operator(), name)
     )
     done = {"action": "role_create", "changed": True, **created}
@@ -47,7 +47,9 @@ def delete(role: str, yes: bool, json_form: bool) -> None:
     if not yes:
         question = f"Delete the role {role}, and take it from everybody?"
         click.confirm(question, abort=True, err=json_form)
-    database_session.write(lambda tx: users.delete_role(tx, database_session.operator(), role))
+    database_session.in_transaction(
+        lambda tx: users.delete_role(tx, database_session.operator(), role)
+    )
     done = {"action": "role_delete", "changed": True, "role": role}
     output.done("Deleted.", **done, json_form=json_form)
 
@@ -58,7 +60,7 @@ def delete(role: str, yes: bool, json_form: bool) -> None:
 @output.as_json
 def grant(username: str, role: str, json_form: bool) -> None:
     """Give USERNAME the role ROLE."""
-    changed = database_session.write(
+    changed = database_session.in_transaction(
         lambda tx: users.grant(tx, database_session.operator(), username, role)
     )
     sentence = "Granted." if changed else "The user has that role already."
@@ -71,7 +73,7 @@ def grant(username: str, role: str, json_form: bool) -> None:
 @output.as_json
 def revoke(username: str, role: str, json_form: bool) -> None:
     """Take the role ROLE from USERNAME."""
-    changed = database_session.write(
+    changed = database_session.in_transaction(
         lambda tx: users.revoke(tx, database_session.operator(), username, role)
     )
     sentence = "Revoked." if changed else "The user does not have that role."
@@ -79,5 +81,5 @@ def revoke(username: str, role: str, json_form: bool) -> None:
 
 
 def _done(action: str, sentence: str, username: str, role: str, **told: bool) -> None:
-    name = users.canonical(username)
+    name = users.normalize_username(username)
     output.done(sentence, action=action, username=name, role=role, **told)

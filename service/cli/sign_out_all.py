@@ -25,7 +25,7 @@ class _Moment(NamedTuple):
 
 def sign_out_all(*, yes: bool, json_form: bool) -> None:
     """End all sessions, if the clock of this machine can be right. Raises Fault."""
-    now, is_confirmed = database_session.read(_moment)
+    now, is_confirmed = database_session.with_database(_moment)
     said = f"The clock of this machine reads {context.rfc3339(now)}."
     if not is_confirmed:
         said += (
@@ -40,7 +40,7 @@ def sign_out_all(*, yes: bool, json_form: bool) -> None:
     async def action(tx: Transaction) -> None:
         await users.sign_out_all(tx, database_session.operator(), (await _moment(tx)).now)
 
-    database_session.write(action)
+    database_session.in_transaction(action)
     output.done("Signed all users out.", action="user_sign_out", changed=True, json_form=json_form)
 
 

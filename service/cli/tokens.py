@@ -9,7 +9,8 @@ from service.cli import database_session, output
 from service.config import parse
 from service.db import Transaction
 from service.errors import Fault
-from service.tokens import jws, lifetimes, tokens
+from service.tokens import issuer as tokens
+from service.tokens import jws, lifetimes
 from service.web import context
 
 
@@ -39,23 +40,25 @@ def issue(username: str, expires_in: int | None, json_form: bool) -> None:
     settings = config.load()
     if expires_in is not None and expires_in > settings.jwt_expires_in:
         raise Fault(f"A token lives {settings.jwt_expires_in} s at most: that is JWT_EXPIRES_IN.")
-    issuer = tokens.Tokens(settings, keys.load(settings))
+    issuer = tokens.TokenIssuer(settings, keys.load(settings))
 
     seconds = issuer.lifetime if expires_in is None else expires_in
-    issued, claims = database_session.write(lambda tx: noted_token(tx, issuer, username, seconds))
+    issued, claims = database_session.in_transaction(
+        lambda tx: noted_token(tx, issuer, username, seconds)
+    )
     lasts = claims["exp"] - claims["iat"]
     facts = {"token": issued, "token_type": "Bearer", "expires_in": lasts}
     output.done(issued, **facts, json_form=json_form)
 
 
 async def noted_token(
-    tx: Transaction, issuer: tokens.Tokens, username: str, seconds: int
+    tx: Transaction, issuer: tokens.TokenIssuer, username: str, seconds: int
 ) -> tuple[str, tokens.Claims]:
     """Note how far a token of `username` reaches, so that revocations outlive it; return it.
 
     Raises UserNotFound, and Fault if the user is disabled.
     """
-    user = await users.get(tx, username)
+    user = await users.get_by_username(tx, username)
     if user["disabled"]:
         raise Fault(f"The user {user['username']} is disabled: user enable {user['username']}")
     issuer.horizon = await lifetimes.note(tx, seconds, issuer.now())
@@ -95,7 +98,7 @@ def _verdict(token: str) -> str:
     """Say `good`, or why not, by the settings here; without settings, say that."""
     try:
         settings = config.load()
-        verifier = tokens.Tokens(settings, keys.load(settings))
+        verifier = tokens.TokenIssuer(settings, keys.load(settings))
     except Fault:
         return "not checked: the settings here are not complete (config check)"
     try:

@@ -50,7 +50,7 @@ def list_users(limit: int | None, json_form: bool, **asked: Any) -> None:
         pages = _pages(database, query, limit)
         await output.show_pages(pages, json_form=json_form, empty=empty)
 
-    database_session.read(action)
+    database_session.with_database(action)
 
 
 @user.command()
@@ -60,10 +60,10 @@ def show(username: str, json_form: bool) -> None:
     """Show one user, and the accounts at providers that sign the user in."""
 
     async def action(database: Database) -> tuple[users.User, list[Row]]:
-        user = await users.get(database, username)
+        user = await users.get_by_username(database, username)
         return user, await identities.of_user(database, user["id"])
 
-    found, linked = database_session.read(action)
+    found, linked = database_session.with_database(action)
     accounts = [{"provider": row["provider"], "subject": row["subject"]} for row in linked]
     words = [f"{row['provider']}:{row['subject']}" for row in linked]
     row = {**user_rows.of(found), "identities": accounts if json_form else words}
@@ -141,14 +141,14 @@ def sign_out(username: str | None, everybody: bool, yes: bool, json_form: bool) 
         return
 
     async def action(tx: Transaction) -> users.User:
-        found = await users.get(tx, username)
+        found = await users.get_by_username(tx, username)
         await users.sign_out(tx, database_session.operator(), found["id"])
-        return await users.require(tx, found["id"])
+        return await users.get_by_id(tx, found["id"])
 
     done = {
         "action": "user_sign_out",
         "changed": True,
-        **user_rows.of(database_session.write(action)),
+        **user_rows.of(database_session.in_transaction(action)),
     }
     output.done("Signed out everywhere.", **done, json_form=json_form)
 
@@ -160,18 +160,20 @@ def sign_out(username: str | None, everybody: bool, yes: bool, json_form: bool) 
 def delete(username: str, yes: bool, json_form: bool) -> None:
     """Delete a user for good, and end all of the user's sessions."""
     if not yes:
-        found = database_session.read(lambda database: users.get(database, username))
+        found = database_session.with_database(
+            lambda database: users.get_by_username(database, username)
+        )
         click.confirm(f"Delete the user {found['username']} for good?", abort=True, err=json_form)
 
     async def action(tx: Transaction) -> users.User:
-        found = await users.get(tx, username)
+        found = await users.get_by_username(tx, username)
         await users.delete(tx, database_session.operator(), found)
         return found
 
     done = {
         "action": "user_delete",
         "changed": True,
-        **user_rows.of(database_session.write(action)),
+        **user_rows.of(database_session.in_transaction(action)),
     }
     output.done("Deleted.", **done, json_form=json_form)
 
@@ -181,11 +183,11 @@ def _update(
 ) -> None:
     async def action(tx: Transaction) -> Changed:
         changes = user_rows.checked(schemas.patch, wanted, await users.role_ids(tx))
-        before = await users.get(tx, username)
+        before = await users.get_by_username(tx, username)
         after = await users.update(tx, database_session.operator(), before, changes)
         return after, after["version"] != before["version"]
 
-    _done(database_session.write(action), sentences, json_form=json_form)
+    _done(database_session.in_transaction(action), sentences, json_form=json_form)
 
 
 def _set_disabled(
@@ -195,9 +197,9 @@ def _set_disabled(
         changed = await users.set_disabled(
             tx, database_session.operator(), username, disabled=disabled
         )
-        return await users.get(tx, username), changed
+        return await users.get_by_username(tx, username), changed
 
-    _done(database_session.write(action), sentences, json_form=json_form)
+    _done(database_session.in_transaction(action), sentences, json_form=json_form)
 
 
 def _done(after: Changed, sentences: tuple[str, str], *, json_form: bool) -> None:

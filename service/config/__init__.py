@@ -5,7 +5,7 @@ from service.config.database_url import database, database_in
 from service.config.load import environment, inherited, load, load_database, load_keys
 from service.config.model import (
     Config,
-    Database,
+    DatabaseUrl,
     KeySettings,
     OpenIdProvider,
     Requirement,
@@ -18,7 +18,7 @@ __all__ = [
     "NAMES",
     "SECRETS",
     "Config",
-    "Database",
+    "DatabaseUrl",
     "KeySettings",
     "OpenIdProvider",
     "Requirement",

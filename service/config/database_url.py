@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from service.config import files
-from service.config.model import Database
+from service.config.model import DatabaseUrl
 
 _SHAPE = (
     "must be sqlite:///data/latchkey.db (four slashes: an absolute path)"
@@ -34,7 +34,7 @@ _OPTIONS = {
 """The parameters of libpq that may follow `?`, with their values where others would do harm."""
 
 
-def database(text: str) -> Database:
+def database(text: str) -> DatabaseUrl:
     """`sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…/name`."""
     if text.startswith(("postgresql:", "postgres:")):
         return _postgresql(text)
@@ -42,10 +42,10 @@ def database(text: str) -> Database:
     bad = name == text or not name or name.endswith("/") or ":memory:" in name
     if bad or any(character in name for character in "?#\0"):
         raise ValueError(_SHAPE)
-    return Database(url=text, shown=name, path=Path(name))
+    return DatabaseUrl(url=text, shown=name, path=Path(name))
 
 
-def _postgresql(text: str) -> Database:
+def _postgresql(text: str) -> DatabaseUrl:
     """An address as libpq reads it, less what it would read in two ways; several hosts may be."""
     match = _POSTGRESQL.fullmatch(text)
     if match is None or not text.isascii() or not text.isprintable() or " " in text:
@@ -60,7 +60,7 @@ def _postgresql(text: str) -> Database:
         raise ValueError("must name hosts as host, host:5432 or [::1]:5432, separated by commas")
     _check_options(match["options"] or "")
     user = f"{match['user']}@" if match["user"] else ""
-    return Database(url=text, shown=f"postgresql://{user}{match['hosts']}/{match['name']}")
+    return DatabaseUrl(url=text, shown=f"postgresql://{user}{match['hosts']}/{match['name']}")
 
 
 def _check_options(text: str) -> None:
@@ -91,7 +91,7 @@ def _is_host(text: str) -> bool:
     return match is not None and (match["port"] is None or 1 <= int(match["port"]) <= 65535)
 
 
-def database_in(path: Path) -> Database:
+def database_in(path: Path) -> DatabaseUrl:
     """Read an address from a file, as DATABASE_URL_FILE is read. Raises ValueError."""
     faults: dict[str, str] = {}
     text = files.read_secret("", path, faults, files.Seen())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.config import cas, files, openid, permissions, secret_strength, unsafe
-from service.config.model import Config, Database, KeySettings
+from service.config.model import Config, DatabaseUrl, KeySettings
 from service.config.setting import Setting
 from service.config.settings import NOT_YET, PREFIXES, known
 from service.errors import Fault
@@ -55,9 +55,9 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
 
 def load_database(
     environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")
-) -> Database:
+) -> DatabaseUrl:
     """Read DATABASE_URL alone, for commands that sign nothing. Raises Fault."""
-    database: Database = _load_some(environ, dotenv, "DATABASE_URL")["DATABASE_URL"]
+    database: DatabaseUrl = _load_some(environ, dotenv, "DATABASE_URL")["DATABASE_URL"]
     return database
 
 

@@ -12,7 +12,7 @@ Environment = Literal["development", "test", "production"]
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseUrl:
     """Where the users are: a SQLite file, which need not exist, or a database of PostgreSQL.
 
     `path` is the file, None for PostgreSQL; `shown` is for people: no password is in it.
@@ -94,7 +94,7 @@ class Config:
     host: str
     port: int
     workers: int
-    database: Database
+    database: DatabaseUrl
     jwt_secret_key: str | None = field(repr=False)
     jwt_secret_key_previous: str | None = field(repr=False)
     jwt_algorithm: str

@@ -2,14 +2,14 @@
 
 from service.db.interface import (
     WRITERS,
-    Conflict,
+    ChangeMarker,
+    ConstraintError,
     Database,
     Kind,
     Reader,
     Row,
     Transaction,
-    Version,
-    answering,
+    fault_on_unavailable,
     reason,
 )
 from service.db.open import (
@@ -24,17 +24,17 @@ from service.db.open import (
 
 __all__ = [
     "WRITERS",
-    "Conflict",
+    "ChangeMarker",
+    "ConstraintError",
     "Database",
     "Kind",
     "Reader",
     "Row",
     "Transaction",
-    "Version",
-    "answering",
     "connect",
     "connect_blocking",
     "create",
+    "fault_on_unavailable",
     "open_blocking",
     "read_blocking",
     "reason",

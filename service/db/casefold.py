@@ -3,6 +3,6 @@
 import unicodedata
 
 
-def fold(text: str) -> str:
+def casefold(text: str) -> str:
     """Return a text as it is searched: compatibility forms (NFKC) made one, and no capitals."""
     return unicodedata.normalize("NFKC", text).casefold()

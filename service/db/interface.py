@@ -24,11 +24,11 @@ stays true until it has written, and numbers of rows become visible in the order
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
-class Conflict(Exception):
+class ConstraintError(Exception):
     """A write met a constraint: the name is taken, or what it refers to is not there."""
 
 
-class Version(NamedTuple):
+class ChangeMarker(NamedTuple):
     """What has been written so far. Of another `source` nothing that was read before is sure.
 
     `parts` are numbers with their names, as `seq=7 disputes=0`: never one sum, in which one that
@@ -38,7 +38,7 @@ class Version(NamedTuple):
     source: str
     parts: str
 
-    def is_later_than(self, before: "Version | None") -> bool:
+    def is_later_than(self, before: "ChangeMarker | None") -> bool:
         """Tell whether all that was known before is still so: no part fell, and none is gone."""
         if before is None or self.source != before.source or self == before:
             return False
@@ -77,24 +77,24 @@ class Transaction(Reader):
     """
 
     def __init__(self) -> None:
-        self.failure: Conflict | DatabaseUnavailable | None = None
+        self.failure: ConstraintError | DatabaseUnavailable | None = None
 
     @abstractmethod
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement and return how many rows it changed. Raises Conflict."""
 
-    def require_unspoilt(self) -> None:
+    def raise_if_failed(self) -> None:
         """Raise the error again that a statement of this transaction has met."""
         if self.failure is not None:
             raise self.failure
 
     @contextmanager
-    def spoilt_by_errors(self) -> Iterator[None]:
+    def failing_transaction(self) -> Iterator[None]:
         """Refuse a statement after one that failed, and remember if this one does."""
-        self.require_unspoilt()
+        self.raise_if_failed()
         try:
             yield
-        except (Conflict, DatabaseUnavailable) as error:
+        except (ConstraintError, DatabaseUnavailable) as error:
             self.failure = error
             raise
 
@@ -110,7 +110,7 @@ class Database(Reader):
     health: Reader
 
     @abstractmethod
-    async def data_version(self, probe: str) -> Version:
+    async def data_version(self, probe: str) -> ChangeMarker:
         """Return what changes when anybody has written what `probe` reads.
 
         `probe` selects two texts: `place`, where the rows are kept, and the `parts` of the
@@ -130,7 +130,7 @@ class Database(Reader):
 
 
 @asynccontextmanager
-async def in_turn(lock: asyncio.Lock) -> AsyncIterator[None]:
+async def write_lock(lock: asyncio.Lock) -> AsyncIterator[None]:
     """Wait for one's turn to write, but not for ever. Raises DatabaseUnavailable."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
@@ -143,7 +143,7 @@ async def in_turn(lock: asyncio.Lock) -> AsyncIterator[None]:
         lock.release()
 
 
-def checked(parameters: Sequence[object]) -> Sequence[object]:
+def validate_parameters(parameters: Sequence[object]) -> Sequence[object]:
     """Return values that every database keeps as they are. Raises ValueError."""
     for value in parameters:
         kind = type(value)
@@ -156,7 +156,7 @@ def checked(parameters: Sequence[object]) -> Sequence[object]:
 
 
 @contextmanager
-def answering(where: object) -> Iterator[None]:
+def fault_on_unavailable(where: object) -> Iterator[None]:
     """Turn a database that does not answer into a Fault that says why, before anybody is served."""
     try:
         yield

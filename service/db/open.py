@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import interface
 from service.db.interface import Row
 from service.db.sqlite import backup, database, sync

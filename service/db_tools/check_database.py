@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from service import db
-from service.config import Database
-from service.db.casefold import fold
+from service.config import DatabaseUrl
+from service.db.casefold import casefold
 from service.db_tools import copy_database, migrations
 
 _PAGE = 5_000
@@ -22,7 +22,7 @@ class Finding:
     found: str
 
 
-def look(where: Database) -> list[Finding]:
+def run(where: DatabaseUrl) -> list[Finding]:
     """Look at everything, all rows included. Raises Fault when the database cannot be read."""
     pending = [name for name, applied_at in migrations.status(where) if applied_at is None]
     if pending:
@@ -37,7 +37,7 @@ def look(where: Database) -> list[Finding]:
         ]
 
 
-def _newer(where: Database) -> Finding:
+def _newer(where: DatabaseUrl) -> Finding:
     if added := migrations.newer(where):
         return Finding("migrations", "note", f"a newer version has added {', '.join(added)}")
     return Finding("migrations", "ok", "all are applied")
@@ -90,11 +90,11 @@ def _postgresql(connection: Any) -> Iterator[Finding]:
         yield Finding("index for searching", "ok", "is there")
 
 
-def _numbers(where: Database, connection: Any) -> Iterator[Finding]:
+def _numbers(where: DatabaseUrl, connection: Any) -> Iterator[Finding]:
     """Look whether new rows would get numbers that were given already."""
-    side = copy_database.Side(where, connection)
+    side = copy_database.Endpoint(where, connection)
     behind = []
-    for table in copy_database.NUMBERED:
+    for table in copy_database.AUTOINCREMENT:
         key = copy_database.TABLES[table][0]
         highest = _one(connection, f"SELECT coalesce(max({key}), 0) FROM {table}")  # noqa: S608
         if side.last_number(table) < highest:
@@ -113,7 +113,7 @@ def _searched(connection: Any) -> Finding:
         if not rows:
             break
         last = rows[-1][0]
-        wrong += sum(search != fold("\n".join(texts)) for _, search, *texts in rows)
+        wrong += sum(search != casefold("\n".join(texts)) for _, search, *texts in rows)
     return _judged("searched texts", [f"of {wrong} users are not theirs"] if wrong else [])
 
 

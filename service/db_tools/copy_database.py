@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service import db
-from service.config import Database
+from service.config import DatabaseUrl
 from service.db_tools import migrations
 from service.errors import Fault
 
@@ -28,7 +28,7 @@ TABLES = {
 }
 """Every table with its primary key, in an order in which no row refers to a later one."""
 
-NUMBERED = ("users", "roles", "changes", "audit", "provider_logouts")
+AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts")
 """The tables whose numbers are never given twice, though the row may be gone."""
 
 _PAGE = 2_000
@@ -59,10 +59,10 @@ class Copied:
     sha256: str
 
 
-class Side:
+class Endpoint:
     """One of the two databases, in a transaction that keeps all others from writing."""
 
-    def __init__(self, where: Database, connection: Any) -> None:
+    def __init__(self, where: DatabaseUrl, connection: Any) -> None:
         self._mark = "%s" if where.path is None else "?"
         self._connection = connection
 
@@ -113,17 +113,19 @@ class Side:
         return list(self._connection.execute(sql, values).fetchall())
 
 
-def plan(source: Database, target: Database) -> list[Copied]:
+def plan(source: DatabaseUrl, target: DatabaseUrl) -> list[Copied]:
     """Return what `copy` would copy. Raises Fault when it would not."""
     _require_different(source, target)
     migrations.require_current(source)
     _require_empty(target)
     with db.writing_blocking(source) as reading:
-        side = Side(source, reading)
+        side = Endpoint(source, reading)
         return [_read(side, table, side.columns(table)) for table in TABLES]
 
 
-def copy(source: Database, target: Database, progress: Progress = lambda _: None) -> list[Copied]:
+def copy(
+    source: DatabaseUrl, target: DatabaseUrl, progress: Progress = lambda _: None
+) -> list[Copied]:
     """Copy everything, compare it, and keep it if it is the same; or change nothing.
 
     The target gets its tables. Nobody writes to either meanwhile. `progress` is told how many rows
@@ -134,7 +136,7 @@ def copy(source: Database, target: Database, progress: Progress = lambda _: None
     _require_empty(target)
     migrations.up(target)
     with db.writing_blocking(source) as reading, db.writing_blocking(target) as writing:
-        here, there = Side(source, reading), Side(target, writing)
+        here, there = Endpoint(source, reading), Endpoint(target, writing)
         for table in TABLES:
             _require_no_rows(target, table, there.count(table))
         copied = [_copy(here, there, table, progress) for table in TABLES]
@@ -142,21 +144,21 @@ def copy(source: Database, target: Database, progress: Progress = lambda _: None
             found = _read(there, each.table, here.columns(each.table))
             if found != each:
                 raise Fault(f"{target}: {found} was written, {each} was read. Nothing was changed.")
-        for table in NUMBERED:
+        for table in AUTOINCREMENT:
             if number := here.last_number(table):
                 there.go_on_after(table, number)
         return copied
 
 
-def count(source: Database) -> int:
+def count(source: DatabaseUrl) -> int:
     """Return how many rows there are to copy. Raises Fault."""
     migrations.require_current(source)
     with db.writing_blocking(source) as reading:
-        side = Side(source, reading)
+        side = Endpoint(source, reading)
         return sum(side.count(table) for table in TABLES)
 
 
-def _copy(here: Side, there: Side, table: str, progress: Progress) -> Copied:
+def _copy(here: Endpoint, there: Endpoint, table: str, progress: Progress) -> Copied:
     columns = here.columns(table)
     if columns != there.columns(table):
         raise Fault(f"The table {table} has other columns there. Bring both to one version.")
@@ -170,7 +172,7 @@ def _copy(here: Side, there: Side, table: str, progress: Progress) -> Copied:
     return _summed(table, passing())
 
 
-def _read(side: Side, table: str, columns: list[str]) -> Copied:
+def _read(side: Endpoint, table: str, columns: list[str]) -> Copied:
     return _summed(table, side.pages(table, columns))
 
 
@@ -182,19 +184,19 @@ def _summed(table: str, pages: Iterator[list[tuple[Any, ...]]]) -> Copied:
     return Copied(table, number, digest.hexdigest())
 
 
-def _require_different(source: Database, target: Database) -> None:
+def _require_different(source: DatabaseUrl, target: DatabaseUrl) -> None:
     if source.url == target.url:
         raise Fault(f"{source} is named twice.")
 
 
-def _require_empty(target: Database) -> None:
+def _require_empty(target: DatabaseUrl) -> None:
     """Look before anything is touched; what is not a database of ours has no such tables."""
     for table in TABLES:
         found = db.read_blocking(target, f"SELECT count(*) AS n FROM {table}", needs=table)  # noqa: S608  # of TABLES
         _require_no_rows(target, table, found[0]["n"] if found else 0)
 
 
-def _require_no_rows(target: Database, table: str, number: int) -> None:
+def _require_no_rows(target: DatabaseUrl, table: str, number: int) -> None:
     if number:
         raise Fault(
             f"The database {target} is not empty: there are rows in {table} ({number}). Nothing was"

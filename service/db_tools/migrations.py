@@ -21,7 +21,7 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, MigrationList
 
 from service import db
-from service.config import Database
+from service.config import DatabaseUrl
 from service.errors import Fault
 
 DIRECTORY = Path(__file__).parent.parent.parent / "migrations"
@@ -86,7 +86,7 @@ class _PostgreSQL(_OneTransactionEach, PostgresqlPsycopgBackend):  # type: ignor
         self.execute(f"SELECT pg_advisory_xact_lock({db.WRITERS})")
 
 
-def up(where: Database) -> list[str]:
+def up(where: DatabaseUrl) -> list[str]:
     """Apply what is pending, creating file and folder if need be; return the names applied."""
     db.create(where)
     with _backend(where) as backend:
@@ -95,7 +95,7 @@ def up(where: Database) -> list[str]:
         return [migration.id for migration in pending]
 
 
-def down(where: Database, steps: int = 1) -> list[str]:
+def down(where: DatabaseUrl, steps: int = 1) -> list[str]:
     """Take the newest `steps` migrations back; return their names. Their data is gone.
 
     Raises Fault if a newer version has added more, which rests on what would go.
@@ -111,18 +111,18 @@ def down(where: Database, steps: int = 1) -> list[str]:
         return [migration.id for migration in newest]
 
 
-def status(where: Database) -> State:
+def status(where: DatabaseUrl) -> State:
     """Return every migration and when it was applied. A missing file has none applied."""
     unapplied: dict[str, str | None] = dict.fromkeys(_known(where))
     return sorted((unapplied | _applied(where)).items())
 
 
-def newer(where: Database) -> list[str]:
+def newer(where: DatabaseUrl) -> list[str]:
     """Return the migrations that were applied by a newer version: this one does not know them."""
     return sorted(_applied(where).keys() - _known(where))
 
 
-def require_current(where: Database) -> list[str]:
+def require_current(where: DatabaseUrl) -> list[str]:
     """Raise Fault, with the command to run, if the database is missing, empty or too old.
 
     Returns what a newer version has added.
@@ -137,11 +137,11 @@ def require_current(where: Database) -> list[str]:
     raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
 
 
-def _known(where: Database) -> list[str]:
+def _known(where: DatabaseUrl) -> list[str]:
     return [migration.id for migration in _migrations(where)]
 
 
-def _applied(where: Database) -> dict[str, str]:
+def _applied(where: DatabaseUrl) -> dict[str, str]:
     """Read what was applied, and when (UTC)."""
     rows = db.read_blocking(
         where,
@@ -151,7 +151,7 @@ def _applied(where: Database) -> dict[str, str]:
     return {row["migration_id"]: str(row["applied_at_utc"])[:19] for row in rows}
 
 
-def _migrations(where: Database) -> MigrationList:
+def _migrations(where: DatabaseUrl) -> MigrationList:
     directory = DIRECTORY / ("postgresql" if where.path is None else "sqlite")
     found = read_migrations(str(directory))
     if not found:
@@ -160,7 +160,7 @@ def _migrations(where: Database) -> MigrationList:
 
 
 @contextmanager
-def _backend(where: Database) -> Iterator[Any]:
+def _backend(where: DatabaseUrl) -> Iterator[Any]:
     uri = DatabaseURI("", None, None, None, None, str(where), {"where": where})
     backend = (_PostgreSQL if where.path is None else _SQLite)(uri, default_migration_table)
     with closing(backend.connection):

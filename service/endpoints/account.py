@@ -38,7 +38,7 @@ async def sign_out_by_link(request: web.Request) -> web.Response:
     everywhere = request.query.getall("everywhere", [])
     if by_another_site or everywhere or not session.is_top_navigation(request):
         ends_all = everywhere == ["true"]
-        page = request.app[context.VIEWS].render(
+        page = request.app[context.TEMPLATES].render(
             "logout.html",
             location=session.next_address(request),
             everywhere=ends_all,

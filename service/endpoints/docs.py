@@ -20,7 +20,7 @@ async def description(request: web.Request) -> web.Response:
 @access.public
 async def page(request: web.Request) -> web.Response:
     """GET /docs: the description, to read and to try out."""
-    text = request.app[context.VIEWS].render("docs.html")
+    text = request.app[context.TEMPLATES].render("docs.html")
     headers = {"Content-Security-Policy": _POLICY}
     return web.Response(text=text, content_type="text/html", headers=headers)
 
@@ -28,7 +28,7 @@ async def page(request: web.Request) -> web.Response:
 @access.public
 async def file(request: web.Request) -> web.Response:
     """GET /docs/{name}: a file of Swagger UI."""
-    found = request.app[context.VIEWS].swagger_ui.get(request.match_info["name"])
+    found = request.app[context.TEMPLATES].swagger_ui.get(request.match_info["name"])
     return await context.asset_response(request, found)
 
 

@@ -48,9 +48,9 @@ def _show_the_way_in(request: web.Request, question: Question, response: web.Res
         response.headers.popall("WWW-Authenticate")
 
 
-@access.as_any_method
-@access.checking(_check)
-@access.refusing(_refused)
+@access.any_method
+@access.precheck(_check)
+@access.on_error(_refused)
 async def verify(request: web.Request) -> web.StreamResponse:
     """Any method, /auth/verify[?proxy=][&role=R][&all=1]: 200 with identity headers, 401 or 403."""
     question = _question(request)
@@ -60,7 +60,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
     original = _original(request, question)
     host = None if original is None else original.host
     not_before = request.app[context.REVOCATION].state.not_before
-    return await request.app[context.PASSES].of(claims, host, not_before=not_before)
+    return await request.app[context.ALLOW_RESPONSES].of(claims, host, not_before=not_before)
 
 
 def _original(request: web.Request, question: Question) -> Original | None:

@@ -19,7 +19,7 @@ async def ready(request: web.Request) -> web.Response:
     Bad new keys leave the old ones at work: degraded, but ready. A server that was told to stop is
     not ready any more, whatever still works.
     """
-    stopping = request.app[context.LIFE].stopping
+    stopping = request.app[context.SHUTDOWN].draining
     database = "ok" if await request.app[context.READINESS].is_well() else "unavailable"
     keys = request.app[context.KEY_WATCH].fault or "ok"
     return context.json_response(

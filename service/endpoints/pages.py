@@ -13,7 +13,7 @@ from service.web import access, context
 @access.public
 async def home(request: web.Request) -> web.Response:
     """GET /: who you are; signed out, the ways in."""
-    claims = await session.identify_if_any(request)
+    claims = await session.authenticate_optional(request)
     if claims is None:
         return await _ways_in(request, location="/")
     config = request.app[context.CONFIG]
@@ -42,7 +42,7 @@ async def login(request: web.Request) -> web.Response:
         again = f"/auth/login?{urlencode({'next': location, 'landed': '1'})}"
         return _page(request, "moving.html", location=again)
     has_landed = request.query.getall("landed", []) == ["1"] and location != urls.HOME
-    if has_landed and await session.identify_if_any(request) is not None:
+    if has_landed and await session.authenticate_optional(request) is not None:
         return web.Response(status=302, headers={"Location": location})
     return await _ways_in(request, location=location)
 
@@ -50,7 +50,7 @@ async def login(request: web.Request) -> web.Response:
 @access.public
 async def asset(request: web.Request) -> web.Response:
     """GET /static/{name}: a file of the pages."""
-    found = request.app[context.VIEWS].assets.get(request.match_info["name"])
+    found = request.app[context.TEMPLATES].assets.get(request.match_info["name"])
     return await context.asset_response(request, found)
 
 
@@ -62,7 +62,7 @@ async def _ways_in(request: web.Request, *, location: str) -> web.Response:
         demo_users=await _demo_users(request, location),
         bypass=request.app[context.CONFIG].bypass_auth,
         development=request.app[context.CONFIG].environment == "development",
-        claims=await session.identify_if_any(request),
+        claims=await session.authenticate_optional(request),
     )
 
 
@@ -92,7 +92,7 @@ async def _demo_users(request: web.Request, location: str) -> list[dict[str, str
 
 
 def _page(request: web.Request, template: str, **values: object) -> web.Response:
-    text = request.app[context.VIEWS].render(template, **values)
+    text = request.app[context.TEMPLATES].render(template, **values)
     return web.Response(text=text, content_type="text/html")
 
 

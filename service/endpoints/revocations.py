@@ -14,7 +14,7 @@ from service.keys import Purpose
 from service.revocation import events
 from service.revocation.documents import LONG, NEAR, SHORT, Document, Key
 from service.revocation.freshness import FRESH_SECONDS
-from service.tokens.tokens import TYPES
+from service.tokens.issuer import TYPES
 from service.web import access, context
 
 TYPE = TYPES[Purpose.FEED]

@@ -8,7 +8,7 @@ from service.web import context
 async def token(request: web.Request) -> web.Response:
     """GET /auth/token: another token of the caller's session; it ends when the session does."""
     tokens = request.app[context.TOKENS]
-    fresh, claims = tokens.exchange(context.call(request).token, context.identity(request))
+    fresh, claims = tokens.exchange(context.request_info(request).token, context.identity(request))
     return context.json_response(
         {"token": fresh, "token_type": "Bearer", "expires_in": claims["exp"] - tokens.now()}
     )

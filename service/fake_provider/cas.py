@@ -4,7 +4,7 @@ import secrets
 from urllib.parse import urlencode
 from xml.sax.saxutils import escape
 
-from service.fake_provider.people import Session
+from service.fake_provider.people import BrowserSession
 
 _SUCCESS = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas">
 <cas:authenticationSuccess><cas:user>{user}</cas:user>{attributes}</cas:authenticationSuccess>
@@ -24,9 +24,9 @@ class Tickets:
     """Service tickets, each good once, for its service."""
 
     def __init__(self) -> None:
-        self._good: dict[str, tuple[str, Session]] = {}
+        self._good: dict[str, tuple[str, BrowserSession]] = {}
 
-    def issue(self, service: str, session: Session) -> str:
+    def issue(self, service: str, session: BrowserSession) -> str:
         """Return the address of a service with a ticket for it."""
         ticket = f"ST-{secrets.token_urlsafe(24)}"
         self._good[ticket] = service, session

@@ -13,7 +13,7 @@ from authlib.oauth2.rfc6749 import (
     OAuth2Request,
 )
 
-from service.fake_provider.people import Session
+from service.fake_provider.people import BrowserSession
 
 ALGORITHM = "ES256"
 
@@ -118,7 +118,7 @@ class Code(AuthorizationCodeMixin):
     """An authorization code."""
 
     code: str
-    session: Session
+    session: BrowserSession
     redirect_uri: str
     scope: str
     nonce: str | None

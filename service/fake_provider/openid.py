@@ -15,12 +15,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from service.fake_provider.models import ALGORITHM, Client, Code, Request, Response
-from service.fake_provider.people import Person, Session
+from service.fake_provider.people import BrowserSession, Person
 
 _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
-class Provider(AuthorizationServer):
+class FakeProvider(AuthorizationServer):
     """The provider: `issuer` is its address, `client` whom it serves."""
 
     def __init__(self, issuer: str, client: Client) -> None:
@@ -28,7 +28,7 @@ class Provider(AuthorizationServer):
         self.issuer, self.client = issuer, client
         self.key = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
         self.codes: dict[str, Code] = {}
-        self.access: dict[str, tuple[Session, str]] = {}
+        self.access: dict[str, tuple[BrowserSession, str]] = {}
         self.register_token_generator("default", BearerTokenGenerator(_random, None, _an_hour))
         self.register_grant(_Grant, [CodeChallenge(required=True), _OpenIDCode(self)])
         self.register_extension(_Issuer(issuer))
@@ -49,7 +49,7 @@ class Provider(AuthorizationServer):
     def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> Response:
         return Response(status, body, headers)
 
-    def authorize(self, request: Request, session: Session) -> Response:
+    def authorize(self, request: Request, session: BrowserSession) -> Response:
         """Answer an authorization request of somebody who has signed in."""
         try:
             grant = self.get_consent_grant(request, end_user=session)
@@ -82,7 +82,7 @@ class Provider(AuthorizationServer):
             "backchannel_logout_session_supported": True,
         }
 
-    def logout_token(self, session: Session) -> str:
+    def logout_token(self, session: BrowserSession) -> str:
         """Return what tells the client that a session has ended (Back-Channel Logout 1.0 2.4)."""
         now = int(time.time())
         claims = {
@@ -114,7 +114,7 @@ def claims_of(person: Person, scope: str) -> UserInfo:
 
 
 class _Grant(AuthorizationCodeGrant):
-    server: Provider
+    server: FakeProvider
 
     def save_authorization_code(self, code: str, request: Request) -> None:
         asked = request.payload.data
@@ -134,14 +134,14 @@ class _Grant(AuthorizationCodeGrant):
     def delete_authorization_code(self, authorization_code: Code) -> None:
         self.server.codes.pop(authorization_code.code, None)
 
-    def authenticate_user(self, authorization_code: Code) -> Session:
+    def authenticate_user(self, authorization_code: Code) -> BrowserSession:
         return authorization_code.session
 
 
 class _OpenIDCode(OpenIDCode):
     """Makes the ID tokens."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: FakeProvider) -> None:
         super().__init__(require_nonce=False)
         self._provider = provider
 
@@ -161,7 +161,7 @@ class _OpenIDCode(OpenIDCode):
         claims: dict[str, Any] = super().get_authorization_code_claims(authorization_code)
         return {**claims, "sid": authorization_code.session.sid}
 
-    def generate_user_info(self, user: Session, scope: str) -> UserInfo:
+    def generate_user_info(self, user: BrowserSession, scope: str) -> UserInfo:
         return claims_of(user.person, scope)
 
 

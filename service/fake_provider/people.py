@@ -20,7 +20,7 @@ class Person:
 
 
 @dataclass(slots=True)
-class Session:
+class BrowserSession:
     """A session at the provider, with what it told to whom: that is told again when it ends."""
 
     person: Person
@@ -35,7 +35,7 @@ class Sessions:
 
     def __init__(self, people: tuple[Person, ...]) -> None:
         self.people = {person.username: person for person in people}
-        self._open: dict[str, Session] = {}
+        self._open: dict[str, BrowserSession] = {}
 
     def begin(self, username: str) -> str | None:
         """Begin a session; return the value of its cookie. None for nobody of that name."""
@@ -43,14 +43,14 @@ class Sessions:
         if person is None:
             return None
         cookie = secrets.token_urlsafe(32)
-        self._open[cookie] = Session(person)
+        self._open[cookie] = BrowserSession(person)
         return cookie
 
-    def of(self, request: web.Request) -> Session | None:
+    def of(self, request: web.Request) -> BrowserSession | None:
         """Return the session of a browser."""
         return self._open.get(request.cookies.get(COOKIE, ""))
 
-    def end(self, session: Session) -> None:
+    def end(self, session: BrowserSession) -> None:
         """End a session."""
         self._open = {key: open_ for key, open_ in self._open.items() if open_ is not session}
 

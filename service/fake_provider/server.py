@@ -10,14 +10,14 @@ from aiohttp import web
 
 from service.fake_provider import cas, openid
 from service.fake_provider.models import Client, Request, Response
-from service.fake_provider.people import COOKIE, SESSIONS, Person, Session, Sessions
+from service.fake_provider.people import COOKIE, SESSIONS, BrowserSession, Person, Sessions
 from service.parsing import urls
 from service.telemetry import logs
-from service.web.templates import Views
+from service.web.templates import Templates
 
 _SECONDS = 5
-_VIEWS = web.AppKey("views", Views)
-_OPENID = web.AppKey("openid", openid.Provider)
+_VIEWS = web.AppKey("views", Templates)
+_OPENID = web.AppKey("openid", openid.FakeProvider)
 _TICKETS = web.AppKey("tickets", cas.Tickets)
 
 
@@ -38,7 +38,7 @@ def create_app(settings: Settings, people: tuple[Person, ...]) -> web.Applicatio
     """Return the provider's application."""
     app = web.Application()
     app[_SETTINGS] = settings
-    app[_VIEWS] = Views()
+    app[_VIEWS] = Templates()
     app[SESSIONS] = Sessions(people)
     app[_TICKETS] = cas.Tickets()
     client = Client(
@@ -47,7 +47,7 @@ def create_app(settings: Settings, people: tuple[Person, ...]) -> web.Applicatio
         redirect_uri=f"{settings.app}/auth/oidc/callback",
         post_logout_redirect_uri=f"{settings.app}/",
     )
-    app[_OPENID] = openid.Provider(settings.url, client)
+    app[_OPENID] = openid.FakeProvider(settings.url, client)
     app.on_response_prepare.append(_end_connection)
     app.add_routes(
         [
@@ -178,7 +178,7 @@ async def _end(request: web.Request) -> None:
         await asyncio.gather(*(_tell(client, *told) for told in _to_tell(app, session)))
 
 
-def _to_tell(app: web.Application, session: Session) -> list[tuple[str, dict[str, str]]]:
+def _to_tell(app: web.Application, session: BrowserSession) -> list[tuple[str, dict[str, str]]]:
     """Return the addresses that want to know of the end of a session, each with the form."""
     telling = []
     if session.told_openid:

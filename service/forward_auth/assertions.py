@@ -1,10 +1,10 @@
 """The assertion: a short JWT by which an application knows that the proxy really asked."""
 
 from service.keys import Purpose
-from service.tokens.tokens import Claims, Tokens
+from service.tokens.issuer import Claims, TokenIssuer
 
 
-def issue(tokens: Tokens, claims: Claims, host: str) -> str:
+def issue(tokens: TokenIssuer, claims: Claims, host: str) -> str:
     """Return a JWT for the application at `host` (its `aud`), good for a minute.
 
     It has a key of its own: who can check assertions, even with a secret, cannot make sessions.

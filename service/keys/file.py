@@ -5,18 +5,17 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from service.errors import Fault
 from service.keys import file_entry
 from service.keys.file_entry import Entries
 from service.parsing import strict_json
-from service.system import file_access, file_owner
+from service.system import file_access, file_owner, replaced_file
 
 _MAX_BYTES = 1 << 20
 _WAIT_SECONDS = 10.0
@@ -43,7 +42,10 @@ def read(path: Path, *, ours_alone: bool = False) -> Entries:
     With `ours_alone` a file is bad that other users than root and this process's can change.
     """
     try:
-        return _read(path, str(path), ours_alone=ours_alone)
+        with _open(path, str(path)) as stream:
+            if ours_alone and (found := file_access.of(path, stream.fileno())) is not None:
+                raise BadFile(path, f"it is a file {found.what}", found.cure)
+            return _parsed(path, stream)
     except FileNotFoundError:
         raise BadFile(path, f"the file is missing; {HOW_TO}") from None
     except OSError as error:
@@ -71,32 +73,45 @@ def _change(path: Path, how: Callable[[Entries], Entries], *, create: bool) -> E
     folder = os.open(real.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with _locked(path, folder, real.name):
-            try:
-                before = _read(path, real.name, folder=folder)
-            except FileNotFoundError:
-                if not create:
-                    raise
-                before = ()
+            before, facts = _before(path, real.name, folder, create=create)
             after = how(before)
-            _replace(folder, real.name, _write(after))
+            replaced_file.replace(folder, real, _write(after), facts)
+    except replaced_file.AccessLost as error:
+        raise BadFile(path, f"nothing was changed: {error}") from None
     finally:
         os.close(folder)
     return after
 
 
-def _read(path: Path, name: str, *, folder: int | None = None, ours_alone: bool = False) -> Entries:
-    """Read a file; inside `folder`, only if `name` is no link. Never wait for a pipe's writer."""
+def _before(
+    path: Path, name: str, folder: int, *, create: bool
+) -> tuple[Entries, os.stat_result | None]:
+    """Read what is to be replaced, and whose it is: nothing if `create` and there is no file."""
+    try:
+        with _open(path, name, folder) as stream:
+            replaced_file.require_no_acl(stream.fileno())
+            return _parsed(path, stream), os.fstat(stream.fileno())
+    except FileNotFoundError:
+        if not create:
+            raise
+        return (), None
+
+
+@contextlib.contextmanager
+def _open(path: Path, name: str, folder: int | None = None) -> Iterator[BinaryIO]:
+    """Open a file; inside `folder`, only if `name` is no link. Never wait for a pipe's writer."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     if folder is not None:
         flags |= os.O_NOFOLLOW
     with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
         if not file_owner.is_regular(stream.fileno()):
             raise BadFile(path, "the path is not a regular file, but a pipe, a device or the like")
-        if ours_alone and (found := file_access.of(path, stream.fileno())) is not None:
-            raise BadFile(path, f"it is a file {found.what}", found.cure)
-        data = stream.read(_MAX_BYTES + 1)
+        yield stream
+
+
+def _parsed(path: Path, stream: BinaryIO) -> Entries:
     try:
-        return _parse(data)
+        return _parse(stream.read(_MAX_BYTES + 1))
     except ValueError as error:
         raise BadFile(path, str(error)) from None
 
@@ -197,24 +212,6 @@ def _open_lock(path: Path, folder: int, lock: str) -> tuple[int, bool]:
         if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
             raise BadFile(path, f"{lock} is not a regular file: remove it") from error
         raise
-
-
-def _replace(folder: int, name: str, data: bytes) -> None:
-    """Put the bytes in place at once and for good, readable for the file's owner alone."""
-    partial = f".{name}.{secrets.token_hex(8)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(partial, flags, 0o600, dir_fd=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            _give_to_owner(stream.fileno(), folder, name)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        os.unlink(partial, dir_fd=folder)
-        raise
-    os.fsync(folder)
 
 
 def _give_to_owner(descriptor: int, folder: int, name: str) -> None:

@@ -17,7 +17,7 @@ async def sign_in(request: web.Request) -> web.Response:
     _check_caller(request)
     username = _username(request)
     async with request.app[context.LOOKUPS]:
-        user = await users.by_username(request.app[context.DATABASE], username)
+        user = await users.find_by_username(request.app[context.DATABASE], username)
     if user is None or user["disabled"]:
         raise errors.UserUnknown
     return session.sign_in(request, user, amr="bypass")
@@ -67,7 +67,7 @@ def _username(request: web.Request) -> str:
         raise errors.UsernameAmbiguous
     if not names or not names[0]:
         raise errors.UsernameMissing
-    return users.canonical(names[0])
+    return users.normalize_username(names[0])
 
 
 ROUTES = (web.get("/auth/bypass", sign_in, allow_head=False),)

@@ -34,24 +34,24 @@ async def sign_in(request: web.Request) -> web.Response:
     tickets = query.getall("ticket", [])
     ticket = tickets[0] if len(tickets) == 1 and cas.TICKET.fullmatch(tickets[0]) else ""
 
-    async def ask(facts: sso.Facts) -> sso.Arrival | None:
+    async def ask(facts: sso.State) -> sso.ExternalLogin | None:
         if not tickets and facts["gateway"]:
             return None
         if not ticket:
             raise errors.TicketInvalid
         # One attempt asks the CAS server once: its cookie and its address can be sent again.
-        if not request.app[sso.REPLAYS].is_new(f"{NAME} {attempt}", sso.SECONDS):
+        if not request.app[sso.REPLAYS].add(f"{NAME} {attempt}", sso.SECONDS):
             context.log(request, "answer_used", level=logs.WARNING, provider=NAME)
             raise errors.AttemptUnknown
         return await _arrival(request, attempt, ticket)
 
     # Known before the CAS server is asked: it may say at once that the session has ended.
     with request.app[sso.PENDING].beginning(cas.handle(ticket)):
-        return await sso.come_back(request, NAME, attempt, ask)
+        return await sso.complete(request, NAME, attempt, ask)
 
 
 @access.public
-@access.cookieless
+@access.csrf_exempt
 async def sign_out(request: web.Request) -> web.Response:
     """POST /auth/cas: the CAS server says that a session has ended there (single logout)."""
     handle = cas.handle(cas.read_logout_request(await _logout_request(request)))
@@ -59,7 +59,7 @@ async def sign_out(request: web.Request) -> web.Response:
     # In this order: a sign-in that is no longer pending has written its session.
     is_pending = pending.end(handle)
     async with request.app[context.LOOKUPS]:
-        is_known = await sessions.known(database, NAME, handle)
+        is_known = await sessions.exists(database, NAME, handle)
     # Anybody can guess tickets: few guesses get as far as the one writer.
     remembers = not is_known and await _is_worth_a_row(request, handle)
     if is_known or is_pending or remembers:
@@ -85,7 +85,7 @@ async def _end(request: web.Request, handle: str, *, remembers: bool) -> None:
             await recent_logouts.remember(tx, NAME, handle=handle)
         ended = await sessions.end(tx, NAME, handle=handle)
     if ended:
-        await request.app[context.REVOCATION].catch_up_with_own()
+        await request.app[context.REVOCATION].apply_own()
         context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
 
 
@@ -100,7 +100,7 @@ def provider(config: Config) -> Provider:
 
 async def _set_out(request: web.Request) -> web.Response:
     config = request.app[context.CONFIG]
-    attempt = sso.fresh()
+    attempt = sso.new_id()
     gateway = request.query.getall("gateway", []) == ["true"]
     to = cas.login_address(
         str(config.cas_url), _service(config, attempt), renew=config.cas_renew, gateway=gateway
@@ -108,7 +108,7 @@ async def _set_out(request: web.Request) -> web.Response:
     return await sso.begin(request, NAME, attempt, {"gateway": gateway}, to=to)
 
 
-async def _arrival(request: web.Request, attempt: str, ticket: str) -> sso.Arrival:
+async def _arrival(request: web.Request, attempt: str, ticket: str) -> sso.ExternalLogin:
     """Ask the CAS server, once, who came with a ticket."""
     config = request.app[context.CONFIG]
     address = cas.validate_address(
@@ -124,7 +124,7 @@ async def _arrival(request: web.Request, attempt: str, ticket: str) -> sso.Arriv
     subject = cas.as_username(known.user) if trusted else known.user
     attribute = config.cas_roles_attribute
     handle, pending = cas.handle(ticket), request.app[sso.PENDING]
-    return sso.Arrival(
+    return sso.ExternalLogin(
         session=ProviderSession(NAME, subject, handle),
         amr=NAME,
         username=subject,

@@ -67,7 +67,7 @@ def as_username(user: str) -> str:
     Servers repeat a name as it was typed: in whatever case, it is one account.
     """
     try:
-        return users.canonical(user)
+        return users.normalize_username(user)
     except errors.UsernameInvalid:
         return user
 
@@ -119,7 +119,7 @@ def _known(root: Element) -> Known:
         raise ValueError("a proxy ticket")
     user = strict_xml.text_of(strict_xml.only(answer, f"{_CAS}user"))
     try:
-        users.canonical_subject(user)
+        users.normalize_subject(user)
     except errors.Fault as fault:
         raise ValueError("not a subject") from fault
     if f"{_CAS}attributes" not in parts:

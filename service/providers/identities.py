@@ -11,7 +11,7 @@ from typing import Any
 from service import audit, users
 from service.audit import Actor
 from service.config import RoleRule
-from service.db import Conflict, Database, Row, Transaction
+from service.db import ConstraintError, Database, Row, Transaction
 from service.errors import IdentityNotFound, IdentityTaken
 from service.providers import sessions
 from service.providers.claim_values import Unreadable
@@ -25,7 +25,7 @@ async def by_identity(db: Database | Transaction, provider: str, subject: str) -
     row = await db.fetch_one(
         "SELECT user_id FROM identities WHERE provider = ? AND subject = ?", (provider, subject)
     )
-    return None if row is None else await users.by_id(db, row["user_id"])
+    return None if row is None else await users.find_by_id(db, row["user_id"])
 
 
 async def of_user(db: Database | Transaction, user_id: int) -> list[Row]:
@@ -72,7 +72,7 @@ async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: s
     Raises Fault (no name, no subject), RoleMissing, and IdentityTaken if it is another user's.
     """
     await rights.require_manager(tx, by)
-    provider, subject = users.canonical_provider(provider), users.canonical_subject(subject)
+    provider, subject = users.normalize_provider(provider), users.normalize_subject(subject)
     owner = await by_identity(tx, provider, subject)
     if owner is not None and owner["id"] == user["id"]:
         return False
@@ -81,7 +81,7 @@ async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: s
             "INSERT INTO identities (provider, subject, user_id, created_at) VALUES (?, ?, ?, ?)",
             (provider, subject, user["id"], audit.now()),
         )
-    except Conflict:
+    except ConstraintError:
         raise IdentityTaken from None
     await _record(tx, by, "identity_link", user, provider, subject)
     return True
@@ -93,7 +93,7 @@ async def unlink(tx: Transaction, by: Actor, user: User, provider: str, subject:
     Raises Fault (no name, no subject), RoleMissing, IdentityNotFound.
     """
     await rights.require_manager(tx, by)
-    provider, subject = users.canonical_provider(provider), users.canonical_subject(subject)
+    provider, subject = users.normalize_provider(provider), users.normalize_subject(subject)
     deleted = await tx.execute(
         "DELETE FROM identities WHERE provider = ? AND subject = ? AND user_id = ?",
         (provider, subject, user["id"]),

@@ -22,7 +22,7 @@ class ProviderSession:
     hint: str = field(default="", repr=False)
 
 
-async def opened(tx: Transaction, session: ProviderSession, claims: Mapping[str, Any]) -> None:
+async def record(tx: Transaction, session: ProviderSession, claims: Mapping[str, Any]) -> None:
     """Note that a session at a provider opened the session of `claims`."""
     await tx.execute(
         "INSERT INTO provider_sessions (sid, provider, handle, subject, user_id, hint, until)"
@@ -39,7 +39,7 @@ async def opened(tx: Transaction, session: ProviderSession, claims: Mapping[str,
     )
 
 
-async def behind(db: Database, sid: str) -> ProviderSession | None:
+async def for_session(db: Database, sid: str) -> ProviderSession | None:
     """Read which session at a provider opened a session of ours."""
     row = await db.fetch_one(
         "SELECT provider, subject, handle, hint FROM provider_sessions WHERE sid = ?", (sid,)
@@ -47,7 +47,7 @@ async def behind(db: Database, sid: str) -> ProviderSession | None:
     return None if row is None else ProviderSession(**row)
 
 
-async def known(db: Database, provider: str, handle: str) -> bool:
+async def exists(db: Database, provider: str, handle: str) -> bool:
     """Tell whether a session at a provider opened one of ours, without taking the writer."""
     row = await db.fetch_one(
         "SELECT 1 FROM provider_sessions WHERE provider = ? AND handle = ? LIMIT 1",
@@ -79,11 +79,11 @@ async def end(
     )
     for row in rows:
         await events.session_ended(tx, row["sid"], row["until"])
-        await forget(tx, row["sid"])
+        await delete(tx, row["sid"])
     return len(rows)
 
 
-async def forget(tx: Transaction, sid: str) -> None:
+async def delete(tx: Transaction, sid: str) -> None:
     """Forget where a session of ours came from, which has ended."""
     await tx.execute("DELETE FROM provider_sessions WHERE sid = ?", (sid,))
 

@@ -3,7 +3,7 @@
 from service.db import Database, Transaction
 
 
-async def is_new(tx: Transaction, provider: str, jti: str, until: int) -> bool:
+async def use_once(tx: Transaction, provider: str, jti: str, until: int) -> bool:
     """Tell whether a logout token is used for the first time, and remember it until then."""
     added = await tx.execute(
         "INSERT INTO logout_tokens (provider, jti, until) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",

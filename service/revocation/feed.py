@@ -14,15 +14,15 @@ from typing import TypeVar
 
 from service import errors, users
 from service.audit import Actor
-from service.db import Database, Version, reason
+from service.db import ChangeMarker, Database, reason
 from service.providers import sessions
 from service.revocation import events
 from service.revocation.freshness import FRESH_SECONDS, Freshness
 from service.revocation.memory import Revoked, RevokedUser
-from service.system.clock import awake_or_asleep
+from service.system.clock import boottime
 from service.telemetry import logs
 from service.tokens import lifetimes
-from service.tokens.tokens import Claims
+from service.tokens.issuer import Claims
 
 _T = TypeVar("_T")
 
@@ -39,14 +39,14 @@ class Revocation:
         database: Database,
         *,
         max_staleness: int,
-        ticks: Callable[[], float] = awake_or_asleep,
+        ticks: Callable[[], float] = boottime,
     ) -> None:
         self._database = database
         self._max_staleness = max_staleness
         self._freshness = Freshness(ticks)
         self._revoked = Revoked()
         self._seq = 0
-        self._version: Version | None = None
+        self._version: ChangeMarker | None = None
         self.state = lifetimes.State()
         self._learned: int | None = None  # the `not_before` with which all was read
         self._attempt: asyncio.Task[None] | None = None
@@ -65,7 +65,7 @@ class Revocation:
         """How many sessions and users are remembered."""
         return len(self._revoked)
 
-    async def admit(self, claims: Claims) -> Claims:
+    async def check(self, claims: Claims) -> Claims:
         """Return the claims of a verified token as they are now: with the fresh name and roles.
 
         Raises TokenRevoked, TokenExpired, FeedStale, TokenInvalid if the token lives longer than
@@ -78,7 +78,7 @@ class Revocation:
         changed = self._revoked.require_good(claims, self.state)
         if changed is None:
             return claims
-        fresh = await self._freshened(claims, changed)
+        fresh = await self._with_current_user(claims, changed)
         self._revoked.require_good(claims, self.state)  # looking the user up takes time
         return fresh
 
@@ -88,7 +88,7 @@ class Revocation:
             self._attempt = asyncio.create_task(self._read())
         await asyncio.shield(self._attempt)
 
-    async def catch_up_with_own(self) -> None:
+    async def apply_own(self) -> None:
         """Know at once what this process has just committed; without this, the next poll tells."""
         with contextlib.suppress(errors.DatabaseUnavailable):
             if self._attempt is not None and not self._attempt.done():
@@ -122,7 +122,7 @@ class Revocation:
         """
         async with self._database.transaction() as tx:
             is_new = await events.session_ended(tx, claims["sid"], claims["exp"])
-            await sessions.forget(tx, claims["sid"])
+            await sessions.delete(tx, claims["sid"])
         self._revoked.end_session(claims["sid"], claims["exp"])  # the feed will bring it again
         return is_new
 
@@ -159,7 +159,7 @@ class Revocation:
         """
         for _ in range(2):
             is_under_way = self._attempt is not None and not self._attempt.done()
-            if self._freshness.calls_for_asking(is_under_way=is_under_way):
+            if self._freshness.should_refresh(is_under_way=is_under_way):
                 with contextlib.suppress(errors.DatabaseUnavailable):
                     await self.catch_up()
         if self.age > self._max_staleness:
@@ -214,7 +214,7 @@ class Revocation:
         if self.state.pruned_until != before.pruned_until:
             self._revoked.forget(self.state)
 
-    async def _freshened(self, claims: Claims, user: RevokedUser) -> Claims:
+    async def _with_current_user(self, claims: Claims, user: RevokedUser) -> Claims:
         """Look the user up once, however many ask, and remember it until the next change.
 
         `ver` is the change that is known here, not the newest: a token that is exchanged for one
@@ -222,7 +222,7 @@ class Revocation:
         """
         version = user.changed_below
         if user.fresh is None:
-            user.fresh = asyncio.ensure_future(users.by_id(self._database, claims["id"]))
+            user.fresh = asyncio.ensure_future(users.find_by_id(self._database, claims["id"]))
         looking = user.fresh
         try:
             found = await asyncio.shield(looking)

@@ -35,7 +35,7 @@ class Freshness:
         """Remember that an attempt failed."""
         self._failed_at, self._failures = self.ticks(), self._failures + 1
 
-    def calls_for_asking(self, *, is_under_way: bool) -> bool:
+    def should_refresh(self, *, is_under_way: bool) -> bool:
         """Tell whether to ask before answering, or to wait for who asks already.
 
         Two attempts in a row that have just failed tell all others not to wait for the same. One

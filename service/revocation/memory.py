@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from service import errors, users
 from service.db import Row
+from service.tokens.issuer import Claims
 from service.tokens.lifetimes import State
-from service.tokens.tokens import Claims
 
 
 @dataclass(slots=True)

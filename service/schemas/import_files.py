@@ -10,7 +10,7 @@ from service import errors, users
 from service.parsing import strict_json
 from service.schemas import user_input
 from service.schemas.messages import in_words, shown
-from service.users import Newcomer
+from service.users import NewUser
 
 FORMATS = ("csv", "jsonl")
 COLUMNS = ("username", "name", "email", "roles", "disabled")
@@ -31,7 +31,7 @@ class Line:
 
     number: int
     username: str | None
-    newcomer: Newcomer | None
+    newcomer: NewUser | None
     faults: tuple[str, ...] = ()
 
 
@@ -47,7 +47,7 @@ def people(stream: BinaryIO, form: str, known_roles: Mapping[str, int]) -> Itera
             continue
         name, faults, newcomer = _name(value), [], None
         try:
-            newcomer = users.prepare(**user_input.user(value, known_roles))
+            newcomer = users.validate(**user_input.user(value, known_roles))
         except errors.ValidationError as invalid:
             faults = in_words(invalid, value)
         if name is not None and first.setdefault(name, number) != number:
@@ -64,7 +64,7 @@ def _name(value: object) -> str | None:
     """Return the user name in a value, canonical; None if there is none that could be."""
     name = value.get("username") if isinstance(value, Mapping) else None
     try:
-        return users.canonical(name) if isinstance(name, str) else None
+        return users.normalize_username(name) if isinstance(name, str) else None
     except errors.UsernameInvalid:
         return None
 

@@ -21,7 +21,7 @@ MOST_ROLES = 1000
 
 def _username(text: str) -> str:
     try:
-        return users.canonical(text)
+        return users.normalize_username(text)
     except errors.UsernameInvalid as problem:
         raise ValueError(problem.detail) from None
 
@@ -111,8 +111,8 @@ class Identity(NamedTuple):
 
 
 class _Identity(Strict):
-    provider: Annotated[str, AfterValidator(_or_fault(users.canonical_provider))]
-    subject: Annotated[str, AfterValidator(_or_fault(users.canonical_subject))]
+    provider: Annotated[str, AfterValidator(_or_fault(users.normalize_provider))]
+    subject: Annotated[str, AfterValidator(_or_fault(users.normalize_subject))]
 
 
 class _Seen(Strict):
@@ -124,7 +124,7 @@ class _Edited(_User, _Seen):
 
 
 class _Role(Strict):
-    role: Annotated[str, AfterValidator(_or_fault(users.canonical_role))]
+    role: Annotated[str, AfterValidator(_or_fault(users.normalize_role))]
 
 
 def user(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from service.server import framing, refused_requests
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
 from service.web import context
-from service.web.cached_response import Repeated, written
+from service.web.cached_response import CachedResponse, written
 
 _Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _ALLOW = ", ".join(sorted(refused_requests.METHODS))
@@ -34,7 +34,7 @@ class Connection(framing.FramedHandler):
         server: web.Server,
         stamp: middleware.Stamp,
         metrics: Metrics,
-        life: context.Life,
+        life: context.ShutdownState,
         **options: Any,
     ) -> None:
         super().__init__(server, **options)
@@ -74,7 +74,10 @@ class Connection(framing.FramedHandler):
         """Answer what the parser refused (400), or what failed outside the middlewares (500)."""
         if status >= 500:
             logs.event(
-                "error", level=logs.ERROR, id=context.call(request).id, kind=type(exc).__name__
+                "error",
+                level=logs.ERROR,
+                id=context.request_info(request).id,
+                kind=type(exc).__name__,
             )
         if request.writer.output_size > 0:
             raise ConnectionError("the answer is on its way already")
@@ -89,14 +92,14 @@ class Connection(framing.FramedHandler):
         is_last = self._life.closing or self.is_last(request)
         # The first test is the quick one: nearly all answers of ours are of that very class.
         if type(resp) is not web.Response:
-            if isinstance(resp, Repeated):
+            if isinstance(resp, CachedResponse):
                 if not is_last and request.keep_alive and request.version is HttpVersion11:
                     sent = self._repeat(request, resp)
                     if self._paused:  # the client reads slower than it asks
                         await self._drain_helper()
                     self.answered()
                     return sent
-                resp = resp.ordinary()
+                resp = resp.uncached()
             elif isinstance(resp, web.HTTPException):
                 resp = middleware.refuse(cast("web.Request", request), middleware.from_http(resp))
         self._stamp(request, resp)
@@ -108,12 +111,15 @@ class Connection(framing.FramedHandler):
         finally:
             self.answered()
 
-    def _repeat(self, request: web.BaseRequest, resp: Repeated) -> tuple[Repeated, bool]:
+    def _repeat(
+        self, request: web.BaseRequest, resp: CachedResponse
+    ) -> tuple[CachedResponse, bool]:
         """Send an answer that has been written before; only its id and its date are new."""
         block = resp.block
         if block is None:
             block = resp.block = self._block(request, resp)
-        own = f"X-Request-ID: {context.call(request).id}\r\nDate: {rfc822_formatted_time()}\r\n\r\n"
+        request_id = context.request_info(request).id
+        own = f"X-Request-ID: {request_id}\r\nDate: {rfc822_formatted_time()}\r\n\r\n"
         transport = self.transport
         is_gone = transport is None or transport.is_closing()
         if transport is not None and not is_gone:
@@ -121,8 +127,8 @@ class Connection(framing.FramedHandler):
         self.log_access(request, resp, None)
         return resp, is_gone
 
-    def _block(self, request: web.BaseRequest, resp: Repeated) -> bytes:
-        once = resp.ordinary()
+    def _block(self, request: web.BaseRequest, resp: CachedResponse) -> bytes:
+        once = resp.uncached()
         self._stamp(request, once)
         del once.headers["X-Request-ID"]
         once.headers["Content-Length"] = "0"
@@ -154,7 +160,7 @@ class Connection(framing.FramedHandler):
         resource = None if match_info is None else match_info.route.resource
         route = "unknown" if resource is None else resource.canonical
         method = request.method if request.method in refused_requests.METHODS else "OTHER"
-        call = context.call(request)
+        call = context.request_info(request)
         seconds = perf_counter() - call.started
         self._metrics.answered(method, route, response.status, seconds)
         logs.answered(

@@ -33,7 +33,7 @@ class Listeners:
     def overlook_newcomers(self) -> None:
         """Let nobody new into the queues; who is there already is accepted."""
         for listener in self._sockets:
-            syn_filter.overlook_newcomers(listener.fileno())
+            syn_filter.drop_new_connections(listener.fileno())
 
     async def close(self) -> None:
         """Accept all who are in the queues, and close the sockets."""

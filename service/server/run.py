@@ -90,7 +90,7 @@ def _serve(
 ) -> Callable[[], Connection]:
     server, stamp, loop = runner.server, middleware.stamp(config), asyncio.get_running_loop()
     assert server is not None  # noqa: S101  # set up by the caller
-    metrics, life = runner.app[context.METRICS], runner.app[context.LIFE]
+    metrics, life = runner.app[context.METRICS], runner.app[context.SHUTDOWN]
 
     def serve() -> Connection:
         return Connection(
@@ -125,11 +125,11 @@ async def _listen(config: Config) -> list[socket.socket]:
     except OSError as error:
         for each in sockets:
             each.close()
-        raise not_to_be_had(config, error) from error
+        raise bind_error(config, error) from error
     return sockets
 
 
-def not_to_be_had(config: Config, error: OSError) -> Fault:
+def bind_error(config: Config, error: OSError) -> Fault:
     """Say why the port cannot be listened on, and what to do."""
     if error.errno == errno.EADDRINUSE:
         return Fault(
@@ -146,8 +146,8 @@ async def _drain(runner: web.AppRunner, listeners: Listeners) -> None:
     Whoever waits in the system's queue is let in, then nobody. Each connection closes with its next
     answer, which says so. One on which nothing comes is closed after a second.
     """
-    life = runner.app[context.LIFE]
-    life.stopping = True
+    life = runner.app[context.SHUTDOWN]
+    life.draining = True
     listeners.overlook_newcomers()
     await asyncio.sleep(_QUEUE_SECONDS)
     await listeners.close()

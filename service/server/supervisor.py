@@ -18,10 +18,10 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from service.config import Config
-from service.server.run import SHUTDOWN_SECONDS, Worker, not_to_be_had
+from service.server.run import SHUTDOWN_SECONDS, Worker, bind_error
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
-from service.telemetry.shared_memory import Board
+from service.telemetry.shared_memory import SharedMemory
 
 _STEADY_SECONDS = 10.0
 _MAX_PAUSE_SECONDS = 30.0
@@ -34,7 +34,7 @@ Serve = Callable[[Worker], int]
 
 
 @dataclass
-class _Place:
+class _Slot:
     """One of the workers that there are to be, whichever process it is now."""
 
     number: int
@@ -52,13 +52,13 @@ class Supervisor:
     def __init__(self, config: Config, serve: Serve) -> None:
         self._config = config
         self._serve = serve
-        self._board = Board(config.workers + 1)
+        self._board = SharedMemory(config.workers + 1)
         self._metrics = self._count_at(config.workers)
-        self._places = [_Place(number) for number in range(config.workers)]
+        self._places = [_Slot(number) for number in range(config.workers)]
         self._signals, self._wake = _pipe()
         self._lifeline, self._hold = _pipe()
         self._opened, self._open = _pipe()
-        self._told: int | None = None
+        self._stop_signal: int | None = None
         """The signal that said to stop."""
 
     def run(self) -> int:
@@ -72,12 +72,12 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _noted)
         first = self._begin(self._places[0], is_first=True)
-        while self._told is None and not _holds_something(self._opened):
+        while self._stop_signal is None and not _holds_something(self._opened):
             if not first.is_alive():
                 return first.exitcode or 0
             self._wait([first.sentinel, self._opened], None)
-        while self._told is None:
-            pause = self._mend()
+        while self._stop_signal is None:
+            pause = self._restart_dead()
             self._wait([process.sentinel for process in self._alive()], pause)
         return self._end()
 
@@ -88,7 +88,7 @@ class Supervisor:
         """Return the processes that were begun and not yet seen to have ended."""
         return [place.process for place in self._places if place.process is not None]
 
-    def _begin(self, place: _Place, *, is_first: bool = False) -> BaseProcess:
+    def _begin(self, place: _Slot, *, is_first: bool = False) -> BaseProcess:
         process = _fork.Process(
             target=self._become, args=[place.number], kwargs={"is_first": is_first}
         )
@@ -117,11 +117,11 @@ class Supervisor:
             )
         )
 
-    def _mend(self) -> float | None:
+    def _restart_dead(self) -> float | None:
         """Bury the dead and begin whoever is due; return the seconds until the next one is."""
         for place in self._places:
             if place.process is not None and not place.process.is_alive():
-                self._bury(place, place.process)
+                self._reap(place, place.process)
         now = time.monotonic()
         waiting = [place for place in self._places if place.process is None]
         for place in waiting:
@@ -130,7 +130,7 @@ class Supervisor:
         dues = [place.due for place in waiting if place.process is None]
         return min(dues) - now if dues else None
 
-    def _bury(self, place: _Place, process: BaseProcess) -> None:
+    def _reap(self, place: _Slot, process: BaseProcess) -> None:
         lived = time.monotonic() - place.began
         place.short_lives = 0 if lived > _STEADY_SECONDS else place.short_lives + 1
         pause = min(2.0 ** (place.short_lives - 2), _MAX_PAUSE_SECONDS)
@@ -157,9 +157,9 @@ class Supervisor:
             if number == signal.SIGHUP:
                 self._send(signal.SIGHUP)
             elif number in {signal.SIGTERM, signal.SIGINT}:
-                if self._told is not None:
+                if self._stop_signal is not None:
                     self._leave_at_once(number)
-                self._told = number
+                self._stop_signal = number
 
     def _send(self, number: int) -> None:
         for process in self._alive():
@@ -218,4 +218,4 @@ def _require_free(config: Config) -> None:
                     probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 probe.bind(address)
     except OSError as error:
-        raise not_to_be_had(config, error) from error
+        raise bind_error(config, error) from error

@@ -21,7 +21,7 @@ _PROGRAM = (
 )
 
 
-def overlook_newcomers(listener: int) -> None:
+def drop_new_connections(listener: int) -> None:
     """Let nobody new into the queue of a listening socket; where that is not possible, do nothing.
 
     `listener` is a file descriptor. Those in the queue can be accepted as before.

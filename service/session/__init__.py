@@ -1,10 +1,10 @@
 """The session: the cookie that carries the token, from sign-in to sign-out."""
 
 from service.session.authenticate import (
+    authenticate,
+    authenticate_optional,
     bearer_token,
     credential,
-    identify,
-    identify_if_any,
     is_signed_out,
     require_role,
 )
@@ -15,25 +15,25 @@ from service.session.fetch_metadata import (
     is_top_navigation,
     site,
 )
-from service.session.sign_in import begin_from, land_from, sign_in
+from service.session.sign_in import respond, sign_in, start_for_provider
 from service.session.sign_out import sign_out
 
 __all__ = [
+    "authenticate",
+    "authenticate_optional",
     "bearer_token",
-    "begin_from",
     "credential",
     "has_foreign_source",
-    "identify",
-    "identify_if_any",
     "is_background_load",
     "is_signed_out",
     "is_top_navigation",
-    "land_from",
     "next_address",
     "require_role",
+    "respond",
     "safe_next",
     "sign_in",
     "sign_out",
     "site",
+    "start_for_provider",
     "withholds_cookie",
 ]

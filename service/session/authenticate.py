@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service import errors
 from service.session.browser import may_come_from_another_site, sends_cookie
-from service.tokens.tokens import Claims
+from service.tokens.issuer import Claims
 from service.web import context, cookies
 
 _BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE | re.DOTALL)
@@ -26,13 +26,13 @@ def credential(request: web.Request) -> str:
     return token
 
 
-async def identify(request: web.Request, token: str) -> Claims:
+async def authenticate(request: web.Request, token: str) -> Claims:
     """Return the claims of a caller's token, with the present name and roles of the user.
 
-    Raises what Tokens.verify and Revocation.admit raise.
+    Raises what Tokens.verify and Revocation.check raise.
     """
     app = request.app
-    return await app[context.REVOCATION].admit(app[context.TOKENS].verify(token))
+    return await app[context.REVOCATION].check(app[context.TOKENS].verify(token))
 
 
 def require_role(claims: Claims, role: str) -> None:
@@ -41,17 +41,17 @@ def require_role(claims: Claims, role: str) -> None:
         raise errors.RoleMissing
 
 
-async def identify_if_any(request: web.Request) -> Claims | None:
+async def authenticate_optional(request: web.Request) -> Claims | None:
     """Return the caller's claims on an open page, where a bad credential means signed out."""
     try:
-        return await identify(request, credential(request))
+        return await authenticate(request, credential(request))
     except errors.Unauthenticated:
         return None
 
 
 async def is_signed_out(request: web.Request) -> bool:
     """Tell whether there is surely no session: also none whose cookie a browser keeps back."""
-    if await identify_if_any(request) is not None:
+    if await authenticate_optional(request) is not None:
         return False
     return sends_cookie(request) or not may_come_from_another_site(request)
 

@@ -21,14 +21,14 @@ def set_cookie(request: web.Request, value: str, max_age: int) -> CIMultiDict[st
     return headers
 
 
-def move_on(
+def redirect(
     request: web.Request, location: str, headers: CIMultiDict[str], *, page: str | None
 ) -> web.Response:
     """Lead on by a redirect, or by the template of a page that moves on by itself."""
     if page is None:
         headers["Location"] = location
         return web.Response(status=302, headers=headers)
-    text = request.app[context.VIEWS].render(page, location=location)
+    text = request.app[context.TEMPLATES].render(page, location=location)
     return web.Response(text=text, content_type="text/html", headers=headers)
 
 

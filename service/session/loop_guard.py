@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from service import errors
-from service.tokens.encrypted import Seals
+from service.tokens.encrypted import EncryptedValues
 from service.web import cookies
 
 NAME = "latchkey_returns"
@@ -13,23 +13,23 @@ _PURPOSE = "returns"
 _AT_MOST = 8
 
 
-def times(seals: Seals, lines: Iterable[str]) -> list[int]:
+def recent(seals: EncryptedValues, lines: Iterable[str]) -> list[int]:
     """Return when that was, in seconds since 1970, from the request's `Cookie` lines."""
     try:
         text = cookies.read(lines, NAME)
     except errors.CookieAmbiguous:
         return []
-    found = None if text is None else seals.open(_PURPOSE, text, seconds=SECONDS)
+    found = None if text is None else seals.decrypt(_PURPOSE, text, max_age=SECONDS)
     return [] if found is None else [at for at in found if at > seals.now() - SECONDS]
 
 
-def note(seals: Seals, lines: Iterable[str], *, secure: bool) -> str:
+def record(seals: EncryptedValues, lines: Iterable[str], *, secure: bool) -> str:
     """Return the `Set-Cookie` value that counts one more."""
-    counted = [*times(seals, lines), seals.now()][-_AT_MOST:]
-    return _cookie(seals.seal(_PURPOSE, counted), SECONDS, secure=secure)
+    counted = [*recent(seals, lines), seals.now()][-_AT_MOST:]
+    return _cookie(seals.encrypt(_PURPOSE, counted), SECONDS, secure=secure)
 
 
-def forget(*, secure: bool) -> str:
+def clear(*, secure: bool) -> str:
     """Return the `Set-Cookie` value that counts anew."""
     return _cookie("", 0, secure=secure)
 

@@ -10,11 +10,11 @@ from service.providers.sessions import ProviderSession
 from service.session import cookie, loop_guard
 from service.session.browser import may_come_from_another_site, next_address
 from service.session.fetch_metadata import came_from_another_site
-from service.tokens.tokens import Claims
+from service.tokens.issuer import Claims
 from service.web import context
 
 
-class Begun(NamedTuple):
+class NewSession(NamedTuple):
     """A session that has begun, and that nobody has been given yet."""
 
     token: str
@@ -26,47 +26,51 @@ def sign_in(request: web.Request, user: dict[str, Any], *, amr: str) -> web.Resp
 
     Every way in ends here, or in `land_from`. Raises TokenTooLarge.
     """
-    return _land(
+    return _respond(
         request,
-        Begun(*request.app[context.TOKENS].issue(user, amr=amr)),
+        NewSession(*request.app[context.TOKENS].issue(user, amr=amr)),
         location=next_address(request),
         by_page=came_from_another_site(request),
     )
 
 
-async def begin_from(
+async def start_for_provider(
     request: web.Request,
     tx: Transaction,
     user: dict[str, Any],
     came: ProviderSession,
     *,
     amr: str,
-) -> Begun:
+) -> NewSession:
     """Begin a session for `user` that a session at a provider opened.
 
     `user` has been read in this transaction: whoever is disabled or unlinked is so before, and was
     refused, or after, and the session ends. Raises TokenTooLarge, DatabaseUnavailable.
     """
-    begun = Begun(*request.app[context.TOKENS].issue(user, amr=amr))
-    await sessions.opened(tx, came, begun.claims)
+    begun = NewSession(*request.app[context.TOKENS].issue(user, amr=amr))
+    await sessions.record(tx, came, begun.claims)
     return begun
 
 
-def land_from(request: web.Request, begun: Begun, location: str) -> web.Response:
+def respond(request: web.Request, begun: NewSession, location: str) -> web.Response:
     """Answer with the cookie of a session that a provider opened, and lead on to `location`."""
     app = request.app
-    response = _land(
+    response = _respond(
         request,
         begun,
         location=location,
         by_page=may_come_from_another_site(request),
     )
     lines, secure = request.headers.getall("Cookie", ()), app[context.CONFIG].cookie_secure
-    response.headers.add("Set-Cookie", loop_guard.note(app[context.SEALS], lines, secure=secure))
+    response.headers.add(
+        "Set-Cookie", loop_guard.record(app[context.ENCRYPTED], lines, secure=secure)
+    )
     return response
 
 
-def _land(request: web.Request, begun: Begun, *, location: str, by_page: bool) -> web.Response:
+def _respond(
+    request: web.Request, begun: NewSession, *, location: str, by_page: bool
+) -> web.Response:
     """Answer with the cookie of a new session.
 
     With `by_page`, under `SameSite=Strict`, by a page that moves on by itself: after a navigation
@@ -79,4 +83,4 @@ def _land(request: web.Request, begun: Begun, *, location: str, by_page: bool) -
     is_strict = app[context.CONFIG].cookie_samesite == "Strict"
     headers = cookie.set_cookie(request, token, claims["exp"] - claims["iat"])
     page = "landing.html" if by_page and is_strict else None
-    return cookie.move_on(request, location, headers, page=page)
+    return cookie.redirect(request, location, headers, page=page)

@@ -10,10 +10,10 @@ from service.parsing import urls
 from service.providers import sessions
 from service.providers.sessions import ProviderSession
 from service.session import cookie, loop_guard
-from service.session.authenticate import identify_if_any
+from service.session.authenticate import authenticate_optional
 from service.session.browser import next_address, sends_cookie
 from service.telemetry import logs
-from service.tokens.tokens import Claims
+from service.tokens.issuer import Claims
 from service.web import accept, context
 
 
@@ -23,7 +23,7 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
     With `everywhere`, end all sessions of the user. Raises DatabaseUnavailable: then the session
     goes on, and the cookie stays.
     """
-    claims = await identify_if_any(request)
+    claims = await authenticate_optional(request)
     location = next_address(request)
     if claims is not None:
         came_from = await _provider_session(request, claims)
@@ -42,16 +42,16 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
     headers = cookie.set_cookie(request, "", 0) if clears else CIMultiDict()
     if any(loop_guard.NAME in line for line in request.headers.getall("Cookie", ())):
         secure = request.app[context.CONFIG].cookie_secure
-        headers.add("Set-Cookie", loop_guard.forget(secure=secure))
+        headers.add("Set-Cookie", loop_guard.clear(secure=secure))
     page = "leaving.html" if _is_stopped_by_policy(request, location) else None
-    return cookie.move_on(request, location, headers, page=page)
+    return cookie.redirect(request, location, headers, page=page)
 
 
 async def _provider_session(request: web.Request, claims: Claims) -> ProviderSession | None:
     """Return the session at a provider that opened this one, if providers are on."""
     if not request.app[context.PROVIDERS]:
         return None
-    return await sessions.behind(request.app[context.DATABASE], claims["sid"])
+    return await sessions.for_session(request.app[context.DATABASE], claims["sid"])
 
 
 async def _by_way_of(request: web.Request, came_from: ProviderSession, location: str) -> str:

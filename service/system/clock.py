@@ -5,6 +5,6 @@ import time
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-def awake_or_asleep() -> float:
+def boottime() -> float:
     """Return seconds on a clock that goes on while the machine sleeps, and is never set."""
     return time.clock_gettime(_CLOCK)

@@ -20,7 +20,7 @@ from prometheus_client.utils import floatToGoString
 
 from service import __version__
 from service.limits.budgets import Pace
-from service.telemetry.shared_memory import Board
+from service.telemetry.shared_memory import SharedMemory
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PUBLISH_SECONDS = 1
@@ -29,7 +29,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 1
 
 
 @dataclass
-class Figures:
+class Counters:
     """Plain numbers: one thread counts, and the library's locks cost."""
 
     within: dict[tuple[str, str, int], list[int]] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Figures:
     gauges: dict[str, float] = field(default_factory=dict)
     """What is now. Of several processes the greatest counts."""
 
-    def add(self, other: "Figures") -> None:
+    def add(self, other: "Counters") -> None:
         """Count in what another process has counted."""
         for key, within in other.within.items():
             before = self.within.get(key, [0] * len(within))
@@ -64,7 +64,7 @@ class Figures:
         return orjson.dumps({**vars(self), "within": list(self.within.items())})
 
     @classmethod
-    def of_text(cls, text: bytes) -> "Figures":
+    def of_text(cls, text: bytes) -> "Counters":
         """Return what `as_text` wrote; nothing at all for an empty text."""
         if not text:
             return cls()
@@ -88,10 +88,12 @@ class Metrics:
     that no counter ever falls while the server runs.
     """
 
-    def __init__(self, *, bypass_enabled: bool, board: Board | None = None, place: int = 0) -> None:
+    def __init__(
+        self, *, bypass_enabled: bool, board: SharedMemory | None = None, place: int = 0
+    ) -> None:
         self._board = board
         self._place = place
-        self._own = Figures() if board is None else Figures.of_text(board.read(place))
+        self._own = Counters() if board is None else Counters.of_text(board.read(place))
         self._own.gauges = {"bypass_enabled": bypass_enabled, "keys_file_bad": 0}
         self._watched: dict[str, Callable[[], float]] = {}
         self._texts = Pace(TEXTS_PER_SECOND, burst=TEXTS_PER_SECOND, patience=0, held=0)
@@ -153,16 +155,16 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return the exposition format that CONTENT_TYPE names."""
-        total = Figures()
+        total = Counters()
         total.add(self._now())
         if self._board is not None:
-            for text in self._board.others(self._place):
-                total.add(Figures.of_text(text))
+            for text in self._board.read_others(self._place):
+                total.add(Counters.of_text(text))
         registry = CollectorRegistry()
         registry.register(_Shown(total))
         return generate_latest(registry)
 
-    def _now(self) -> Figures:
+    def _now(self) -> Counters:
         for name, value in self._watched.items():
             self._own.gauges[name] = value()
         return self._own
@@ -171,7 +173,7 @@ class Metrics:
 class _Shown(Collector):
     """Figures, as the library wants them."""
 
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, figures: Counters) -> None:
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:

@@ -13,7 +13,7 @@ _HEADER = struct.Struct("<QII")  # which writing it is, how long, and the check 
 _START = struct.Struct("<QI")
 
 
-class Board:
+class SharedMemory:
     """A place for each of `count` writers. Make it before the processes part (os.fork)."""
 
     def __init__(self, count: int) -> None:
@@ -34,7 +34,7 @@ class Board:
         whole = [found for found in self._halves(place) if found]
         return max(whole)[1] if whole else b""
 
-    def others(self, place: int) -> list[bytes]:
+    def read_others(self, place: int) -> list[bytes]:
         """Return what stands in all the other places, without those where nothing does."""
         read = [self.read(other) for other in range(self._count) if other != place]
         return [text for text in read if text]

@@ -14,7 +14,7 @@ from service.tokens import jws
 _TEXT = re.compile(r"[A-Za-z0-9_-]{1,8192}", re.ASCII)
 
 
-class Seals:
+class EncryptedValues:
     """Seals by a key derived from the root that signs, opens by those of all roots of the ring.
 
     So every replica opens what another sealed, and rotating keys loses nothing. What was sealed for
@@ -33,19 +33,19 @@ class Seals:
         """Return the time in seconds since 1970."""
         return int(self._clock())
 
-    def seal(self, purpose: str, value: Any) -> str:
+    def encrypt(self, purpose: str, value: Any) -> str:
         """Return a value of JSON as a text that fits into a cookie."""
         data = orjson.dumps(value)
         sealed = self._fernet(purpose).encrypt_at_time(data, self.now())
         return sealed.rstrip(b"=").decode()
 
-    def open(self, purpose: str, text: str, *, seconds: int) -> Any | None:
-        """Return what was sealed at most `seconds` ago for this purpose; None for all else."""
+    def decrypt(self, purpose: str, text: str, *, max_age: int) -> Any | None:
+        """Return what was encrypted for this purpose at most `max_age` seconds ago, else None."""
         if not _TEXT.fullmatch(text):  # the library reads over what is not of its alphabet
             return None
         padded = text + "=" * (-len(text) % 4)
         try:
-            data = self._fernet(purpose).decrypt_at_time(padded, seconds, self.now())
+            data = self._fernet(purpose).decrypt_at_time(padded, max_age, self.now())
         except (InvalidToken, ValueError):
             return None
         return orjson.loads(data)

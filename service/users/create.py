@@ -7,11 +7,11 @@ from typing import Any
 
 from service import audit
 from service.audit import Actor
-from service.db import Conflict, Transaction, bulk_insert
+from service.db import ConstraintError, Transaction, bulk_insert
 from service.errors import UsernameTaken
 from service.users import rights
-from service.users.names import canonical, searched
-from service.users.read import User, no_role, require, role_ids
+from service.users.names import normalize_username, searched
+from service.users.read import User, get_by_id, no_role, role_ids
 
 _COLUMNS = (
     "username", "name", "email", "search", "disabled", "created_at", "updated_at",
@@ -19,7 +19,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
+class NewUser:
     """A user who is to be, made by `prepare`."""
 
     username: str
@@ -30,14 +30,14 @@ class Newcomer:
     roles: tuple[str, ...]
 
 
-def prepare(username: str, roles: Sequence[str] = (), **facts: Any) -> Newcomer:
+def validate(username: str, roles: Sequence[str] = (), **facts: Any) -> NewUser:
     """Return a user who is to be; `facts` may be `name`, `email` and `disabled`.
 
     What can be done before a transaction is done here. Raises UsernameInvalid.
     """
-    canon = canonical(username)
+    canon = normalize_username(username)
     name, email = facts.get("name") or "", facts.get("email") or ""
-    return Newcomer(
+    return NewUser(
         username=canon,
         name=name,
         email=email,
@@ -54,18 +54,18 @@ async def create(
 
     Return the user. Raises UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing.
     """
-    newcomer = prepare(username, roles, **facts)
+    newcomer = validate(username, roles, **facts)
     try:
         (user_id,) = await create_all(tx, by, [newcomer])
     except UsernameTaken:
         raise UsernameTaken(f"The user {newcomer.username} exists already.") from None
-    return await require(tx, user_id)
+    return await get_by_id(tx, user_id)
 
 
 async def create_all(
     tx: Transaction,
     by: Actor,
-    newcomers: Sequence[Newcomer],
+    newcomers: Sequence[NewUser],
     progress: Callable[[int], object] = lambda count: count,
 ) -> list[int]:
     """Create users with existing roles, each with an entry in the audit; return their ids.
@@ -97,7 +97,7 @@ async def create_all(
     return ids
 
 
-async def _insert(tx: Transaction, newcomers: Sequence[Newcomer]) -> dict[str, int]:
+async def _insert(tx: Transaction, newcomers: Sequence[NewUser]) -> dict[str, int]:
     """Insert the rows of users; return their ids by name. Raises UsernameTaken."""
     now = audit.now()
     rows = [
@@ -108,7 +108,7 @@ async def _insert(tx: Transaction, newcomers: Sequence[Newcomer]) -> dict[str, i
     try:
         for statement, values in bulk_insert.many("users", _COLUMNS, rows, ("id", "username")):
             ids |= {row["username"]: row["id"] for row in await tx.fetch_all(statement, values)}
-    except Conflict:
+    except ConstraintError:
         raise UsernameTaken from None
     return ids
 

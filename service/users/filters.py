@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from service.db import Database, Kind
-from service.db.casefold import fold
+from service.db.casefold import casefold
 
 _TRIGRAM = 3  # characters: of so many are the entries of the index for searching
 _NOBODYS = frozenset("\0\n")  # the end of a text, to the index; what stands between the columns
@@ -42,7 +42,7 @@ async def read(
             return None
         found.append(_has_role(row["id"]))
     if q is not None:
-        text = fold(q)
+        text = casefold(q)
         if set(text) & _NOBODYS:
             return None
         found.append(_contains(text, db.kind) if len(text) >= _TRIGRAM else _begins(text, sort))

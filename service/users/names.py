@@ -2,7 +2,7 @@
 
 import re
 
-from service.db.casefold import fold
+from service.db.casefold import casefold
 from service.errors import Fault, UsernameInvalid
 
 MANAGE_USERS = "manage_users"
@@ -14,14 +14,14 @@ _MAX_SUBJECT = 255
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
 
-def canonical(username: str) -> str:
+def normalize_username(username: str) -> str:
     """Return the one form of a user name: ASCII, lower case. Raises UsernameInvalid."""
     if not _USERNAME.fullmatch(username):
         raise UsernameInvalid
     return username.lower()
 
 
-def canonical_role(role: str) -> str:
+def normalize_role(role: str) -> str:
     """Return a role name as it is. Raises Fault if a comma-separated header could not carry it."""
     if not ROLE.fullmatch(role):
         raise Fault(
@@ -31,7 +31,7 @@ def canonical_role(role: str) -> str:
     return role
 
 
-def canonical_provider(provider: str) -> str:
+def normalize_provider(provider: str) -> str:
     """Return the one form of a provider's name: ASCII, lower case. Raises Fault."""
     if not _PROVIDER.fullmatch(provider.lower()):
         raise Fault(
@@ -41,7 +41,7 @@ def canonical_provider(provider: str) -> str:
     return provider.lower()
 
 
-def canonical_subject(subject: str) -> str:
+def normalize_subject(subject: str) -> str:
     """Return what a provider calls an account, as it is. Raises Fault if it cannot be one."""
     if not 1 <= len(subject) <= _MAX_SUBJECT or not subject.isprintable():
         raise Fault(f"A subject has 1 to {_MAX_SUBJECT} characters, all of which can be shown.")
@@ -50,4 +50,4 @@ def canonical_subject(subject: str) -> str:
 
 def searched(username: str, name: str, email: str) -> str:
     """Return the text of a user in which `q` of a list is looked for; no `q` has a line end."""
-    return fold(f"{username}\n{name}\n{email}")
+    return casefold(f"{username}\n{name}\n{email}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.db import Database, Row, Transaction
 from service.errors import RoleNotFound, UserNotFound
-from service.users.names import ROLE, canonical
+from service.users.names import ROLE, normalize_username
 
 User = dict[str, Any]
 _NAMES = 500  # how many a statement asks for
@@ -22,30 +22,30 @@ LEFT JOIN user_roles ur ON ur.role_id = r.id
 """
 
 
-async def by_username(db: Database | Transaction, username: str) -> User | None:
+async def find_by_username(db: Database | Transaction, username: str) -> User | None:
     """Read one user with its roles, in one query. `username` is canonical."""
-    users = fold(await db.fetch_all(_BY_USERNAME, (username,)))
+    users = group_roles(await db.fetch_all(_BY_USERNAME, (username,)))
     return users[0] if users else None
 
 
-async def by_id(db: Database | Transaction, user_id: int) -> User | None:
+async def find_by_id(db: Database | Transaction, user_id: int) -> User | None:
     """Read one user with its roles, in one query."""
-    users = fold(await db.fetch_all(_BY_ID, (user_id,)))
+    users = group_roles(await db.fetch_all(_BY_ID, (user_id,)))
     return users[0] if users else None
 
 
-async def get(db: Database | Transaction, username: str) -> User:
+async def get_by_username(db: Database | Transaction, username: str) -> User:
     """Read one user with its roles. Raises UserNotFound, UsernameInvalid."""
-    name = canonical(username)
-    user = await by_username(db, name)
+    name = normalize_username(username)
+    user = await find_by_username(db, name)
     if user is None:
         raise UserNotFound(f"There is no user {name}. `user list` shows them all.")
     return user
 
 
-async def require(db: Database | Transaction, user_id: int) -> User:
+async def get_by_id(db: Database | Transaction, user_id: int) -> User:
     """Read one user with its roles. Raises UserNotFound."""
-    user = await by_id(db, user_id)
+    user = await find_by_id(db, user_id)
     if user is None:
         raise UserNotFound
     return user
@@ -87,7 +87,7 @@ def no_role(role: str) -> RoleNotFound:
     )
 
 
-async def taken(db: Database | Transaction, names: Sequence[str]) -> set[str]:
+async def existing_usernames(db: Database | Transaction, names: Sequence[str]) -> set[str]:
     """Return those of `names`, all canonical, that users have."""
     found: set[str] = set()
     for start in range(0, len(names), _NAMES):
@@ -100,7 +100,7 @@ async def taken(db: Database | Transaction, names: Sequence[str]) -> set[str]:
     return found
 
 
-def fold(rows: list[Row]) -> list[User]:
+def group_roles(rows: list[Row]) -> list[User]:
     """Turn one row for each role into one dict for each user."""
     users: dict[int, User] = {}
     for row in rows:

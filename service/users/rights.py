@@ -4,7 +4,7 @@ from service.audit import Actor
 from service.db import Transaction
 from service.errors import LastManager, RoleMissing
 from service.users.names import MANAGE_USERS
-from service.users.read import User, by_id
+from service.users.read import User, find_by_id
 
 _MANAGER = """
 SELECT 1 FROM roles r
@@ -23,7 +23,7 @@ async def require_manager(tx: Transaction, by: Actor) -> None:
     """
     if by.id is None:
         return
-    actor = await by_id(tx, by.id)
+    actor = await find_by_id(tx, by.id)
     if actor is None or not manages(actor):
         raise RoleMissing
 

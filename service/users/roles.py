@@ -2,10 +2,10 @@
 
 from service import audit
 from service.audit import Actor
-from service.db import Conflict, Row, Transaction
+from service.db import ConstraintError, Row, Transaction
 from service.errors import RoleTaken
 from service.users import rights
-from service.users.names import MANAGE_USERS, canonical_role
+from service.users.names import MANAGE_USERS, normalize_role
 from service.users.read import role_by_name
 from service.users.update import touch_holders
 
@@ -14,8 +14,8 @@ async def create_role(tx: Transaction, by: Actor, role: str) -> Row:
     """Create a role; return `{"id", "role"}`. Raises Fault (no name), RoleTaken, RoleMissing."""
     await rights.require_manager(tx, by)
     try:
-        await tx.execute("INSERT INTO roles (role) VALUES (?)", (canonical_role(role),))
-    except Conflict:
+        await tx.execute("INSERT INTO roles (role) VALUES (?)", (normalize_role(role),))
+    except ConstraintError:
         raise RoleTaken(f"The role {role} exists already.") from None
     created = await role_by_name(tx, role)
     await audit.record(tx, by, "role_create", (created["id"], role))

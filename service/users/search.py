@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from service.db import Database
 from service.users import filters
 from service.users.filters import Filter, Sql
-from service.users.read import COLUMNS, WITH_ROLES, User, fold
+from service.users.read import COLUMNS, WITH_ROLES, User, group_roles
 
 SORTS = ("id", "username", "name", "created_at", "updated_at")
 """The columns that a list can be sorted by, each with an index that ends with the id."""
@@ -91,7 +91,7 @@ async def _read(
         f" ORDER BY {_order(query)} LIMIT ?) u {WITH_ROLES} ORDER BY {_order(query)}, r.id",
         (*(among[1] if among else ()), *values, query.limit + 1),
     )
-    return fold(rows)
+    return group_roles(rows)
 
 
 async def _count(db: Database, select: Sql, most: int) -> int:

@@ -47,7 +47,7 @@ async def apply(database: Database, seed: Seed) -> list[str]:
 
 async def demo_users(database: Database) -> list[users.User]:
     """Read the demo users that there are and may sign in."""
-    known = [await users.by_username(database, name) for name, _ in read(DEMO)]
+    known = [await users.find_by_username(database, name) for name, _ in read(DEMO)]
     return [user for user in known if user is not None and not user["disabled"]]
 
 
@@ -59,7 +59,7 @@ async def are_all_users(database: Database) -> bool:
 
 
 async def _add(tx: Transaction, name: str, roles: tuple[str, ...]) -> bool:
-    if await users.by_username(tx, name) is not None:
+    if await users.find_by_username(tx, name) is not None:
         return False
     known = {row["role"] for row in await users.list_roles(tx)}
     for role in roles:
@@ -79,8 +79,8 @@ def _entry(path: Path, number: int, entry: Any) -> tuple[str, tuple[str, ...]]:
     if not all(isinstance(role, str) for role in roles):
         raise Fault(f"{where}: a role is a text.")
     try:
-        unique = dict.fromkeys(users.canonical_role(role) for role in roles)
-        return users.canonical(username), tuple(unique)
+        unique = dict.fromkeys(users.normalize_role(role) for role in roles)
+        return users.normalize_username(username), tuple(unique)
     except UsernameInvalid as error:
         raise Fault(f"{where}: {error.detail}") from error
     except Fault as error:

@@ -5,13 +5,13 @@ from typing import Any
 
 from service import audit
 from service.audit import Actor
-from service.db import Conflict, Transaction
+from service.db import ConstraintError, Transaction
 from service.errors import UsernameTaken
 from service.revocation import events
 from service.tokens import lifetimes
 from service.users import rights
-from service.users.names import canonical, searched
-from service.users.read import User, by_id, get, require, role_by_name
+from service.users.names import normalize_username, searched
+from service.users.read import User, find_by_id, get_by_id, get_by_username, role_by_name
 
 _TEXTS = ("name", "email")
 _PER_SECOND = 1000  # more changes of one user than there are between two restores
@@ -33,9 +33,9 @@ async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any
         return user
     await _set_columns(tx, user, changed)
     for role in (*granted, *revoked):
-        await _hold(tx, user["id"], role, held=role in granted)
-    await touch(tx, user, revoke="disabled" in changed)
-    updated = await require(tx, user["id"])
+        await _set_role(tx, user["id"], role, held=role in granted)
+    await bump_version(tx, user, revoke="disabled" in changed)
+    updated = await get_by_id(tx, user["id"])
     if rights.manages(user) and not rights.manages(updated):
         await rights.require_a_manager_is_left(tx)
     told = {**changed, "granted": granted, "revoked": revoked}
@@ -50,7 +50,7 @@ async def delete(tx: Transaction, by: Actor, user: User) -> None:
     await tx.execute("DELETE FROM users WHERE id = ?", (user["id"],))
     if rights.manages(user):
         await rights.require_a_manager_is_left(tx)
-    await events.user_revoked(tx, user["id"], events.DELETED)
+    await events.user_revoked(tx, user["id"], events.DELETED_VERSION)
     await audit.record(tx, by, "user_delete", (user["id"], user["username"]))
 
 
@@ -63,12 +63,12 @@ async def sign_out(tx: Transaction, by: Actor, user_id: int, *, seen: int | None
     """
     if by.id != user_id:
         await rights.require_manager(tx, by)
-    user = await by_id(tx, user_id)
+    user = await find_by_id(tx, user_id)
     if user is None:
-        return events.DELETED
+        return events.DELETED_VERSION
     if seen is not None and await events.is_user_revoked(tx, user_id, seen):
         return int(user["version"])
-    version = await touch(tx, user, revoke=True)
+    version = await bump_version(tx, user, revoke=True)
     await audit.record(tx, by, "user_sign_out", (user_id, user["username"]))
     return version
 
@@ -90,22 +90,22 @@ async def sign_out_all(tx: Transaction, by: Actor, now: int) -> None:
 
 async def set_disabled(tx: Transaction, by: Actor, username: str, *, disabled: bool) -> bool:
     """Disable or enable a user; return whether that was a change. Raises UserNotFound."""
-    return await _change(tx, by, await get(tx, username), {"disabled": disabled})
+    return await _change(tx, by, await get_by_username(tx, username), {"disabled": disabled})
 
 
 async def grant(tx: Transaction, by: Actor, username: str, role: str) -> bool:
     """Give a user a role; return whether that was a change. Raises UserNotFound, RoleNotFound."""
-    user, name = await get(tx, username), (await role_by_name(tx, role))["role"]
+    user, name = await get_by_username(tx, username), (await role_by_name(tx, role))["role"]
     return await _change(tx, by, user, {"roles": [*_names(user), name]})
 
 
 async def revoke(tx: Transaction, by: Actor, username: str, role: str) -> bool:
     """Take a role away; return whether that was a change. Raises UserNotFound, RoleNotFound."""
-    user, name = await get(tx, username), (await role_by_name(tx, role))["role"]
+    user, name = await get_by_username(tx, username), (await role_by_name(tx, role))["role"]
     return await _change(tx, by, user, {"roles": [r for r in _names(user) if r != name]})
 
 
-async def touch(tx: Transaction, user: Mapping[str, Any], *, revoke: bool = False) -> int:
+async def bump_version(tx: Transaction, user: Mapping[str, Any], *, revoke: bool = False) -> int:
     """Count a user's version up and announce it in the feed; return the new version."""
     version = int(user["version"]) + 1
     await tx.execute(
@@ -135,7 +135,7 @@ def _columns(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of columns that `facts` speaks of, as they are kept."""
     values = {key: facts[key] or "" for key in _TEXTS if key in facts}
     if "username" in facts:
-        values["username"] = canonical(facts["username"])
+        values["username"] = normalize_username(facts["username"])
     if "disabled" in facts:
         values["disabled"] = bool(facts["disabled"])
     return values
@@ -157,11 +157,11 @@ async def _set_columns(tx: Transaction, user: User, values: Mapping[str, Any]) -
             f"UPDATE users SET {columns} WHERE id = ?",  # noqa: S608
             (*values.values(), user["id"]),
         )
-    except Conflict:
+    except ConstraintError:
         raise UsernameTaken(f"The user {values['username']} exists already.") from None
 
 
-async def _hold(tx: Transaction, user_id: int, role: str, *, held: bool) -> None:
+async def _set_role(tx: Transaction, user_id: int, role: str, *, held: bool) -> None:
     role_id = (await role_by_name(tx, role))["id"]
     statement = (
         "INSERT INTO user_roles (user_id, role_id) VALUES (?, ?)"

@@ -37,18 +37,18 @@ def is_public(handler: object) -> bool:
     return getattr(handler, _PUBLIC, False)
 
 
-def cookieless(handler: _H) -> _H:
+def csrf_exempt(handler: _H) -> _H:
     """Let other sites ask: a handler that never looks at our cookie cannot be misled by it."""
     setattr(handler, _COOKIELESS, True)
     return handler
 
 
-def is_cookieless(handler: object) -> bool:
+def is_csrf_exempt(handler: object) -> bool:
     """Tell whether a handler carries the mark of `cookieless`."""
     return getattr(handler, _COOKIELESS, False)
 
 
-def needs(role: str) -> Callable[[_H], _H]:
+def requires_role(role: str) -> Callable[[_H], _H]:
     """Open a route to callers who have `role`, and to nobody else."""
 
     def mark(handler: _H) -> _H:
@@ -58,12 +58,12 @@ def needs(role: str) -> Callable[[_H], _H]:
     return mark
 
 
-def needed_role(handler: object) -> str | None:
+def required_role(handler: object) -> str | None:
     """Return the role that a handler's mark `needs` names."""
     return getattr(handler, _NEEDS, None)
 
 
-def checking(check: Check) -> Callable[[_H], _H]:
+def precheck(check: Check) -> Callable[[_H], _H]:
     """Let a route look at a request before anybody asks who calls."""
 
     def mark(handler: _H) -> _H:
@@ -78,7 +78,7 @@ def first_check(handler: object) -> Check | None:
     return getattr(handler, _CHECKS, None)
 
 
-def refusing(say: Refusal) -> Callable[[_H], _H]:
+def on_error(say: Refusal) -> Callable[[_H], _H]:
     """Let a route have a say in how it refuses; the others answer with a problem or a page."""
 
     def mark(handler: _H) -> _H:
@@ -93,7 +93,7 @@ def refusal(handler: object) -> Refusal | None:
     return getattr(handler, _REFUSES, None)
 
 
-def as_any_method(handler: _H) -> _H:
+def any_method(handler: _H) -> _H:
     """Answer every method as GET is answered: nothing changes, and the body is not waited for."""
     setattr(handler, _ANY_METHOD, True)
     return handler

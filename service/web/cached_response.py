@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 
-class Repeated(web.Response):
+class CachedResponse(web.Response):
     """A 200 without a body, for any number of requests, one after the other or at once.
 
     `block` are its status line and headers, once somebody has written them. Only a connection that
@@ -27,7 +27,7 @@ class Repeated(web.Response):
         """Whether the connection stays open: it does."""
         return True
 
-    def ordinary(self) -> web.Response:
+    def uncached(self) -> web.Response:
         """Return the same answer, to be given once."""
         return web.Response(headers=self.headers)
 

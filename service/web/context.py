@@ -17,7 +17,7 @@ from service.audit import Actor
 from service.config import Config
 from service.db import Database, Transaction
 from service.db.readiness import Readiness
-from service.forward_auth.allow_responses import Passes
+from service.forward_auth.allow_responses import AllowResponses
 from service.keys.watcher import KeyWatch
 from service.limits.budgets import Budget
 from service.parsing import client_address
@@ -28,21 +28,21 @@ from service.revocation.documents import Documents
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
-from service.tokens.encrypted import Seals
-from service.tokens.tokens import Claims, Tokens
+from service.tokens.encrypted import EncryptedValues
+from service.tokens.issuer import Claims, TokenIssuer
 from service.web.large_responses import LargeAnswers
-from service.web.templates import Asset, Views
+from service.web.templates import Asset, Templates
 
 CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
-TOKENS = web.AppKey("tokens", Tokens)
+TOKENS = web.AppKey("tokens", TokenIssuer)
 REVOCATION = web.AppKey("revocation", Revocation)
-SEALS = web.AppKey("seals", Seals)
+ENCRYPTED = web.AppKey("seals", EncryptedValues)
 PROVIDERS = web.AppKey("providers", Providers)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
-PASSES = web.AppKey("passes", Passes)
-VIEWS = web.AppKey("views", Views)
+ALLOW_RESPONSES = web.AppKey("passes", AllowResponses)
+TEMPLATES = web.AppKey("views", Templates)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
 LARGE_ANSWERS = web.AppKey("large_answers", LargeAnswers)
@@ -55,16 +55,16 @@ DESCRIPTION = web.AppKey("description", Asset)
 
 
 @dataclass(slots=True)
-class Life:
+class ShutdownState:
     """How far a server has come on its way out."""
 
-    stopping: bool = False
+    draining: bool = False
     """It was told to stop, and is not to be sent anybody any more."""
     closing: bool = False
     """Nobody new is let in; every answer is the last one on its connection."""
 
 
-LIFE = web.AppKey("life", Life)
+SHUTDOWN = web.AppKey("life", ShutdownState)
 
 MOST_TAGS_LENGTH = 2000
 """How long an `If-None-Match` is read. Clients send back one entity tag."""
@@ -72,7 +72,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(slots=True)
-class Call:
+class RequestInfo:
     """What is known of one request: its id, when it came, and on closed routes who calls.
 
     `id` stands in the answer's `X-Request-ID` and in each log line; `started` is a reading of
@@ -87,7 +87,7 @@ class Call:
     page: web.Response | None = None
 
 
-_CALL = web.RequestKey("call", Call)
+_CALL = web.RequestKey("call", RequestInfo)
 # An id tells requests apart, and protects nothing: eight digits of the process, then a number.
 _process = ""
 _count = itertools.count()
@@ -105,7 +105,7 @@ os.register_at_fork(after_in_child=_name_process)
 def actor(request: web.Request, claims: Claims | None = None) -> Actor:
     """Return the caller as the audit names it; `claims` only where the route is open."""
     claims = claims or identity(request)
-    return Actor(claims["username"], claims["id"], client_name(request), call(request).id)
+    return Actor(claims["username"], claims["id"], client_name(request), request_info(request).id)
 
 
 @asynccontextmanager
@@ -115,32 +115,32 @@ async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Act
     Raises Unauthenticated if the caller's token is good no longer: it has waited for its turn.
     """
     async with request.app[DATABASE].transaction() as tx:
-        request.app[TOKENS].verify(call(request).token)
+        request.app[TOKENS].verify(request_info(request).token)
         if await events.is_revoked(tx, identity(request)):
             raise errors.TokenRevoked
         yield tx, actor(request)
-    await request.app[REVOCATION].catch_up_with_own()
+    await request.app[REVOCATION].apply_own()
 
 
 def identity(request: web.Request) -> Claims:
     """Return the caller's claims. Only for handlers of routes that are not open."""
-    claims = call(request).claims
+    claims = request_info(request).claims
     if claims is None:
         raise errors.CredentialsMissing
     return claims
 
 
-def call(request: web.BaseRequest) -> Call:
+def request_info(request: web.BaseRequest) -> RequestInfo:
     """Return what is known of a request; it begins with the first question."""
     try:
         return request[_CALL]
     except KeyError:
-        return begin(request)
+        return start_request(request)
 
 
-def begin(request: web.BaseRequest) -> Call:
+def start_request(request: web.BaseRequest) -> RequestInfo:
     """Note that a request has come."""
-    begun = request[_CALL] = Call(f"{_process}{next(_count):08x}", time.perf_counter())
+    begun = request[_CALL] = RequestInfo(f"{_process}{next(_count):08x}", time.perf_counter())
     return begun
 
 
@@ -161,7 +161,9 @@ def client_name(request: web.Request) -> str | None:
 
 def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: object) -> None:
     """Write a log line of this request."""
-    logs.event(name, level=level, **fields, client=client_name(request), id=call(request).id)
+    logs.event(
+        name, level=level, **fields, client=client_name(request), id=request_info(request).id
+    )
 
 
 def json_response(value: object, status: int = 200) -> web.Response:

@@ -23,7 +23,7 @@ class Asset:
     etag: str
 
 
-class Views:
+class Templates:
     """Renders the templates; all are read at the first use and kept."""
 
     def __init__(self) -> None:

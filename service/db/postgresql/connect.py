@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg.types.numeric import Int8Dumper
 
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db.interface import WAIT_SECONDS, Row
 
 _T = TypeVar("_T")

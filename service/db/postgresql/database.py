@@ -7,9 +7,16 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import psycopg
 
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db import interface
-from service.db.interface import WRITERS, Conflict, Row, Version, checked, reason
+from service.db.interface import (
+    WRITERS,
+    ChangeMarker,
+    ConstraintError,
+    Row,
+    reason,
+    validate_parameters,
+)
 from service.db.postgresql import connect as pgconnect
 from service.db.postgresql.connect import Connection
 from service.db.postgresql.listener import Listener
@@ -40,8 +47,10 @@ class Transaction(interface.Transaction):
         return (await self._run(sql, parameters))[1]
 
     async def _run(self, sql: str, parameters: Sequence[object]) -> tuple[list[Row], int]:
-        with self.spoilt_by_errors(), _translated():
-            return await pgconnect.run(self._connection, numbered(sql), checked(parameters))
+        with self.failing_transaction(), _translated():
+            return await pgconnect.run(
+                self._connection, numbered(sql), validate_parameters(parameters)
+            )
 
 
 class _Readers(interface.Reader):
@@ -55,7 +64,7 @@ class _Readers(interface.Reader):
 
     async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Read rows, within five seconds. Raises DatabaseUnavailable."""
-        query, values = numbered(sql), checked(parameters)
+        query, values = numbered(sql), validate_parameters(parameters)
         with _translated():
             async with asyncio.timeout(interface.WAIT_SECONDS), AsyncExitStack() as stack:
                 connection = await stack.enter_async_context(self.pool.lend())
@@ -90,7 +99,7 @@ class Database(interface.Database):
         """Read rows, within five seconds. Raises DatabaseUnavailable."""
         return await self._readers.fetch_all(sql, parameters)
 
-    async def data_version(self, probe: str) -> Version:
+    async def data_version(self, probe: str) -> ChangeMarker:
         """Return the parts that `probe` selects, and which server and place it was.
 
         A standby may be behind: it is not believed. Raises DatabaseUnavailable.
@@ -106,7 +115,7 @@ class Database(interface.Database):
         if row["source"] != self._source:
             self._source = row["source"]
             self._listener.listen_anew()
-        return Version(row["source"], row["parts"])
+        return ChangeMarker(row["source"], row["parts"])
 
     async def changed(self, seconds: float) -> None:
         """Wait for a notification, but no longer than `seconds`."""
@@ -115,13 +124,13 @@ class Database(interface.Database):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""
-        async with interface.in_turn(self._lock), AsyncExitStack() as stack:
+        async with interface.write_lock(self._lock), AsyncExitStack() as stack:
             with _translated():
                 connection = await self._begin(stack)
             try:
                 transaction = Transaction(connection)
                 yield transaction
-                transaction.require_unspoilt()
+                transaction.raise_if_failed()
                 with _translated():
                     await pgconnect.finish(connection, b"COMMIT")
             except DatabaseUnavailable:
@@ -185,6 +194,6 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except psycopg.IntegrityError as error:
-        raise Conflict(error.diag.message_primary) from error
+        raise ConstraintError(error.diag.message_primary) from error
     except (psycopg.Error, OSError, TimeoutError) as error:
         raise DatabaseUnavailable from error

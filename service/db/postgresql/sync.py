@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from service.config import Database as Where
+from service.config import DatabaseUrl as Where
 from service.db.interface import WRITERS, Row, reason
 from service.db.postgresql import connect as pgconnect
 from service.errors import Fault

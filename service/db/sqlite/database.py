@@ -9,7 +9,7 @@ from pathlib import Path
 import aiosqlite
 
 from service.db import interface
-from service.db.interface import Conflict, Row, Version, checked
+from service.db.interface import ChangeMarker, ConstraintError, Row, validate_parameters
 from service.db.sqlite.sync import uri, why
 from service.errors import DatabaseUnavailable, Fault
 
@@ -28,13 +28,15 @@ class Transaction(interface.Transaction):
 
     async def fetch_all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return its rows."""
-        with self.spoilt_by_errors(), _translated():
-            return _dicts(await self._connection.execute_fetchall(sql, checked(parameters)))
+        with self.failing_transaction(), _translated():
+            return _dicts(
+                await self._connection.execute_fetchall(sql, validate_parameters(parameters))
+            )
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement and return how many rows it changed. Raises Conflict."""
-        with self.spoilt_by_errors(), _translated():
-            async with self._connection.execute(sql, checked(parameters)) as cursor:
+        with self.failing_transaction(), _translated():
+            async with self._connection.execute(sql, validate_parameters(parameters)) as cursor:
                 return cursor.rowcount
 
 
@@ -78,7 +80,9 @@ class _Reader(interface.Reader):
         self._file.require()
         try:
             async with asyncio.timeout(interface.WAIT_SECONDS):
-                return _dicts(await self._connection.execute_fetchall(sql, checked(parameters)))
+                return _dicts(
+                    await self._connection.execute_fetchall(sql, validate_parameters(parameters))
+                )
         except (sqlite3.DatabaseError, TimeoutError) as error:
             raise DatabaseUnavailable from error
 
@@ -110,7 +114,7 @@ class Database(interface.Database):
         """Read rows, within five seconds. Raises DatabaseUnavailable."""
         return await self._reader.fetch_all(sql, parameters)
 
-    async def data_version(self, probe: str) -> Version:  # noqa: ARG002  # SQLite has its own
+    async def data_version(self, probe: str) -> ChangeMarker:  # noqa: ARG002  # SQLite has its own
         """Return a number that changes when anybody else has written (SQLite's data_version).
 
         Looks at the file, too: one that was deleted or replaced is not the database any more,
@@ -118,7 +122,7 @@ class Database(interface.Database):
         """
         self._file.look()
         row = await self.feed.fetch_one("PRAGMA data_version")
-        return Version("", f"data={row['data_version'] if row else 0}")
+        return ChangeMarker("", f"data={row['data_version'] if row else 0}")
 
     async def changed(self, seconds: float) -> None:
         """Wait: nobody says that a file has changed, and asking it costs next to nothing."""
@@ -127,7 +131,7 @@ class Database(interface.Database):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""
-        async with interface.in_turn(self._lock):
+        async with interface.write_lock(self._lock):
             self._file.look()
             self._file.require()
             try:
@@ -135,7 +139,7 @@ class Database(interface.Database):
                     await self._writer.execute_fetchall("BEGIN IMMEDIATE")
                 transaction = Transaction(self._writer)
                 yield transaction
-                transaction.require_unspoilt()
+                transaction.raise_if_failed()
                 with _translated():
                     await asyncio.shield(self._writer.commit())
             except BaseException:
@@ -195,6 +199,6 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise Conflict(str(error)) from error
+        raise ConstraintError(str(error)) from error
     except (sqlite3.DatabaseError, TimeoutError) as error:
         raise DatabaseUnavailable from error

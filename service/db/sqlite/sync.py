@@ -46,7 +46,7 @@ def connect(path: Path) -> sqlite3.Connection:
             )
             _write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
-        connection.create_function("fold", 1, casefold.fold, deterministic=True)
+        connection.create_function("fold", 1, casefold.casefold, deterministic=True)
     except (sqlite3.Error, OSError) as error:
         raise Fault(f"The database {path} cannot be opened: {why(error)}.") from error
     return connection

@@ -12,7 +12,7 @@ _PATH = "/admin/audit"
 _FILTERS = ("user", "action")
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def list_entries(request: web.Request) -> web.Response:
     """GET /admin/audit[?user=][&action=][&limit=][&cursor=]: who changed what, newest first."""
     asked = page.Asked({})
@@ -20,7 +20,7 @@ async def list_entries(request: web.Request) -> web.Response:
         asked = page.asked(request, blank=_FILTERS)
         query = schemas.audit_query(asked.given)
     except errors.ValidationError as problem:
-        context.call(request).page = _show(request, asked, [], said=form_errors.of(problem))
+        context.request_info(request).page = _show(request, asked, [], said=form_errors.of(problem))
         raise
     rows = await audit.page(
         request.app[context.DATABASE],

@@ -11,14 +11,14 @@ _USER = "/admin/users/{id}/delete"
 _ROLE = "/admin/roles/{id}/delete"
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def ask_user(request: web.Request) -> web.Response:
     """GET /admin/users/{id}/delete: asks whether a user is to be deleted."""
     requests.parameters(request, schemas.nothing)
     return await _show_user(request)
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def delete_user(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/delete: deletes a user, if it is still the one that was shown."""
     fields = await requests.form(request)
@@ -29,20 +29,20 @@ async def delete_user(request: web.Request) -> web.Response:
                 raise errors.PreconditionFailed
             await users.delete(tx, by, user)
     except form_errors.SHOWN as problem:
-        context.call(request).page = await _show_user(request, form_errors.of(problem))
+        context.request_info(request).page = await _show_user(request, form_errors.of(problem))
         raise
     context.log(request, "user_delete", user=user["username"], by=by.name)
     return page.go_on("/admin", "user-deleted")
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def ask_role(request: web.Request) -> web.Response:
     """GET /admin/roles/{id}/delete: asks whether a role is to be deleted."""
     requests.parameters(request, schemas.nothing)
     return await _show_role(request)
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def delete_role(request: web.Request) -> web.Response:
     """POST /admin/roles/{id}/delete: deletes a role, and takes it from everybody who has it."""
     fields = await requests.form(request)
@@ -52,7 +52,7 @@ async def delete_role(request: web.Request) -> web.Response:
             role = (await users.role_by_id(tx, _role_id(request)))["role"]
             await users.delete_role(tx, by, role)
     except form_errors.SHOWN as problem:
-        context.call(request).page = await _show_role(request, form_errors.of(problem))
+        context.request_info(request).page = await _show_role(request, form_errors.of(problem))
         raise
     context.log(request, "role_delete", role=role, by=by.name)
     return page.go_on("/admin/roles", "role-deleted")

@@ -14,13 +14,13 @@ _PATH = "/admin/users/{id}/accounts"
 _EMPTY = {"provider": "", "subject": ""}
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def read(request: web.Request) -> web.Response:
     """GET /admin/users/{id}/accounts[?done=]: the accounts, and the form of another one."""
     return await _show(request, _EMPTY, done=page.only_done(request))
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/accounts: lets an account at a provider sign a user in."""
     fields = await requests.form(request)
@@ -28,12 +28,14 @@ async def link(request: web.Request) -> web.Response:
         user, *_ = await linking.link(request, schemas.identity(schemas.form(fields)))
     except form_errors.SHOWN as problem:
         typed = {**_EMPTY, **dict(fields)}
-        context.call(request).page = await _show(request, typed, said=form_errors.of(problem))
+        context.request_info(request).page = await _show(
+            request, typed, said=form_errors.of(problem)
+        )
         raise
     return page.go_on(f"/admin/users/{user['id']}/accounts", "account-linked")
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/accounts/unlink: lets it sign nobody in any more."""
     account = schemas.identity(schemas.form(await requests.form(request)))

@@ -86,7 +86,7 @@ def show(
     request: web.Request, template: str, *, done: str = "", faults: Faults = NONE, **values: object
 ) -> web.Response:
     """Answer with a page."""
-    text = request.app[context.VIEWS].render(
+    text = request.app[context.TEMPLATES].render(
         f"admin/{template}",
         claims=context.identity(request),
         done=done,

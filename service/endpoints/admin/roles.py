@@ -10,13 +10,13 @@ from service.web import access, context
 _PATH = "/admin/roles"
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
     """GET /admin/roles[?done=]: all roles, with how many users have each."""
     return await _show(request, "", done=page.only_done(request))
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /admin/roles: creates a role."""
     fields = await requests.form(request)
@@ -26,7 +26,9 @@ async def create(request: web.Request) -> web.Response:
             await users.create_role(tx, by, role)
     except form_errors.SHOWN as problem:
         typed = dict(fields).get("role", "")
-        context.call(request).page = await _show(request, typed, said=form_errors.of(problem))
+        context.request_info(request).page = await _show(
+            request, typed, said=form_errors.of(problem)
+        )
         raise
     context.log(request, "role_create", role=role, by=by.name)
     return page.go_on(_PATH, "role-created")

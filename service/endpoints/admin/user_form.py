@@ -16,14 +16,14 @@ _NOBODY = {"username": "", "name": "", "email": "", "disabled": False, "roles": 
 _ONE = "/admin/users/{id}"
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def new(request: web.Request) -> web.Response:
     """GET /admin/users/new: an empty form."""
     requests.parameters(request, schemas.nothing)
     return await _show_new(request, _NOBODY)
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /admin/users/new: creates a user."""
     fields = await requests.form(request)
@@ -32,7 +32,7 @@ async def create(request: web.Request) -> web.Response:
             facts = schemas.user(schemas.form(fields), await users.role_ids(tx))
             created = await users.create(tx, by, **facts)
     except form_errors.SHOWN as problem:
-        context.call(request).page = await _show_new(
+        context.request_info(request).page = await _show_new(
             request, _typed(fields), said=form_errors.of(problem)
         )
         raise
@@ -40,7 +40,7 @@ async def create(request: web.Request) -> web.Response:
     return page.go_on(f"/admin/users/{created['id']}", "user-created")
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def read(request: web.Request) -> web.Response:
     """GET /admin/users/{id}[?done=]: a user, to change."""
     done = page.only_done(request)
@@ -48,7 +48,7 @@ async def read(request: web.Request) -> web.Response:
     return await _show(request, user, _as_typed(user), user["version"], done=done)
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def update(request: web.Request) -> web.Response:
     """POST /admin/users/{id}: changes a user, unless somebody else has meanwhile."""
     fields = await requests.form(request)
@@ -60,13 +60,13 @@ async def update(request: web.Request) -> web.Response:
                 raise errors.PreconditionFailed
             await users.update(tx, by, user, facts)
     except form_errors.SHOWN as problem:
-        context.call(request).page = await _show_again(request, fields, problem)
+        context.request_info(request).page = await _show_again(request, fields, problem)
         raise
     context.log(request, "user_update", user=facts["username"], by=by.name)
     return page.go_on(f"/admin/users/{user['id']}", "user-saved")
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def sign_out(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/sign-out: ends all sessions of a user."""
     schemas.nothing(schemas.form(await requests.form(request)))

@@ -11,7 +11,7 @@ _PATH = "/admin"
 _FILTERS = ("q", "role", "disabled")
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def list_users(request: web.Request) -> web.Response:
     """GET /admin[?q=][&role=][&disabled=][&sort=][&limit=][&cursor=][&done=]: a page of users."""
     asked = page.Asked({})
@@ -19,7 +19,7 @@ async def list_users(request: web.Request) -> web.Response:
         asked = page.asked_and_done(request, blank=_FILTERS)
         query = schemas.user_query(asked.given)
     except errors.ValidationError as problem:
-        context.call(request).page = await _show(
+        context.request_info(request).page = await _show(
             request, asked, users.Query(), [], said=form_errors.of(problem)
         )
         raise

@@ -7,7 +7,7 @@ from service.endpoints.api import requests
 from service.web import access, context
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def list_entries(request: web.Request) -> web.Response:
     """GET /api/v1/audit[?limit=][&cursor=][&user=][&action=]: who changed what, newest first."""
     query = requests.parameters(request, schemas.audit_query)

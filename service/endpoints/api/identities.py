@@ -10,7 +10,7 @@ from service.web import access, context
 _PATH = "/api/v1/users/{id}/identities"
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def list_identities(request: web.Request) -> web.Response:
     """GET /api/v1/users/{id}/identities: the accounts at providers that sign a user in."""
     requests.parameters(request, schemas.nothing)
@@ -19,7 +19,7 @@ async def list_identities(request: web.Request) -> web.Response:
     return context.json_response(await identities.of_user(database, user["id"]))
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
     """POST /api/v1/users/{id}/identities: lets an account at a provider sign a user in."""
     account = schemas.identity(await requests.body(request))
@@ -27,7 +27,7 @@ async def link(request: web.Request) -> web.Response:
     return context.json_response(identity, status=201 if changed else 200)
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
     """DELETE /api/v1/users/{id}/identities?provider=&subject=: lets it sign nobody in any more."""
     await linking.unlink(request, requests.parameters(request, schemas.identity))

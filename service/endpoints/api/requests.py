@@ -36,7 +36,7 @@ def identifier(request: web.Request, missing: type[errors.Problem]) -> int:
 
 async def user(request: web.Request, db: Database | Transaction) -> User:
     """Return the user of the path. Raises UserNotFound."""
-    return await users.require(db, identifier(request, errors.UserNotFound))
+    return await users.get_by_id(db, identifier(request, errors.UserNotFound))
 
 
 def parameters(request: web.Request, read: schemas.Reader[schemas.T]) -> schemas.T:

@@ -7,14 +7,14 @@ from service.endpoints.api import requests
 from service.web import access, context
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
     """GET /api/v1/roles: all roles, with how many users have each."""
     requests.parameters(request, schemas.nothing)
     return context.json_response(await users.list_roles(request.app[context.DATABASE]))
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/roles: creates a role."""
     role = schemas.role(await requests.body(request))
@@ -26,7 +26,7 @@ async def create(request: web.Request) -> web.Response:
     return response
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def delete(request: web.Request) -> web.Response:
     """DELETE /api/v1/roles/{id}: deletes a role, and takes it from everybody who has it."""
     role_id = requests.identifier(request, errors.RoleNotFound)

@@ -19,7 +19,7 @@ async def versions(_request: web.Request) -> web.Response:
     return context.json_response([{"version": "1.0", "url": "/api/v1/"}])
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def list_users(request: web.Request) -> web.Response:
     """GET /api/v1/users[?limit=][&cursor=][&q=][&role=][&disabled=][&sort=]: a page of users."""
     query = requests.parameters(request, schemas.user_query)
@@ -28,7 +28,7 @@ async def list_users(request: web.Request) -> web.Response:
     return requests.page(request, [_shown(user) for user in found], place)
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/users: creates a user."""
     sent = await requests.body(request)
@@ -39,7 +39,7 @@ async def create(request: web.Request) -> web.Response:
     return _answer(created, status=201, Location=f"/api/v1/users/{created['id']}")
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def read(request: web.Request) -> web.Response:
     """GET /api/v1/users/{id}: one user, with an entity tag."""
     user = await requests.user(request, request.app[context.DATABASE])
@@ -48,21 +48,21 @@ async def read(request: web.Request) -> web.Response:
     return _answer(user)
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def replace(request: web.Request) -> web.Response:
     """PUT /api/v1/users/{id}: every fact of a user anew; what is left out is its default."""
     sent = await requests.body(request)
     return await _update(request, schemas.user(sent, await _known_roles(request)))
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def patch(request: web.Request) -> web.Response:
     """PATCH /api/v1/users/{id}: some facts of a user anew (RFC 7396)."""
     sent = await requests.body(request)
     return await _update(request, schemas.patch(sent, await _known_roles(request)))
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def delete(request: web.Request) -> web.Response:
     """DELETE /api/v1/users/{id}: deletes a user, whose tokens stop working."""
     async with context.changing(request) as (tx, by):
@@ -73,7 +73,7 @@ async def delete(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-@access.needs(users.MANAGE_USERS)
+@access.requires_role(users.MANAGE_USERS)
 async def sign_out(request: web.Request) -> web.Response:
     """POST /api/v1/users/{id}/sign-out: ends all sessions of a user."""
     seen = await requests.user(request, request.app[context.DATABASE])

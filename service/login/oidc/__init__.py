@@ -7,7 +7,7 @@ from aiohttp import web
 from service.config import Config, openid
 from service.login import sso
 from service.login.oidc import registry, sign_in, sign_out
-from service.providers.openid.provider import Provider
+from service.providers.openid.provider import OpenIdClient
 from service.providers.registry import Provider as WayIn
 from service.web import context
 
@@ -47,5 +47,5 @@ def prepare(app: web.Application) -> None:
     """Know the providers that are on; none is asked before somebody comes."""
     send = app[sso.OUTBOUND].send
     app[registry.CLIENTS] = {
-        settings.name: Provider(settings, send) for settings in app[context.CONFIG].openid
+        settings.name: OpenIdClient(settings, send) for settings in app[context.CONFIG].openid
     }

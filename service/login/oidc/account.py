@@ -11,9 +11,9 @@ from service import errors, schemas
 from service.config import OpenIdProvider
 from service.providers import claim_values, identities
 from service.providers.claim_values import Claimed, Missing, Unreadable
-from service.providers.openid import Unusable, requirements
-from service.providers.openid.provider import Provider
-from service.providers.openid.token_endpoint import Tokens
+from service.providers.openid import ProviderError, requirements
+from service.providers.openid.provider import OpenIdClient
+from service.providers.openid.token_endpoint import TokenResponse
 from service.telemetry import logs
 from service.web import context
 
@@ -72,7 +72,7 @@ class Account:
 
 
 async def fetch(
-    request: web.Request, provider: Provider, tokens: Tokens, claims: Mapping[str, Any]
+    request: web.Request, provider: OpenIdClient, tokens: TokenResponse, claims: Mapping[str, Any]
 ) -> Account:
     """Return the account of an ID token, and ask `userinfo` for what is needed and missing.
 
@@ -86,7 +86,7 @@ async def fetch(
         return account
     try:
         told = await provider.user_info(tokens.access_token, claims["sub"])
-    except (errors.ProviderUnavailable, Unusable) as error:
+    except (errors.ProviderUnavailable, ProviderError) as error:
         if lacks_essential:
             raise
         return Account(provider.settings, (claims,), _why_failed(error))
@@ -131,8 +131,8 @@ async def _lacks_essential(request: web.Request, account: Account) -> bool:
     return False
 
 
-def _why_failed(error: errors.ProviderUnavailable | Unusable) -> str:
-    if isinstance(error, Unusable):
+def _why_failed(error: errors.ProviderUnavailable | ProviderError) -> str:
+    if isinstance(error, ProviderError):
         return "userinfo_invalid"
     is_too_large = str(error.__cause__) == _TOO_LARGE
     return "userinfo_too_large" if is_too_large else "userinfo_unavailable"

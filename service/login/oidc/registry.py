@@ -4,15 +4,15 @@ from aiohttp import web
 
 from service import errors
 from service.config import openid
-from service.providers.openid import Rejected, Unusable
-from service.providers.openid.provider import Provider
+from service.providers.openid import LoginRejected, ProviderError
+from service.providers.openid.provider import OpenIdClient
 from service.telemetry import logs
 from service.web import context
 
-CLIENTS = web.AppKey("openid_clients", dict[str, Provider])
+CLIENTS = web.AppKey("openid_clients", dict[str, OpenIdClient])
 
 
-def named(request: web.Request) -> Provider:
+def named(request: web.Request) -> OpenIdClient:
     """Return the provider that a path names; the plain one for a path without a name.
 
     Raises ProviderUnknown.
@@ -23,7 +23,9 @@ def named(request: web.Request) -> Provider:
     return provider
 
 
-def refusal(request: web.Request, provider: Provider, rejected: Rejected) -> errors.Problem:
+def refusal(
+    request: web.Request, provider: OpenIdClient, rejected: LoginRejected
+) -> errors.Problem:
     """Note why something was rejected; return what to say of it to a stranger."""
     context.log(
         request,
@@ -32,6 +34,6 @@ def refusal(request: web.Request, provider: Provider, rejected: Rejected) -> err
         provider=provider.settings.name,
         reason=rejected.reason,
     )
-    if isinstance(rejected, Unusable):
+    if isinstance(rejected, ProviderError):
         return errors.ProviderAnswerInvalid()
     return errors.AnswerRefused()

@@ -13,10 +13,10 @@ from service.login import sso
 from service.login.oidc import account, registry
 from service.login.oidc.account import Account
 from service.login.sso import attempt
-from service.providers.openid import Rejected, authorization, logout_token
+from service.providers.openid import LoginRejected, authorization, logout_token
 from service.providers.openid.metadata import Metadata
-from service.providers.openid.provider import Provider
-from service.providers.openid.token_endpoint import Tokens
+from service.providers.openid.provider import OpenIdClient
+from service.providers.openid.token_endpoint import TokenResponse
 from service.providers.sessions import ProviderSession
 from service.telemetry import logs
 from service.web import access, context
@@ -45,7 +45,7 @@ async def start(request: web.Request) -> web.Response:
     if session.is_background_load(request):
         raise errors.PrefetchRefused
     provider = registry.named(request)
-    state, bound = sso.fresh(), authorization.new_secrets()
+    state, bound = sso.new_id(), authorization.new_secrets()
     try:
         to = authorization.address(
             await _metadata(request, provider),
@@ -57,7 +57,7 @@ async def start(request: web.Request) -> web.Response:
         )
     except errors.Problem as problem:
         location = session.next_address(request)
-        problem.links = attempt.ways_on(provider.settings.start, location)
+        problem.links = attempt.failure_links(provider.settings.start, location)
         raise
     facts = {"provider": provider.settings.name, "nonce": bound.nonce, "verifier": bound.verifier}
     return await sso.begin(request, _LEAF, state, facts, to=to)
@@ -69,7 +69,7 @@ async def callback(request: web.Request) -> web.Response:
     provider = registry.named(request)
     answer = {name: request.query.getall(name) for name in request.query}
     states = answer.get("state", [])
-    return await sso.come_back(
+    return await sso.complete(
         request,
         _LEAF,
         states[0] if len(states) == 1 else "",
@@ -80,10 +80,10 @@ async def callback(request: web.Request) -> web.Response:
 
 async def _ask(
     request: web.Request,
-    provider: Provider,
+    provider: OpenIdClient,
     answer: Mapping[str, Collection[str]],
     facts: Mapping[str, Any],
-) -> sso.Arrival:
+) -> sso.ExternalLogin:
     """Return who came, as the provider says; it is asked at most once for each attempt."""
     try:
         _check_attempt(request, provider, answer, facts)
@@ -92,9 +92,9 @@ async def _ask(
         tokens = await provider.redeem(code, facts["verifier"], uri)
         claims = await provider.identify(tokens, facts["nonce"])
         found = await account.fetch(request, provider, tokens, claims)
-    except authorization.Denied as denied:
+    except authorization.AccessDenied as denied:
         raise _denial(request, provider, denied) from None
-    except Rejected as rejected:
+    except LoginRejected as rejected:
         raise registry.refusal(request, provider, rejected) from None
     account.require(request, found)
     return _arrival(tokens, claims, found)
@@ -102,21 +102,21 @@ async def _ask(
 
 def _check_attempt(
     request: web.Request,
-    provider: Provider,
+    provider: OpenIdClient,
     answer: Mapping[str, Collection[str]],
     facts: Mapping[str, Any],
 ) -> None:
     """Check that the attempt was at this provider, and that nobody has come back from it yet."""
     if facts["provider"] != provider.settings.name:
-        raise Rejected("issuer_mixed_up")
+        raise LoginRejected("issuer_mixed_up")
     (state,) = answer["state"]
-    if not request.app[sso.REPLAYS].is_new(f"state {state}", attempt.SECONDS):
-        raise Rejected("state_used")
+    if not request.app[sso.REPLAYS].add(f"state {state}", attempt.SECONDS):
+        raise LoginRejected("state_used")
 
 
-def _arrival(tokens: Tokens, claims: Mapping[str, Any], found: Account) -> sso.Arrival:
+def _arrival(tokens: TokenResponse, claims: Mapping[str, Any], found: Account) -> sso.ExternalLogin:
     settings, sid = found.settings, claims.get("sid")
-    return sso.Arrival(
+    return sso.ExternalLogin(
         session=ProviderSession(
             provider=settings.name,
             subject=claims["sub"],
@@ -145,7 +145,7 @@ def _signed_in_at(claims: Mapping[str, Any]) -> int:
 
 
 def _denial(
-    request: web.Request, provider: Provider, denied: authorization.Denied
+    request: web.Request, provider: OpenIdClient, denied: authorization.AccessDenied
 ) -> errors.Problem:
     """Note what the provider says; return our own words for it: its own are a stranger's."""
     context.log(
@@ -160,13 +160,13 @@ def _denial(
     return errors.AnswerRefused(_DENIED if denied.error == "access_denied" else _NOT_TAKEN)
 
 
-async def _metadata(request: web.Request, provider: Provider) -> Metadata:
+async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:
     try:
         return await provider.metadata()
-    except Rejected as rejected:
+    except LoginRejected as rejected:
         raise registry.refusal(request, provider, rejected) from None
 
 
-def _redirect_uri(request: web.Request, provider: Provider) -> str:
+def _redirect_uri(request: web.Request, provider: OpenIdClient) -> str:
     """Return the address to come back to: of PUBLIC_URL alone, whatever `Host` says."""
     return request.app[context.CONFIG].public_url + provider.settings.callback

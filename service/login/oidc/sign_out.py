@@ -9,9 +9,9 @@ from service import errors
 from service.login.oidc import registry
 from service.parsing import content_type
 from service.providers import recent_logouts, sessions, used_logout_tokens
-from service.providers.openid import Rejected, jwt, logout_token
+from service.providers.openid import LoginRejected, jwt, logout_token
 from service.providers.openid.logout_token import Logout
-from service.providers.openid.provider import Provider
+from service.providers.openid.provider import OpenIdClient
 from service.providers.sessions import ProviderSession
 from service.web import access, context
 
@@ -27,7 +27,7 @@ async def leave(app: web.Application, came_from: ProviderSession, _back: str) ->
     provider = app[registry.CLIENTS][came_from.provider]
     try:
         address = (await provider.metadata()).end_session_endpoint
-    except Rejected as rejected:
+    except LoginRejected as rejected:
         raise errors.ProviderAnswerInvalid(rejected.reason) from None
     if address is None:
         return None
@@ -42,17 +42,17 @@ async def leave(app: web.Application, came_from: ProviderSession, _back: str) ->
 
 
 @access.public
-@access.cookieless
+@access.csrf_exempt
 async def by_provider(request: web.Request) -> web.Response:
     """POST /auth/oidc/logout: a provider says that somebody has signed out there."""
     token = await _token(request)
     provider = _sender(request, token)
     try:
         ended = await _end(request, provider.settings.name, await provider.signed_out(token))
-    except Rejected as rejected:
+    except LoginRejected as rejected:
         registry.refusal(request, provider, rejected)
         raise errors.LogoutTokenInvalid from None
-    await request.app[context.REVOCATION].catch_up_with_own()
+    await request.app[context.REVOCATION].apply_own()
     context.log(request, "provider_sign_out", provider=provider.settings.name, sessions=ended)
     return web.Response()
 
@@ -65,8 +65,8 @@ async def _end(request: web.Request, provider: str, logout: Logout) -> int:
     """
     until = request.app[context.TOKENS].now() + logout_token.REMEMBERED
     async with request.app[context.DATABASE].transaction() as tx:
-        if not await used_logout_tokens.is_new(tx, provider, logout.jti, until):
-            raise Rejected("jti_used")
+        if not await used_logout_tokens.use_once(tx, provider, logout.jti, until):
+            raise LoginRejected("jti_used")
         await recent_logouts.remember(
             tx,
             provider,
@@ -95,14 +95,14 @@ async def _token(request: web.Request) -> str:
     return tokens[0]
 
 
-def _sender(request: web.Request, token: str) -> Provider:
+def _sender(request: web.Request, token: str) -> OpenIdClient:
     """Return the provider that a token, whose signature nobody has checked, says it is of.
 
     Raises LogoutTokenInvalid.
     """
     try:
         claims = jwt.unverified(token)
-    except Rejected:
+    except LoginRejected:
         raise errors.LogoutTokenInvalid from None
     audience = claims.get("aud")
     meant = audience if isinstance(audience, list) else [audience]

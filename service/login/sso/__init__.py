@@ -2,26 +2,26 @@
 
 from aiohttp import web
 
-from service.login.sso.attempt import SECONDS, Facts, begin, fresh
-from service.login.sso.callback import Arrival, come_back
+from service.login.sso.attempt import SECONDS, State, begin, new_id
+from service.login.sso.callback import ExternalLogin, complete
 from service.login.sso.pending import PendingSignIns
-from service.login.sso.replays import Replays
+from service.login.sso.replays import ReplayCache
 from service.providers.http_client import Outbound
 
 OUTBOUND = web.AppKey("outbound", Outbound)
 PENDING = web.AppKey("pending_sign_ins", PendingSignIns)
-REPLAYS = web.AppKey("replays", Replays)
+REPLAYS = web.AppKey("replays", ReplayCache)
 
 __all__ = [
     "OUTBOUND",
     "PENDING",
     "REPLAYS",
     "SECONDS",
-    "Arrival",
-    "Facts",
+    "ExternalLogin",
     "PendingSignIns",
-    "Replays",
+    "ReplayCache",
+    "State",
     "begin",
-    "come_back",
-    "fresh",
+    "complete",
+    "new_id",
 ]

@@ -24,10 +24,10 @@ _MOST_FORGOTTEN = 32
 _LENGTH = 3800
 _RETURNS = 3
 
-Facts = dict[str, Any]
+State = dict[str, Any]
 
 
-def fresh() -> str:
+def new_id() -> str:
     """Return the name of a new attempt: 128 bits that nobody can guess."""
     return secrets.token_urlsafe(16)
 
@@ -54,13 +54,15 @@ async def begin(
     return response
 
 
-def _sealed(request: web.Request, leaf: str, attempt: str, facts: Facts) -> str:
-    seals, purpose = request.app[context.SEALS], _purpose(leaf, attempt)
-    sealed = seals.seal(purpose, facts)
-    return sealed if len(sealed) <= _LENGTH else seals.seal(purpose, {**facts, "next": urls.HOME})
+def _sealed(request: web.Request, leaf: str, attempt: str, facts: State) -> str:
+    seals, purpose = request.app[context.ENCRYPTED], _purpose(leaf, attempt)
+    sealed = seals.encrypt(purpose, facts)
+    return (
+        sealed if len(sealed) <= _LENGTH else seals.encrypt(purpose, {**facts, "next": urls.HOME})
+    )
 
 
-def facts_of(request: web.Request, leaf: str, attempt: str) -> Facts:
+def load(request: web.Request, leaf: str, attempt: str) -> State:
     """Return what this browser's attempt remembers. Raises AttemptUnknown."""
     if not _ID.fullmatch(attempt):
         raise errors.AttemptUnknown
@@ -69,8 +71,8 @@ def facts_of(request: web.Request, leaf: str, attempt: str) -> Facts:
         sealed = cookies.read(lines, _prefix(leaf) + attempt)
     except errors.CookieAmbiguous:
         raise errors.AttemptUnknown from None
-    seals = request.app[context.SEALS]
-    facts = seals.open(_purpose(leaf, attempt), sealed or "", seconds=SECONDS)
+    seals = request.app[context.ENCRYPTED]
+    facts = seals.decrypt(_purpose(leaf, attempt), sealed or "", max_age=SECONDS)
     if facts is None:
         raise errors.AttemptUnknown
     return dict(facts)
@@ -81,7 +83,7 @@ def forget(request: web.Request, leaf: str, attempt: str) -> str:
     return _cookie(request, leaf, attempt, "")
 
 
-def ways_on(start: str, location: str) -> dict[str, str]:
+def failure_links(start: str, location: str) -> dict[str, str]:
     """Return the links of a page about an attempt that failed, by their texts."""
     again = f"{start}?{urlencode({'next': location})}"
     return {"Try again": again, "Other ways to sign in": sign_in_page(location)}
@@ -95,9 +97,9 @@ def sign_in_page(location: str) -> str:
 async def _break_circles(request: web.Request, location: str) -> None:
     """Refuse a browser that comes back for the third time without the session it was given."""
     lines = request.headers.getall("Cookie", ())
-    if len(loop_guard.times(request.app[context.SEALS], lines)) < _RETURNS:
+    if len(loop_guard.recent(request.app[context.ENCRYPTED], lines)) < _RETURNS:
         return
-    if await session.identify_if_any(request) is None:
+    if await session.authenticate_optional(request) is None:
         problem = errors.CookieNotKept()
         problem.links = {"Other ways to sign in": sign_in_page(location)}
         raise problem

@@ -14,16 +14,16 @@ from service.login.sso import attempt
 from service.providers import identities, recent_logouts, used_answers
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.sessions import ProviderSession
-from service.session.sign_in import Begun
+from service.session.sign_in import NewSession
 from service.telemetry import logs
 from service.users import User
 from service.web import context
 
-Facts = attempt.Facts
+Facts = attempt.State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class ExternalLogin:
     """Somebody whom a provider knows.
 
     `session` names provider, subject and the session there; `username` is what a user created for
@@ -48,11 +48,11 @@ class Arrival:
     has_ended: Callable[[], bool] = bool
 
 
-async def come_back(
+async def complete(
     request: web.Request,
     leaf: str,
     name: str,
-    ask: Callable[[Facts], Awaitable[Arrival | None]],
+    ask: Callable[[Facts], Awaitable[ExternalLogin | None]],
     *,
     start: str | None = None,
 ) -> web.Response:
@@ -67,7 +67,7 @@ async def come_back(
         raise errors.PrefetchRefused
     location = "/"
     try:
-        facts = attempt.facts_of(request, leaf, name)
+        facts = attempt.load(request, leaf, name)
         location = str(facts["next"])
         seen = await request.app[context.NEWEST_LOGOUT].number()
         arrival = await ask(facts)
@@ -77,7 +77,7 @@ async def come_back(
             else await _sign_in(request, arrival, location, attempt_id=name, seen=seen)
         )
     except errors.Problem as problem:
-        problem.links = attempt.ways_on(start or f"/auth/{leaf}", location)
+        problem.links = attempt.failure_links(start or f"/auth/{leaf}", location)
         if not isinstance(problem, errors.AttemptUnknown):
             problem.headers["Set-Cookie"] = attempt.forget(request, leaf, name)
         raise
@@ -88,7 +88,7 @@ async def come_back(
 class _Outcome(NamedTuple):
     """A session that has begun, and what it changed. `found` is the user before, `user` after."""
 
-    begun: Begun
+    begun: NewSession
     found: User
     user: User
     is_new: bool
@@ -96,7 +96,7 @@ class _Outcome(NamedTuple):
 
 
 async def _sign_in(
-    request: web.Request, arrival: Arrival, location: str, *, attempt_id: str, seen: int
+    request: web.Request, arrival: ExternalLogin, location: str, *, attempt_id: str, seen: int
 ) -> web.Response:
     """Use the answer, read whose account it is, and begin the session, in one transaction.
 
@@ -116,11 +116,13 @@ async def _sign_in(
         raise errors.AnswerRefused(_ENDED)
     _log(request, arrival, outcome)
     if outcome.user["version"] != outcome.found["version"]:
-        await request.app[context.REVOCATION].catch_up_with_own()
-    return session.land_from(request, outcome.begun, location)
+        await request.app[context.REVOCATION].apply_own()
+    return session.respond(request, outcome.begun, location)
 
 
-async def _use(request: web.Request, tx: Transaction, arrival: Arrival, attempt_id: str) -> None:
+async def _use(
+    request: web.Request, tx: Transaction, arrival: ExternalLogin, attempt_id: str
+) -> None:
     """Count an answer, once over all processes. Raises AttemptUnknown."""
     provider = arrival.session.provider
     if not await used_answers.use_once(tx, provider, used_answers.hashed(attempt_id)):
@@ -128,7 +130,7 @@ async def _use(request: web.Request, tx: Transaction, arrival: Arrival, attempt_
         raise errors.AttemptUnknown
 
 
-async def _has_ended(tx: Transaction, arrival: Arrival, seen: int) -> bool:
+async def _has_ended(tx: Transaction, arrival: ExternalLogin, seen: int) -> bool:
     """Tell whether the session at the provider has ended before it could begin one here."""
     came = arrival.session
     return arrival.has_ended() or await recent_logouts.has_ended(
@@ -141,7 +143,7 @@ async def _has_ended(tx: Transaction, arrival: Arrival, seen: int) -> bool:
     )
 
 
-async def _begin(request: web.Request, tx: Transaction, arrival: Arrival) -> _Outcome:
+async def _begin(request: web.Request, tx: Transaction, arrival: ExternalLogin) -> _Outcome:
     """Begin the session of whose account it is, with the roles that the provider tells."""
     by, is_kept = _actor(request, arrival), False
     found, is_new = await _user(request, tx, by, arrival)
@@ -150,11 +152,11 @@ async def _begin(request: web.Request, tx: Transaction, arrival: Arrival) -> _Ou
     user, rules, values = found, arrival.rules, arrival.values
     if values is not None:
         user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
-    begun = await session.begin_from(request, tx, user, arrival.session, amr=arrival.amr)
+    begun = await session.start_for_provider(request, tx, user, arrival.session, amr=arrival.amr)
     return _Outcome(begun, found, user, is_new, is_kept)
 
 
-def _log(request: web.Request, arrival: Arrival, outcome: _Outcome) -> None:
+def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> None:
     """Log what a sign-in changed, and roles that were kept; the values of a claim stay out."""
     provider, username = arrival.session.provider, outcome.user["username"]
     if outcome.is_new:
@@ -174,7 +176,7 @@ def _log(request: web.Request, arrival: Arrival, outcome: _Outcome) -> None:
 
 
 async def _user(
-    request: web.Request, tx: Transaction, by: Actor, arrival: Arrival
+    request: web.Request, tx: Transaction, by: Actor, arrival: ExternalLogin
 ) -> tuple[User, bool]:
     """Return whose account it is, and whether the user was created just now, if that is on."""
     came = arrival.session
@@ -197,13 +199,15 @@ async def _user(
     return created, True
 
 
-async def _of_trusted_name(request: web.Request, tx: Transaction, arrival: Arrival) -> User | None:
+async def _of_trusted_name(
+    request: web.Request, tx: Transaction, arrival: ExternalLogin
+) -> User | None:
     """Return the user of a trusted name, unless another provider chose the name.
 
     At that provider a stranger may have chosen it, and would share a user with whoever comes here.
     """
     provider = arrival.session.provider
-    user = await users.by_username(tx, arrival.username)
+    user = await users.find_by_username(tx, arrival.username)
     if user is None or not (namers := await identities.other_namers(tx, user, provider)):
         return user
     context.log(
@@ -217,10 +221,12 @@ async def _of_trusted_name(request: web.Request, tx: Transaction, arrival: Arriv
     return None
 
 
-def _actor(request: web.Request, arrival: Arrival) -> Actor:
+def _actor(request: web.Request, arrival: ExternalLogin) -> Actor:
     """Return the provider as the audit names it."""
     name = identities.actor_name(arrival.session.provider)
-    return Actor(name, client=context.client_name(request), request_id=context.call(request).id)
+    return Actor(
+        name, client=context.client_name(request), request_id=context.request_info(request).id
+    )
 
 
 _ENDED = "You signed out at the provider while you were signing in here. Start the sign-in again."

@@ -6,14 +6,14 @@ from collections.abc import Callable
 AT_MOST = 10_000
 
 
-class Replays:
+class ReplayCache:
     """What was said once and is not to be heard again, for as long as it could be said."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._until: dict[str, float] = {}
 
-    def is_new(self, what: str, seconds: float) -> bool:
+    def add(self, what: str, seconds: float) -> bool:
         """Tell whether this is heard for the first time, and remember it for `seconds`.
 
         When there is too much to remember, the oldest is forgotten first.

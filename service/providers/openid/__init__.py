@@ -1,5 +1,5 @@
 """OpenID Connect without HTTP: what a provider says, read strictly and checked."""
 
-from service.providers.openid.errors import Rejected, Unusable
+from service.providers.openid.errors import LoginRejected, ProviderError
 
-__all__ = ["Rejected", "Unusable"]
+__all__ = ["LoginRejected", "ProviderError"]

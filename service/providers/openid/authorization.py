@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from service.providers.openid.errors import Rejected
+from service.providers.openid.errors import LoginRejected
 from service.providers.openid.metadata import Metadata
 
 _CODE = re.compile(r"[ -~]{1,4096}")
@@ -16,7 +16,7 @@ _OURS = ("code", "state", "iss", "error")
 _NOT_ASKED_FOR = frozenset({"id_token", "access_token", "response"})
 
 
-class Denied(Exception):
+class AccessDenied(Exception):
     """The provider says that it signs nobody in; `error` is one of ERRORS."""
 
     def __init__(self, error: str) -> None:
@@ -86,20 +86,20 @@ def read_code(answer: Mapping[str, Collection[str]], metadata: Metadata) -> str:
     `answer` has each parameter with all its values. Raises Denied, Rejected.
     """
     if any(len(answer.get(name, ())) > 1 for name in _OURS):
-        raise Rejected("parameter_twice")
+        raise LoginRejected("parameter_twice")
     if _NOT_ASKED_FOR & answer.keys():
-        raise Rejected("response_mode")
+        raise LoginRejected("response_mode")
     issuer, error, code = (next(iter(answer.get(name, ())), None) for name in _OURS[2:] + _OURS[:1])
     if issuer is None and metadata.names_issuer:
-        raise Rejected("issuer_missing")
+        raise LoginRejected("issuer_missing")
     if issuer not in (None, metadata.issuer):
-        raise Rejected("issuer_mixed_up")
+        raise LoginRejected("issuer_mixed_up")
     if error is not None and code is not None:
-        raise Rejected("error_and_code")
+        raise LoginRejected("error_and_code")
     if error is not None:
-        raise Denied(error if error in ERRORS else OTHER)
+        raise AccessDenied(error if error in ERRORS else OTHER)
     if code is None:
-        raise Rejected("code_missing")
+        raise LoginRejected("code_missing")
     if not _CODE.fullmatch(code):
-        raise Rejected("code_form")
+        raise LoginRejected("code_form")
     return code

@@ -1,7 +1,7 @@
 """The two exceptions of this folder."""
 
 
-class Rejected(Exception):
+class LoginRejected(Exception):
     """What came back is not accepted: it is not for us, not now, or not for this attempt.
 
     `reason` is a constant word for the log: it never repeats what was said.
@@ -12,5 +12,5 @@ class Rejected(Exception):
         super().__init__(reason)
 
 
-class Unusable(Rejected):
+class ProviderError(LoginRejected):
     """A document, a key or a signature of the provider's is no good, whoever came."""

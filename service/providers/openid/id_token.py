@@ -6,7 +6,7 @@ from typing import Any
 from authlib.oidc.core import CodeIDToken
 from joserfc.errors import ClaimError, JoseError
 
-from service.providers.openid.errors import Rejected
+from service.providers.openid.errors import LoginRejected
 from service.providers.openid.jwt import Header
 
 TYPES = frozenset({"jwt"})
@@ -36,7 +36,7 @@ def check(claims: dict[str, Any], header: Header, expected: Expected) -> None:
     """Check the claims of a token whose signature is good. Raises Rejected with a claim's name."""
     for name in _TEXTS:
         if not isinstance(claims.get(name, ""), str):
-            raise Rejected(name)
+            raise LoginRejected(name)
     essential = {"essential": True}
     token = CodeIDToken(
         claims,
@@ -58,20 +58,20 @@ def check(claims: dict[str, Any], header: Header, expected: Expected) -> None:
     try:
         token.validate(expected.now, LEEWAY)
     except ClaimError as error:
-        raise Rejected(error.claim.partition(",")[0]) from None
+        raise LoginRejected(error.claim.partition(",")[0]) from None
     except (JoseError, ValueError, TypeError, OverflowError):
-        raise Rejected("claims") from None
+        raise LoginRejected("claims") from None
     if claims.get("azp", expected.client_id) != expected.client_id:
-        raise Rejected("azp")  # the library overlooks an empty one
+        raise LoginRejected("azp")  # the library overlooks an empty one
     if claims["iat"] < expected.now - _MAX_AGE:
-        raise Rejected("iat")
+        raise LoginRejected("iat")
     require_subject(claims["sub"])
 
 
 def require_subject(subject: object) -> str:
     """Return a `sub` that can be one. Raises Rejected."""
     if not isinstance(subject, str) or not 1 <= len(subject) <= _MAX_SUBJECT:
-        raise Rejected("sub")
+        raise LoginRejected("sub")
     if not subject.isprintable():
-        raise Rejected("sub")
+        raise LoginRejected("sub")
     return subject

@@ -7,7 +7,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key
 
 from service.providers.openid import algorithms
-from service.providers.openid.errors import Unusable
+from service.providers.openid.errors import ProviderError
 from service.providers.openid.metadata import read_object
 
 UNKNOWN = "key_unknown"
@@ -21,7 +21,7 @@ class KeySet:
         """Read a JWK Set. Raises Unusable."""
         keys = read_object(document, "jwks").get("keys")
         if not isinstance(keys, list):
-            raise Unusable("jwks")
+            raise ProviderError("jwks")
         self._keys = [key for key in keys if isinstance(key, dict) and _can_verify(key)]
 
     def find(self, kid: str | None, algorithm: str) -> Key:
@@ -38,9 +38,9 @@ class KeySet:
             and kid in (None, key.get("kid"))
         ]
         if not fitting:
-            raise Unusable(UNKNOWN)
+            raise ProviderError(UNKNOWN)
         if len(fitting) > 1:
-            raise Unusable("key_ambiguous")
+            raise ProviderError("key_ambiguous")
         return _import(fitting[0])
 
 
@@ -55,10 +55,10 @@ def _import(members: dict[str, Any]) -> Key:
     """Let the library read the public part; a weak key is none."""
     public = {name: members[name] for name in _PUBLIC if name in members}
     if not all(isinstance(value, str) for value in public.values()):
-        raise Unusable("key_damaged")
+        raise ProviderError("key_damaged")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", SecurityWarning)
             return JWKRegistry.import_key(public)
     except (JoseError, SecurityWarning, ValueError, TypeError):
-        raise Unusable("key_damaged") from None
+        raise ProviderError("key_damaged") from None

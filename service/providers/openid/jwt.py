@@ -9,7 +9,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import Key
 
 from service import errors
-from service.providers.openid.errors import Unusable
+from service.providers.openid.errors import ProviderError
 from service.tokens import jws
 
 BAD_SIGNATURE = "signature"
@@ -37,13 +37,13 @@ def read_header(token: str, accepted: frozenset[str], types: frozenset[str]) -> 
     members = _members(token, 0)
     algorithm, kid, typ = members.get("alg"), members.get("kid"), members.get("typ", "JWT")
     if not isinstance(algorithm, str) or algorithm not in accepted:
-        raise Unusable("algorithm")
+        raise ProviderError("algorithm")
     if kid is not None and not isinstance(kid, str):
-        raise Unusable("header")
+        raise ProviderError("header")
     if not isinstance(typ, str) or typ.lower() not in types:
-        raise Unusable("token_type")
+        raise ProviderError("token_type")
     if "crit" in members or "b64" in members:
-        raise Unusable("header")
+        raise ProviderError("header")
     return Header(algorithm, kid)
 
 
@@ -56,7 +56,7 @@ def verify(token: str, header: Header, key: Key) -> dict[str, Any]:
             warnings.simplefilter("ignore", SecurityWarning)
             library.deserialize_compact(token, key, registry=registry)
     except (JoseError, ValueError, TypeError):
-        raise Unusable(BAD_SIGNATURE) from None
+        raise ProviderError(BAD_SIGNATURE) from None
     return _members(token, 1)
 
 
@@ -71,10 +71,10 @@ def unverified(token: str) -> dict[str, Any]:
 def _members(token: str, segment: int) -> dict[str, Any]:
     """Read the JSON object in a segment; one spelling for each token, as with our own."""
     if len(token) <= _MAX_LENGTH and token.count(".") == _ENCRYPTED_DOTS:
-        raise Unusable("encrypted")
+        raise ProviderError("encrypted")
     if len(token) > _MAX_LENGTH or not jws.COMPACT.fullmatch(token):
-        raise Unusable("token_form")
+        raise ProviderError("token_form")
     try:
         return jws.members(jws.decode(token.split(".")[segment].encode()))
     except errors.TokenInvalid:
-        raise Unusable("token_form") from None
+        raise ProviderError("token_form") from None

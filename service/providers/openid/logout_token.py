@@ -6,7 +6,7 @@ from typing import Any
 from authlib.oauth2.claims import JWTClaims
 from joserfc.errors import ClaimError, JoseError
 
-from service.providers.openid.errors import Rejected
+from service.providers.openid.errors import LoginRejected
 from service.providers.openid.id_token import LEEWAY, require_subject
 
 TYPES = frozenset({"jwt", "logout+jwt"})
@@ -35,9 +35,9 @@ def check(claims: dict[str, Any], *, issuer: str, client_id: str, now: int) -> L
     """
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(_EVENT), dict):
-        raise Rejected("events")
+        raise LoginRejected("events")
     if "nonce" in claims:
-        raise Rejected("nonce")
+        raise LoginRejected("nonce")
     options = {
         "iss": {"essential": True, "value": issuer},
         "aud": {"essential": True, "value": client_id},
@@ -47,21 +47,21 @@ def check(claims: dict[str, Any], *, issuer: str, client_id: str, now: int) -> L
     try:
         JWTClaims(claims, {}, options).validate(now, LEEWAY)
     except ClaimError as error:
-        raise Rejected(error.claim.partition(",")[0]) from None
+        raise LoginRejected(error.claim.partition(",")[0]) from None
     except (JoseError, ValueError, TypeError, OverflowError):
-        raise Rejected("claims") from None
+        raise LoginRejected("claims") from None
     if claims["iat"] < now - _MAX_AGE:
-        raise Rejected("iat")
+        raise LoginRejected("iat")
     jti, sid = claims["jti"], claims.get("sid")
     if not is_id(jti):
-        raise Rejected("jti")
+        raise LoginRejected("jti")
     if sid is not None and not is_id(sid):
-        raise Rejected("sid")
+        raise LoginRejected("sid")
     subject = claims.get("sub")
     if subject is not None:
         require_subject(subject)
     if sid is None and subject is None:
-        raise Rejected("sid")
+        raise LoginRejected("sid")
     return Logout(int(claims["iat"]), jti, sid, subject)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from service.parsing import strict_json, urls
 from service.providers.openid import algorithms
-from service.providers.openid.errors import Unusable
+from service.providers.openid.errors import ProviderError
 
 PATH = "/.well-known/openid-configuration"
 _ADDRESS = re.compile(r"[!-~]{1,2048}")
@@ -37,17 +37,17 @@ def read(document: bytes, issuer: str) -> Metadata:
     """Read the document that `issuer` serves at PATH. Raises Unusable."""
     members = read_object(document, "metadata")
     if members.get("issuer") != issuer:
-        raise Unusable("metadata_issuer")
+        raise ProviderError("metadata_issuer")
     methods = _words(members, "token_endpoint_auth_methods_supported", ["client_secret_basic"])
     if not methods & {"client_secret_basic", "client_secret_post", "none"}:
-        raise Unusable("metadata_auth_methods")
+        raise ProviderError("metadata_auth_methods")
     signing = _words(members, "id_token_signing_alg_values_supported", ["RS256"])
     if not signing & algorithms.ACCEPTED:
-        raise Unusable("metadata_algorithms")
+        raise ProviderError("metadata_algorithms")
     if "code" not in _words(members, "response_types_supported", ["code"]):
-        raise Unusable("metadata_response_types")
+        raise ProviderError("metadata_response_types")
     if "S256" not in _words(members, "code_challenge_methods_supported", ["S256"]):
-        raise Unusable("metadata_pkce")
+        raise ProviderError("metadata_pkce")
     return Metadata(
         issuer=issuer,
         authorization_endpoint=_required(members, "authorization_endpoint", issuer),
@@ -66,23 +66,23 @@ def read_object(document: bytes, reason: str) -> dict[str, Any]:
     try:
         value = strict_json.loads(document)
     except ValueError:
-        raise Unusable(reason) from None
+        raise ProviderError(reason) from None
     if not isinstance(value, dict):
-        raise Unusable(reason)
+        raise ProviderError(reason)
     return value
 
 
 def _words(members: dict[str, Any], name: str, default: list[str]) -> frozenset[str]:
     words = members.get(name, default)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise Unusable("metadata")
+        raise ProviderError("metadata")
     return frozenset(words)
 
 
 def _required(members: dict[str, Any], name: str, issuer: str) -> str:
     found = _endpoint(members, name, issuer)
     if found is None:
-        raise Unusable("metadata_endpoint")
+        raise ProviderError("metadata_endpoint")
     return found
 
 
@@ -95,12 +95,12 @@ def _endpoint(members: dict[str, Any], name: str, issuer: str) -> str | None:
     if address is None:
         return None
     if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
-        raise Unusable("metadata_endpoint")
+        raise ProviderError("metadata_endpoint")
     try:
         parts = urlsplit(address)
     except ValueError:
-        raise Unusable("metadata_endpoint") from None
+        raise ProviderError("metadata_endpoint") from None
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and issuer.startswith("http://"))
     if not is_safe or parts.fragment or urls.origin(f"{parts.scheme}://{parts.netloc}") is None:
-        raise Unusable("metadata_endpoint")
+        raise ProviderError("metadata_endpoint")
     return address

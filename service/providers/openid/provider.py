@@ -8,14 +8,14 @@ from typing import Any, Generic, TypeVar
 from service import errors
 from service.config import OpenIdProvider
 from service.providers.openid import id_token, jwks, jwt, logout_token, metadata, token_endpoint
-from service.providers.openid.errors import Rejected, Unusable
+from service.providers.openid.errors import LoginRejected, ProviderError
 from service.providers.openid.jwks import KeySet
 from service.providers.openid.logout_token import Logout
 from service.providers.openid.metadata import Metadata
 
-KEPT_SECONDS = 3600
+TTL = 3600
 """For how long the provider's description and keys are believed."""
-AT_MOST_EVERY = 60
+MIN_REFRESH_INTERVAL = 60
 """Seconds between two looks at the keys for one that is not among them, or is not the same."""
 
 PAUSE = 2
@@ -31,7 +31,7 @@ Send = Callable[[str, str, Mapping[str, str], str | None], Awaitable[tuple[int, 
 """From method, address, headers and body to status and body; it sends once."""
 
 
-class Kept(Generic[_T]):
+class RefreshingValue(Generic[_T]):
     """A value that is fetched when it is too old; who comes meanwhile waits for the same fetch.
 
     `ticks` are seconds that nobody sets back.
@@ -42,7 +42,7 @@ class Kept(Generic[_T]):
         self._ticks = ticks
         self._running: asyncio.Task[_T | Exception] | None = None
         self._value: _T | None = None
-        self._failure: errors.ProviderUnavailable | Unusable | None = None
+        self._failure: errors.ProviderUnavailable | ProviderError | None = None
         self._fetched_at = self._asked_at = float("-inf")
 
     async def get(self, max_age: float, *, pause: float = PAUSE) -> _T:
@@ -66,7 +66,7 @@ class Kept(Generic[_T]):
         self._asked_at = self._ticks()
         try:
             value = await self._fetch()
-        except (errors.ProviderUnavailable, Unusable) as error:
+        except (errors.ProviderUnavailable, ProviderError) as error:
             self._failure = error
             return error
         finally:
@@ -82,14 +82,14 @@ def _checked(text: str, header: jwt.Header, keys: KeySet) -> dict[str, Any]:
 
 def _again(error: Exception) -> Exception:
     """Return an error like one that several wait for: each of them answers with its own."""
-    if isinstance(error, Unusable):
-        return Unusable(error.reason)
+    if isinstance(error, ProviderError):
+        return ProviderError(error.reason)
     unavailable = errors.ProviderUnavailable()
     unavailable.__cause__ = error.__cause__
     return unavailable
 
 
-class Provider:
+class OpenIdClient:
     """Asks one provider, and believes only what can be checked.
 
     Its methods raise ProviderUnavailable, and Unusable.
@@ -105,14 +105,16 @@ class Provider:
         self.settings = settings
         self._send = send
         self._clock = clock
-        self._metadata = Kept(self._fetch_metadata, ticks)
-        self._keys = Kept(self._fetch_keys, ticks)
+        self._metadata = RefreshingValue(self._fetch_metadata, ticks)
+        self._keys = RefreshingValue(self._fetch_keys, ticks)
 
     async def metadata(self) -> Metadata:
         """Return how the provider describes itself."""
-        return await self._metadata.get(KEPT_SECONDS)
+        return await self._metadata.get(TTL)
 
-    async def redeem(self, code: str, verifier: str, redirect_uri: str) -> token_endpoint.Tokens:
+    async def redeem(
+        self, code: str, verifier: str, redirect_uri: str
+    ) -> token_endpoint.TokenResponse:
         """Hand the code in, once. Raises Rejected where the provider does not take it."""
         about, settings = await self.metadata(), self.settings
         request = token_endpoint.request(
@@ -126,7 +128,7 @@ class Provider:
         answer = await self._send("POST", about.token_endpoint, request.headers, request.body)
         return token_endpoint.read(*answer)
 
-    async def identify(self, tokens: token_endpoint.Tokens, nonce: str) -> dict[str, Any]:
+    async def identify(self, tokens: token_endpoint.TokenResponse, nonce: str) -> dict[str, Any]:
         """Return the claims of an ID token that is good. Raises Rejected."""
         claims, header = await self._verified(tokens.id_token, id_token.TYPES)
         expected = id_token.Expected(
@@ -150,10 +152,10 @@ class Provider:
         headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
         status, body = await self._send("GET", address, headers, None)
         if status != 200:
-            raise Unusable("user_info")
+            raise ProviderError("user_info")
         claims = metadata.read_object(body, "user_info")
         if claims.get("sub") != subject:
-            raise Rejected("user_info_sub")
+            raise LoginRejected("user_info_sub")
         return claims
 
     async def signed_out(self, text: str) -> Logout:
@@ -171,13 +173,13 @@ class Provider:
         self, text: str, types: frozenset[str]
     ) -> tuple[dict[str, Any], jwt.Header]:
         header = jwt.read_header(text, (await self.metadata()).algorithms, types)
-        keys = await self._keys.get(KEPT_SECONDS)
+        keys = await self._keys.get(TTL)
         try:
             return _checked(text, header, keys), header
-        except Unusable as error:
+        except ProviderError as error:
             if error.reason not in _NEW_KEYS_MAY_HELP:
                 raise
-            newer = await self._keys.get(AT_MOST_EVERY, pause=AT_MOST_EVERY)
+            newer = await self._keys.get(MIN_REFRESH_INTERVAL, pause=MIN_REFRESH_INTERVAL)
             if newer is keys:
                 raise
         return _checked(text, header, newer), header
@@ -193,5 +195,5 @@ class Provider:
     async def _document(self, address: str, reason: str) -> bytes:
         status, body = await self._send("GET", address, {"Accept": "application/json"}, None)
         if status != 200:
-            raise Unusable(reason)
+            raise ProviderError(reason)
         return body

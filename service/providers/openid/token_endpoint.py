@@ -6,7 +6,7 @@ from urllib.parse import quote_plus
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-from service.providers.openid.errors import Rejected, Unusable
+from service.providers.openid.errors import LoginRejected, ProviderError
 from service.providers.openid.metadata import Metadata, read_object
 
 
@@ -19,7 +19,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenResponse:
     """What came back."""
 
     id_token: str = field(repr=False)
@@ -57,16 +57,16 @@ def request(
     return Request(headers, body)
 
 
-def read(status: int, document: bytes) -> Tokens:
+def read(status: int, document: bytes) -> TokenResponse:
     """Read the answer. Raises Rejected where the provider does not take the code, and Unusable."""
     if status != 200:
-        raise Rejected("token_refused")
+        raise LoginRejected("token_refused")
     members = read_object(document, "token_answer")
     id_token, access_token = members.get("id_token"), members.get("access_token")
     if not isinstance(id_token, str):
-        raise Unusable("id_token_missing")
+        raise ProviderError("id_token_missing")
     if not isinstance(access_token, str | None):
-        raise Unusable("token_answer")
+        raise ProviderError("token_answer")
     if str(members.get("token_type", "Bearer")).lower() != "bearer":
-        raise Unusable("token_answer")
-    return Tokens(id_token, access_token)
+        raise ProviderError("token_answer")
+    return TokenResponse(id_token, access_token)

@@ -2,7 +2,7 @@
 
 from service.revocation.events.pages import Page, read
 from service.revocation.events.rows import (
-    DELETED,
+    DELETED_VERSION,
     has_dead,
     holders_changed,
     is_revoked,
@@ -16,7 +16,7 @@ from service.revocation.events.rows import (
 from service.tokens import lifetimes
 
 __all__ = [
-    "DELETED",
+    "DELETED_VERSION",
     "Page",
     "has_dead",
     "holders_changed",

@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from service.db import Database, Transaction, Version
+from service.db import ChangeMarker, Database, Transaction
 from service.tokens import lifetimes, required_claims
 from service.tokens.lifetimes import MARGIN
 
-DELETED = required_claims.VERSIONS
+DELETED_VERSION = required_claims.VERSIONS
 """The version that a deleted user has in the feed: above every `ver`."""
 
 _NEWEST = """
@@ -87,7 +87,7 @@ async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
     return row is not None
 
 
-async def version(db: Database) -> Version:
+async def version(db: Database) -> ChangeMarker:
     """Return what changes with a new row or dispute, or with a lifetime or a moment that moved."""
     return await db.data_version(_NEWEST)
 
