@@ -255,8 +255,8 @@ def test_logs_are_json_for_machines(production: Server) -> None:
     assert len(lines) == 2
 
 
-def test_sigterm_finishes_and_leaves_with_0(start: Start) -> None:
-    server = start(LOG_LEVEL="debug")
+def test_sigterm_finishes_and_leaves_with_0(start_process: Start) -> None:
+    server = start_process(LOG_LEVEL="debug")
     with socket.create_connection(("127.0.0.1", server.port), timeout=10):
         server.process.terminate()
         assert server.process.wait(20) == 0
@@ -306,6 +306,7 @@ def test_a_database_that_was_replaced_is_not_the_database_any_more(start: Start)
     for file in (path, *path.parent.glob("latchkey.db-*")):
         file.rename(file.with_name(f"old-{file.name}"))
     assert server.cli("migrate", "up").returncode == 0
+    time.sleep(1)  # the file is looked at five times a second
     assert ask(server.port, "/auth/bypass?token=admin").code == "database_unavailable"
     assert ask(server.port, "/readyz").status == 503
     assert "was replaced" in server.log(until="was replaced")
