@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# The first Python on PATH that is new enough.
+# The first Python 3.11 or newer on PATH.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
@@ -51,28 +51,28 @@ check: .venv/.check ## Exactly what CI runs: format, lint, types, tests with cov
 fuzz: .venv/.test ## Send thousands of requests made from the description (FUZZ=1000 for each route)
 	@LATCHKEY_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/process/test_fuzz.py
 
-fix: .venv/.check ## Format, and mend what the linter can mend
+fix: .venv/.check ## Format the code and apply the linter's fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/.run ## Measure against a bare aiohttp handler; a hundred thousand users
+bench: .venv/.run ## Measure against a bare aiohttp handler, and with 100,000 users
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python -m bench.revocations
 	@$(BIN)/python -m bench.users
 	@$(BIN)/python -m bench.workers
 	@$(BIN)/python -m bench.writes
 
-clean: ## Remove what the other targets made, except .env and data/
+clean: ## Remove everything that the other targets create, except .env and data/
 	@rm -rf .venv build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv:
-	@test -n "$(PYTHON)" || { echo "Latchkey needs Python 3.11 or newer, and finds none on PATH. Install one, or name it: make run PYTHON=/path/to/python3" >&2; exit 1; }
-	@test -w . || { echo "This folder cannot be written to: clone Latchkey into one of your own." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Latchkey needs Python 3.11 or newer; $(PYTHON) is older or does not run." >&2; exit 1; }
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "The environment .venv could not be made (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Latchkey needs Python 3.11 or newer, but none is on PATH. Install it, or set its path: make run PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -w . || { echo "This folder is not writable. Clone Latchkey into a folder of your own." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Latchkey needs Python 3.11 or newer, but $(PYTHON) is older or does not run." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Cannot create the virtual environment .venv. On Debian and Ubuntu, run: apt install python3-venv" >&2; exit 1; }
 
-# Each stamp is younger than what it was installed from: a second run installs nothing.
+# Each stamp file is newer than its sources, so a second run installs nothing.
 .venv/.run: EXTRAS :=
 .venv/.test: EXTRAS := [test]
 .venv/.check: EXTRAS := [test,check]
@@ -82,9 +82,9 @@ clean: ## Remove what the other targets made, except .env and data/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRAS)'
 	@touch $@
 
-# With a fresh JWT_SECRET_KEY, readable for its owner alone; never overwritten.
+# Create .env with a new JWT_SECRET_KEY, readable only by its owner. Never overwrite it.
 .env: | .venv
 	@umask 077; key=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(64))') && \
 	while IFS= read -r line; do \
 		case $$line in JWT_SECRET_KEY=*) line=JWT_SECRET_KEY=$$key ;; esac; printf '%s\n' "$$line"; \
-	done < .env.example > .env.new && mv -n .env.new .env && echo "Wrote .env with a fresh JWT_SECRET_KEY."
+	done < .env.example > .env.new && mv -n .env.new .env && echo "Created .env with a new JWT_SECRET_KEY."

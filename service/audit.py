@@ -1,4 +1,4 @@
-"""The audit: who changed what, of whom, from where. A table that is only appended to."""
+"""The audit log: a table of all changes, with actor, target and client. It is append-only."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _COLUMNS = ", ".join(("id", *_APPENDED))
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes a change. Without `id` it is the command line, which may do everything."""
+    """The user, command or provider that makes a change. Without `id`, all changes are allowed."""
 
     name: str
     id: int | None = None
@@ -36,7 +36,7 @@ class Actor:
 
 
 def now() -> str:
-    """Return the time as the database keeps it: RFC 3339, UTC, seconds."""
+    """Return the current time in the format of the database: RFC 3339, UTC, seconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -47,7 +47,7 @@ async def record(
     target: tuple[int | None, str],
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Append what was done to `target` (id and name), in the transaction of the change itself."""
+    """Add an entry for `target` (ID and name) in the transaction of the change."""
     await record_all(tx, by, action, [(*target, written(detail or {}))])
 
 
@@ -57,7 +57,7 @@ async def record_all(
     action: Action,
     targets: Sequence[tuple[int | None, str, str]],
 ) -> None:
-    """Append one thing that was done to several: id, name and detail, `written`, of each."""
+    """Add an entry for each of several targets: ID, name and `written` detail."""
     before, after = (now(), by.id, by.name, action), (by.client, by.request_id)
     rows = [(*before, *target, *after) for target in targets]
     for statement, values in bulk_insert.many("audit", _APPENDED, rows):
@@ -65,7 +65,7 @@ async def record_all(
 
 
 def written(detail: dict[str, Any]) -> str:
-    """Return a detail as it is kept."""
+    """Return a detail in the format of the database."""
     return json.dumps(detail)
 
 
@@ -77,10 +77,10 @@ async def page(
     user: int | None = None,
     action: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Read entries, the newest first, those with an id below `before`.
+    """Return the entries with an ID below `before`, newest first.
 
     An entry is `{"id", "at", "actor": {"id", "name"}, "action", "target": {"id", "name"}, "detail",
-    "client", "request_id"}`. `user` is the id of a user who was changed.
+    "client", "request_id"}`. `user` is the ID of a changed user.
     """
     wanted = {
         "id < ?": before,
@@ -97,7 +97,7 @@ async def page(
 
 
 async def last_id(db: Database, username: str) -> int | None:
-    """Read the id of the last user of a name that entries speak of; None if none does."""
+    """Return the ID of the last user with a name in the entries, or None."""
     row = await db.fetch_one(
         "SELECT target_id FROM audit WHERE target = ? AND action LIKE 'user\\_%' ESCAPE '\\'"
         " ORDER BY id DESC LIMIT 1",

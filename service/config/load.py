@@ -1,4 +1,4 @@
-"""Reading: environment and `.env` to a Config, or one Fault that names everything wrong."""
+"""Load the settings from the environment and `.env`. One Fault reports all errors."""
 
 import difflib
 import os
@@ -15,20 +15,20 @@ from service.parsing import urls
 
 Values = dict[str, str]
 _NO_KEYS_FILE = (
-    "is missing: name the file of the private keys, such as data/keys.json, and make the first key"
-    " with: python -m service key generate"
+    "is missing: set the path of the private keys, such as data/keys.json, and generate the first"
+    " key with: python -m service key generate"
 )
 _FILE = "_FILE"
 _BYPASS_IN_PRODUCTION = (
-    "signs anybody in without a password: it must be false in production (on your own machine, set"
-    " ENVIRONMENT=development; unset means production)"
+    "must be false in production, because it signs users in without a password (on your own"
+    " machine, set ENVIRONMENT=development; unset means production)"
 )
 
 
 def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> Config:
-    """Read the settings once. The environment wins over the file `dotenv`; empty means unset.
+    """Load the settings. The environment overrides the file `dotenv`. Empty values count as unset.
 
-    Raises Fault with one line for each bad, missing, misspelt or premature setting.
+    Raises Fault with one line for each invalid, missing, misspelt or future setting.
     """
     faults: dict[str, str] = {}
     seen = files.Seen()
@@ -38,7 +38,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     if parsed["JWT_KEYS_FILE"] is not None:
         seen.secrets["JWT_KEYS_FILE"] = parsed["JWT_KEYS_FILE"]
     if parsed["ENVIRONMENT"] != "production":
-        seen.secrets.pop(str(dotenv), None)  # its secrets are worth nothing elsewhere
+        seen.secrets.pop(str(dotenv), None)  # its secrets are for development only
     else:
         for name, fault in permissions.refused(seen.exposed, parsed["JWT_KEYS_FILE"]):
             faults.setdefault(name, fault)
@@ -56,7 +56,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
 def load_database(
     environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")
 ) -> DatabaseUrl:
-    """Read DATABASE_URL alone, for commands that sign nothing. Raises Fault."""
+    """Load DATABASE_URL only, for commands that need no keys. Raises Fault."""
     database: DatabaseUrl = _load_some(environ, dotenv, "DATABASE_URL")["DATABASE_URL"]
     return database
 
@@ -75,7 +75,7 @@ def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".en
 
 
 def _load_some(environ: Mapping[str, str] | None, dotenv: Path, *names: str) -> dict[str, Any]:
-    """Read some settings, whatever the others are. Raises Fault."""
+    """Load some settings and ignore errors in all others. Raises Fault."""
     faults: dict[str, str] = {}
     values = _gather(os.environ if environ is None else environ, dotenv, faults, files.Seen())
     parsed = _parse(values, faults)
@@ -86,23 +86,23 @@ def _load_some(environ: Mapping[str, str] | None, dotenv: Path, *names: str) -> 
 
 
 def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> str:
-    """Read ENVIRONMENT alone; what is not one of its words counts as production."""
+    """Load ENVIRONMENT only. An invalid value counts as production."""
     values = _gather(os.environ if environ is None else environ, dotenv, {}, files.Seen())
     word = values.get("ENVIRONMENT", "").lower()
     return word if word in {"development", "test"} else "production"
 
 
 def inherited(**settings: str) -> dict[str, str]:
-    """Return the environment of a process of ours that gets these settings, whatever .env says."""
+    """Return the environment for a child process with these settings, which override .env."""
     return {**os.environ, **settings}
 
 
 def _gather(
     environ: Mapping[str, str], dotenv: Path, faults: dict[str, str], seen: files.Seen
 ) -> Values:
-    """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers.
+    """Merge both sources, read the files of NAME_FILE settings, and report unknown settings.
 
-    `seen` gets the files that were read.
+    Records the files that it reads in `seen`.
     """
     from_file = files.read_dotenv(dotenv, faults, seen)
     from_environ = {name: value for name, value in environ.items() if value}
@@ -135,7 +135,7 @@ def _value(
     plain = source.get(name)
     path = source.get(name + _FILE) if setting.secret else None
     if plain is not None and path is not None:
-        faults[name] = f"is given twice, as {name} and as {name}{_FILE}: keep one"
+        faults[name] = f"is set twice, as {name} and as {name}{_FILE}: remove one"
         return plain
     if path is not None:
         return files.read_secret(name + _FILE, Path(path), faults, seen)
@@ -143,7 +143,7 @@ def _value(
 
 
 def _holds_secret(name: str, value: str) -> bool:
-    """Tell whether a value is secret; the address of a SQLite file is not."""
+    """Return whether a value is secret; the URL of a SQLite file is not."""
     return name != "DATABASE_URL" or not value.startswith("sqlite:")
 
 
@@ -156,12 +156,12 @@ def _name_strangers(
     for name, value in {**from_file, **from_environ}.items():
         premature = name.removesuffix(_FILE) if name.removesuffix(_FILE) in NOT_YET else name
         if premature in NOT_YET and value.strip().lower() != NOT_YET[premature]:
-            faults[name] = "does not exist yet in this version: remove it"
+            faults[name] = "is not available in this version: remove it"
         if name in spellings:
             continue
         plain = name.removesuffix(_FILE)
         if plain in names:
-            faults[name] = f"is not a setting; did you mean {plain}? Only secrets come from files"
+            faults[name] = f"is not a setting; did you mean {plain}? Only secrets can be in files"
             continue
         near = difflib.get_close_matches(name, sorted(spellings), n=1, cutoff=0.8)
         if name.startswith(PREFIXES) or (near and name in from_file):
@@ -170,7 +170,7 @@ def _name_strangers(
 
 
 def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:
-    """Return a value for every setting; a bad one has its fault noted, and its default here."""
+    """Return the value of every setting. An invalid one gets a fault and its default."""
     parsed: dict[str, Any] = {}
     for setting in known(values):
         text = values.get(setting.name, setting.default)
@@ -185,7 +185,7 @@ def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:
 
 
 def _check_together(parsed: dict[str, Any], values: Values, faults: dict[str, str]) -> None:
-    """Fill in the defaults that depend on another setting, and refuse what is not safe together."""
+    """Fill in the defaults that depend on other settings, and report unsafe combinations."""
     production = parsed["ENVIRONMENT"] == "production"
     if parsed["LOG_FORMAT"] is None:
         parsed["LOG_FORMAT"] = "json" if production else "text"
@@ -204,13 +204,13 @@ def _unsafe(
     yield from openid.unfit(parsed, production=production)
     yield from _unfit_domain(parsed)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
-        yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
+        yield "COOKIE_NAME", "starts with __Host- or __Secure-, which requires COOKIE_SECURE=true"
     if parsed["BYPASS_AUTH"] and (strangers := unsafe.wide(parsed["TRUSTED_PROXIES"])):
         yield "TRUSTED_PROXIES", unsafe.WIDE_PROXIES.format(networks=unsafe.shown(strangers))
     if not production:
         return
     if parsed["PUBLIC_URL"] is None:
-        yield "PUBLIC_URL", "is missing: the https:// address that browsers see"
+        yield "PUBLIC_URL", "is missing: set the https:// address that browsers use"
     elif not parsed["PUBLIC_URL"].startswith("https://"):
         yield "PUBLIC_URL", "must begin with https:// in production"
     if parsed["BYPASS_AUTH"]:
@@ -225,9 +225,9 @@ def _unfit_domain(parsed: dict[str, Any]) -> Iterable[tuple[str, str]]:
         return
     host = urls.host_of(public_url)
     if host != domain and not host.endswith(f".{domain}"):
-        yield "COOKIE_DOMAIN", f"must contain the host of PUBLIC_URL, {host}: a browser refuses it"
+        yield "COOKIE_DOMAIN", f"must contain the host of PUBLIC_URL, {host}, or browsers reject it"
     if parsed["COOKIE_NAME"].lower().startswith("__host-"):
-        yield "COOKIE_DOMAIN", "cannot go with a COOKIE_NAME that begins with __Host-: unset one"
+        yield "COOKIE_DOMAIN", "must be unset if COOKIE_NAME starts with __Host-"
 
 
 def _unfit_keys(
@@ -245,4 +245,4 @@ def _unfit_keys(
 
 def _message(faults: Mapping[str, str]) -> str:
     lines = "".join(f"\n  {name} {fault}" for name, fault in faults.items())
-    return f"The settings need mending:{lines}"
+    return f"Invalid settings:{lines}"

@@ -1,4 +1,4 @@
-"""The settings of OpenID providers: one set for each, by the provider's name."""
+"""The settings of OpenID providers: a set of settings for each, with the provider's name."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,70 +10,68 @@ from service.config.setting import Setting
 from service.parsing import client_address, urls
 
 PLAIN = "oidc"
-"""The name of the provider whose settings have no name in them: OIDC_ISSUER and so on."""
+"""The name of the provider whose settings contain no name: OIDC_ISSUER and so on."""
 PLAIN_LABEL = "OpenID Connect"
 PROVIDERS = "OIDC_PROVIDERS"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _RESERVED = frozenset({PLAIN, "callback", "logout", "cas", "bypass"})
 _CLAIM = re.compile(r"[!-~]{1,255}")
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,255}")
-_SAME_CLIENT = (
-    "both are the same client of one provider, whose logout tokens could not be told apart"
-)
+_SAME_CLIENT = "both are the same client of one provider, so its logout tokens would be ambiguous"
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,1024}")
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names of providers, separated by commas."""
+    """Parse names of providers, separated by commas."""
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     if not all(_NAME.fullmatch(name) for name in found) or len(set(found)) < len(found):
-        raise ValueError("must be names such as google,campus: a-z, 0-9 and _, each once")
+        raise ValueError("must be names such as google,campus: a-z, 0-9 and _, without duplicates")
     if taken := _RESERVED & set(found):
-        raise ValueError(f"must not name a provider {' or '.join(sorted(taken))}")
+        raise ValueError(f"must not contain the reserved name {' or '.join(sorted(taken))}")
     return found
 
 
 def issuer(text: str) -> str:
-    """An issuer, letter for letter as the provider spells it: `https://host[:port][/path]`."""
+    """Check an issuer, exactly as the provider spells it: `https://host[:port][/path]`."""
     scheme, separator, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     base = f"{scheme}{separator}{authority}"
     if urls.origin(base) is None or not _PATH.fullmatch(slash + path):
-        raise ValueError("must be an address such as https://accounts.example.org, without a query")
+        raise ValueError("must be a URL such as https://accounts.example.org, without a query")
     return text
 
 
 def client_id(text: str) -> str:
-    """A client identifier (RFC 6749 appendix A.1)."""
+    """Check a client identifier (RFC 6749 appendix A.1)."""
     if not text.isascii() or not text.isprintable() or len(text) > 255:
-        raise ValueError("must be what the provider calls us, at most 255 characters")
+        raise ValueError("must be the client ID from the provider, at most 255 characters")
     return text
 
 
 def client_secret(text: str) -> str:
-    """A client secret, as the provider shows it."""
+    """Check a client secret."""
     if not text.isprintable() or len(text) > 1024:
-        raise ValueError("must be the secret as the provider shows it, in one line")
+        raise ValueError("must be the client secret from the provider, on one line")
     return text
 
 
 def label(text: str) -> str:
-    """What people call a provider."""
+    """Check the display name of a provider."""
     if not text.isprintable() or len(text) > 64:
-        raise ValueError("must be a name of at most 64 characters, for the button")
+        raise ValueError("must be a display name of at most 64 characters")
     return text
 
 
 def scopes(text: str) -> tuple[str, ...]:
-    """Scopes, separated by blanks; `openid` is one of them."""
+    """Parse scopes, separated by spaces. `openid` is required."""
     found = tuple(dict.fromkeys(text.replace(",", " ").split()))
     if "openid" not in found or not all(_SCOPE.fullmatch(scope) for scope in found):
-        raise ValueError("must be scopes separated by blanks, openid among them")
+        raise ValueError("must be scopes separated by spaces, including openid")
     return found
 
 
 def claim(text: str) -> str:
-    """The name of a claim, or a path to it through objects, with dots."""
+    """Check the name of a claim, or a dotted path to it through objects."""
     if not _CLAIM.fullmatch(text):
         raise ValueError("must be the name of a claim, such as preferred_username or groups")
     return text
@@ -89,26 +87,24 @@ def _settings(provider: str) -> tuple[Setting, ...]:
         return Setting(full_name(provider, suffix), parser, default, meaning, secret=secret)
 
     return (
-        setting("ISSUER", issuer, None, "the provider, letter for letter as it calls itself"),
-        setting("CLIENT_ID", client_id, None, "what the provider calls us"),
-        setting(
-            "CLIENT_SECRET", client_secret, None, "the secret that the provider gave us, if any"
-        ),
-        setting("SCOPES", scopes, "openid profile email", "what the provider is asked to tell"),
-        setting("USERNAME_CLAIM", claim, "preferred_username", "the claim that names a new user"),
-        setting("NAME", label, None, "what people call the provider"),
-        setting("ROLES_CLAIM", claim, None, "the claim that tells roles; unset, none are told"),
+        setting("ISSUER", issuer, None, "the issuer URL, exactly as the provider spells it"),
+        setting("CLIENT_ID", client_id, None, "the client ID from the provider"),
+        setting("CLIENT_SECRET", client_secret, None, "the client secret, if there is one"),
+        setting("SCOPES", scopes, "openid profile email", "the scopes to request"),
+        setting("USERNAME_CLAIM", claim, "preferred_username", "the claim with the user name"),
+        setting("NAME", label, None, "the display name of the provider"),
+        setting("ROLES_CLAIM", claim, None, "the claim with the roles; unset: no roles"),
         setting(
             "ROLES",
             parse.role_rules,
             "",
-            "which role a value of that claim gives: role=value; role=value",
+            "the role for each value of that claim: role=value; role=value",
         ),
         setting(
             "REQUIRE",
             requirements.parse,
             "",
-            "what the provider must say before it signs anybody in: claim=value; claim=value",
+            "the claims that an account needs to sign in: claim=value; claim=value",
         ),
     )
 
@@ -121,12 +117,12 @@ def full_name(provider: str, suffix: str) -> str:
 PLAIN_SETTINGS = _settings(PLAIN)
 SETTINGS = (
     *PLAIN_SETTINGS,
-    Setting(PROVIDERS, names, "", "more OpenID providers, by names: google,campus"),
+    Setting(PROVIDERS, names, "", "the names of more OpenID providers: google,campus"),
 )
 
 
 def of_named(text: str) -> tuple[Setting, ...]:
-    """Return the settings of the providers that OIDC_PROVIDERS names; none if it cannot be read."""
+    """Return the settings of the providers in OIDC_PROVIDERS; none if its value is invalid."""
     try:
         return tuple(setting for name in names(text) for setting in _settings(name))
     except ValueError:
@@ -134,24 +130,24 @@ def of_named(text: str) -> tuple[Setting, ...]:
 
 
 def unfit(parsed: Mapping[str, Any], *, production: bool) -> Iterator[tuple[str, str]]:
-    """Yield the settings that do not fit together, each with what is wrong."""
+    """Yield each inconsistent setting with its error."""
     for name in _on(parsed):
         value = _values(parsed, name)
         for suffix in ("ISSUER", "CLIENT_ID"):
             if value[suffix] is None:
-                yield full_name(name, suffix), f"is missing: the provider {name} needs it"
+                yield full_name(name, suffix), f"is missing: the provider {name} requires it"
         address = value["ISSUER"] or ""
         if production and not address.startswith("https://") and not _is_loopback(address):
             yield full_name(name, "ISSUER"), "must begin with https:// in production"
         if value["ROLES_CLAIM"] is not None and not value["ROLES"]:
-            yield full_name(name, "ROLES"), "is missing: which role each value of the claim gives"
+            yield full_name(name, "ROLES"), "is missing: map values to roles, as in role=value"
         if value["ROLES"] and value["ROLES_CLAIM"] is None:
-            yield full_name(name, "ROLES_CLAIM"), "is missing: the claim that the rules speak of"
+            yield full_name(name, "ROLES_CLAIM"), "is missing: name the claim that the rules use"
     yield from _twice(parsed)
 
 
 def _twice(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the clients that an earlier provider is already."""
+    """Yield the providers that repeat the client of an earlier provider."""
     known: dict[tuple[str, str], str] = {}
     for name in _on(parsed):
         value, setting = _values(parsed, name), full_name(name, "CLIENT_ID")
@@ -163,7 +159,7 @@ def _twice(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def take(parsed: dict[str, Any]) -> tuple[OpenIdProvider, ...]:
-    """Take the settings of providers out of `parsed`; return the providers. Only if they fit."""
+    """Remove the provider settings from `parsed` and return the providers. They must be valid."""
     found = tuple(_provider(name, _values(parsed, name)) for name in _on(parsed))
     for name in [name for name in parsed if name.startswith("OIDC_")]:
         del parsed[name]
@@ -171,21 +167,21 @@ def take(parsed: dict[str, Any]) -> tuple[OpenIdProvider, ...]:
 
 
 def joined(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield each setting with a value that may have been meant as two, and what to do."""
+    """Yield each setting whose value may contain two requirements, with a warning."""
     for provider in config.openid:
         for claim_name, value in provider.require:
             if (name := commas.doubtful(value)) is not None:
                 yield (
                     full_name(provider.name, "REQUIRE"),
                     (
-                        f"requires one value of {claim_name}, {value}. If {name} is another"
-                        " requirement, separate requirements by semicolons."
+                        f"requires the value {value} of {claim_name}. If {name} is another"
+                        " requirement, separate requirements with semicolons."
                     ),
                 )
 
 
 def shown(providers: Iterable[OpenIdProvider]) -> Iterator[tuple[str, object]]:
-    """Yield the settings of providers without their secrets; the plain one's in any case."""
+    """Yield the settings of all providers without secrets, always including the unnamed one."""
     found = {provider.name: provider for provider in providers}
     for name in dict.fromkeys((PLAIN, *found)):
         provider = found.get(name)
@@ -205,15 +201,15 @@ def _shown(provider: OpenIdProvider, suffix: str) -> object:
 
 
 def _on(parsed: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the providers that are on."""
+    """Return the names of the enabled providers."""
     named: tuple[str, ...] = parsed[PROVIDERS]
     return (PLAIN, *named) if is_plain_on(parsed) else named
 
 
 def is_plain_on(parsed: Mapping[str, Any]) -> bool:
-    """Tell whether the provider without a name is on."""
-    said = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
-    return any(parsed[full_name(PLAIN, suffix)] is not None for suffix in said)
+    """Return whether the unnamed provider is enabled."""
+    switches = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
+    return any(parsed[full_name(PLAIN, suffix)] is not None for suffix in switches)
 
 
 def _values(parsed: Mapping[str, Any], provider: str) -> dict[str, Any]:

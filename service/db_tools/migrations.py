@@ -1,8 +1,7 @@
-"""The schema of the database: its numbered migrations, run by yoyo.
+"""The numbered migrations of the database schema, run by yoyo.
 
-Each migration and its mark are one transaction here (yoyo itself makes two, and a lock row that
-outlives a killed process), so that whoever dies in between leaves nothing half done. A migration
-has a file for each database, under the same name.
+Each migration and its record are one transaction. yoyo itself uses two, and a lock row that
+remains after a crash. A migration has a file for each kind of database, under the same name.
 """
 
 import socket
@@ -28,11 +27,11 @@ DIRECTORY = Path(__file__).parent.parent.parent / "migrations"
 HOW_TO_MIGRATE = "Run: python -m service migrate up"
 
 State = list[tuple[str, str | None]]
-"""Each migration's name, and when it was applied (UTC), or None if it was not."""
+"""The name of each migration and when it was applied (UTC), None if it was not."""
 
 
 class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
-    """What is the same for every database: one transaction, which holds the lock of writers."""
+    """What both databases share: one transaction per migration, under the writers' lock."""
 
     def connect(self, dburi: DatabaseURI) -> Any:
         return db.connect_blocking(dburi.args["where"])
@@ -57,7 +56,7 @@ class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
     def get_log_data(
         self, migration: Migration | None = None, operation: str = "apply"
     ) -> dict[str, Any]:
-        """Say what yoyo says, without asking the network for our name, or for a user's."""
+        """Return yoyo's log data, without its network lookups of the host and user name."""
         return {
             "id": str(uuid.uuid4()),
             "migration_id": migration.id if migration else None,
@@ -70,7 +69,7 @@ class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
 
 
 class _SQLite(_OneTransactionEach, SQLiteBackend):  # type: ignore[misc]
-    """yoyo's backend on our connection; SQLite's own write lock is the lock."""
+    """yoyo's backend with our connection. SQLite's own write lock is the lock."""
 
     def begin(self) -> None:
         self._in_transaction = True
@@ -78,7 +77,7 @@ class _SQLite(_OneTransactionEach, SQLiteBackend):  # type: ignore[misc]
 
 
 class _PostgreSQL(_OneTransactionEach, PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """yoyo's backend on our connection; the lock is that of everybody who writes."""
+    """yoyo's backend with our connection. The lock is the one that all writers take."""
 
     def begin(self) -> None:
         self._in_transaction = True
@@ -87,7 +86,7 @@ class _PostgreSQL(_OneTransactionEach, PostgresqlPsycopgBackend):  # type: ignor
 
 
 def up(where: DatabaseUrl) -> list[str]:
-    """Apply what is pending, creating file and folder if need be; return the names applied."""
+    """Apply pending migrations and return their names. Creates the file and folder if missing."""
     db.create(where)
     with _backend(where) as backend:
         pending = backend.to_apply(_migrations(where))
@@ -96,14 +95,14 @@ def up(where: DatabaseUrl) -> list[str]:
 
 
 def down(where: DatabaseUrl, steps: int = 1) -> list[str]:
-    """Take the newest `steps` migrations back; return their names. Their data is gone.
+    """Roll back the newest `steps` migrations and return their names. Deletes their data.
 
-    Raises Fault if a newer version has added more, which rests on what would go.
+    Raises Fault if a newer version has applied more migrations.
     """
     if added := newer(where):
         raise Fault(
-            f"The database {where} has {', '.join(added)}, which this version does not know. Take"
-            " that back with the version that made it; nothing was changed."
+            f"A newer version applied {', '.join(added)} to the database {where}. Roll that back"
+            " with the newer version first. Nothing was changed."
         )
     with _backend(where) as backend:
         newest = backend.to_rollback(_migrations(where))[:steps]
@@ -112,28 +111,30 @@ def down(where: DatabaseUrl, steps: int = 1) -> list[str]:
 
 
 def status(where: DatabaseUrl) -> State:
-    """Return every migration and when it was applied. A missing file has none applied."""
+    """Return all migrations and when each was applied. For a missing file, none is."""
     unapplied: dict[str, str | None] = dict.fromkeys(_known(where))
     return sorted((unapplied | _applied(where)).items())
 
 
 def newer(where: DatabaseUrl) -> list[str]:
-    """Return the migrations that were applied by a newer version: this one does not know them."""
+    """Return the applied migrations that are unknown to this version."""
     return sorted(_applied(where).keys() - _known(where))
 
 
 def require_current(where: DatabaseUrl) -> list[str]:
-    """Raise Fault, with the command to run, if the database is missing, empty or too old.
+    """Raise Fault with the command to run if the database is missing, empty or too old.
 
-    Returns what a newer version has added.
+    Returns the migrations of a newer version.
     """
     applied, known = _applied(where), _known(where)
     pending = [name for name in known if name not in applied]
     if not pending:
         return sorted(applied.keys() - known)
     if where.path is not None and not where.path.exists():
-        raise Fault(f"There is no database at {where}. {HOW_TO_MIGRATE}")
-    what = "is empty" if len(pending) == len(known) else f"lacks {', '.join(pending)}"
+        raise Fault(f"The database {where} does not exist. {HOW_TO_MIGRATE}")
+    what = (
+        "is empty" if len(pending) == len(known) else f"lacks the migrations {', '.join(pending)}"
+    )
     raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
 
 
@@ -142,7 +143,7 @@ def _known(where: DatabaseUrl) -> list[str]:
 
 
 def _applied(where: DatabaseUrl) -> dict[str, str]:
-    """Read what was applied, and when (UTC)."""
+    """Return the applied migrations and when each was applied (UTC)."""
     rows = db.read_blocking(
         where,
         f"SELECT migration_id, applied_at_utc FROM {default_migration_table}",  # noqa: S608
@@ -155,7 +156,7 @@ def _migrations(where: DatabaseUrl) -> MigrationList:
     directory = DIRECTORY / ("postgresql" if where.path is None else "sqlite")
     found = read_migrations(str(directory))
     if not found:
-        raise Fault(f"There are no migrations in {directory}.")
+        raise Fault(f"No migrations found in {directory}. Install Latchkey again.")
     return found
 
 
@@ -168,5 +169,5 @@ def _backend(where: DatabaseUrl) -> Iterator[Any]:
             yield backend
         except backend.DatabaseError as error:
             raise Fault(
-                f"The database {where} could not be migrated: {db.reason(error)}."
+                f"The migration of the database {where} failed: {db.reason(error)}."
             ) from error

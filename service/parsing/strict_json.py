@@ -37,7 +37,7 @@ def _depth(text: str) -> int:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member name comes twice")
+        raise ValueError("a member name is a duplicate")
     return members
 
 

@@ -1,4 +1,4 @@
-"""What one process remembers of the revocation feed: sessions that ended, users that changed."""
+"""The in-memory revocation state: ended sessions and changed users."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from service.tokens.lifetimes import State
 
 @dataclass(slots=True)
 class RevokedUser:
-    """What the feed says of one user's tokens, by their `ver`; `until` as in the feed."""
+    """The revocation state of a user's tokens, by `ver`. `until` is from the feed."""
 
     revoked_below: int = 0
     changed_below: int = 0
@@ -28,11 +28,11 @@ class Revoked:
         self.users: dict[int, RevokedUser] = {}
 
     def __len__(self) -> int:
-        """How many sessions and users are remembered."""
+        """Return the number of sessions and users."""
         return len(self.sessions) + len(self.users)
 
     def apply(self, row: Row) -> None:
-        """Remember a row of the feed; one that is known already changes nothing."""
+        """Apply a row of the feed. Applying it again changes nothing."""
         if row["kind"] == "session":
             self.end_session(row["sid"], row["until"])
         elif row["kind"] == "revoked":
@@ -45,22 +45,22 @@ class Revoked:
             user.until = max(user.until, row["until"])
 
     def end_session(self, sid: str, until: int) -> None:
-        """Remember that a session has ended."""
+        """Record that a session has ended."""
         self.sessions[sid] = max(until, self.sessions.get(sid, 0))
 
     def revoke_user(self, user_id: int, version: int, until: int) -> None:
-        """Remember that the user's tokens with a `ver` below `version` are taken back."""
+        """Revoke the user's tokens with a `ver` below `version`."""
         user = self.users.setdefault(user_id, RevokedUser())
         user.revoked_below = max(user.revoked_below, version)
         user.until = max(user.until, until)
 
     def require_good(self, claims: Claims, state: State) -> RevokedUser | None:
-        """Refuse a token that was taken back; return its user if it has old roles or an old name.
+        """Check that a token is not revoked. Return its user if the name or roles are outdated.
 
         Raises TokenRevoked, TokenExpired.
         """
         if claims["exp"] <= state.pruned_until:
-            raise errors.TokenExpired  # whatever this clock reads: revocations of it may be gone
+            raise errors.TokenExpired  # regardless of our clock: its revocation may be pruned
         if claims["sid"] in self.sessions:
             raise errors.TokenRevoked
         began = claims["auth_time"] if "auth_time" in claims else claims["iat"]
@@ -74,15 +74,15 @@ class Revoked:
         return user if claims["ver"] < user.changed_below else None
 
     def versions(self) -> dict[int, int]:
-        """Return below which version the tokens of each user are taken back."""
+        """Return the version below which the tokens of each user are revoked."""
         return {key: user.revoked_below for key, user in self.users.items()}
 
     def learn_again(self, before: Mapping[int, int], said: "Revoked") -> None:
-        """Know of users only what is `said`, and what this process has done since `before`.
+        """Replace the users by `said`, but keep what this process has revoked since `before`.
 
-        All users that there are are said: a restored database gives numbers of lost rows again, so
-        some may look known. Tokens that other rows concerned are refused, since all sessions have
-        ended. The sessions are remembered while they are read.
+        `said` has all users: a restored database reuses the numbers of lost rows, so rows in memory
+        may be wrong. Tokens of other users are refused, since all sessions have ended. Sessions are
+        added while the rows are read.
         """
         for key, revoked_below in before.items():
             user = self.users.get(key)
@@ -95,7 +95,7 @@ class Revoked:
             mine.until = max(mine.until, user.until)
 
     def forget(self, state: State) -> None:
-        """Forget what the database has pruned."""
+        """Remove what the database has pruned."""
         is_dead = state.is_dead
         self.sessions = {sid: until for sid, until in self.sessions.items() if not is_dead(until)}
         self.users = {key: user for key, user in self.users.items() if not is_dead(user.until)}

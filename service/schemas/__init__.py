@@ -1,4 +1,4 @@
-"""What callers may say: bodies, forms and queries, read strictly, every fault named at once."""
+"""Strict validation of bodies, forms and queries. Reports all faults at once."""
 
 from service.schemas.base import ID, Reader, T
 from service.schemas.forms import form

@@ -1,13 +1,13 @@
-"""Requests that are refused whatever they ask for."""
+"""Requests that are rejected regardless of their path."""
 
 from urllib.parse import urlsplit
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""The methods that our routes name, and that metrics and the log show."""
+"""The methods of our routes. Metrics and the log show other methods as OTHER."""
 
-# A proxy asks /auth/verify with whatever method the visitor uses: these are WebDAV's and CalDAV's.
+# Proxies call /auth/verify with the visitor's method, such as those of WebDAV and CalDAV.
 _KNOWN = METHODS | {
     *("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "SEARCH", "REPORT"),
     *("ACL", "BIND", "REBIND", "UNBIND", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE"),

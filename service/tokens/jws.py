@@ -1,4 +1,4 @@
-"""The compact form of a JWS (RFC 7515), read strictly: one spelling for each token."""
+"""A strict parser of the JWS compact form (RFC 7515): one encoding for each token."""
 
 import base64
 import re
@@ -11,12 +11,12 @@ COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII
 
 
 def encode(data: bytes) -> bytes:
-    """Write a segment: base64url without padding."""
+    """Encode a segment: base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 def decode(segment: bytes) -> bytes:
-    """Read a segment; refuse padding and second spellings of the same bytes (RFC 4648 3.5)."""
+    """Decode a segment. Reject padding and non-canonical encodings (RFC 4648 section 3.5)."""
     try:
         data = base64.urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
     except ValueError:
@@ -27,7 +27,7 @@ def decode(segment: bytes) -> bytes:
 
 
 def members(data: bytes) -> dict[str, Any]:
-    """Read the JSON object of a header or of claims. Raises TokenInvalid."""
+    """Parse the JSON object of a header or of claims. Raises TokenInvalid."""
     try:
         value = strict_json.loads(data)
     except ValueError:
@@ -38,7 +38,7 @@ def members(data: bytes) -> dict[str, Any]:
 
 
 def peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return header and claims without verifying anything, for people. Raises TokenInvalid."""
+    """Return header and claims without verification, for display. Raises TokenInvalid."""
     if not COMPACT.fullmatch(token):
         raise errors.TokenInvalid
     header, payload, _ = token.encode("ascii").split(b".")

@@ -1,4 +1,4 @@
-"""Who may change users and roles, and that somebody always can."""
+"""The right to change users and roles, and the rule that one user must always have it."""
 
 from service.audit import Actor
 from service.db import Transaction
@@ -16,10 +16,9 @@ _NOBODY = 0
 
 
 async def require_manager(tx: Transaction, by: Actor) -> None:
-    """Check in the transaction of a change that `by` manages users, and so may give every role.
+    """Check in the transaction of a change that `by` has manage_users.
 
-    A token says what was true a moment ago: of two who demote each other, the second is late.
-    Raises RoleMissing.
+    The token may be outdated, for example if two managers demote each other. Raises RoleMissing.
     """
     if by.id is None:
         return
@@ -29,16 +28,16 @@ async def require_manager(tx: Transaction, by: Actor) -> None:
 
 
 async def require_a_manager_is_left(tx: Transaction) -> None:
-    """Check, after a change that took a manager away, that there is another. Raises LastManager."""
+    """Check after the removal of a manager that another one exists. Raises LastManager."""
     if await tx.fetch_one(_MANAGER, (MANAGE_USERS, _NOBODY)) is None:
         raise LastManager
 
 
 async def is_last_manager(tx: Transaction, user: User) -> bool:
-    """Tell whether a user can manage users, and nobody else can."""
+    """Return whether a user is the only one who can manage users."""
     return manages(user) and await tx.fetch_one(_MANAGER, (MANAGE_USERS, user["id"])) is None
 
 
 def manages(user: User) -> bool:
-    """Tell whether a user can manage users."""
+    """Return whether a user can manage users."""
     return not user["disabled"] and any(role["role"] == MANAGE_USERS for role in user["roles"])

@@ -1,4 +1,4 @@
-"""The marks of a handler: who its route is open to, and what it has a say in."""
+"""Decorators of handlers: access rules, checks and error answers."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -17,39 +17,39 @@ _CHECKS = "latchkey_checks"
 _ANY_METHOD = "latchkey_any_method"
 
 Check = Callable[[web.Request], object]
-"""Raises a Problem if a request is not one that a route answers, whoever sends it."""
+"""Raises a Problem if a request is invalid for a route, regardless of the caller."""
 
 Refusal = Callable[[web.Request, errors.Problem, web.Response], bool]
-"""Says in an answer, which has status and challenge, what stands against a request.
+"""Changes the answer for a problem, which already has its status and challenge.
 
-It returns whether that is all; if not, the problem itself follows as the body.
+Returns whether the answer is complete. If not, the problem becomes the body.
 """
 
 
 def public(handler: _H) -> _H:
-    """Open a route to everybody. A route without this mark needs a signed-in caller."""
+    """Open a route without authentication. All other routes need a signed-in caller."""
     setattr(handler, _PUBLIC, True)
     return handler
 
 
 def is_public(handler: object) -> bool:
-    """Tell whether a handler carries the mark of `public`."""
+    """Return whether a handler is `public`."""
     return getattr(handler, _PUBLIC, False)
 
 
 def csrf_exempt(handler: _H) -> _H:
-    """Let other sites ask: a handler that never looks at our cookie cannot be misled by it."""
+    """Allow cross-site requests, for a handler that never reads our cookie."""
     setattr(handler, _COOKIELESS, True)
     return handler
 
 
 def is_csrf_exempt(handler: object) -> bool:
-    """Tell whether a handler carries the mark of `cookieless`."""
+    """Return whether a handler is `csrf_exempt`."""
     return getattr(handler, _COOKIELESS, False)
 
 
 def requires_role(role: str) -> Callable[[_H], _H]:
-    """Open a route to callers who have `role`, and to nobody else."""
+    """Require that callers have `role`."""
 
     def mark(handler: _H) -> _H:
         setattr(handler, _NEEDS, role)
@@ -59,12 +59,12 @@ def requires_role(role: str) -> Callable[[_H], _H]:
 
 
 def required_role(handler: object) -> str | None:
-    """Return the role that a handler's mark `needs` names."""
+    """Return the role of `requires_role`, or None."""
     return getattr(handler, _NEEDS, None)
 
 
 def precheck(check: Check) -> Callable[[_H], _H]:
-    """Let a route look at a request before anybody asks who calls."""
+    """Run a check of the request before authentication."""
 
     def mark(handler: _H) -> _H:
         setattr(handler, _CHECKS, check)
@@ -74,12 +74,12 @@ def precheck(check: Check) -> Callable[[_H], _H]:
 
 
 def first_check(handler: object) -> Check | None:
-    """Return what a handler's mark `checking` names."""
+    """Return the check of `precheck`, or None."""
     return getattr(handler, _CHECKS, None)
 
 
 def on_error(say: Refusal) -> Callable[[_H], _H]:
-    """Let a route have a say in how it refuses; the others answer with a problem or a page."""
+    """Let a route change its error answers. Other routes answer with a problem or a page."""
 
     def mark(handler: _H) -> _H:
         setattr(handler, _REFUSES, say)
@@ -89,16 +89,16 @@ def on_error(say: Refusal) -> Callable[[_H], _H]:
 
 
 def refusal(handler: object) -> Refusal | None:
-    """Return what a handler's mark `refusing` names."""
+    """Return the function of `on_error`, or None."""
     return getattr(handler, _REFUSES, None)
 
 
 def any_method(handler: _H) -> _H:
-    """Answer every method as GET is answered: nothing changes, and the body is not waited for."""
+    """Treat every method as GET: the handler changes nothing, and the body is not read."""
     setattr(handler, _ANY_METHOD, True)
     return handler
 
 
 def is_any_method(handler: object) -> bool:
-    """Tell whether a handler carries the mark of `as_any_method`."""
+    """Return whether a handler has `any_method`."""
     return getattr(handler, _ANY_METHOD, False)

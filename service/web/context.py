@@ -1,4 +1,4 @@
-"""What travels with the application and with a request: typed keys, ids, answers of one form."""
+"""The context of the application and of requests: typed keys, request info, responses."""
 
 import itertools
 import os
@@ -46,38 +46,38 @@ TEMPLATES = web.AppKey("views", Templates)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
 LARGE_ANSWERS = web.AppKey("large_answers", LargeAnswers)
-"""For the feed alone."""
+"""Only for the feed."""
 LARGE_ASSETS = web.AppKey("large_assets", LargeAnswers)
 LOOKUPS = web.AppKey("lookups", Budget)
 NEWEST_LOGOUT = web.AppKey("newest_logout", Newest)
-"""For what strangers make us read from the database; what a token needs does not wait for it."""
+"""Limits database reads of unauthenticated clients. Reads for tokens do not wait for it."""
 DESCRIPTION = web.AppKey("description", Asset)
 
 
 @dataclass(slots=True)
 class ShutdownState:
-    """How far a server has come on its way out."""
+    """The progress of the server's shutdown."""
 
     draining: bool = False
-    """It was told to stop, and is not to be sent anybody any more."""
+    """The server is stopping and should get no new requests."""
     closing: bool = False
-    """Nobody new is let in; every answer is the last one on its connection."""
+    """No connections are accepted, and every answer is the last one on its connection."""
 
 
 SHUTDOWN = web.AppKey("life", ShutdownState)
 
 MOST_TAGS_LENGTH = 2000
-"""How long an `If-None-Match` is read. Clients send back one entity tag."""
+"""The maximum length of `If-None-Match` that is parsed. Clients send one entity tag."""
 _JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(slots=True)
 class RequestInfo:
-    """What is known of one request: its id, when it came, and on closed routes who calls.
+    """The state of one request: its ID, its start and, on closed routes, the caller.
 
-    `id` stands in the answer's `X-Request-ID` and in each log line; `started` is a reading of
-    time.perf_counter(); `token` is the caller's, `claims` what it says; `page` is what a browser is
-    shown if this is refused, such as the form with what was wrong with it, instead of a bare page.
+    `id` is in the header `X-Request-ID` and in log lines. `started` is a value of
+    time.perf_counter(). `token` and `claims` are the caller's. `page` is the answer for a browser
+    if the request is refused, such as a form with errors, instead of the error page.
     """
 
     id: str
@@ -88,7 +88,7 @@ class RequestInfo:
 
 
 _CALL = web.RequestKey("call", RequestInfo)
-# An id tells requests apart, and protects nothing: eight digits of the process, then a number.
+# Request IDs are not secret: eight digits for the process, then a counter.
 _process = ""
 _count = itertools.count()
 
@@ -103,16 +103,16 @@ os.register_at_fork(after_in_child=_name_process)
 
 
 def actor(request: web.Request, claims: Claims | None = None) -> Actor:
-    """Return the caller as the audit names it; `claims` only where the route is open."""
+    """Return the caller as an actor of the audit log. Pass `claims` only on open routes."""
     claims = claims or identity(request)
     return Actor(claims["username"], claims["id"], client_name(request), request_info(request).id)
 
 
 @asynccontextmanager
 async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor]]:
-    """Change users in a transaction that knows who does; afterwards it counts here at once.
+    """Open a transaction for a change of users by the caller. Apply its revocations afterwards.
 
-    Raises Unauthenticated if the caller's token is good no longer: it has waited for its turn.
+    Raises Unauthenticated if the caller's token has become invalid while it waited.
     """
     async with request.app[DATABASE].transaction() as tx:
         request.app[TOKENS].verify(request_info(request).token)
@@ -123,7 +123,7 @@ async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Act
 
 
 def identity(request: web.Request) -> Claims:
-    """Return the caller's claims. Only for handlers of routes that are not open."""
+    """Return the caller's claims. Only for handlers of closed routes."""
     claims = request_info(request).claims
     if claims is None:
         raise errors.CredentialsMissing
@@ -131,7 +131,7 @@ def identity(request: web.Request) -> Claims:
 
 
 def request_info(request: web.BaseRequest) -> RequestInfo:
-    """Return what is known of a request; it begins with the first question."""
+    """Return the state of a request. Creates it at the first call."""
     try:
         return request[_CALL]
     except KeyError:
@@ -139,20 +139,20 @@ def request_info(request: web.BaseRequest) -> RequestInfo:
 
 
 def start_request(request: web.BaseRequest) -> RequestInfo:
-    """Note that a request has come."""
+    """Create the state of a new request."""
     begun = request[_CALL] = RequestInfo(f"{_process}{next(_count):08x}", time.perf_counter())
     return begun
 
 
 def client(request: web.Request) -> client_address.Address | None:
-    """Return the caller's address, as far as we may believe it."""
+    """Return the client address, from trusted sources only, or None."""
     peer = client_address.address(request.remote)
     trusted = request.app[CONFIG].trusted_proxies
     return client_address.client(peer, request.headers.getall("X-Forwarded-For", ()), trusted)
 
 
 def client_name(request: web.Request) -> str | None:
-    """Return the caller's address as text, for the log: the proxy's if it names none."""
+    """Return the client address as text for the log. Default: the address of the proxy."""
     if not request.app[CONFIG].trusted_proxies:
         return request.remote
     found = client(request)
@@ -167,17 +167,17 @@ def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: ob
 
 
 def json_response(value: object, status: int = 200) -> web.Response:
-    """Return an answer in JSON."""
+    """Return a JSON response."""
     return web.Response(body=orjson.dumps(value), status=status, headers=_JSON)
 
 
 def is_known(request: web.Request, etag: str) -> bool:
-    """Tell whether `If-None-Match` names an entity tag, in quotes (RFC 9110 section 13.1.2)."""
+    """Return whether `If-None-Match` contains a quoted entity tag (RFC 9110 section 13.1.2)."""
     return not known_tags(request).isdisjoint({"*", etag.strip('"')})
 
 
 def known_tags(request: web.Request) -> set[str]:
-    """Return what `If-None-Match` names, without quotes; nothing if it is long."""
+    """Return the entity tags of `If-None-Match` without quotes; none if it is too long."""
     if len(request.headers.get("If-None-Match", "")) > MOST_TAGS_LENGTH:
         return set()
     return {tag.value for tag in request.if_none_match or ()}
@@ -186,7 +186,7 @@ def known_tags(request: web.Request) -> set[str]:
 async def asset_response(
     request: web.Request, asset: Asset | None, *, cache_control: str = "public, max-age=86400"
 ) -> web.Response:
-    """Answer with an asset, or 304 if the client has it. Raises NotFound, Overloaded."""
+    """Return an asset, or 304 if the client has it. Raises NotFound, Overloaded."""
     if asset is None:
         raise errors.NotFound
     headers = {"ETag": asset.etag, "Cache-Control": cache_control}
@@ -198,5 +198,5 @@ async def asset_response(
 
 @lru_cache(maxsize=1024)
 def rfc3339(date: int) -> str:
-    """Write a NumericDate as RFC 3339, UTC."""
+    """Return a NumericDate in RFC 3339, UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(date))

@@ -1,4 +1,4 @@
-"""The ways in through OpenID providers, and the ways out: `/auth/oidc`."""
+"""Sign-in and sign-out through OpenID providers: `/auth/oidc`."""
 
 from functools import partial
 
@@ -11,12 +11,12 @@ from service.providers.openid.provider import OpenIdClient
 from service.providers.registry import Provider as WayIn
 from service.web import context
 
-# Not `logout`, which is another route's, with another method.
+# Except `logout`, which is another route with another method.
 _NAMED = "/auth/oidc/{provider:(?!logout$)[^/]+}"
 
 
 def routes(config: Config) -> list[web.RouteDef]:
-    """Return the routes for the providers that are on: none, if none is."""
+    """Return the routes, none if no provider is enabled."""
     names = {settings.name for settings in config.openid}
     found = []
     if names:
@@ -35,7 +35,7 @@ def routes(config: Config) -> list[web.RouteDef]:
 
 
 def providers(app: web.Application, config: Config) -> list[WayIn]:
-    """Return what the pages need to know of the providers that are on."""
+    """Return the enabled providers for the pages."""
     leave = partial(sign_out.leave, app)
     return [
         WayIn(name=settings.name, label=settings.label, start=settings.start, leave=leave)
@@ -44,7 +44,7 @@ def providers(app: web.Application, config: Config) -> list[WayIn]:
 
 
 def prepare(app: web.Application) -> None:
-    """Know the providers that are on; none is asked before somebody comes."""
+    """Create the clients of the enabled providers. No provider is contacted yet."""
     send = app[sso.OUTBOUND].send
     app[registry.CLIENTS] = {
         settings.name: OpenIdClient(settings, send) for settings in app[context.CONFIG].openid

@@ -1,7 +1,7 @@
-"""The revocation feed's table: what tokens that are already issued must learn.
+"""The table of the revocation feed: changes that affect issued tokens.
 
-Each function that appends runs in the transaction of the change that it announces. Times are
-seconds since 1970.
+Each function that adds a row runs in the transaction of its change. Times are in seconds since
+1970.
 """
 
 import time
@@ -13,7 +13,7 @@ from service.tokens import lifetimes, required_claims
 from service.tokens.lifetimes import MARGIN
 
 DELETED_VERSION = required_claims.VERSIONS
-"""The version that a deleted user has in the feed: above every `ver`."""
+"""The version of a deleted user in the feed, higher than every `ver`."""
 
 _NEWEST = """
 SELECT pg_relation_filepath('changes') AS place, concat_ws(' ',
@@ -22,7 +22,7 @@ SELECT pg_relation_filepath('changes') AS place, concat_ws(' ',
  (SELECT concat('pruned=', pruned_until, ' before=', not_before, ' disputes=', disputes)
  FROM revocation_state)) AS parts
 """
-"""The place has the numbers of the database and of the table's file: most restores change one."""
+"""The place contains the OIDs of the database and the table file: most restores change one."""
 
 _IS_DEAD = "until <= ? AND seq < (SELECT max(seq) FROM changes)"
 _HAS_DEAD = f"SELECT 1 FROM changes WHERE {_IS_DEAD} LIMIT 1"  # noqa: S608  # a constant
@@ -30,9 +30,9 @@ _PRUNE = f"DELETE FROM changes WHERE {_IS_DEAD}"  # noqa: S608  # a constant
 
 
 async def session_ended(tx: Transaction, sid: str, until: int) -> bool:
-    """Announce that a session has ended, whose tokens expire at `until`.
+    """Add a row for a session that has ended. Its tokens expire at `until`.
 
-    Return whether that is new: a session ends once.
+    Return whether it is new: a session ends once.
     """
     added = await tx.execute(
         "INSERT INTO changes (kind, sid, until) SELECT 'session', ?, ?"
@@ -43,12 +43,12 @@ async def session_ended(tx: Transaction, sid: str, until: int) -> bool:
 
 
 async def user_changed(tx: Transaction, user_id: int, version: int) -> None:
-    """Announce new name or roles: tokens with a `ver` below `version` are good, but not fresh."""
+    """Add a row for a new name or roles: tokens with a `ver` below `version` are outdated."""
     await _append_for_user(tx, "changed", user_id, version)
 
 
 async def holders_changed(tx: Transaction, role_id: int) -> None:
-    """Announce that all who have a role have changed, with the versions that they have now."""
+    """Add a row for each user with a role, with the current version of the user."""
     until = await lifetimes.horizon(tx, int(time.time())) + MARGIN
     await tx.execute(
         "INSERT INTO changes (kind, user_id, version, until)"
@@ -59,12 +59,12 @@ async def holders_changed(tx: Transaction, role_id: int) -> None:
 
 
 async def user_revoked(tx: Transaction, user_id: int, version: int) -> None:
-    """Announce that the user's tokens with a `ver` below `version` are taken back."""
+    """Add a row that revokes the user's tokens with a `ver` below `version`."""
     await _append_for_user(tx, "revoked", user_id, version)
 
 
 async def is_revoked(tx: Transaction, claims: Mapping[str, Any]) -> bool:
-    """Tell whether a token that was good a moment ago has been taken back since, in any way."""
+    """Return whether a token that was just verified has been revoked since then."""
     row = await tx.fetch_one(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM changes WHERE sid = ?)"
         " OR EXISTS (SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ?)"
@@ -79,7 +79,7 @@ async def is_revoked(tx: Transaction, claims: Mapping[str, Any]) -> bool:
 
 
 async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
-    """Tell whether the user's tokens with this `ver` have been taken back."""
+    """Return whether the user's tokens with this `ver` are revoked."""
     row = await tx.fetch_one(
         "SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ? LIMIT 1",
         (user_id, version),
@@ -88,20 +88,20 @@ async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
 
 
 async def version(db: Database) -> ChangeMarker:
-    """Return what changes with a new row or dispute, or with a lifetime or a moment that moved."""
+    """Return a marker that changes with each new row, dispute, lifetime or moment."""
     return await db.data_version(_NEWEST)
 
 
 async def has_dead(db: Database, now: int) -> bool:
-    """Tell whether there is anything to prune."""
+    """Return whether there are rows to prune."""
     return await db.fetch_one(_HAS_DEAD, (now,)) is not None
 
 
 async def prune(tx: Transaction, now: int) -> int:
-    """Delete the rows up to `now` except the newest, and note it; return how many that were.
+    """Delete the rows up to `now` except the newest, record it, and return their number.
 
-    The tokens that these rows concern expired a margin before `now`. A process whose clock is
-    slow learns from the note that they have, and does not accept them again.
+    The affected tokens expired a margin before `now`. The record tells processes with a slow clock
+    not to accept them again.
     """
     pruned = await tx.execute(_PRUNE, (now,))
     if pruned:
