@@ -121,7 +121,7 @@ def test_somebody_is_created_let_in_and_thrown_out(
     taken = (time.perf_counter() - clicked) * 1000
     print(f"\nrefused {taken:.0f} ms after the click that disabled")  # noqa: T201  # a figure
     theirs.goto(f"{own.url}/auth/me")
-    expect(theirs.get_by_role("heading", level=1)).to_have_text("The session was ended")
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("Session revoked")
     expect(page.get_by_role("status")).to_have_text("The user was saved.")
 
     page.get_by_role("link", name="Delete…").click()
@@ -159,7 +159,7 @@ def test_whoever_is_signed_out_meanwhile_is_told_so(browser: Browser, own: Serve
     page.goto(f"{own.url}/admin")
     person.context.clear_cookies()
     page.get_by_label("Search").fill("x")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in first")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign-in required")
 
 
 def test_a_question_is_asked_in_place_and_can_be_left(browser: Browser, own: Server) -> None:

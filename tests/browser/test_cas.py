@@ -193,7 +193,7 @@ def test_a_callback_is_good_once(world: World) -> None:
     page.wait_for_url(f"{OUR_URL}/auth/me")
     (callback,) = callbacks
     page.goto(callback)
-    assert "was not begun here" in page.inner_text("main")
+    assert "Sign-in attempt not found" in page.inner_text("main")
     page.context.add_cookies(
         [
             {"name": each["name"], "value": each["value"], "url": f"{OUR_URL}/auth/cas"}
@@ -214,7 +214,7 @@ def test_a_disabled_user_is_refused_though_the_provider_knows_them(world: World)
     try:
         set_out(page)
         fill_in(page, "contributor")
-        page.wait_for_selector("h1:text('Nobody of that name may sign in')")
+        page.wait_for_selector("h1:text('Unknown or disabled user')")
         assert "jwt" not in names(page.context)
         assert "user_unknown" in page.inner_text("main")
     finally:
@@ -227,7 +227,7 @@ def test_somebody_new_is_refused_until_linked_and_once_unlinked_again(world: Wor
     page = world.newcomer()
     set_out(page)
     fill_in(page, "Newcomer")
-    page.wait_for_selector("h1:text('Nobody here has this account')")
+    page.wait_for_selector("h1:text('This account is not linked to a user')")
     assert page.locator("dd code").all_inner_texts()[:2] == ["cas", "newcomer"]
     assert "jwt" not in names(page.context)
     linked = world.server.cli("user", "link", "user", "cas", "newcomer")
@@ -262,5 +262,5 @@ def test_a_browser_that_keeps_no_session_is_told_why(world: World) -> None:
     page.context.clear_cookies(name="jwt")
     page.goto(f"{OUR_URL}/auth/cas?next=/auth/me")
     assert page.url == f"{OUR_URL}/auth/cas?next=/auth/me"
-    assert "does not keep the session" in page.inner_text("main")
+    assert "does not store the session cookie" in page.inner_text("main")
     assert "Safari" in page.inner_text("main")

@@ -41,12 +41,12 @@ def test_accounts_are_linked_shown_and_unlinked(folder: Path) -> None:
 
 
 WRONG = {
-    ("link", "nobody", "cas", "a"): "There is no user nobody.",
+    ("link", "nobody", "cas", "a"): "The user nobody does not exist.",
     ("link", "user", "the campus", "a"): "A provider's name starts with a letter",
     ("link", "user", "cas", ""): "A subject has 1 to 255 characters",
     ("link", "user", "cas", "a\nb"): "A subject has 1 to 255 characters",
-    ("link", "admin", "cas", "taken"): "signs somebody else in",
-    ("unlink", "admin", "cas", "taken"): "is not linked with this user",
+    ("link", "admin", "cas", "taken"): "is linked to another user",
+    ("unlink", "admin", "cas", "taken"): "is not linked to this user",
     ("unlink", "user", "cas", "\udcff"): "A subject has 1 to 255 characters",
 }
 

@@ -158,7 +158,7 @@ def test_every_bad_line_is_named_with_every_fault(
     assert [re.sub(r": (A user name|value is not).*", "", line) for line in lines[1:]] == [
         "  line 3: username",
         "  line 3: email",
-        "  line 3: role 'ghost': There is no such role.",
+        "  line 3: role 'ghost': The role does not exist.",
         "  line 4: username: admin exists already",
         "  line 5: email",
         "  line 5: username: user exists already",

@@ -391,7 +391,9 @@ def test_an_answer_names_a_hundred_faults(api: Api) -> None:
     for body in ({"roles": [0] * 1000}, {f"x{number}": 0 for number in range(1000)}):
         answer = api(USERS, "POST", {"username": "x", **body})
         assert len(faults(answer)) == 100
-        assert answer.json["detail"].startswith("There are 1,000 faults. Mend the first 100")
+        assert answer.json["detail"].startswith(
+            "The request has 1,000 invalid values. Correct the first 100"
+        )
 
 
 def test_a_list_of_roles_has_a_bound(api: Api) -> None:

@@ -132,7 +132,7 @@ def test_an_address_that_nobody_has_checked_names_nobody(
     for told, claims in (({}, about), (about, {})):
         answer = arrive(by_address, evil, told, sub="mallory", **claims)
         assert (answer.status, answer.code) == (400, "username_invalid")
-        assert "has not checked" in answer.json["detail"]
+        assert "has not verified" in answer.json["detail"]
 
 
 def test_an_address_that_was_checked_names_whoever_has_it(by_address: Server, evil: Evil) -> None:

@@ -696,5 +696,5 @@ def test_a_browser_in_circles_is_led_out_no_fourth_time(server: Server, evil: Ev
     evil.paths()
     page = ask(server.port, "/auth/oidc", headers={**BROWSER, "Cookie": returns})
     assert (page.status, "Location" in dict(page.headers)) == (400, False)
-    assert "does not keep the session" in page.text
+    assert "does not store the session cookie" in page.text
     assert evil.paths() == []

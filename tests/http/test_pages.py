@@ -86,8 +86,8 @@ def test_without_demo_users_the_page_says_how_to_get_them(start: Start) -> None:
     ("path", "status", "says"),
     [
         ("/auth/me", 401, 'href="/auth/login?next=%2Fauth%2Fme"'),
-        ("/nothing%22%3E%3Cscript%3E", 404, "Nothing here"),
-        ("/auth/bypass?token=%3Cscript%3E", 400, "Not a user name"),
+        ("/nothing%22%3E%3Cscript%3E", 404, "Not found"),
+        ("/auth/bypass?token=%3Cscript%3E", 400, "Invalid user name"),
         ("/auth/bypass?token=nobody", 401, 'href="/auth/login"'),
     ],
 )

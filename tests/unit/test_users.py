@@ -169,7 +169,7 @@ async def test_whom_nobody_knows_is_none_to_one_reader_and_an_error_to_the_other
     assert await users.find_by_username(database, "nobody") is None
     with pytest.raises(UserNotFound) as caught:
         await users.get_by_username(database, "Nobody")
-    assert caught.value.detail == "There is no user nobody. `user list` shows them all."
+    assert caught.value.detail == "The user nobody does not exist. `user list` lists all users."
 
 
 async def test_everybody_is_listed_in_the_order_of_the_names_even_without_roles(
