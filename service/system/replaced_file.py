@@ -66,7 +66,8 @@ def _keep_access(path: Path, descriptor: int, before: os.stat_result) -> None:
         )
     owner = before.st_uid if is_root else made.st_uid
     is_public = bool(before.st_mode & stat.S_IROTH)
-    if is_public and owner == _ROOT and _others_come_by(path):
+    is_exposed = bool(before.st_mode & stat.S_IWOTH)  # in production the service refuses it
+    if is_public and not is_exposed and owner == _ROOT and _others_come_by(path):
         raise AccessLost(
             "every user of this machine can read the file, and a new one is never readable for all:"
             " a service that does not run as root would lose it. First give the file to the"

@@ -245,8 +245,7 @@ def test_a_server_goes_on_where_the_other_stopped(
     old = running.start(files)
     good, out = sign_in(old.port), sign_in(old.port)
     ask(old.port, "/auth/logout", "POST", headers=cookie(out))
-    old.process.terminate()
-    assert old.process.wait(20) == 0
+    old.stop()
     target = databases.empty(tmp_path)
     done = old.cli("db", "copy", "--from", old.database.url, "--to", target.url)
     assert done.returncode == 0, done.stderr

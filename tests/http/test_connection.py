@@ -1,16 +1,23 @@
 """What every answer carries, aiohttp's own refusals included, and what no answer repeats."""
 
+import asyncio
+import contextlib
 import re
 import socket
 import subprocess
 import sys
 import time
+from typing import Any, NoReturn
 
+import aiohttp
 import pytest
-from aiohttp import http_parser, http_writer
+from aiohttp import http_parser, http_writer, web
+from yarl import URL
 
+from service.db import Database
+from service.server.run import listening
 from tests.support.client import BROWSER, Answer, ask, cookie, send, sign_in
-from tests.support.environment import clean_environ
+from tests.support.environment import Settings, clean_environ, free_port
 from tests.support.servers import Server, Start
 from tests.support.stores import ON_SQLITE, unreachable
 
@@ -108,6 +115,71 @@ def test_what_the_parser_refuses_is_a_problem_that_repeats_nothing(
 
 
 @pytest.mark.parametrize(
+    "target",
+    [
+        *("http://xn--a/", "http://xn--/", "http://[v1.x]/", "http://\xad/", "//xn--a/../", "*"),
+        *("http://xn--a:1/auth/me", "https://xn--a", "http://a..b/", f"http://{'a' * 300}/"),
+    ],
+)
+def test_every_target_gets_an_answer(server: Server, target: str) -> None:
+    """Also one whose host cannot be read, and one that the `Host` of the request names as well."""
+    host = target.partition("//")[2].partition("/")[0]
+    request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    answer = parse(send(server.port, request.encode("latin-1")))
+    assert answer.status in {200, 302, 400, 404}
+    if "xn--" in target and not target.startswith("/"):
+        assert answer.code == "request_invalid"
+    assert_safe(answer)
+    assert "Traceback" not in server.log(until=answer["X-Request-ID"])
+
+
+async def test_a_connection_whose_handler_fails_is_closed(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del database
+
+    def fail(*_: object) -> NoReturn:
+        raise RuntimeError
+
+    config = settings(PORT=str(free_port()))
+    monkeypatch.setattr("service.server.connection._request", fail)
+    async with listening(config):
+        reader, writer = await asyncio.open_connection("127.0.0.1", config.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("path", ["/" * 8100, "/a" * 4000, "/auth/me" + "/" * 31, "/a" * 33])
+async def test_a_path_of_many_segments_is_refused_without_looking_for_a_route(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """The library's router takes time that grows with the square of the segments."""
+    del database
+    config = settings(PORT=str(free_port()))
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        resolved = []
+        resolve = app.router.resolve
+
+        async def counted(request: web.Request) -> Any:
+            resolved.append(request.path)
+            return await resolve(request)
+
+        monkeypatch.setattr(app.router, "resolve", counted)
+        base = f"http://127.0.0.1:{config.port}"
+        for query in ("", f"?next={'/a' * 100}"):
+            async with client.get(URL(base + path + query[:60], encoded=True)) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (404, "not_found")
+        assert resolved == []
+        async with client.get(
+            URL(base + "/a" * 32 + f"?next={'/a' * 100}", encoded=True)
+        ) as answer:
+            assert answer.status == 404
+        assert len(resolved) == 1
+
+
+@pytest.mark.parametrize(
     ("headers", "body", "status", "code"),
     [
         ({"Content-Length": "70000"}, b"a" * 70000, 413, "body_too_large"),
@@ -183,8 +255,8 @@ def test_logs_are_json_for_machines(production: Server) -> None:
     assert len(lines) == 2
 
 
-def test_sigterm_finishes_and_leaves_with_0(start: Start) -> None:
-    server = start(LOG_LEVEL="debug")
+def test_sigterm_finishes_and_leaves_with_0(start_process: Start) -> None:
+    server = start_process(LOG_LEVEL="debug")
     with socket.create_connection(("127.0.0.1", server.port), timeout=10):
         server.process.terminate()
         assert server.process.wait(20) == 0
@@ -234,6 +306,7 @@ def test_a_database_that_was_replaced_is_not_the_database_any_more(start: Start)
     for file in (path, *path.parent.glob("latchkey.db-*")):
         file.rename(file.with_name(f"old-{file.name}"))
     assert server.cli("migrate", "up").returncode == 0
+    time.sleep(1)  # the file is looked at five times a second
     assert ask(server.port, "/auth/bypass?token=admin").code == "database_unavailable"
     assert ask(server.port, "/readyz").status == 503
     assert "was replaced" in server.log(until="was replaced")

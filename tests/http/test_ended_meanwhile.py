@@ -83,7 +83,7 @@ def hold_all(server: Server, token: str, name: str) -> list[Held]:
 
 
 def elsewhere(server: Server, change: Callable[[Transaction], Awaitable[object]]) -> None:
-    """Change something as another process does; starting one takes longer than bodies have."""
+    """Change something as another process does."""
 
     async def run() -> None:
         async with db.connect(server.database) as database, database.transaction() as tx:
@@ -133,13 +133,13 @@ def test_a_session_that_ended_before_the_body_was_there_is_refused(
     assert latchkey.cli("user", "show", f"{name}2").returncode == 1
 
 
-def test_a_manager_who_was_demoted_before_the_body_was_there_is_refused(latchkey: Server) -> None:
-    name = f"once{time.monotonic_ns()}"
-    latchkey.cli("user", "create", name, "--role", "manage_users")
-    token = sign_in(latchkey.port, name)
-    *held, me, exchanged = hold_all(latchkey, token, f"{name}x")
+def test_a_manager_who_was_demoted_before_the_body_was_there_is_refused(start: Start) -> None:
+    server, name = start(), f"once{time.monotonic_ns()}"
+    server.cli("user", "create", name, "--role", "manage_users")
+    token = sign_in(server.port, name)
+    *held, me, exchanged = hold_all(server, token, f"{name}x")
     time.sleep(0.2)
-    elsewhere(latchkey, lambda tx: users.revoke(tx, BY, name, "manage_users"))
+    elsewhere(server, lambda tx: users.revoke(tx, BY, name, "manage_users"))
     time.sleep(1)
     assert [each.finish() for each in held] == [(403, "role_missing")] * len(held)
     assert (me.finish()[0], exchanged.finish()[0]) == (200, 200)

@@ -123,6 +123,22 @@ class Server:
             time.sleep(0.01)
         return log
 
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, or what does the same in a thread."""
+        self.runs.stop() if isinstance(self.runs, ServerThread) else self.runs.terminate()
+
+    def stop(self) -> None:
+        """Stop it, and wait until it has ended in good order."""
+        self.ask_to_stop()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it has ended, as it was asked to, in good order."""
+        if isinstance(self.runs, ServerThread):
+            self.runs.wait(20)
+        else:
+            assert self.runs.wait(20) == 0, self.log()
+
     def cli(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command beside the server, on the same settings."""
         return command(self.folder, *arguments, stdin=stdin, **self.environ)
@@ -171,15 +187,9 @@ class Running:
         """End all that still run."""
         alive = [server for server in self._servers if _is_alive(server)]
         for server in alive:
-            if isinstance(server.runs, ServerThread):
-                server.runs.stop()
-            else:
-                server.runs.terminate()
+            server.ask_to_stop()
         for server in alive:
-            if isinstance(server.runs, ServerThread):
-                server.runs.wait(20)
-            else:
-                assert server.runs.wait(20) == 0, server.log()
+            server.wait()
 
 
 def _is_alive(server: Server) -> bool:

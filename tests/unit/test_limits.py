@@ -14,7 +14,7 @@ from service.parsing import client_address, strict_xml
 from service.providers import cas, http_client
 from service.revocation import documents
 from service.schemas import base, user_input
-from service.server import chunked_body, run
+from service.server import chunked_body, refused_requests, run
 from service.system import descriptors
 from service.telemetry import metrics
 from service.tokens import issuer as tokens
@@ -32,7 +32,10 @@ STATED = {
         f"{client_limits.YOUNG_SECONDS:.0f} s for a head",
     ],
     "time for a request head": [f"{client_limits.HEAD_SECONDS:.0f} s"],
-    "size of a request head": [f"{client_limits.HEAD_BYTES:,} bytes"],
+    "size of a request head": [
+        f"{client_limits.HEAD_BYTES:,} bytes",
+        f"{refused_requests.MOST_SEGMENTS} segments",
+    ],
     "incomplete heads altogether": [f"{client_limits.HEADS_BYTES // MIB} MiB"],
     "large requests": [
         f"{client_limits.LARGE_REQUESTS_BYTES // MIB} MiB",

@@ -200,11 +200,12 @@ def test_one_that_everybody_changes_is_refused_in_production(tmp_path: Path, mod
         if name == "DATABASE_URL":
             assert "can change. Run: chmod 600 " in named(tmp_path, environ)[name]
             continue
-        with pytest.raises(Fault, match=r"can change\. Run: chmod 600 "):
+        cure = "python -m service key rotate --leaked" if name == "JWT_KEYS_FILE" else "chmod 600"
+        with pytest.raises(Fault, match=rf"can change\. Run: {cure} "):
             load(tmp_path, environ)
         if name != str(tmp_path / ".env"):
             elsewhere = of_file(DEVELOPMENT, name, given)
-            assert "can change. Run: chmod 600 " in named(tmp_path, elsewhere)[name]
+            assert f"can change. Run: {cure} " in named(tmp_path, elsewhere)[name]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o640, 0o660, 0o440])
