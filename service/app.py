@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from service import db, keys, middleware, users
 from service.config import Config
 from service.db.readiness import Readiness
-from service.db_tools import migrations
+from service.db_tools import schema_state
 from service.endpoints import account, api, docs, forward_auth, jwks, ops, pages, revocations, token
 from service.forward_auth.allow_responses import ALLOW_RESPONSES, AllowResponses
 from service.housekeeping import Housekeeping
@@ -19,7 +19,7 @@ from service.keys import KeyRing
 from service.keys.watcher import KeyWatch
 from service.limits.budgets import Budget
 from service.limits.client_limits import BODY_BYTES
-from service.login import bypass, cas, oidc, sso
+from service.login import bypass, sso
 from service.providers import http_client
 from service.providers.recent_logouts import Newest
 from service.providers.registry import Providers
@@ -29,9 +29,9 @@ from service.telemetry import logs
 from service.telemetry.metrics import Metrics
 from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import TokenIssuer
-from service.web import context, openapi
+from service.web import context
 from service.web.large_responses import LargeAnswers
-from service.web.templates import Asset, Templates, as_asset
+from service.web.templates import Templates
 
 LOOKUPS_AT_ONCE = 2
 """One connection to PostgreSQL less than there are for reading."""
@@ -53,6 +53,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     app[context.SHUTDOWN] = context.ShutdownState()
     app[context.TEMPLATES] = Templates()
     app[context.DOCUMENTS] = Documents()
+    app[docs.DESCRIPTION] = docs.Description()
     app[context.LARGE_ANSWERS] = LargeAnswers()
     app[context.LARGE_ASSETS] = LargeAnswers()
     app[context.LOOKUPS] = Budget(at_once=LOOKUPS_AT_ONCE, waiting=LOOKUPS_WAITING)
@@ -63,29 +64,27 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     leaves = [pages, account, token, forward_auth, revocations, jwks, ops, docs, api]
     if config.bypass_auth:
         leaves.append(bypass)
-    if config.cas_url is not None:
-        leaves.append(cas)
-    routes = [route for leaf in leaves for route in leaf.ROUTES] + oidc.routes(config)
+    routes = [route for leaf in leaves for route in leaf.ROUTES]
+    for kind in _provider_kinds(config):
+        routes += kind.routes(config)
     app.add_routes([middleware.before(route) for route in routes])
-    app[context.DESCRIPTION] = _description(app)
     return app
 
 
+def _provider_kinds(config: Config) -> list[Any]:
+    """Load what the configured providers need: their libraries take memory and time."""
+    names = [name for name, is_on in (("cas", config.cas_url), ("oidc", config.openid)) if is_on]
+    return [importlib.import_module(f"service.login.{name}") for name in names]
+
+
 def _providers(app: web.Application, config: Config) -> Providers:
-    on = [cas.provider(config)] if config.cas_url is not None else []
-    return {provider.name: provider for provider in (*on, *oidc.providers(app, config))}
-
-
-def _description(app: web.Application) -> Asset:
-    resources = ((route.method, route.resource) for route in app.router.routes())
-    routes = {(method, resource.canonical) for method, resource in resources if resource}
-    document = openapi.describe(app[context.CONFIG], routes)
-    return as_asset(orjson.dumps(document), "application/json")
+    options = [each for kind in _provider_kinds(config) for each in kind.providers(app, config)]
+    return {option.name: option for option in options}
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
     where = app[context.CONFIG].database
-    if added := migrations.require_current(where):
+    if added := schema_state.require_current(where):
         logs.event("database_is_newer", level=logs.WARNING, migrations=", ".join(added))
     async with db.connect(where) as database:
         app[context.DATABASE] = database
@@ -131,7 +130,6 @@ async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.REPLAYS] = sso.ReplayCache()
     app[context.NEWEST_LOGOUT] = Newest(app[context.DATABASE])
     async with http_client.opened() as app[sso.OUTBOUND]:
-        oidc.prepare(app)
         yield
 
 

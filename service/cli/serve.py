@@ -20,20 +20,6 @@ def serve() -> None:
     """Serve until SIGTERM or Ctrl-C."""
     settings = config.load()
     logs.configure(settings.log_level, settings.log_format)
-
-    async def announce(app: web.Application) -> None:
-        logs.event(
-            "listening",
-            host=settings.host,
-            port=settings.port,
-            url=settings.public_url,
-            environment=settings.environment,
-        )
-        for name, finding in config.findings(settings):
-            logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=finding)
-        if settings.bypass_auth:
-            await _announce_bypass(app, settings)
-
     if settings.workers == 1:
         run.run(settings, announce)
         return
@@ -42,6 +28,22 @@ def serve() -> None:
         return output.exit_status(lambda: run.run(settings, announce, worker))
 
     raise click.exceptions.Exit(supervisor.Supervisor(settings, serve_one).run())
+
+
+async def announce(app: web.Application) -> None:
+    """Say that the port is open, and what is unsafe."""
+    settings = app[context.CONFIG]
+    logs.event(
+        "listening",
+        host=settings.host,
+        port=settings.port,
+        url=settings.public_url,
+        environment=settings.environment,
+    )
+    for name, finding in config.findings(settings):
+        logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=finding)
+    if settings.bypass_auth:
+        await _announce_bypass(app, settings)
 
 
 async def _announce_bypass(app: web.Application, settings: Config) -> None:

@@ -169,7 +169,7 @@ async def _set_columns(tx: Transaction, user: User, values: Mapping[str, Any]) -
             (*values.values(), user["id"]),
         )
     except ConstraintError:
-        raise UsernameTaken(f"The user {values['username']} exists already.") from None
+        raise UsernameTaken(f"The user {values['username']} already exists.") from None
 
 
 async def _set_role(tx: Transaction, user_id: int, role: str, *, held: bool) -> None:

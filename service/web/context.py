@@ -49,7 +49,6 @@ LARGE_ASSETS = web.AppKey("large_assets", LargeAnswers)
 LOOKUPS = web.AppKey("lookups", Budget)
 NEWEST_LOGOUT = web.AppKey("newest_logout", Newest)
 """For what strangers make us read from the database; what a token needs does not wait for it."""
-DESCRIPTION = web.AppKey("description", Asset)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import mimetypes
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,14 @@ class Templates:
             lstrip_blocks=True,
         )
         self.assets = {path.name: _asset(path) for path in (_HERE / "static").iterdir()}
-        swagger_ui = _folder("flask_swagger_ui") / "dist"
-        self.swagger_ui = {name: _asset(swagger_ui / name) for name in _SWAGGER_UI}
         self._environment.globals["asset"] = self._versioned
         self._environment.globals["swagger_ui"] = self._versioned_swagger_ui
+
+    @cached_property
+    def swagger_ui(self) -> dict[str, Asset]:
+        """The files of Swagger UI. They are large, and read when somebody opens `/docs`."""
+        folder = _folder("flask_swagger_ui") / "dist"
+        return {name: _asset(folder / name) for name in _SWAGGER_UI}
 
     def render(self, template: str, **values: Any) -> str:
         """Fill in a template. A missing value is an error, not a blank."""

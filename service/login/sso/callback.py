@@ -228,11 +228,11 @@ def _actor(request: web.Request, arrival: ExternalLogin) -> Actor:
 
 _ENDED = "You signed out at the provider while you were signing in here. Start the sign-in again."
 _TAKEN = (
-    "There is a user of this name already, and this account is not linked with it: nobody is taken"
-    " over by a name. Ask whoever runs this service to link it, and send them these two lines."
+    "A user with this name already exists, and this account is not linked to that user. Ask your"
+    " administrator to link it, and send them the provider and subject below."
 )
 _IMPOSSIBLE = (
-    "The name of this account cannot be a user name here, or is an e-mail address that the provider"
-    " has not checked. Ask whoever runs this service to create a user and to link this account with"
-    " it, and send them these two lines."
+    "The name of this account is not a valid user name, or is an e-mail address that the provider"
+    " has not verified. Ask your administrator to create a user and to link this account to it, and"
+    " send them the provider and subject below."
 )
