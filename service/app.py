@@ -8,12 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
-from service import db, keys, middleware
+from service import db, keys, middleware, users
 from service.config import Config
 from service.db.readiness import Readiness
 from service.db_tools import schema_state
 from service.endpoints import account, api, docs, forward_auth, jwks, ops, pages, revocations, token
-from service.forward_auth.allow_responses import AllowResponses
+from service.forward_auth.allow_responses import ALLOW_RESPONSES, AllowResponses
 from service.housekeeping import Housekeeping
 from service.keys import KeyRing
 from service.keys.watcher import KeyWatch
@@ -89,14 +89,18 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     async with db.connect(where) as database:
         app[context.DATABASE] = database
         app[context.READINESS] = Readiness(database.health)
-        app[context.ALLOW_RESPONSES] = AllowResponses(database, app[context.TOKENS])
+        app[ALLOW_RESPONSES] = AllowResponses(database, app[context.TOKENS])
         yield
 
 
 async def _revocation(app: web.Application) -> AsyncIterator[None]:
     """Know every revocation before the first answer, and follow the feed from then on."""
     config, database = app[context.CONFIG], app[context.DATABASE]
-    feed = Revocation(database, max_staleness=config.revocation_max_staleness)
+    feed = Revocation(
+        database,
+        lambda user_id: users.find_by_id(database, user_id),
+        max_staleness=config.revocation_max_staleness,
+    )
     keeping = Housekeeping(database, feed, app[context.TOKENS])
     with db.fault_on_unavailable(config.database):
         await keeping.start()
@@ -115,7 +119,7 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
     def use(ring: KeyRing) -> None:
         app[context.TOKENS].use(ring)
         app[context.ENCRYPTED].use(ring)
-        app[context.ALLOW_RESPONSES].forget()
+        app[ALLOW_RESPONSES].forget()
 
     async with _beside(watch.run(use, app[context.METRICS].keys_file)):
         yield

@@ -80,12 +80,11 @@ async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
 
 async def _end(request: web.Request, handle: str, *, remembers: bool) -> None:
     """End the session of a ticket, also one that is just beginning. Raises DatabaseUnavailable."""
-    async with request.app[context.DATABASE].transaction() as tx:
+    async with context.writing(request) as tx:
         if remembers:
             await recent_logouts.remember(tx, NAME, handle=handle)
         ended = await sessions.end(tx, NAME, handle=handle)
     if ended:
-        await request.app[context.REVOCATION].apply_own()
         context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
 
 

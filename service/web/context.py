@@ -17,7 +17,6 @@ from service.audit import Actor
 from service.config import Config
 from service.db import Database, Transaction
 from service.db.readiness import Readiness
-from service.forward_auth.allow_responses import AllowResponses
 from service.keys.watcher import KeyWatch
 from service.limits.budgets import Budget
 from service.parsing import client_address
@@ -41,7 +40,6 @@ ENCRYPTED = web.AppKey("seals", EncryptedValues)
 PROVIDERS = web.AppKey("providers", Providers)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
-ALLOW_RESPONSES = web.AppKey("passes", AllowResponses)
 TEMPLATES = web.AppKey("views", Templates)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
@@ -108,17 +106,27 @@ def actor(request: web.Request, claims: Claims | None = None) -> Actor:
 
 
 @asynccontextmanager
+async def writing(request: web.Request) -> AsyncIterator[Transaction]:
+    """Write in a transaction. After the commit, this process applies what it takes back at once.
+
+    Raises DatabaseUnavailable.
+    """
+    async with request.app[DATABASE].transaction() as tx:
+        yield tx
+    request.app[REVOCATION].apply_own(tx.events)
+
+
+@asynccontextmanager
 async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor]]:
-    """Change users in a transaction that knows who does; afterwards it counts here at once.
+    """Change users in a transaction that knows who does.
 
     Raises Unauthenticated if the caller's token is good no longer: it has waited for its turn.
     """
-    async with request.app[DATABASE].transaction() as tx:
+    async with writing(request) as tx:
         request.app[TOKENS].verify(request_info(request).token)
         if await events.is_revoked(tx, identity(request)):
             raise errors.TokenRevoked
         yield tx, actor(request)
-    await request.app[REVOCATION].apply_own()
 
 
 def identity(request: web.Request) -> Claims:

@@ -86,10 +86,9 @@ async def complete(
 
 
 class _Outcome(NamedTuple):
-    """A session that has begun, and what it changed. `found` is the user before, `user` after."""
+    """A session that has begun, and what it changed."""
 
     begun: NewSession
-    found: User
     user: User
     is_new: bool
     is_kept: bool
@@ -105,7 +104,7 @@ async def _sign_in(
     browser came back.
     """
     outcome = None
-    async with request.app[context.DATABASE].transaction() as tx:
+    async with context.writing(request) as tx:
         await _use(request, tx, arrival, attempt_id)
         # After a logout the answer is used all the same: it begins no session later.
         if not await _has_ended(tx, arrival, seen):
@@ -115,8 +114,6 @@ async def _sign_in(
         context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
         raise errors.AnswerRefused(_ENDED)
     _log(request, arrival, outcome)
-    if outcome.user["version"] != outcome.found["version"]:
-        await request.app[context.REVOCATION].apply_own()
     return session.respond(request, outcome.begun, location)
 
 
@@ -153,7 +150,7 @@ async def _begin(request: web.Request, tx: Transaction, arrival: ExternalLogin) 
     if values is not None:
         user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
     begun = await session.start_for_provider(request, tx, user, arrival.session, amr=arrival.amr)
-    return _Outcome(begun, found, user, is_new, is_kept)
+    return _Outcome(begun, user, is_new, is_kept)
 
 
 def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> None:
