@@ -1,4 +1,4 @@
-"""`/admin/audit`: who changed what, to read."""
+"""`/admin/audit`: the audit log."""
 
 from typing import get_args
 
@@ -14,7 +14,7 @@ _FILTERS = ("user", "action")
 
 @access.requires_role(users.MANAGE_USERS)
 async def list_entries(request: web.Request) -> web.Response:
-    """GET /admin/audit[?user=][&action=][&limit=][&cursor=]: who changed what, newest first."""
+    """GET /admin/audit[?user=][&action=][&limit=][&cursor=]: the audit log, newest first."""
     asked = page.Asked({})
     try:
         asked = page.asked(request, blank=_FILTERS)
