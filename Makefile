@@ -57,6 +57,7 @@ fix: .venv/.check ## Format the code and apply the linter's fixes
 
 bench: .venv/.run ## Measure against a bare aiohttp handler, and with 100,000 users
 	@$(BIN)/python -m bench.run
+	@$(BIN)/python -m bench.start
 	@$(BIN)/python -m bench.revocations
 	@$(BIN)/python -m bench.users
 	@$(BIN)/python -m bench.workers

@@ -73,10 +73,12 @@ class Reader(ABC):
 class Transaction(Reader):
     """A write transaction. There is one at a time.
 
-    After a statement fails, all further statements fail, and the transaction is rolled back.
+    A statement that fails spoils it: there are no more statements, and nothing remains. `events`
+    are the rows of the revocation feed that it has written: to be applied after the commit.
     """
 
     def __init__(self) -> None:
+        self.events: list[Row] = []
         self.failure: ConstraintError | DatabaseUnavailable | None = None
 
     @abstractmethod

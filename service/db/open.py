@@ -14,7 +14,7 @@ from service.errors import Fault
 
 
 def connect(where: Where) -> AbstractAsyncContextManager[interface.Database]:
-    """Open an existing database. Raises Fault when it cannot be opened."""
+    """Open an existing database. Raises Fault if it cannot be opened."""
     if where.path is None:
         opened: AbstractAsyncContextManager[interface.Database] = _module("database").connect(where)
         return opened

@@ -9,7 +9,7 @@ from typing import Any
 
 from service import db
 from service.config import DatabaseUrl
-from service.db_tools import migrations
+from service.db_tools import migrations, schema_state
 from service.errors import Fault
 
 TABLES = {
@@ -21,6 +21,7 @@ TABLES = {
     "revocation_state": ("id",),
     "audit": ("id",),
     "identities": ("provider", "subject"),
+    "provider_issuers": ("provider",),
     "provider_sessions": ("sid",),
     "logout_tokens": ("provider", "jti"),
     "used_answers": ("provider", "hash"),
@@ -116,7 +117,7 @@ class Endpoint:
 def plan(source: DatabaseUrl, target: DatabaseUrl) -> list[Copied]:
     """Return what `copy` would copy. Raises Fault if it would fail."""
     _require_different(source, target)
-    migrations.require_current(source)
+    schema_state.require_current(source)
     _require_empty(target)
     with db.writing_blocking(source) as reading:
         side = Endpoint(source, reading)
@@ -132,7 +133,7 @@ def copy(
     the number of rows of each page. Raises Fault; then the target has no rows.
     """
     _require_different(source, target)
-    migrations.require_current(source)
+    schema_state.require_current(source)
     _require_empty(target)
     migrations.up(target)
     with db.writing_blocking(source) as reading, db.writing_blocking(target) as writing:
@@ -154,7 +155,7 @@ def copy(
 
 def count(source: DatabaseUrl) -> int:
     """Return the number of rows to copy. Raises Fault."""
-    migrations.require_current(source)
+    schema_state.require_current(source)
     with db.writing_blocking(source) as reading:
         side = Endpoint(source, reading)
         return sum(side.count(table) for table in TABLES)

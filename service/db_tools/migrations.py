@@ -9,10 +9,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from yoyo import default_migration_table, read_migrations
+from yoyo import read_migrations
 from yoyo.backends.base import DatabaseBackend
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.backends.core.sqlite3 import SQLiteBackend
@@ -21,13 +20,8 @@ from yoyo.migrations import Migration, MigrationList
 
 from service import db
 from service.config import DatabaseUrl
+from service.db_tools import schema_state
 from service.errors import Fault
-
-DIRECTORY = Path(__file__).parent.parent.parent / "migrations"
-HOW_TO_MIGRATE = "Run: python -m service migrate up"
-
-State = list[tuple[str, str | None]]
-"""The name of each migration and when it was applied (UTC), None if it was not."""
 
 
 class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
@@ -99,7 +93,7 @@ def down(where: DatabaseUrl, steps: int = 1) -> list[str]:
 
     Raises Fault if a newer version has applied more migrations.
     """
-    if added := newer(where):
+    if added := schema_state.newer(where):
         raise Fault(
             f"A newer version applied {', '.join(added)} to the database {where}. Roll that back"
             " with the newer version first. Nothing was changed."
@@ -110,60 +104,14 @@ def down(where: DatabaseUrl, steps: int = 1) -> list[str]:
         return [migration.id for migration in newest]
 
 
-def status(where: DatabaseUrl) -> State:
-    """Return all migrations and when each was applied. For a missing file, none is."""
-    unapplied: dict[str, str | None] = dict.fromkeys(_known(where))
-    return sorted((unapplied | _applied(where)).items())
-
-
-def newer(where: DatabaseUrl) -> list[str]:
-    """Return the applied migrations that are unknown to this version."""
-    return sorted(_applied(where).keys() - _known(where))
-
-
-def require_current(where: DatabaseUrl) -> list[str]:
-    """Raise Fault with the command to run if the database is missing, empty or too old.
-
-    Returns the migrations of a newer version.
-    """
-    applied, known = _applied(where), _known(where)
-    pending = [name for name in known if name not in applied]
-    if not pending:
-        return sorted(applied.keys() - known)
-    if where.path is not None and not where.path.exists():
-        raise Fault(f"The database {where} does not exist. {HOW_TO_MIGRATE}")
-    what = (
-        "is empty" if len(pending) == len(known) else f"lacks the migrations {', '.join(pending)}"
-    )
-    raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
-
-
-def _known(where: DatabaseUrl) -> list[str]:
-    return [migration.id for migration in _migrations(where)]
-
-
-def _applied(where: DatabaseUrl) -> dict[str, str]:
-    """Return the applied migrations and when each was applied (UTC)."""
-    rows = db.read_blocking(
-        where,
-        f"SELECT migration_id, applied_at_utc FROM {default_migration_table}",  # noqa: S608
-        needs=default_migration_table,
-    )
-    return {row["migration_id"]: str(row["applied_at_utc"])[:19] for row in rows}
-
-
 def _migrations(where: DatabaseUrl) -> MigrationList:
-    directory = DIRECTORY / ("postgresql" if where.path is None else "sqlite")
-    found = read_migrations(str(directory))
-    if not found:
-        raise Fault(f"No migrations found in {directory}. Install Latchkey again.")
-    return found
+    return read_migrations(str(schema_state.folder(where)))
 
 
 @contextmanager
 def _backend(where: DatabaseUrl) -> Iterator[Any]:
     uri = DatabaseURI("", None, None, None, None, str(where), {"where": where})
-    backend = (_PostgreSQL if where.path is None else _SQLite)(uri, default_migration_table)
+    backend = (_PostgreSQL if where.path is None else _SQLite)(uri, schema_state.TABLE)
     with closing(backend.connection):
         try:
             yield backend

@@ -11,7 +11,7 @@ from service.login import sso
 from service.parsing import content_type
 from service.providers import cas, claim_values, recent_logouts, sessions
 from service.providers.claim_values import Claimed, Unreadable
-from service.providers.registry import Provider
+from service.providers.registry import LoginOption
 from service.providers.sessions import ProviderSession
 from service.telemetry import logs
 from service.web import access, context
@@ -80,22 +80,26 @@ async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
 
 async def _end(request: web.Request, handle: str, *, remembers: bool) -> None:
     """End the session of a ticket, also a starting one. Raises DatabaseUnavailable."""
-    async with request.app[context.DATABASE].transaction() as tx:
+    async with context.writing(request) as tx:
         if remembers:
             await recent_logouts.remember(tx, NAME, handle=handle)
         ended = await sessions.end(tx, NAME, handle=handle)
     if ended:
-        await request.app[context.REVOCATION].apply_own()
         context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
 
 
-def provider(config: Config) -> Provider:
-    """Return the CAS provider of the settings."""
+def routes(_config: Config) -> list[web.RouteDef]:
+    """Return the routes of sign-in and single logout."""
+    return [web.get(_PATH, sign_in, allow_head=False), web.post(_PATH, sign_out)]
+
+
+def providers(_app: web.Application, config: Config) -> list[LoginOption]:
+    """Return the CAS server of the settings, as a sign-in option."""
 
     async def leave(_session: ProviderSession, back: str) -> str:
         return cas.logout_address(str(config.cas_url), back)
 
-    return Provider(name=NAME, label="CAS", start=_PATH, leave=leave)
+    return [LoginOption(name=NAME, label="CAS", start=_PATH, leave=leave)]
 
 
 async def _set_out(request: web.Request) -> web.Response:
@@ -163,9 +167,3 @@ async def _logout_request(request: web.Request) -> str:
     if len(values) != 1:
         raise errors.LogoutRequestInvalid
     return values[0]
-
-
-ROUTES = (
-    web.get(_PATH, sign_in, allow_head=False),
-    web.post(_PATH, sign_out),
-)

@@ -6,6 +6,7 @@ from typing import Any
 
 from service.db import Database, Transaction
 from service.revocation import events
+from service.tokens import lifetimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +79,37 @@ async def end(
         parameters,
     )
     for row in rows:
-        await events.session_ended(tx, row["sid"], row["until"])
-        await delete(tx, row["sid"])
+        await end_own(tx, row["sid"], row["until"])
     return len(rows)
 
 
-async def delete(tx: Transaction, sid: str) -> None:
-    """Forget where a session of ours came from, which has ended."""
+async def end_own(tx: Transaction, sid: str, until: int) -> bool:
+    """End a session of ours, whose tokens expire at `until`, and forget where it came from.
+
+    Return whether that is a change.
+    """
+    is_new = await events.session_ended(tx, sid, until)
     await tx.execute("DELETE FROM provider_sessions WHERE sid = ?", (sid,))
+    return is_new
 
 
 async def has_dead(db: Database, now: int) -> bool:
-    """Tell whether there is anything to prune."""
-    row = await db.fetch_one("SELECT 1 FROM provider_sessions WHERE until <= ? LIMIT 1", (now,))
+    """Return whether there are rows to prune."""
+    row = await db.fetch_one(
+        "SELECT 1 FROM provider_sessions WHERE until <= ? LIMIT 1", (now - lifetimes.MARGIN,)
+    )
     return row is not None
 
 
 async def prune(tx: Transaction, now: int) -> int:
-    """Forget the sessions of ours whose tokens have expired; return how many rows that were."""
-    return await tx.execute("DELETE FROM provider_sessions WHERE until <= ?", (now,))
+    """Forget the sessions of ours whose tokens expired a margin ago; return how many rows.
+
+    Without its row a session cannot be ended from the provider. So its tokens count as expired from
+    now on, whatever a clock reads.
+    """
+    count = await tx.execute(
+        "DELETE FROM provider_sessions WHERE until <= ?", (now - lifetimes.MARGIN,)
+    )
+    if count:
+        await lifetimes.pruned(tx, now)
+    return count

@@ -13,7 +13,7 @@ async def use_once(tx: Transaction, provider: str, jti: str, until: int) -> bool
 
 
 async def has_dead(db: Database, now: int) -> bool:
-    """Tell whether there is anything to prune."""
+    """Return whether there are rows to prune."""
     row = await db.fetch_one("SELECT 1 FROM logout_tokens WHERE until <= ? LIMIT 1", (now,))
     return row is not None
 

@@ -13,14 +13,16 @@ _ROOT = 0
 class Exposure:
     """The reason why others can change a file. `what` continues “a file” and contains no path.
 
-    `cure` is a command that fixes it, `instead` an alternative or ''. If `ends_with_file` is True,
-    a new file in its place also fixes it.
+    `cure` is a command that ends it; `instead` is what may help in its place, '' for nothing. With
+    `ends_with_file` a new file in its place ends it, too. `is_owners` if it is another user's: to
+    root, the user of the service is one.
     """
 
     what: str
     cure: str
     instead: str = ""
     ends_with_file: bool = False
+    is_owners: bool = False
 
     def run(self, then: str = "") -> str:
         """Return the command that fixes it, followed by another command."""
@@ -33,9 +35,10 @@ def of(path: Path, descriptor: int, *, leaves_owner: bool = False) -> Exposure |
     With `leaves_owner`, any owner is accepted: root keeps the owner, and a server of another user
     still rejects the file.
 
-    Checks the file by its descriptor, then the folders on its path. Users who can change a folder
-    cannot make it safe again, so in a folder that is safe now the file is not theirs. A group may
-    write, as in Kubernetes volumes. Other kinds of files, such as pipes, are not checked.
+    The file is looked at by its descriptor. Then the way to it is: in a folder that is safe now
+    nobody else could have put it, since who can change a folder cannot make it safe. A group may
+    write, as in volumes of Kubernetes. A pipe without a name is not looked at: it comes from the
+    process that started this one.
     """
     return _of(path, os.fstat(descriptor), leaves_owner=leaves_owner)
 
@@ -82,9 +85,20 @@ def private(path: Path, facts: os.stat_result) -> str:
 
 
 def _of(path: Path, facts: os.stat_result, *, leaves_owner: bool) -> Exposure | None:
-    if not stat.S_ISREG(facts.st_mode):
+    if not stat.S_ISREG(facts.st_mode) and not _is_named_pipe(facts):
         return None
     return _of_file(path, facts, leaves_owner=leaves_owner) or on_the_way(path)
+
+
+def _is_named_pipe(facts: os.stat_result) -> bool:
+    if not stat.S_ISFIFO(facts.st_mode):
+        return False
+    ends = os.pipe()
+    try:
+        return facts.st_dev != os.fstat(ends[0]).st_dev
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def _of_file(path: Path, facts: os.stat_result, *, leaves_owner: bool) -> Exposure | None:
@@ -94,7 +108,7 @@ def _of_file(path: Path, facts: os.stat_result, *, leaves_owner: bool) -> Exposu
     if _is_strange(facts) and not leaves_owner:
         is_left = os.geteuid() == _ROOT  # root replaces the file and keeps its owner
         cure, instead = _chown(path, facts)
-        return Exposure("that belongs to another user", cure, instead, not is_left)
+        return Exposure("that belongs to another user", cure, instead, not is_left, is_owners=True)
     return None
 
 
@@ -104,14 +118,14 @@ def _of_folder(folder: Path, facts: os.stat_result) -> Exposure | None:
         return Exposure(what, f"chmod o-w {folder}")
     if _is_strange(facts):
         what = "in a folder that belongs to another user, who can replace it"
-        return Exposure(what, *_chown(folder, facts))
+        return Exposure(what, *_chown(folder, facts), is_owners=True)
     return None
 
 
 def _of_link(link: Path, facts: os.stat_result) -> Exposure | None:
     if _is_strange(facts):
         what = "behind a link that belongs to another user, who can lead it elsewhere"
-        return Exposure(what, *_chown(link, facts))
+        return Exposure(what, *_chown(link, facts), is_owners=True)
     return None
 
 

@@ -17,19 +17,18 @@ from service.audit import Actor
 from service.config import Config
 from service.db import Database, Transaction
 from service.db.readiness import Readiness
-from service.forward_auth.allow_responses import AllowResponses
 from service.keys.watcher import KeyWatch
 from service.limits.budgets import Budget
 from service.parsing import client_address
 from service.providers.recent_logouts import Newest
 from service.providers.registry import Providers
-from service.revocation import events
 from service.revocation.documents import Documents
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
 from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import Claims, TokenIssuer
+from service.users import rights
 from service.web.large_responses import LargeAnswers
 from service.web.templates import Asset, Templates
 
@@ -41,7 +40,6 @@ ENCRYPTED = web.AppKey("seals", EncryptedValues)
 PROVIDERS = web.AppKey("providers", Providers)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
-ALLOW_RESPONSES = web.AppKey("passes", AllowResponses)
 TEMPLATES = web.AppKey("views", Templates)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
@@ -51,7 +49,6 @@ LARGE_ASSETS = web.AppKey("large_assets", LargeAnswers)
 LOOKUPS = web.AppKey("lookups", Budget)
 NEWEST_LOGOUT = web.AppKey("newest_logout", Newest)
 """Limits database reads of unauthenticated clients. Reads for tokens do not wait for it."""
-DESCRIPTION = web.AppKey("description", Asset)
 
 
 @dataclass(slots=True)
@@ -73,18 +70,16 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(slots=True)
 class RequestInfo:
-    """The state of one request: its ID, its start and, on closed routes, the caller.
+    """What is known about one request: its id, its start, and on closed routes the caller.
 
-    `id` is in the header `X-Request-ID` and in log lines. `started` is a value of
-    time.perf_counter(). `token` and `claims` are the caller's. `page` is the answer for a browser
-    if the request is refused, such as a form with errors, instead of the error page.
+    `id` is the answer's `X-Request-ID`, and part of each log line. `started` is a reading of
+    time.perf_counter(). `token` is the caller's token, and `claims` are its claims.
     """
 
     id: str
     started: float
     token: str = field(default="", repr=False)
     claims: Claims | None = None
-    page: web.Response | None = None
 
 
 _CALL = web.RequestKey("call", RequestInfo)
@@ -109,17 +104,26 @@ def actor(request: web.Request, claims: Claims | None = None) -> Actor:
 
 
 @asynccontextmanager
-async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor]]:
-    """Open a transaction for a change of users by the caller. Apply its revocations afterwards.
+async def writing(request: web.Request) -> AsyncIterator[Transaction]:
+    """Write in a transaction. After the commit, this process applies what it takes back at once.
 
-    Raises Unauthenticated if the caller's token has become invalid while it waited.
+    Raises DatabaseUnavailable.
     """
     async with request.app[DATABASE].transaction() as tx:
+        yield tx
+    request.app[REVOCATION].apply_own(tx.events)
+
+
+@asynccontextmanager
+async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor]]:
+    """Change users in a transaction, as a caller who manages users.
+
+    Raises Unauthenticated or RoleMissing if the caller's token or role has gone while this waited
+    for its turn.
+    """
+    async with writing(request) as tx:
         request.app[TOKENS].verify(request_info(request).token)
-        if await events.is_revoked(tx, identity(request)):
-            raise errors.TokenRevoked
-        yield tx, actor(request)
-    await request.app[REVOCATION].apply_own()
+        yield tx, await rights.caller(tx, actor(request), identity(request))
 
 
 def identity(request: web.Request) -> Claims:

@@ -17,7 +17,7 @@ import pytest
 from service import db, users
 from service.config import DatabaseUrl
 from service.db import ConstraintError
-from service.db_tools import copy_database, migrations
+from service.db_tools import copy_database, migrations, schema_state
 from service.errors import Fault
 from service.providers import recent_logouts
 from tests.support import people
@@ -78,6 +78,7 @@ async def fill(where: DatabaseUrl) -> None:
             for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
                 account = (provider, "Ada", 1)
                 await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)
+                await tx.execute("INSERT INTO provider_issuers VALUES (?, ?)", account[:2])
                 await tx.execute("INSERT INTO logout_tokens VALUES (?, ?, ?)", account)
                 await tx.execute("INSERT INTO used_answers VALUES (?, ?, ?)", account)
                 await recent_logouts.remember(tx, provider, handle="handle")
@@ -153,7 +154,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
     words = ("db", "copy", "--to", target.url)
     dry = command(tmp_path, *words, "--dry-run", "--json", DATABASE_URL=source.url)
     assert (dry.returncode, dry.stderr) == (0, "")
-    assert all(applied_at is None for _, applied_at in migrations.status(target))
+    assert all(applied_at is None for _, applied_at in schema_state.status(target))
     real = command(tmp_path, *words, "--json", DATABASE_URL=source.url)
     assert (real.returncode, real.stderr) == (0, "")
     would, did = json.loads(dry.stdout), json.loads(real.stdout)

@@ -23,6 +23,7 @@ from service.revocation import events
 from service.server.run import listening
 from service.web import access, context
 from tests.http.test_admin import FORM
+from tests.support import people
 from tests.support.client import ask, bearer, cookie, sign_in
 from tests.support.environment import SECRET, Settings, free_port
 from tests.support.people import feed_rows
@@ -384,7 +385,7 @@ def test_every_route_that_changes_something_for_a_session_is_in_the_table(
     found = set()
     for route in app.router.routes():
         assert route.resource is not None
-        is_for_sessions = not access.is_public(route.handler)
+        is_for_sessions = not access.rules(route.handler).public
         if is_for_sessions and route.method in {"POST", "PUT", "PATCH", "DELETE"}:
             path = route.resource.canonical
             roles = "/roles/{id}"
@@ -423,13 +424,14 @@ async def test_an_answer_that_took_long_is_for_a_session_that_goes_on(
     token = await served.sign_in(MANAGER)
     async with served.database.transaction() as tx:
         await users.grant(tx, BY, MANAGER, "view_documents")
-    await served.app[context.REVOCATION].apply_own()
+    served.app[context.REVOCATION].apply_own(tx.events)
     asking = asyncio.create_task(served.ask("GET", path, cookie(token)))
     await asyncio.sleep(middleware.QUICK_SECONDS)
     if end == "key gone":
         served.app[context.TOKENS].use(keys.load(settings(JWT_SECRET_KEY=OTHER_SECRET)))
     else:
-        await served.app[context.REVOCATION].sign_out_session(served.claims(token))
+        feed = served.app[context.REVOCATION]
+        await people.end_session(served.database, feed, served.claims(token))
     slow.set()
     code = "token_invalid" if end == "key gone" else "token_revoked"
     assert await asking == (401, code)
@@ -443,7 +445,7 @@ async def test_an_answer_that_took_long_has_the_new_roles(
     await asyncio.sleep(middleware.QUICK_SECONDS)
     async with served.database.transaction() as tx:
         await users.revoke(tx, BY, MANAGER, "manage_users")
-    await served.app[context.REVOCATION].apply_own()
+    served.app[context.REVOCATION].apply_own(tx.events)
     slow.set()
     assert (await asking)[0] == 403
 

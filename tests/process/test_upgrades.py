@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.db_tools import migrations
+from service.db_tools import migrations, schema_state
 from tests.support.api import USERS, Api
 from tests.support.client import ask, cookie, sign_in
 from tests.support.commands import command
@@ -41,11 +41,11 @@ OFTEN = 7
 def newer(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the migrations that this process makes be those of the newer version."""
     folder = tmp_path / "migrations"
-    shutil.copytree(migrations.DIRECTORY / store.kind, folder / store.kind)
+    shutil.copytree(schema_state.DIRECTORY / store.kind, folder / store.kind)
     (folder / store.kind / f"{NAME}.sql").write_text(UP)
     (folder / store.kind / f"{NAME}.rollback.sql").write_text(DOWN)
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "DIRECTORY", folder)
+        patch.setattr(schema_state, "DIRECTORY", folder)
         yield
 
 
@@ -93,9 +93,9 @@ def test_an_older_version_takes_nothing_back_that_a_newer_schema_rests_on(start:
     server = start()
     where = server.database
     migrations.up(where)
-    before = migrations.status(where)
+    before = schema_state.status(where)
     down = command(server.folder, "migrate", "down", "--yes")
     assert down.returncode == 1
     assert f"A newer version applied {NAME} to the database" in down.stderr
-    assert migrations.status(where) == before
+    assert schema_state.status(where) == before
     assert migrations.down(where) == [NAME]

@@ -1,12 +1,16 @@
 """Users by their names, for tests that change them."""
 
 import time
+from collections.abc import Callable
 
 from service import users
 from service.audit import Actor
 from service.db import Database, Row, Transaction
+from service.providers import sessions
 from service.revocation import events
+from service.revocation.feed import Revocation
 from service.tokens import lifetimes
+from service.tokens.issuer import Claims
 from service.users import User
 
 BY = Actor("test")
@@ -16,6 +20,30 @@ async def note(database: Database, seconds: int = 6 * 3600, now: float | None = 
     """Note that tokens with that life are issued, as every process does; return their horizon."""
     async with database.transaction() as tx:
         return await lifetimes.note(tx, seconds, int(time.time() if now is None else now))
+
+
+def memory(database: Database, **options: Callable[[], float]) -> Revocation:
+    """Return the memory of a process, which has read nothing yet; `options` may be `ticks`."""
+    return Revocation(
+        database,
+        lambda user_id: users.find_by_id(database, user_id),
+        max_staleness=60,
+        **options,
+    )
+
+
+async def end_session(database: Database, feed: Revocation, claims: Claims) -> None:
+    """Sign out the session of a token, in the process of `feed`."""
+    async with database.transaction() as tx:
+        await sessions.end_own(tx, claims["sid"], claims["exp"])
+    feed.apply_own(tx.events)
+
+
+async def sign_out(database: Database, feed: Revocation, claims: Claims) -> None:
+    """Sign out all sessions of the user of a token, in the process of `feed`."""
+    async with database.transaction() as tx:
+        await users.sign_out_by_token(tx, BY, claims)
+    feed.apply_own(tx.events)
 
 
 async def delete(tx: Transaction, username: str) -> None:

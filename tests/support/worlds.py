@@ -14,6 +14,7 @@ from service.db import Database
 from service.housekeeping import Housekeeping
 from service.revocation.feed import Revocation
 from service.tokens.issuer import TokenIssuer
+from tests.support import people
 from tests.support.environment import Settings
 from tests.support.stores import run_sql
 
@@ -66,7 +67,7 @@ class Process:
         clock, ticks = (lambda: self.world.now + self.error), (lambda: self.world.now - NOW)
         settings = self.config(JWT_EXPIRES_IN=str(self.life))
         self.tokens = TokenIssuer(settings, keys.load(settings), clock=clock)
-        self.feed = Revocation(self.database, max_staleness=60, ticks=ticks)
+        self.feed = people.memory(self.database, ticks=ticks)
         self.keeping = Housekeeping(self.database, self.feed, self.tokens, clock=clock, ticks=ticks)
         await self.keeping.start()
         return self

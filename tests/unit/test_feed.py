@@ -48,7 +48,7 @@ def ticks() -> Ticks:
 async def feed(database: Database, ticks: Ticks) -> Revocation:
     """Return a memory that has caught up."""
     await people.note(database)
-    feed = Revocation(database, max_staleness=60, ticks=ticks)
+    feed = people.memory(database, ticks=ticks)
     await feed.catch_up()
     return feed
 
@@ -103,7 +103,7 @@ async def test_what_nobody_took_back_is_admitted_as_it_is(
 
 async def test_signing_out_ends_one_session_at_once(database: Database, feed: Revocation) -> None:
     first, second = [await claims_of(database, "admin", sid) for sid in ("session-1", "session-2")]
-    await feed.sign_out_session(first)
+    await people.end_session(database, feed, first)
     assert await refused(feed, first)
     assert not await refused(feed, second)
 
@@ -113,10 +113,73 @@ async def test_signing_out_everywhere_ends_all_and_who_signs_in_again_is_in(
 ) -> None:
     before = [await claims_of(database, "admin", sid) for sid in ("session-1", "session-2")]
     other = await claims_of(database, "user")
-    await feed.sign_out_user(people.BY, before[0])
+    await people.sign_out(database, feed, before[0])
     assert [await refused(feed, claims) for claims in before] == [True, True]
     assert not await refused(feed, await claims_of(database, "admin", "session-3"))
     assert not await refused(feed, other)
+
+
+async def test_a_change_of_this_process_counts_before_it_is_read(
+    database: Database, feed: Revocation
+) -> None:
+    claims, role = await claims_of(database, "user"), "manage_documents"
+    async with database.transaction() as tx:
+        await users.grant(tx, people.BY, "user", role)
+    feed.apply_own(tx.events)
+    fresh = await feed.check(claims)
+    assert role in [held["role"] for held in fresh["roles"]]
+    assert fresh["ver"] == claims["ver"] + 1
+    async with database.transaction() as tx:
+        await users.delete_role(tx, people.BY, role)
+    feed.apply_own(tx.events)
+    assert role not in [held["role"] for held in (await feed.check(claims))["roles"]]
+    async with database.transaction() as tx:
+        await people.delete(tx, "user")
+    feed.apply_own(tx.events)
+    assert await refused(feed, claims)
+    assert feed.seq == 0
+
+
+async def test_a_change_of_this_process_hides_no_revocation_that_is_not_read_yet(
+    database: Database, feed: Revocation, elsewhere: Elsewhere
+) -> None:
+    """With the new version a token would outlive the revocation of another process."""
+    claims, other = await claims_of(database, "user"), await claims_of(database, "admin", "other")
+    await elsewhere(lambda tx: users.sign_out(tx, people.BY, claims["id"]))
+    await elsewhere(lambda tx: events.session_ended(tx, other["sid"], other["exp"]))
+    async with database.transaction() as tx:
+        await users.grant(tx, people.BY, "user", "manage_documents")
+    feed.apply_own(tx.events)
+    assert await refused(feed, claims)
+    assert not await refused(feed, other)
+    await feed.catch_up()
+    assert await refused(feed, claims)
+    assert await refused(feed, other)
+    assert feed.seq == 3
+
+
+async def test_a_row_that_is_applied_early_and_read_again_changes_nothing(
+    database: Database, feed: Revocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookups, find = [], users.find_by_id
+
+    async def by_id(db: Database, user_id: int) -> users.User | None:
+        lookups.append(user_id)
+        return await find(db, user_id)
+
+    monkeypatch.setattr(users, "find_by_id", by_id)
+    claims = await claims_of(database, "user")
+    async with database.transaction() as tx:
+        await users.grant(tx, people.BY, "user", "manage_documents")
+        await events.session_ended(tx, "another", claims["exp"])
+    feed.apply_own(tx.events)
+    lookups.clear()
+    fresh = await feed.check(claims)
+    assert (len(feed), len(lookups)) == (2, 1)
+    await feed.catch_up()
+    feed.apply_own(tx.events)
+    assert await feed.check(claims) == fresh
+    assert (len(feed), len(lookups)) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +329,7 @@ async def test_with_the_database_gone_it_goes_on_from_memory_and_then_fails_shut
     database: Database, feed: Revocation, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad = [await claims_of(database, "admin", sid) for sid in ("session-1", "session-2")]
-    await feed.sign_out_session(bad)
+    await people.end_session(database, feed, bad)
     attempts = 0
 
     async def gone(_probe: str) -> int:
@@ -389,7 +452,7 @@ async def test_memory_forgets_what_the_database_has_pruned(
     # The newest row stays: it says how far the feed has come.
     assert await database.fetch_all("SELECT seq FROM changes") == [{"seq": 3}]
     assert len(feed) == 0
-    late = Revocation(database, max_staleness=60)
+    late = people.memory(database)
     await late.catch_up()
     assert late.seq == feed.seq == 3
 
@@ -399,11 +462,11 @@ async def test_a_token_that_expired_before_what_was_pruned_is_refused_by_a_slow_
 ) -> None:
     """Its revocation may be gone: the process that pruned says how late it is."""
     claims = await claims_of(database, "admin")
-    await feed.sign_out_session(claims)
+    await people.end_session(database, feed, claims)
     async with database.transaction() as tx:
         await events.user_changed(tx, 2, 2)
         assert await events.prune(tx, claims["exp"] + MARGIN) == 1
-    restarted = Revocation(database, max_staleness=60)
+    restarted = people.memory(database)
     await restarted.catch_up()
     with pytest.raises(errors.TokenExpired):
         await restarted.check(claims)
@@ -413,7 +476,10 @@ async def test_a_token_that_expired_before_what_was_pruned_is_refused_by_a_slow_
 async def until_of_next(database: Database) -> int:
     """Return until when the next row of a user would be kept; write none."""
     async with database.transaction() as tx:
-        return await lifetimes.horizon(tx, int(time.time())) + MARGIN
+        await events.user_changed(tx, 1, 1)
+        (row,) = tx.events
+        await tx.execute("DELETE FROM changes WHERE seq = ?", (row["seq"],))
+    return int(row["until"])
 
 
 async def test_rows_outlive_every_token_whatever_the_settings_were(database: Database) -> None:
@@ -442,7 +508,7 @@ async def test_a_process_of_an_older_version_is_covered_for_a_day(database: Data
     await people.note(database, 600)
     await people.note(database, 7200)
     assert await until_of_next(database) >= now + 7200 + 86400
-    feed = Revocation(database, max_staleness=60)
+    feed = people.memory(database)
     await feed.catch_up()
     assert feed.state.max_life == 7200
 
@@ -473,7 +539,7 @@ async def test_a_hundred_thousand_rows_are_loaded_in_order(database: Database) -
             )
     await people.note(database)
     claims = await claims_of(database, "admin")
-    feed = Revocation(database, max_staleness=60)
+    feed = people.memory(database)
     await feed.catch_up()
     assert len(feed) == 100_000
     assert await refused(feed, {**claims, "sid": "sid-77777"})
@@ -553,7 +619,7 @@ async def test_a_session_that_ends_while_its_user_is_looked_up_is_refused(
     read = users.find_by_id
 
     async def by_id(*arguments: Any) -> Any:
-        await feed.sign_out_session(claims)
+        await people.end_session(database, feed, claims)
         return await read(*arguments)
 
     monkeypatch.setattr(users, "find_by_id", by_id)
@@ -577,7 +643,7 @@ async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
         await users.sign_out_all(tx, people.BY, now)
         await users.sign_out(tx, people.BY, admin["id"])  # who has signed in again already
     fresh = {"auth_time": now + lifetimes.AHEAD}
-    await feed.sign_out_user(people.BY, {**await claims_of(database, "user"), **fresh})
+    await people.sign_out(database, feed, {**await claims_of(database, "user"), **fresh})
     await feed.catch_up()
     assert fresh["auth_time"] == feed.state.not_before
     new = {**await claims_of(database, "kim"), **fresh}
@@ -600,7 +666,7 @@ async def test_what_others_take_back_while_all_is_read_again_counts_beside_ones_
         if "FROM changes WHERE seq > " in sql and parameters[0] == 0:
             rows_read += 1
             if rows_read == 1:
-                await feed.sign_out_user(people.BY, claims)
+                await people.sign_out(database, feed, claims)
                 await elsewhere(lambda tx: users.sign_out(tx, people.BY, claims["id"]))
         return await ask(sql, parameters)
 
@@ -619,7 +685,7 @@ async def test_rows_with_the_numbers_of_lost_rows_are_read_after_a_restore(
     database: Database, feed: Revocation
 ) -> None:
     lost, ended = await claims_of(database, "admin"), await claims_of(database, "user", "s")
-    await feed.sign_out_session(lost)
+    await people.end_session(database, feed, lost)
     await feed.catch_up()
     known, now = feed.seq, int(time.time())
     async with database.transaction() as tx:  # all of this between two polls
@@ -641,8 +707,8 @@ async def test_a_restored_backup_takes_nothing_out_of_memory(
     session, everywhere = await claims_of(database, "admin"), await claims_of(database, "user", "s")
     async with database.transaction() as tx:
         await lifetimes.end_all(tx, 1000)
-    await feed.sign_out_session(session)
-    await feed.sign_out_user(people.BY, everywhere)
+    await people.end_session(database, feed, session)
+    await people.sign_out(database, feed, everywhere)
     await feed.catch_up()
     async with database.transaction() as tx:
         for table in ("changes", "revocation_state"):
@@ -702,7 +768,7 @@ async def test_a_backup_that_is_written_through_sqlite_is_noticed_by_a_running_p
     async with db.connect(backup) as restored, restored.transaction() as tx:
         await events.session_ended(tx, ended["sid"], ended["exp"])
         await lifetimes.end_all(tx, 1000)
-    await feed.sign_out_session({**claims, "sid": "lost"})
+    await people.end_session(database, feed, {**claims, "sid": "lost"})
     await feed.catch_up()
     assert where.path is not None
     with (

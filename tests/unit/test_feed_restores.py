@@ -65,7 +65,7 @@ async def test_a_restore_between_two_statements_hides_no_row(
 ) -> None:
     async with operator.transaction() as tx:
         await end(tx, 1, *(f"old-{seq}" for seq in range(1, 6)))
-    feed = Revocation(database, max_staleness=60)
+    feed = people.memory(database)
     if not is_first:
         await feed.catch_up()
         async with operator.transaction() as tx:

@@ -15,7 +15,7 @@ import pytest
 
 from service import config, db
 from service.cli import database_session as cli_run
-from service.db_tools import migrations
+from service.db_tools import migrations, schema_state
 from service.errors import Fault
 from service.keys import file, rotation
 from service.keys.file_entry import Entries
@@ -306,7 +306,7 @@ def test_migrate_as_root_leaves_the_database_to_the_owner_of_the_folder(theirs: 
     migrations.up(where)
     for each in (theirs / "data", theirs / "data" / "latchkey.db"):
         assert owner(each) == (USER, USER)
-    assert migrations.status(where)
+    assert schema_state.status(where)
 
 
 @AS_ROOT

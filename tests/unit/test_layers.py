@@ -1,11 +1,13 @@
 """The layout of docs/architecture.md, held by reading the imports."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from tests.support.environment import ROOT
+from tests.support.environment import ROOT, SECRET, clean_environ
 
 LAYERS = (
     {"service", "errors"},
@@ -29,14 +31,6 @@ LAYERS = (
     {"__main__"},
 )
 """A file imports only from layers above its own in this list, and from its own folder."""
-
-UPWARD = {
-    ("middleware", "server"),
-    ("revocation", "providers"),
-    ("revocation", "users"),
-    ("web", "forward_auth"),
-}
-"""Imports that still point up."""
 
 WITH_HTTP = {
     *{"web", "session", "forward_auth", "endpoints", "login", "middleware", "housekeeping"},
@@ -73,20 +67,29 @@ def imports(path: Path) -> Iterator[str]:
             yield name if name in MODULES else name.rpartition(".")[0] or name
 
 
+def lines_for_types(path: Path) -> set[int]:
+    """Return the lines of what only a type checker imports: `if TYPE_CHECKING:` at the top."""
+    return {
+        statement.lineno
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+    }
+
+
 def test_every_room_has_a_layer() -> None:
     assert {room(module) for module in MODULES} == LEVEL.keys()
 
 
 def test_imports_point_down() -> None:
-    upward = {
-        (here, there, module)
+    assert not [
+        (module, imported)
         for module, path in MODULES.items()
         for imported in imports(path)
         if imported in MODULES
         and (here := room(module)) != (there := room(imported))
         and LEVEL[there] >= LEVEL[here]
-    }
-    assert {(here, there) for here, there, _ in upward} == UPWARD, sorted(upward)
+    ]
 
 
 def test_no_imports_go_round_in_a_circle() -> None:
@@ -122,13 +125,46 @@ def test_only_db_imports_a_driver_and_only_config_reads_the_environment() -> Non
     assert not offenders
 
 
+def test_requests_write_through_the_one_helper_that_applies_what_they_take_back() -> None:
+    helpers = {"service.web.context", "service.housekeeping", "service.cli.database_session"}
+    assert not [
+        module
+        for module, path in MODULES.items()
+        if room(module) in WITH_HTTP
+        and module not in helpers
+        and ".transaction()" in path.read_text()
+    ]
+
+
 def test_imports_stand_at_the_top() -> None:
     assert not [
         f"{module}:{statement.lineno}"
         for module, path in MODULES.items()
         for statement, _ in statements(path)
-        if statement.col_offset != 0
+        if statement.col_offset != 0 and statement.lineno not in lines_for_types(path)
     ]
+
+
+def test_a_server_without_providers_loads_no_library_that_it_does_not_need() -> None:
+    """Each takes memory and time, at every start and of every command."""
+    program = (
+        "import pathlib, sys; from service.cli import serve; from service.app import create_app;"
+        " from service import config;"
+        " create_app(config.load({'ENVIRONMENT': 'test', 'JWT_SECRET_KEY': '" + SECRET + "'},"
+        " pathlib.Path('no.env')));"
+        " print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=clean_environ(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    unused = {"authlib", "joserfc", "psycopg", "yoyo", "yaml", "jinja2", "pydantic", "tabulate"}
+    unused |= {"defusedxml", "prometheus_client", "multiprocessing"}
+    assert not unused & set(done.stdout.split())
 
 
 def test_no_file_outgrows_its_sentence() -> None:

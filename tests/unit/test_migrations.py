@@ -15,13 +15,14 @@ from service.config import DatabaseUrl
 from service.db.postgresql import sync
 from service.db.sqlite import database
 from service.db_tools import migrations as schema
+from service.db_tools import schema_state
 from service.errors import Fault
 from tests.support.environment import ROOT
 from tests.support.stores import KINDS, Databases, Store, database_at, run_sql, writing
 
 NAMES = sorted(
     path.stem
-    for path in (schema.DIRECTORY / "sqlite").glob("*.sql")
+    for path in (schema_state.DIRECTORY / "sqlite").glob("*.sql")
     if not path.stem.endswith(".rollback")
 )
 APPLIED = "SELECT migration_id FROM _yoyo_migration ORDER BY migration_id"
@@ -60,7 +61,7 @@ def migrations(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     folder.mkdir(parents=True)
     (folder / "0001.a.sql").write_text("CREATE TABLE a (x INTEGER);")
     (folder / "0001.a.rollback.sql").write_text("DROP TABLE a;")
-    monkeypatch.setattr(schema, "DIRECTORY", folder.parent)
+    monkeypatch.setattr(schema_state, "DIRECTORY", folder.parent)
     return folder
 
 
@@ -94,7 +95,7 @@ def tables(where: DatabaseUrl) -> set[object]:
 
 def pending(where: DatabaseUrl) -> list[str]:
     """Return the migrations that are not applied."""
-    return [name for name, applied_at in schema.status(where) if applied_at is None]
+    return [name for name, applied_at in schema_state.status(where) if applied_at is None]
 
 
 NO_TABLE = (
@@ -105,7 +106,7 @@ NO_TABLE = (
 
 def test_every_migration_is_there_for_both_databases_and_can_be_taken_back() -> None:
     for kind in KINDS:
-        files = {path.name for path in (schema.DIRECTORY / kind).glob("0*")}
+        files = {path.name for path in (schema_state.DIRECTORY / kind).glob("0*")}
         programs = {name for name in NAMES if f"{name}.py" in files}  # their way back is in them
         assert files == {f"{name}.py" for name in programs} | {
             f"{name}{ending}"
@@ -128,7 +129,7 @@ def test_up_makes_the_tables_down_takes_them_back_and_status_tells(where: Databa
 
 def test_status_tells_when_each_was_applied(where: DatabaseUrl) -> None:
     schema.up(where)
-    state = schema.status(where)
+    state = schema_state.status(where)
     assert [name for name, _ in state] == NAMES
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H")
     for _, applied_at in state:
@@ -253,7 +254,7 @@ def test_taking_back_that_fails_in_the_middle_leaves_everything_and_can_be_repea
 
 def test_a_missing_database_is_named_with_the_command_to_run(path: Path) -> None:
     with pytest.raises(Fault) as refusal:
-        schema.require_current(at(path))
+        schema_state.require_current(at(path))
     assert str(refusal.value) == (
         f"The database {path} does not exist. Run: python -m service migrate up"
     )
@@ -262,7 +263,7 @@ def test_a_missing_database_is_named_with_the_command_to_run(path: Path) -> None
 
 def test_an_empty_database_is_named_with_the_command_to_run(where: DatabaseUrl) -> None:
     with pytest.raises(Fault) as refusal:
-        schema.require_current(new(where))
+        schema_state.require_current(new(where))
     assert str(refusal.value) == f"The database {where} is empty. Run: python -m service migrate up"
 
 
@@ -270,10 +271,10 @@ def test_an_older_database_is_named_with_what_it_lacks(
     where: DatabaseUrl, migrations: Path
 ) -> None:
     schema.up(where)
-    schema.require_current(where)
+    schema_state.require_current(where)
     (migrations / "0002.b.sql").write_text("CREATE TABLE b (x INTEGER);")
     with pytest.raises(Fault) as refusal:
-        schema.require_current(where)
+        schema_state.require_current(where)
     assert str(refusal.value) == (
         f"The database {where} lacks the migrations 0002.b. Run: python -m service migrate up"
     )
@@ -282,10 +283,10 @@ def test_an_older_database_is_named_with_what_it_lacks(
 def test_without_any_migrations_nothing_is_current(where: DatabaseUrl, migrations: Path) -> None:
     (migrations / "0001.a.sql").unlink()
     with pytest.raises(Fault):
-        schema.require_current(where)
+        schema_state.require_current(where)
 
 
-@pytest.mark.parametrize("act", [schema.up, schema.down, schema.require_current])
+@pytest.mark.parametrize("act", [schema.up, schema.down, schema_state.require_current])
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -303,7 +304,7 @@ def test_what_cannot_be_a_database_is_a_fault_that_names_it(
         act(at(path))
 
 
-@pytest.mark.parametrize("act", [schema.up, schema.down, schema.require_current])
+@pytest.mark.parametrize("act", [schema.up, schema.down, schema_state.require_current])
 def test_a_name_that_no_file_can_have_is_a_fault_that_names_it(tmp_path: Path, act: Act) -> None:
     path = tmp_path / ("a" * 300)
     with pytest.raises(Fault, match=str(path)):

@@ -18,7 +18,6 @@ from service.db.postgresql import placeholders
 from service.db.postgresql.pool import Pool
 from service.errors import DatabaseUnavailable, Fault, TokenRevoked
 from service.revocation import events
-from service.revocation.feed import Revocation
 from tests.support import people
 from tests.support.postgresql import Cluster
 from tests.support.stores import ON_POSTGRESQL, database_at
@@ -133,7 +132,7 @@ async def test_a_reader_of_many_writers_misses_no_row_and_no_number_comes_late(
 async def test_what_is_published_as_newest_has_no_uncommitted_number(where: Where) -> None:
     """`next` of the feed is read from the rows: a sequence tells what nobody may see yet."""
     async with db.connect(where) as database:
-        feed = Revocation(database, max_staleness=60)
+        feed = people.memory(database)
         async with database.transaction() as tx:
             await tx.execute(DRAW, ("early",))
         async with await psycopg.AsyncConnection.connect(where.url) as slow:
@@ -153,7 +152,7 @@ async def test_a_change_wakes_who_follows_long_before_the_next_poll(
 ) -> None:
     monkeypatch.setattr("service.revocation.feed.POLL_SECONDS", 30.0)
     async with db.connect(where) as one, db.connect(where) as other:
-        feed = Revocation(one, max_staleness=60)
+        feed = people.memory(one)
         await feed.catch_up()
         following = asyncio.create_task(feed.follow())
         await until(lambda: _listening(one))
@@ -167,7 +166,7 @@ async def test_a_change_wakes_who_follows_long_before_the_next_poll(
 
 async def test_a_lost_notification_costs_a_poll_and_no_row(where: Where, cluster: Cluster) -> None:
     async with db.connect(where) as one, db.connect(where) as other:
-        feed = Revocation(one, max_staleness=60)
+        feed = people.memory(one)
         await feed.catch_up()
         following = asyncio.create_task(feed.follow())
         await until(lambda: _listening(one))
@@ -267,7 +266,7 @@ async def test_who_cannot_wait_for_a_connection_leaves_it_to_the_next(
 
     monkeypatch.setattr(pgconnect, "connect", slowly)
     monkeypatch.setattr("service.revocation.feed._ATTEMPT_SECONDS", 0.2)
-    feed = Revocation(database, max_staleness=60)
+    feed = people.memory(database)
     turn_out(cluster, where)
     failures = 0
     while feed.seq == 0 and failures < 20:
@@ -461,7 +460,7 @@ async def test_a_database_that_takes_the_name_of_another_is_noticed(
     claims = {"id": 1, "ver": 1, "iat": 1, "exp": 600}
     async with db.connect(where) as database:
         await people.note(database)
-        feed = Revocation(database, max_staleness=60)
+        feed = people.memory(database)
         await feed.catch_up()
         notes = cluster.run("SELECT seconds, until FROM token_lifetimes", database=served)
         sql = "INSERT INTO token_lifetimes (seconds, until) VALUES (%s, %s)"
@@ -484,7 +483,7 @@ async def test_rows_that_were_put_in_the_place_of_others_are_read(
     """As `pg_restore --clean` does it: the tables are made anew, in the same database."""
     cluster.run(APPEND, "lost", database=name(where))
     async with db.connect(where) as database:
-        feed = Revocation(database, max_staleness=60)
+        feed = people.memory(database)
         await feed.catch_up()
         cluster.run("TRUNCATE changes RESTART IDENTITY", database=name(where))
         cluster.run(APPEND, "restored", database=name(where))

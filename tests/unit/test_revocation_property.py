@@ -162,10 +162,10 @@ async def sign_out(world: Simulation) -> None:
     if each is None or not await replica.accepts(each.token):
         return
     if world.chance.random() < 0.5:
-        await replica.feed.sign_out_session(each.claims)
+        await people.end_session(replica.database, replica.feed, each.claims)
         world.revoke(lambda claims: claims["sid"] == each.claims["sid"])
     else:
-        await replica.feed.sign_out_user(people.BY, each.claims)
+        await people.sign_out(replica.database, replica.feed, each.claims)
         world.revoke(lambda claims: claims["id"] == each.claims["id"])
 
 

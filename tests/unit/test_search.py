@@ -13,7 +13,7 @@ import pytest
 from service import db, users
 from service.config import DatabaseUrl as Where
 from service.db import Database, Row
-from service.db_tools import migrations
+from service.db_tools import migrations, schema_state
 from service.users import search
 from service.users.search import Query
 from tests.support.people import BY, rename
@@ -263,7 +263,7 @@ async def test_what_is_searched_follows_each_change(database: Database) -> None:
 
 
 async def test_those_who_were_there_before_the_search_are_found_by_it(where: Where) -> None:
-    migrations.down(where, len(migrations.status(where)) - 3)
+    migrations.down(where, len(schema_state.status(where)) - 3)
     run_sql(
         where,
         "INSERT INTO users (username, name, email, created_at, updated_at)"

@@ -20,7 +20,7 @@ async def list_entries(request: web.Request) -> web.Response:
         asked = page.asked(request, blank=_FILTERS)
         query = schemas.audit_query(asked.given)
     except errors.ValidationError as problem:
-        context.request_info(request).page = _show(request, asked, [], said=form_errors.of(problem))
+        problem.page = _show(request, asked, [], said=form_errors.of(problem))
         raise
     rows = await audit.page(
         request.app[context.DATABASE],

@@ -29,7 +29,7 @@ async def delete_user(request: web.Request) -> web.Response:
                 raise errors.PreconditionFailed
             await users.delete(tx, by, user)
     except form_errors.SHOWN as problem:
-        context.request_info(request).page = await _show_user(request, form_errors.of(problem))
+        problem.page = await _show_user(request, form_errors.of(problem))
         raise
     context.log(request, "user_delete", user=user["username"], by=by.name)
     return page.go_on("/admin", "user-deleted")
@@ -52,7 +52,7 @@ async def delete_role(request: web.Request) -> web.Response:
             role = (await users.role_by_id(tx, _role_id(request)))["role"]
             await users.delete_role(tx, by, role)
     except form_errors.SHOWN as problem:
-        context.request_info(request).page = await _show_role(request, form_errors.of(problem))
+        problem.page = await _show_role(request, form_errors.of(problem))
         raise
     context.log(request, "role_delete", role=role, by=by.name)
     return page.go_on("/admin/roles", "role-deleted")

@@ -28,9 +28,7 @@ async def link(request: web.Request) -> web.Response:
         user, *_ = await linking.link(request, schemas.identity(schemas.form(fields)))
     except form_errors.SHOWN as problem:
         typed = {**_EMPTY, **dict(fields)}
-        context.request_info(request).page = await _show(
-            request, typed, said=form_errors.of(problem)
-        )
+        problem.page = await _show(request, typed, said=form_errors.of(problem))
         raise
     return page.go_on(f"/admin/users/{user['id']}/accounts", "account-linked")
 

@@ -32,9 +32,7 @@ async def create(request: web.Request) -> web.Response:
             facts = schemas.user(schemas.form(fields), await users.role_ids(tx))
             created = await users.create(tx, by, **facts)
     except form_errors.SHOWN as problem:
-        context.request_info(request).page = await _show_new(
-            request, _typed(fields), said=form_errors.of(problem)
-        )
+        problem.page = await _show_new(request, _typed(fields), said=form_errors.of(problem))
         raise
     context.log(request, "user_create", user=created["username"], by=by.name)
     return page.go_on(f"/admin/users/{created['id']}", "user-created")
@@ -60,7 +58,7 @@ async def update(request: web.Request) -> web.Response:
                 raise errors.PreconditionFailed
             await users.update(tx, by, user, facts)
     except form_errors.SHOWN as problem:
-        context.request_info(request).page = await _show_again(request, fields, problem)
+        problem.page = await _show_again(request, fields, problem)
         raise
     context.log(request, "user_update", user=facts["username"], by=by.name)
     return page.go_on(f"/admin/users/{user['id']}", "user-saved")

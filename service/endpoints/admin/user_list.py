@@ -19,9 +19,7 @@ async def list_users(request: web.Request) -> web.Response:
         asked = page.asked_and_done(request, blank=_FILTERS)
         query = schemas.user_query(asked.given)
     except errors.ValidationError as problem:
-        context.request_info(request).page = await _show(
-            request, asked, users.Query(), [], said=form_errors.of(problem)
-        )
+        problem.page = await _show(request, asked, users.Query(), [], said=form_errors.of(problem))
         raise
     found, after = await users.page(request.app[context.DATABASE], query)
     more = None if after is None else schemas.cursor(query.sort, *after)

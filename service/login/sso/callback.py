@@ -10,7 +10,7 @@ from service import errors, session, users
 from service.audit import Actor
 from service.config import RoleRule
 from service.db import Transaction
-from service.login.sso import attempt
+from service.login.sso import attempt, same_issuer
 from service.providers import identities, recent_logouts, used_answers
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.sessions import ProviderSession
@@ -85,10 +85,9 @@ async def complete(
 
 
 class _Outcome(NamedTuple):
-    """A new session and its changes. `found` is the user before the sign-in, `user` after it."""
+    """A session that has begun, and what it changed."""
 
     begun: NewSession
-    found: User
     user: User
     is_new: bool
     is_kept: bool
@@ -104,7 +103,8 @@ async def _sign_in(
     browser came back.
     """
     outcome = None
-    async with request.app[context.DATABASE].transaction() as tx:
+    async with context.writing(request) as tx:
+        await same_issuer.require(request, tx, arrival.session.provider)
         await _use(request, tx, arrival, attempt_id)
         # After a logout the answer still counts as used, so it cannot start a session later.
         if not await _has_ended(tx, arrival, seen):
@@ -114,8 +114,6 @@ async def _sign_in(
         context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
         raise errors.AnswerRefused(_ENDED)
     _log(request, arrival, outcome)
-    if outcome.user["version"] != outcome.found["version"]:
-        await request.app[context.REVOCATION].apply_own()
     return session.respond(request, outcome.begun, location)
 
 
@@ -152,7 +150,7 @@ async def _begin(request: web.Request, tx: Transaction, arrival: ExternalLogin) 
     if values is not None:
         user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
     begun = await session.start_for_provider(request, tx, user, arrival.session, amr=arrival.amr)
-    return _Outcome(begun, found, user, is_new, is_kept)
+    return _Outcome(begun, user, is_new, is_kept)
 
 
 def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> None:
@@ -186,15 +184,15 @@ async def _user(
         return user, False
     identity = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
-        raise errors.IdentityUnknown(facts=identity)
+        raise errors.IdentityUnknown(extensions=identity)
     try:
         created = await identities.provision(
             tx, by, came.provider, came.subject, arrival.username, **arrival.facts
         )
     except errors.UsernameTaken:
-        raise errors.UsernameTaken(_TAKEN, facts=identity) from None
+        raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.UsernameInvalid:
-        raise errors.UsernameInvalid(_IMPOSSIBLE, facts=identity) from None
+        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
     return created, True
 
 

@@ -1,14 +1,14 @@
 """The table of the revocation feed: changes that affect issued tokens.
 
-Each function that adds a row runs in the transaction of its change. Times are in seconds since
-1970.
+Each function that appends runs in the transaction of the change that it announces, and leaves its
+rows in `tx.events`. Times are seconds since 1970.
 """
 
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from service.db import ChangeMarker, Database, Transaction
+from service.db import ChangeMarker, Database, Row, Transaction
 from service.tokens import lifetimes, required_claims
 from service.tokens.lifetimes import MARGIN
 
@@ -24,6 +24,14 @@ SELECT pg_relation_filepath('changes') AS place, concat_ws(' ',
 """
 """The place contains the OIDs of the database and the table file: most restores change one."""
 
+_UNTIL = f"{lifetimes.HORIZON} + {MARGIN}"
+
+_WRITTEN = """
+RETURNING seq, kind, sid, user_id, version, until, (SELECT max(version) FROM changes AS earlier
+ WHERE earlier.user_id = changes.user_id AND earlier.kind = 'revoked') AS revoked_below
+"""
+"""A row as memory applies it before it has read what came earlier: with the user's revocations."""
+
 _IS_DEAD = "until <= ? AND seq < (SELECT max(seq) FROM changes)"
 _HAS_DEAD = f"SELECT 1 FROM changes WHERE {_IS_DEAD} LIMIT 1"  # noqa: S608  # a constant
 _PRUNE = f"DELETE FROM changes WHERE {_IS_DEAD}"  # noqa: S608  # a constant
@@ -34,12 +42,13 @@ async def session_ended(tx: Transaction, sid: str, until: int) -> bool:
 
     Return whether it is new: a session ends once.
     """
-    added = await tx.execute(
-        "INSERT INTO changes (kind, sid, until) SELECT 'session', ?, ?"
+    rows = await _append(
+        tx,
+        "(kind, sid, until) SELECT 'session', ?, ?"
         " WHERE NOT EXISTS (SELECT 1 FROM changes WHERE sid = ?)",
         (sid, until + MARGIN, sid),
     )
-    return added == 1
+    return bool(rows)
 
 
 async def user_changed(tx: Transaction, user_id: int, version: int) -> None:
@@ -49,12 +58,11 @@ async def user_changed(tx: Transaction, user_id: int, version: int) -> None:
 
 async def holders_changed(tx: Transaction, role_id: int) -> None:
     """Add a row for each user with a role, with the current version of the user."""
-    until = await lifetimes.horizon(tx, int(time.time())) + MARGIN
-    await tx.execute(
-        "INSERT INTO changes (kind, user_id, version, until)"
-        " SELECT 'changed', id, version, ? FROM users"
+    await _append(
+        tx,
+        f"(kind, user_id, version, until) SELECT 'changed', id, version, {_UNTIL} FROM users"  # noqa: S608  # constants
         " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?) ORDER BY id",
-        (until, role_id),
+        (*lifetimes.horizon_parameters(int(time.time())), role_id),
     )
 
 
@@ -63,19 +71,24 @@ async def user_revoked(tx: Transaction, user_id: int, version: int) -> None:
     await _append_for_user(tx, "revoked", user_id, version)
 
 
+IS_REVOKED = """
+(EXISTS (SELECT 1 FROM changes WHERE sid = ?)
+ OR EXISTS (SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ?)
+ OR EXISTS (SELECT 1 FROM revocation_state WHERE not_before > ? OR pruned_until >= ?))
+"""
+"""A condition: a token that was good a moment ago has been taken back since, in any way."""
+
+
+def is_revoked_parameters(claims: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return the parameters of IS_REVOKED."""
+    began = claims.get("auth_time", claims["iat"])
+    return claims["sid"], claims["id"], claims["ver"], began, claims["exp"]
+
+
 async def is_revoked(tx: Transaction, claims: Mapping[str, Any]) -> bool:
     """Return whether a token that was just verified has been revoked since then."""
-    row = await tx.fetch_one(
-        "SELECT 1 WHERE EXISTS (SELECT 1 FROM changes WHERE sid = ?)"
-        " OR EXISTS (SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ?)"
-        " OR EXISTS"
-        " (SELECT 1 FROM revocation_state WHERE not_before > ? OR pruned_until >= ?)",
-        (
-            *(claims["sid"], claims["id"], claims["ver"]),
-            *(claims.get("auth_time", claims["iat"]), claims["exp"]),
-        ),
-    )
-    return row is not None
+    sql = f"SELECT 1 WHERE {IS_REVOKED}"
+    return await tx.fetch_one(sql, is_revoked_parameters(claims)) is not None
 
 
 async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
@@ -110,8 +123,15 @@ async def prune(tx: Transaction, now: int) -> int:
 
 
 async def _append_for_user(tx: Transaction, kind: str, user_id: int, version: int) -> None:
-    until = await lifetimes.horizon(tx, int(time.time())) + MARGIN
-    await tx.execute(
-        "INSERT INTO changes (kind, user_id, version, until) VALUES (?, ?, ?, ?)",
-        (kind, user_id, version, until),
+    await _append(
+        tx,
+        f"(kind, user_id, version, until) VALUES (?, ?, ?, {_UNTIL})",
+        (kind, user_id, version, *lifetimes.horizon_parameters(int(time.time()))),
     )
+
+
+async def _append(tx: Transaction, what: str, values: tuple[object, ...]) -> list[Row]:
+    """Insert rows, and leave them in `tx.events`; return them."""
+    rows = await tx.fetch_all(f"INSERT INTO changes {what} {_WRITTEN}", values)
+    tx.events += rows
+    return rows
