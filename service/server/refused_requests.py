@@ -38,7 +38,7 @@ def refusal(request: web.BaseRequest) -> int | None:
 
 
 def _names_host(request: web.BaseRequest) -> bool:
-    """Tell whether a target with a host names the one that `Host` does."""
+    """Return whether the host of an absolute target equals `Host`."""
     host = request.headers.get("Host")
     try:
         return host is not None and urlsplit(request.raw_path).netloc.lower() == host.lower()

@@ -13,9 +13,9 @@ _ROOT = 0
 class Exposure:
     """The reason why others can change a file. `what` continues “a file” and contains no path.
 
-    `cure` is a command that ends it; `instead` is what may help in its place, '' for nothing. With
-    `ends_with_file` a new file in its place ends it, too. `is_owners` if it is another user's: to
-    root, the user of the service is one.
+    `cure` is a command that fixes it, `instead` an alternative or ''. If `ends_with_file` is True,
+    a new file in its place also fixes it. `is_owners` is True if it belongs to another user, which
+    for root includes the user of the service.
     """
 
     what: str
@@ -35,10 +35,9 @@ def of(path: Path, descriptor: int, *, leaves_owner: bool = False) -> Exposure |
     With `leaves_owner`, any owner is accepted: root keeps the owner, and a server of another user
     still rejects the file.
 
-    The file is looked at by its descriptor. Then the way to it is: in a folder that is safe now
-    nobody else could have put it, since who can change a folder cannot make it safe. A group may
-    write, as in volumes of Kubernetes. A pipe without a name is not looked at: it comes from the
-    process that started this one.
+    Checks the file by its descriptor, then the folders on its path. Users who can change a folder
+    cannot make it safe again, so in a folder that is safe now the file is not theirs. A group may
+    write, as in Kubernetes volumes. Unnamed pipes are not checked, as the parent created them.
     """
     return _of(path, os.fstat(descriptor), leaves_owner=leaves_owner)
 

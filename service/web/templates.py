@@ -48,7 +48,7 @@ class Templates:
 
     @cached_property
     def swagger_ui(self) -> dict[str, Asset]:
-        """The files of Swagger UI. They are large, and read when somebody opens `/docs`."""
+        """The files of Swagger UI. They are large, so they are loaded at the first use."""
         folder = _folder("flask_swagger_ui") / "dist"
         return {name: _asset(folder / name) for name in _SWAGGER_UI}
 

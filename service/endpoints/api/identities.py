@@ -12,7 +12,7 @@ _PATH = "/api/v1/users/{id}/identities"
 
 @access.requires_role(users.MANAGE_USERS)
 async def list_identities(request: web.Request) -> web.Response:
-    """GET /api/v1/users/{id}/identities: the accounts at providers that sign a user in."""
+    """GET /api/v1/users/{id}/identities: the provider accounts that are linked to a user."""
     requests.parameters(request, schemas.nothing)
     database = request.app[context.DATABASE]
     user = await requests.user(request, database)
@@ -21,7 +21,7 @@ async def list_identities(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
-    """POST /api/v1/users/{id}/identities: lets an account at a provider sign a user in."""
+    """POST /api/v1/users/{id}/identities: links a provider account to a user."""
     account = schemas.identity(await requests.body(request))
     _, identity, changed = await linking.link(request, account)
     return context.json_response(identity, status=201 if changed else 200)
@@ -29,7 +29,7 @@ async def link(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
-    """DELETE /api/v1/users/{id}/identities?provider=&subject=: lets it sign nobody in any more."""
+    """DELETE /api/v1/users/{id}/identities?provider=&subject=: unlinks a provider account."""
     await linking.unlink(request, requests.parameters(request, schemas.identity))
     return web.Response(status=204)
 

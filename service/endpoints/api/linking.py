@@ -1,4 +1,4 @@
-"""An account at a provider is let sign a user in, or no longer: by the API, and on the page."""
+"""Link and unlink provider accounts, for the API and the admin page."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def link(request: web.Request, named: "schemas.Identity") -> tuple[User, Row, bool]:
-    """Return the user of the path, the identity, and whether linking it was a change.
+    """Link an identity to the user of the path. Return user, identity, and whether it is new.
 
     Raises UserNotFound, RoleMissing, IdentityTaken.
     """
@@ -31,7 +31,7 @@ async def link(request: web.Request, named: "schemas.Identity") -> tuple[User, R
 
 
 async def unlink(request: web.Request, named: "schemas.Identity") -> User:
-    """Return the user of the path. Raises UserNotFound, RoleMissing, IdentityNotFound."""
+    """Unlink an identity. Return the user. Raises UserNotFound, RoleMissing, IdentityNotFound."""
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
         await identities.unlink(tx, by, user, *named)
