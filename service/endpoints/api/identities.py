@@ -5,7 +5,7 @@ from aiohttp import web
 from service import schemas, users
 from service.endpoints.api import linking, requests
 from service.providers import identities
-from service.web import access, context
+from service.web import access, context, responses
 
 _PATH = "/api/v1/users/{id}/identities"
 
@@ -16,7 +16,7 @@ async def list_identities(request: web.Request) -> web.Response:
     requests.parameters(request, schemas.nothing)
     database = request.app[context.DATABASE]
     user = await requests.user(request, database)
-    return context.json_response(await identities.of_user(database, user["id"]))
+    return responses.json(await identities.of_user(database, user["id"]))
 
 
 @access.requires_role(users.MANAGE_USERS)
@@ -24,7 +24,7 @@ async def link(request: web.Request) -> web.Response:
     """POST /api/v1/users/{id}/identities: lets an account at a provider sign a user in."""
     account = schemas.identity(await requests.body(request))
     _, identity, changed = await linking.link(request, account)
-    return context.json_response(identity, status=201 if changed else 200)
+    return responses.json(identity, status=201 if changed else 200)
 
 
 @access.requires_role(users.MANAGE_USERS)

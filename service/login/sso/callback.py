@@ -17,7 +17,7 @@ from service.providers.sessions import ProviderSession
 from service.session.sign_in import NewSession
 from service.telemetry import logs
 from service.users import User
-from service.web import context
+from service.web import context, responses
 
 Facts = attempt.State
 
@@ -72,7 +72,7 @@ async def complete(
         seen = await request.app[context.NEWEST_LOGOUT].number()
         arrival = await ask(facts)
         response = (
-            web.Response(status=302, headers={"Location": attempt.sign_in_page(location)})
+            responses.redirect(attempt.sign_in_page(location))
             if arrival is None
             else await _sign_in(request, arrival, location, attempt_id=name, seen=seen)
         )
