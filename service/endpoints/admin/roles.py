@@ -30,7 +30,6 @@ async def create(request: web.Request) -> web.Response:
             request, typed, said=form_errors.of(problem)
         )
         raise
-    context.log(request, "role_create", role=role, by=by.name)
     return page.go_on(_PATH, "role-created")
 
 
