@@ -57,6 +57,7 @@ fix: .venv/.check ## Format, and mend what the linter can mend
 
 bench: .venv/.run ## Measure against a bare aiohttp handler; a hundred thousand users
 	@$(BIN)/python -m bench.run
+	@$(BIN)/python -m bench.start
 	@$(BIN)/python -m bench.revocations
 	@$(BIN)/python -m bench.users
 	@$(BIN)/python -m bench.workers

@@ -1,5 +1,6 @@
 """`serve`."""
 
+import importlib
 from urllib.parse import urlencode
 
 import click
@@ -9,7 +10,7 @@ from service import config
 from service.cli import output
 from service.config import Config
 from service.errors import DatabaseUnavailable
-from service.server import run, supervisor
+from service.server import run
 from service.telemetry import logs
 from service.users import seeds
 from service.web import context
@@ -27,6 +28,7 @@ def serve() -> None:
     def serve_one(worker: run.Worker) -> int:
         return output.exit_status(lambda: run.run(settings, announce, worker))
 
+    supervisor = importlib.import_module("service.server.supervisor")  # with multiprocessing
     raise click.exceptions.Exit(supervisor.Supervisor(settings, serve_one).run())
 
 

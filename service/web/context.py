@@ -70,18 +70,16 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(slots=True)
 class RequestInfo:
-    """What is known of one request: its id, when it came, and on closed routes who calls.
+    """What is known about one request: its id, its start, and on closed routes the caller.
 
-    `id` stands in the answer's `X-Request-ID` and in each log line; `started` is a reading of
-    time.perf_counter(); `token` is the caller's, `claims` what it says; `page` is what a browser is
-    shown if this is refused, such as the form with what was wrong with it, instead of a bare page.
+    `id` is the answer's `X-Request-ID`, and part of each log line. `started` is a reading of
+    time.perf_counter(). `token` is the caller's token, and `claims` are its claims.
     """
 
     id: str
     started: float
     token: str = field(default="", repr=False)
     claims: Claims | None = None
-    page: web.Response | None = None
 
 
 _CALL = web.RequestKey("call", RequestInfo)

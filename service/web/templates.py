@@ -1,14 +1,16 @@
 """The pages: Jinja2 templates, filled in and escaped; and the files that they refer to."""
 
 import hashlib
+import importlib
 import importlib.util
 import mimetypes
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+if TYPE_CHECKING:
+    import jinja2
 
 _HERE = Path(__file__).parent.parent
 CONTENT_TYPE = "text/html; charset=utf-8"
@@ -25,19 +27,24 @@ class Asset:
 
 
 class Templates:
-    """Renders the templates; all are read at the first use and kept."""
+    """Renders the templates. The library is loaded, and a template compiled, at the first use."""
 
     def __init__(self) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
+        self.assets = {path.name: _asset(path) for path in (_HERE / "static").iterdir()}
+
+    @cached_property
+    def _environment(self) -> "jinja2.Environment":
+        library = importlib.import_module("jinja2")
+        environment: jinja2.Environment = library.Environment(
+            loader=library.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
-            undefined=StrictUndefined,
+            undefined=library.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.assets = {path.name: _asset(path) for path in (_HERE / "static").iterdir()}
-        self._environment.globals["asset"] = self._versioned
-        self._environment.globals["swagger_ui"] = self._versioned_swagger_ui
+        environment.globals["asset"] = self._versioned
+        environment.globals["swagger_ui"] = self._versioned_swagger_ui
+        return environment
 
     @cached_property
     def swagger_ui(self) -> dict[str, Asset]:

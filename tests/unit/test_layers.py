@@ -1,11 +1,13 @@
 """The layout of docs/architecture.md, held by reading the imports."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from tests.support.environment import ROOT
+from tests.support.environment import ROOT, SECRET, clean_environ
 
 LAYERS = (
     {"service", "errors"},
@@ -141,6 +143,28 @@ def test_imports_stand_at_the_top() -> None:
         for statement, _ in statements(path)
         if statement.col_offset != 0 and statement.lineno not in lines_for_types(path)
     ]
+
+
+def test_a_server_without_providers_loads_no_library_that_it_does_not_need() -> None:
+    """Each takes memory and time, at every start and of every command."""
+    program = (
+        "import pathlib, sys; from service.cli import serve; from service.app import create_app;"
+        " from service import config;"
+        " create_app(config.load({'ENVIRONMENT': 'test', 'JWT_SECRET_KEY': '" + SECRET + "'},"
+        " pathlib.Path('no.env')));"
+        " print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=clean_environ(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    unused = {"authlib", "joserfc", "psycopg", "yoyo", "yaml", "jinja2", "pydantic", "tabulate"}
+    unused |= {"defusedxml", "prometheus_client", "multiprocessing"}
+    assert not unused & set(done.stdout.split())
 
 
 def test_no_file_outgrows_its_sentence() -> None:

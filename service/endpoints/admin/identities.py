@@ -1,4 +1,4 @@
-"""`/admin/users/{id}/accounts`: the accounts at providers that sign a user in."""
+"""`/admin/users/{id}/accounts`: the provider accounts that are linked to a user."""
 
 from collections.abc import Mapping
 
@@ -16,13 +16,13 @@ _EMPTY = {"provider": "", "subject": ""}
 
 @access.requires_role(users.MANAGE_USERS)
 async def read(request: web.Request) -> web.Response:
-    """GET /admin/users/{id}/accounts[?done=]: the accounts, and the form of another one."""
+    """GET /admin/users/{id}/accounts[?done=]: the linked accounts, and a form to link another."""
     return await _show(request, _EMPTY, done=page.only_done(request))
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}/accounts: lets an account at a provider sign a user in."""
+    """POST /admin/users/{id}/accounts: links a provider account to a user."""
     fields = await requests.form(request)
     try:
         account = schemas.identity(schemas.form(fields))
@@ -31,16 +31,14 @@ async def link(request: web.Request) -> web.Response:
             await identities.link(tx, by, user, *account)
     except form_errors.SHOWN as problem:
         typed = {**_EMPTY, **dict(fields)}
-        context.request_info(request).page = await _show(
-            request, typed, said=form_errors.of(problem)
-        )
+        problem.page = await _show(request, typed, said=form_errors.of(problem))
         raise
     return page.go_on(f"/admin/users/{user['id']}/accounts", "account-linked")
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}/accounts/unlink: lets it sign nobody in any more."""
+    """POST /admin/users/{id}/accounts/unlink: unlinks a provider account."""
     account = schemas.identity(schemas.form(await requests.form(request)))
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)

@@ -10,7 +10,7 @@ from service import errors, session, users
 from service.audit import Actor
 from service.config import RoleRule
 from service.db import Transaction
-from service.login.sso import attempt
+from service.login.sso import attempt, same_issuer
 from service.providers import identities, recent_logouts, used_answers
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.sessions import ProviderSession
@@ -104,6 +104,7 @@ async def _sign_in(
     """
     outcome = None
     async with context.writing(request) as tx:
+        await same_issuer.require(request, tx, arrival.session.provider)
         await _use(request, tx, arrival, attempt_id)
         # After a logout the answer is used all the same: it begins no session later.
         if not await _has_ended(tx, arrival, seen):
@@ -179,15 +180,15 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: Exter
         return user
     told = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
-        raise errors.IdentityUnknown(facts=told)
+        raise errors.IdentityUnknown(extensions=told)
     try:
         return await identities.provision(
             tx, by, came.provider, came.subject, arrival.username, **arrival.facts
         )
     except errors.UsernameTaken:
-        raise errors.UsernameTaken(_TAKEN, facts=told) from None
+        raise errors.UsernameTaken(_TAKEN, extensions=told) from None
     except errors.UsernameInvalid:
-        raise errors.UsernameInvalid(_IMPOSSIBLE, facts=told) from None
+        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=told) from None
 
 
 async def _of_trusted_name(
