@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, StringConstraints
@@ -14,16 +13,6 @@ from service.schemas.base import ID, Strict, printable, read
 _LIMIT = 50
 _MAX_LIMIT = 200
 _MAX_ID = 10**18
-
-
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
-    """Which entries of the audit: those before an id, of one user, of one action."""
-
-    limit: int
-    before: int | None
-    user: int | None
-    action: str | None
 
 
 def _limit(text: str) -> str:
@@ -87,11 +76,11 @@ def user_query(given: Mapping[str, object]) -> users.Query:
     )
 
 
-def audit_query(given: Mapping[str, object]) -> AuditQuery:
+def audit_query(given: Mapping[str, object]) -> audit.Query:
     """Return which entries of the audit are asked for. Raises ValidationError."""
     asked = read(_Audit, given)
     place = _place(asked.cursor, "audit")
-    return AuditQuery(
+    return audit.Query(
         limit=int(asked.limit),
         before=None if place is None else place[0],
         user=None if asked.user is None else int(asked.user),

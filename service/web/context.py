@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from service import errors
+from service import audit, errors
 from service.audit import Actor
 from service.config import Config
 from service.db import Database, Transaction
@@ -99,13 +99,15 @@ def actor(request: web.Request, claims: Claims | None = None) -> Actor:
 
 @asynccontextmanager
 async def writing(request: web.Request) -> AsyncIterator[Transaction]:
-    """Write in a transaction. After the commit, this process applies what it takes back at once.
+    """Write in a transaction. After the commit, this process applies what was revoked at once.
 
-    Raises DatabaseUnavailable.
+    Each entry of the audit gets its line in the log. Raises DatabaseUnavailable.
     """
     async with request.app[DATABASE].transaction() as tx:
         yield tx
     request.app[REVOCATION].apply_own(tx.events)
+    for entry in tx.entries:
+        log(request, entry["action"], **audit.log_fields(entry))
 
 
 @asynccontextmanager

@@ -20,7 +20,6 @@ async def create(request: web.Request) -> web.Response:
     role = schemas.role(await requests.body(request))
     async with context.changing(request) as (tx, by):
         created = await users.create_role(tx, by, role)
-    context.log(request, "role_create", role=role, by=by.name)
     response = responses.json({**created, "users": 0}, status=201)
     response.headers["Location"] = f"/api/v1/roles/{created['id']}"
     return response
@@ -33,7 +32,6 @@ async def delete(request: web.Request) -> web.Response:
     async with context.changing(request) as (tx, by):
         role = (await users.role_by_id(tx, role_id))["role"]
         await users.delete_role(tx, by, role)
-    context.log(request, "role_delete", role=role, by=by.name)
     return web.Response(status=204)
 
 

@@ -35,7 +35,6 @@ async def create(request: web.Request) -> web.Response:
     facts = schemas.user(sent, await _known_roles(request))
     async with context.changing(request) as (tx, by):
         created = await users.create(tx, by, **facts)
-    context.log(request, "user_create", user=created["username"], by=by.name)
     return _answer(created, status=201, Location=f"/api/v1/users/{created['id']}")
 
 
@@ -69,7 +68,6 @@ async def delete(request: web.Request) -> web.Response:
         user = await requests.user(request, tx)
         requests.require_match(request, user)
         await users.delete(tx, by, user)
-    context.log(request, "user_delete", user=user["username"], by=by.name)
     return web.Response(status=204)
 
 
@@ -80,7 +78,6 @@ async def sign_out(request: web.Request) -> web.Response:
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
         await users.sign_out(tx, by, user["id"], seen=seen["version"])
-    context.log(request, "user_sign_out", user=user["username"], by=by.name)
     return web.Response(status=204)
 
 
@@ -89,7 +86,6 @@ async def _update(request: web.Request, facts: dict[str, Any]) -> web.Response:
         user = await requests.user(request, tx)
         requests.require_match(request, user)
         updated = await users.update(tx, by, user, facts)
-    context.log(request, "user_update", user=updated["username"], by=by.name)
     return _answer(updated)
 
 

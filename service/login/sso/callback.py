@@ -90,7 +90,6 @@ class _Outcome(NamedTuple):
 
     begun: NewSession
     user: User
-    is_new: bool
     is_kept: bool
 
 
@@ -144,21 +143,19 @@ async def _has_ended(tx: Transaction, arrival: ExternalLogin, seen: int) -> bool
 async def _begin(request: web.Request, tx: Transaction, arrival: ExternalLogin) -> _Outcome:
     """Begin the session of whose account it is, with the roles that the provider tells."""
     by, is_kept = _actor(request, arrival), False
-    found, is_new = await _user(request, tx, by, arrival)
+    found = await _user(request, tx, by, arrival)
     if found["disabled"]:
         raise errors.UserUnknown
     user, rules, values = found, arrival.rules, arrival.values
     if values is not None:
         user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
     begun = await session.start_for_provider(request, tx, user, arrival.session, amr=arrival.amr)
-    return _Outcome(begun, user, is_new, is_kept)
+    return _Outcome(begun, user, is_kept)
 
 
 def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> None:
-    """Log what a sign-in changed, and roles that were kept; the values of a claim stay out."""
+    """Log roles that were kept; the values of a claim stay out."""
     provider, username = arrival.session.provider, outcome.user["username"]
-    if outcome.is_new:
-        context.log(request, "user_create", user=username, by=provider)
     if outcome.is_kept:
         context.log(request, "roles_kept", level=logs.WARNING, user=username)
     if isinstance(arrival.values, Unreadable):
@@ -173,28 +170,25 @@ def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> Non
         )
 
 
-async def _user(
-    request: web.Request, tx: Transaction, by: Actor, arrival: ExternalLogin
-) -> tuple[User, bool]:
-    """Return whose account it is, and whether the user was created just now, if that is on."""
+async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: ExternalLogin) -> User:
+    """Return whose account it is; create the user if there is none and that is on."""
     came = arrival.session
     user = await identities.by_identity(tx, came.provider, came.subject)
     if user is None and arrival.trusted:
         user = await _of_trusted_name(request, tx, arrival)
     if user is not None:
-        return user, False
+        return user
     told = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=told)
     try:
-        created = await identities.provision(
+        return await identities.provision(
             tx, by, came.provider, came.subject, arrival.username, **arrival.facts
         )
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=told) from None
     except errors.UsernameInvalid:
         raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=told) from None
-    return created, True
 
 
 async def _of_trusted_name(
