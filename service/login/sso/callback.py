@@ -181,9 +181,14 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: Exter
     told = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=told)
+    facts = dict(arrival.facts)
+    if "email" in facts and await identities.is_email_taken(tx, facts["email"]):
+        del facts["email"]  # applications behind us may know people by it
+        name = arrival.username
+        context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
     try:
         return await identities.provision(
-            tx, by, came.provider, came.subject, arrival.username, **arrival.facts
+            tx, by, came.provider, came.subject, arrival.username, **facts
         )
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=told) from None
