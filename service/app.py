@@ -125,10 +125,15 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
 async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.PENDING] = sso.PendingSignIns()
     app[sso.REPLAYS] = sso.ReplayCache()
+    app[sso.DEFERRED] = sso.DeferredLogouts()
     app[context.NEWEST_LOGOUT] = Newest(app[context.DATABASE])
     async with http_client.opened() as app[sso.OUTBOUND]:
         oidc.prepare(app)
-        yield
+        if app[context.CONFIG].cas_url is None:
+            yield
+            return
+        async with _beside(cas.look_again(app)):
+            yield
 
 
 async def _figures(app: web.Application) -> AsyncIterator[None]:

@@ -1,5 +1,6 @@
 """Sign-in by CAS: `GET /auth/cas` there and back, `POST /auth/cas` for single logout."""
 
+from collections.abc import Sequence
 from functools import partial
 from urllib.parse import parse_qs, urlencode
 
@@ -55,38 +56,61 @@ async def sign_in(request: web.Request) -> web.Response:
 async def sign_out(request: web.Request) -> web.Response:
     """POST /auth/cas: the CAS server says that a session has ended there (single logout)."""
     handle = cas.handle(cas.read_logout_request(await _logout_request(request)))
-    pending, database = request.app[sso.PENDING], request.app[context.DATABASE]
-    # In this order: a sign-in that is no longer pending has written its session.
-    is_pending = pending.end(handle)
+    # In this order: a sign-in that is no longer pending has written its session. One that is looks
+    # again when it has.
+    request.app[sso.PENDING].end(handle)
     async with request.app[context.LOOKUPS]:
-        is_known = await sessions.exists(database, NAME, handle)
+        is_known = await sessions.exists(request.app[context.DATABASE], NAME, handle)
     # Anybody can guess tickets: few guesses get as far as the one writer.
     remembers = not is_known and await _is_worth_a_row(request, handle)
-    if is_known or is_pending or remembers:
-        await _end(request, handle, remembers=remembers)
+    ended = 0
+    if is_known or remembers:
+        ended = await _end(request.app, handle, remembers=remembers)
+    if ended:
+        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
     return web.Response(status=204)
 
 
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
-    """Tell whether to remember a logout that fits no session yet, for the other processes."""
+    """Tell whether to remember a logout that fits no session yet, for the other processes.
+
+    Over the budget its session is looked for again, for a while. Raises Overloaded.
+    """
     async with request.app[context.LOOKUPS]:
         if await recent_logouts.is_known(request.app[context.DATABASE], NAME, handle):
             return False
     if request.app[sso.PENDING].may_write():
         return True
-    context.log(request, "logout_not_remembered", level=logs.DEBUG, provider=NAME)
+    request.app[sso.DEFERRED].add(handle)
     return False
 
 
-async def _end(request: web.Request, handle: str, *, remembers: bool) -> None:
-    """End the session of a ticket, also one that is just beginning. Raises DatabaseUnavailable."""
-    async with request.app[context.DATABASE].transaction() as tx:
+async def look_again(app: web.Application) -> None:
+    """End the sessions whose logouts came before them and were too many, without end."""
+
+    async def find(handles: Sequence[str]) -> set[str]:
+        async with app[context.LOOKUPS].unrefused():
+            return await sessions.existing(app[context.DATABASE], NAME, handles)
+
+    async def end(handle: str) -> None:
+        if ended := await _end(app, handle):
+            logs.event("sign_out", scope="provider", provider=NAME, sessions=ended)
+
+    await app[sso.DEFERRED].run(find, end)
+
+
+async def _end(app: web.Application, handle: str, *, remembers: bool = False) -> int:
+    """End the session of a ticket; return how many of ours that were.
+
+    With `remembers`, also one that is just beginning. Raises DatabaseUnavailable.
+    """
+    async with app[context.DATABASE].transaction() as tx:
         if remembers:
             await recent_logouts.remember(tx, NAME, handle=handle)
         ended = await sessions.end(tx, NAME, handle=handle)
     if ended:
-        await request.app[context.REVOCATION].apply_own()
-        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
+        await app[context.REVOCATION].apply_own()
+    return ended
 
 
 def provider(config: Config) -> Provider:

@@ -1,6 +1,6 @@
 """Which of our sessions a session at a provider opened, so that they end together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,16 @@ async def exists(db: Database, provider: str, handle: str) -> bool:
     return row is not None
 
 
+async def existing(db: Database, provider: str, handles: Sequence[str]) -> set[str]:
+    """Return those of some handles whose session at a provider opened one of ours."""
+    rows = await db.fetch_all(
+        "SELECT handle FROM provider_sessions WHERE provider = ?"  # noqa: S608  # placeholders
+        f" AND handle IN ({', '.join('?' * len(handles))})",
+        (provider, *handles),
+    )
+    return {row["handle"] for row in rows}
+
+
 async def end(
     tx: Transaction, provider: str, *, handle: str | None = None, subject: str | None = None
 ) -> int:
@@ -81,6 +91,15 @@ async def end(
         await events.session_ended(tx, row["sid"], row["until"])
         await delete(tx, row["sid"])
     return len(rows)
+
+
+async def withdraw(db: Database, session: ProviderSession) -> None:
+    """End the session of ours that has just begun, and whose token nobody has been given.
+
+    Raises DatabaseUnavailable.
+    """
+    async with db.transaction() as tx:
+        await end(tx, session.provider, handle=session.handle)
 
 
 async def delete(tx: Transaction, sid: str) -> None:
