@@ -37,7 +37,7 @@ async def link(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}/accounts/unlink: lets it sign nobody in any more."""
+    """POST /admin/users/{id}/accounts/unlink: removes the link; a name may go on to be trusted."""
     account = schemas.identity(schemas.form(await requests.form(request)))
     user = await linking.unlink(request, account)
     return page.go_on(f"/admin/users/{user['id']}/accounts", "account-unlinked")
@@ -51,6 +51,7 @@ async def _show(
     said: form_errors.Faults = form_errors.NONE,
 ) -> web.Response:
     database, providers = request.app[context.DATABASE], request.app[context.PROVIDERS]
+    config = request.app[context.CONFIG]
     user = await requests.user(request, database)
     return page.show(
         request,
@@ -61,6 +62,7 @@ async def _show(
         typed=typed,
         identities=await identities.of_user(database, user["id"]),
         providers=sorted(providers),
+        trusts_names=config.cas_url is not None and config.cas_trust_usernames,
     )
 
 
