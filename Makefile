@@ -49,7 +49,7 @@ check: .venv/.check ## Exactly what CI runs: format, lint, types, tests with cov
 	@$(BIN)/coverage report
 
 fuzz: .venv/.test ## Send thousands of requests made from the description (FUZZ=1000 for each route)
-	@LATCHKEY_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/test_fuzz.py
+	@LATCHKEY_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/process/test_fuzz.py
 
 fix: .venv/.check ## Format, and mend what the linter can mend
 	@$(BIN)/ruff check --fix .
@@ -57,6 +57,7 @@ fix: .venv/.check ## Format, and mend what the linter can mend
 
 bench: .venv/.run ## Measure against a bare aiohttp handler; a hundred thousand users
 	@$(BIN)/python -m bench.run
+	@$(BIN)/python -m bench.start
 	@$(BIN)/python -m bench.revocations
 	@$(BIN)/python -m bench.users
 	@$(BIN)/python -m bench.workers

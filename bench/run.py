@@ -27,10 +27,11 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its port and its process."""
+    """A running server: its port, its process, and when that was started (seconds since 1970)."""
 
     port: int
     pid: int
+    started_at: float = 0.0
 
     def ask(self, case: "Case", cookie: str, seconds: float) -> "Measured":
         """Load one address for some seconds."""
@@ -177,6 +178,7 @@ def process(
     """Run a server until the block ends, on core 0 if it is `pinned`."""
     port = free_port()
     on_core = ["taskset", "-c", "0"] if pinned and shutil.which("taskset") else []
+    started_at = time.time()
     with (folder / f"log-{port}").open("wb") as log:
         server = subprocess.Popen(
             [*on_core, *command],
@@ -187,7 +189,7 @@ def process(
         )
     try:
         wait(server, port)
-        yield Server(port, server.pid)
+        yield Server(port, server.pid, started_at)
     finally:
         server.terminate()
         server.wait(20)

@@ -1,25 +1,23 @@
 """The only wiring: a configuration becomes an application."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Coroutine
+import importlib
+from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
 from aiohttp import web
 
-from service import db, keys, middleware
+from service import db, keys, middleware, users
 from service.config import Config
 from service.db.readiness import Readiness
-from service.db_tools import migrations
+from service.db_tools import schema_state
 from service.endpoints import account, api, docs, forward_auth, jwks, ops, pages, revocations, token
-from service.forward_auth.allow_responses import AllowResponses
+from service.forward_auth.allow_responses import ALLOW_RESPONSES, AllowResponses
 from service.housekeeping import Housekeeping
 from service.keys import KeyRing
 from service.keys.watcher import KeyWatch
 from service.limits.budgets import Budget
 from service.limits.client_limits import BODY_BYTES
-from service.login import bypass, cas, oidc, sso
+from service.login import bypass, sso
 from service.providers import http_client
 from service.providers.recent_logouts import Newest
 from service.providers.registry import Providers
@@ -29,9 +27,9 @@ from service.telemetry import logs
 from service.telemetry.metrics import Metrics
 from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import TokenIssuer
-from service.web import context, openapi
+from service.web import background, context
 from service.web.large_responses import LargeAnswers
-from service.web.templates import Asset, Templates, as_asset
+from service.web.templates import Templates
 
 LOOKUPS_AT_ONCE = 2
 """One connection to PostgreSQL less than there are for reading."""
@@ -53,6 +51,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     app[context.SHUTDOWN] = context.ShutdownState()
     app[context.TEMPLATES] = Templates()
     app[context.DOCUMENTS] = Documents()
+    app[docs.DESCRIPTION] = docs.Description()
     app[context.LARGE_ANSWERS] = LargeAnswers()
     app[context.LARGE_ASSETS] = LargeAnswers()
     app[context.LOOKUPS] = Budget(at_once=LOOKUPS_AT_ONCE, waiting=LOOKUPS_WAITING)
@@ -63,47 +62,49 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     leaves = [pages, account, token, forward_auth, revocations, jwks, ops, docs, api]
     if config.bypass_auth:
         leaves.append(bypass)
-    if config.cas_url is not None:
-        leaves.append(cas)
-    routes = [route for leaf in leaves for route in leaf.ROUTES] + oidc.routes(config)
+    routes = [route for leaf in leaves for route in leaf.ROUTES]
+    for kind in _provider_kinds(config):
+        routes += kind.routes(config)
     app.add_routes([middleware.before(route) for route in routes])
-    app[context.DESCRIPTION] = _description(app)
     return app
 
 
+def _provider_kinds(config: Config) -> list[Any]:
+    """Load what the configured providers need: their libraries take memory and time."""
+    names = [name for name, is_on in (("cas", config.cas_url), ("oidc", config.openid)) if is_on]
+    return [importlib.import_module(f"service.login.{name}") for name in names]
+
+
 def _providers(app: web.Application, config: Config) -> Providers:
-    on = [cas.provider(config)] if config.cas_url is not None else []
-    return {provider.name: provider for provider in (*on, *oidc.providers(app, config))}
-
-
-def _description(app: web.Application) -> Asset:
-    resources = ((route.method, route.resource) for route in app.router.routes())
-    routes = {(method, resource.canonical) for method, resource in resources if resource}
-    document = openapi.describe(app[context.CONFIG], routes)
-    return as_asset(orjson.dumps(document), "application/json")
+    options = [each for kind in _provider_kinds(config) for each in kind.providers(app, config)]
+    return {option.name: option for option in options}
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
     where = app[context.CONFIG].database
-    if added := migrations.require_current(where):
+    if added := schema_state.require_current(where):
         logs.event("database_is_newer", level=logs.WARNING, migrations=", ".join(added))
     async with db.connect(where) as database:
         app[context.DATABASE] = database
         app[context.READINESS] = Readiness(database.health)
-        app[context.ALLOW_RESPONSES] = AllowResponses(database, app[context.TOKENS])
+        app[ALLOW_RESPONSES] = AllowResponses(database, app[context.TOKENS])
         yield
 
 
 async def _revocation(app: web.Application) -> AsyncIterator[None]:
     """Know every revocation before the first answer, and follow the feed from then on."""
     config, database = app[context.CONFIG], app[context.DATABASE]
-    feed = Revocation(database, max_staleness=config.revocation_max_staleness)
+    feed = Revocation(
+        database,
+        lambda user_id: users.find_by_id(database, user_id),
+        max_staleness=config.revocation_max_staleness,
+    )
     keeping = Housekeeping(database, feed, app[context.TOKENS])
     with db.fault_on_unavailable(config.database):
         await keeping.start()
     app[context.REVOCATION] = feed
     app[context.METRICS].watch_feed(feed.__len__, lambda: feed.age)
-    async with _beside(feed.follow()), _beside(keeping.run()):
+    async with background.running(feed.follow()), background.running(keeping.run()):
         yield
 
 
@@ -116,41 +117,23 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
     def use(ring: KeyRing) -> None:
         app[context.TOKENS].use(ring)
         app[context.ENCRYPTED].use(ring)
-        app[context.ALLOW_RESPONSES].forget()
+        app[ALLOW_RESPONSES].forget()
 
-    async with _beside(watch.run(use, app[context.METRICS].keys_file)):
+    async with background.running(watch.run(use, app[context.METRICS].keys_file)):
         yield
 
 
 async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.PENDING] = sso.PendingSignIns()
     app[sso.REPLAYS] = sso.ReplayCache()
-    app[sso.DEFERRED] = sso.DeferredLogouts()
     app[context.NEWEST_LOGOUT] = Newest(app[context.DATABASE])
     async with http_client.opened() as app[sso.OUTBOUND]:
-        oidc.prepare(app)
-        if app[context.CONFIG].cas_url is None:
-            yield
-            return
-        async with _beside(cas.look_again(app)):
-            yield
+        yield
 
 
 async def _figures(app: web.Application) -> AsyncIterator[None]:
     """Leave what was counted for the other processes, once a second and at the end."""
     metrics = app[context.METRICS]
-    async with _beside(metrics.keep_publishing()):
+    async with background.running(metrics.keep_publishing()):
         yield
     metrics.publish()
-
-
-@contextlib.asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` beside what is inside, and no longer."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

@@ -1,6 +1,7 @@
 """What a process does regularly: it notes how far its tokens reach, and prunes what is over."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -107,7 +108,8 @@ class Housekeeping:
                 await lifetimes.dispute(tx)
         self._noted_at[seconds] = now
         self._noted, self._is_disputed = self._ticks(), False
-        await self._feed.apply_own()
+        with contextlib.suppress(errors.DatabaseUnavailable):  # the next poll finds the note
+            await self._feed.catch_up_from_now()
         self._follow_feed()
 
     def _must_note(self) -> bool:

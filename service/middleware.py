@@ -15,9 +15,9 @@ from multidict import CIMultiDict
 from service import errors, session
 from service.config import Config
 from service.limits.client_limits import BODY_BYTES
-from service.server.open_connections import BodyGivenUp
 from service.telemetry import logs
 from service.web import accept, access, context
+from service.web.body import BodyGivenUp
 from service.web.templates import CONTENT_TYPE
 
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]

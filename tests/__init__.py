@@ -1,1 +1,1 @@
-"""The tests: one file for each source file, plus journeys, layers and policy."""
+"""The tests, sorted by what they need, named after the file or folder that they test."""

@@ -56,8 +56,8 @@ export class Verifier {
   }
 
   /**
-   * A token's claims. If `stale_roles`, roles or name have changed: ask `/auth/me` for them. Then
-   * `roles` is empty and `username` is undefined: somebody else may have that name now.
+   * A token's claims. If `stale_roles`, roles or name have changed: call `/auth/me` for them. Then
+   * `roles` is empty and `username` is undefined: another user may have the old name.
    */
   async verify(token) {
     const verified = this.verified; // before the keys are looked at: new keys come with a new one

@@ -72,9 +72,9 @@ class Verifier:
         return self
 
     def verify(self, token: str) -> dict[str, Any]:
-        """Return its claims. If `stale_roles`, roles or name changed: ask `/auth/me` for them.
+        """Return its claims. If `stale_roles`, roles or name changed: call `/auth/me` for them.
 
-        Then `roles` is empty and `username` is None: somebody else may have that name now.
+        Then `roles` is empty and `username` is None: another user may have the old name.
         """
         claims, known, now = self._remember(token), self._known, time.time()
         max_life, not_before, pruned_until = known.covered

@@ -1,10 +1,10 @@
--- HAProxy asks Latchkey whether a request may pass: http-request lua.latchkey proxy=haproxy&role=editor
+-- Asks Latchkey whether to allow a request: http-request lua.latchkey proxy=haproxy&role=editor
 --
--- Sets txn.latchkey_status to Latchkey's answer (0: none came), and txn.latchkey_sign_in to the
--- address of the sign-in page for a person who looks at a page. At 200 the request has the identity
--- headers, and at nothing else: deny what has not 200.
+-- Sets txn.latchkey_status to Latchkey's status (0: no answer), and txn.latchkey_sign_in to the address
+-- of the sign-in page if the request is for a page. The request gets the identity headers only at 200:
+-- deny all other requests.
 --
--- It also refuses requests that have trailers: filter lua.no-trailers
+-- Also refuses requests with trailers: filter lua.no-trailers
 
 local ASKED = { "cookie", "authorization", "accept", "sec-fetch-mode" }
 local TOLD = {
@@ -52,10 +52,10 @@ end
 
 core.register_action("latchkey", { "http-req" }, check, 1)
 
--- Trailers are header lines after a chunked body. HAProxy passes them on, and no http-request rule
--- sees them: a client could write `Remote-User: admin` there, and some applications read trailers as
--- headers. HAProxy 3.2 can drop them (option http-drop-request-trailers); 2.6 cannot, so a request
--- that has some is ended before its last part is sent to the application.
+-- Trailers are header lines after a chunked body. HAProxy passes them on, and http-request rules do not
+-- see them: a client could send `Remote-User: admin` there, and some applications read trailers as
+-- headers. HAProxy 3.2 can drop them (option http-drop-request-trailers). 2.6 cannot, so this filter
+-- ends a request with trailers before its last part reaches the application.
 
 local MOST_BLOCKS = 16384 -- more than a buffer of 128 kB can hold
 
@@ -72,7 +72,7 @@ function NoTrailers:start_analyze(_, channel)
     end
 end
 
--- HAProxy adds all trailers and the mark of their end at once, also to a body that has none.
+-- HAProxy adds all trailers and their end mark at once, also to a body without trailers.
 local function has_trailers(fetches)
     if fetches:internal_htx_blk_type("tail") ~= "HTX_BLK_EOT" then
         return false
@@ -88,7 +88,7 @@ local function has_trailers(fetches)
     return true
 end
 
--- An error ends the request with 400. What this function returns is not looked at.
+-- An error ends the request with 400. The return value is ignored.
 function NoTrailers:http_payload(txn)
     if has_trailers(txn.f) then
         error("a request with trailers was refused", 0)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from service import config, db
 from service.audit import Actor
 from service.db import Database, Transaction
-from service.db_tools import migrations
+from service.db_tools import schema_state
 from service.errors import Fault
 from service.system import file_owner
 
@@ -29,7 +29,7 @@ def operator() -> Actor:
 def with_database(action: Callable[[Database], Awaitable[T]]) -> T:
     """Run `action` on the open database of the settings. Raises Fault."""
     where = config.load_database()
-    migrations.require_current(where)
+    schema_state.require_current(where)
 
     async def main() -> T:
         async with db.connect(where) as database:

@@ -11,8 +11,8 @@ from service.providers import cas, identities
 
 _CAS = "cas"
 _TRUSTED = (
-    "\nWith CAS_TRUST_USERNAMES the CAS account {name} still signs this user in, by its name."
-    " To keep the person out: `user disable {name}`."
+    "\nWith CAS_TRUST_USERNAMES, the CAS account {name} still signs this user in, by its name."
+    " To prevent this, run `user disable {name}`."
 )
 _account = click.argument("provider")
 _subject = click.argument("subject")
@@ -48,8 +48,8 @@ def link(username: str, provider: str, subject: str, json_form: bool) -> None:
 def unlink(username: str, provider: str, subject: str, json_form: bool) -> None:
     """Remove the link of an account, and end the sessions that it opened.
 
-    With CAS_TRUST_USERNAMES the CAS account of the user's own name goes on to sign the user in, by
-    its name. To keep the person out: user disable.
+    With CAS_TRUST_USERNAMES, the CAS account of the user's own name still signs the user in, by its
+    name. To prevent this, run user disable.
     """
 
     async def action(tx: Transaction) -> users.User:

@@ -7,11 +7,16 @@ import click
 
 from service import config
 from service.cli import output
-from service.config import KeySettings
+from service.config import KeySettings, permissions
 from service.keys import ALGORITHMS, MAX_AGE, file, rotation
 from service.keys.file_entry import RETIRED, SIGNING, STATES, VERIFYING, Entries, Entry, written
 
 _force = click.option("--force", is_flag=True, help="Do not wait; some people may be signed out.")
+
+_CHECK_SERVERS = (
+    'Check that /readyz of each server says "ok": a server that cannot read the new file goes on'
+    " with the keys from before."
+)
 
 
 @click.group()
@@ -33,7 +38,10 @@ def generate(algorithm: str | None, json_form: bool) -> None:
     wanted = algorithm or _signs_here(settings) or "EdDSA"
     now = int(time.time())
     entries = file.change(
-        settings.path, lambda before: rotation.generate(before, wanted, now), create=True
+        settings.path,
+        lambda before: rotation.generate(before, wanted, now),
+        create=True,
+        ours_alone=settings.production,
     )
     made = entries[-1]
     if made.state != SIGNING:
@@ -66,7 +74,7 @@ def rotate(force: bool, leaked: bool, yes: bool, json_form: bool) -> None:
         changed[:] = [new for new, old in zip(after, before, strict=True) if new is not old]
         return after
 
-    file.change(settings.path, turn)
+    file.change(settings.path, turn, ours_alone=settings.production)
     signing = next(entry for entry in changed if entry.state == SIGNING)
     verifying = [f" The key {each.kid} only verifies now." for each in changed
                  if each.state == VERIFYING]  # fmt: skip
@@ -81,6 +89,9 @@ def list_keys(json_form: bool) -> None:
     settings = config.load_keys()
     rows = [_facts(entry) for entry in file.read(settings.path)]
     output.show(rows, json_form=json_form, empty="There are no keys yet: key generate")
+    if settings.production and (found := file.exposure(settings.path)) is not None:
+        cure = permissions.keys_cure(found)
+        click.echo(f"Warning: JWT_KEYS_FILE names a file {found.what}. Run: {cure}.", err=True)
 
 
 @key.command()
@@ -103,10 +114,13 @@ def retire(kid: str, force: bool, yes: bool, json_form: bool) -> None:
         )
 
     if not yes:
+        if settings.production:
+            file.require_ours_alone(settings.path)
         take(file.read(settings.path))
         question = f"Retire the key {kid} and delete its private part?"
         click.confirm(question, abort=True, err=json_form)
-    retired = next(each for each in file.change(settings.path, take) if each.kid == kid)
+    after = file.change(settings.path, take, ours_alone=settings.production)
+    retired = next(each for each in after if each.kid == kid)
     sentence = f"Retired the key {kid}."
     output.done(sentence, **_did("key_retire"), **_facts(retired), json_form=json_form)
 
@@ -123,9 +137,11 @@ def _replace_all(settings: KeySettings, *, yes: bool, json_form: bool) -> None:
         turn(file.read(settings.path))
         question = f"Retire all keys ({len(retired)}) and sign everybody out?"
         click.confirm(question, abort=True, err=json_form)
-    made = [entry for entry in file.change(settings.path, turn) if entry.state == SIGNING]
+    after = file.change(settings.path, turn, takes_over=True)
+    made = [entry for entry in after if entry.state == SIGNING]
     signs = "".join(f" The {each.algorithm} key {each.kid} signs now." for each in made)
     sentence = f"Retired {', '.join(retired)}.{signs} Next: python -m service user sign-out --all"
+    sentence += f"\n{_CHECK_SERVERS}"
     facts = {**_facts(made[0]), "retired": retired}
     output.done(sentence, **_did("key_rotate"), **facts, json_form=json_form)
 

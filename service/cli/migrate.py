@@ -6,7 +6,7 @@ import click
 
 from service import config
 from service.cli import database_session, output
-from service.db_tools import migrations
+from service.db_tools import migrations, schema_state
 from service.errors import Fault
 from service.users import seeds
 
@@ -23,7 +23,7 @@ def up(json_form: bool) -> None:
     where = config.load_database()
     names = migrations.up(where)
     sentence = f"Applied {', '.join(names)}." if names else f"{where} is up to date."
-    if added := migrations.newer(where):
+    if added := schema_state.newer(where):
         sentence += f" A newer version has added {', '.join(added)}."
     _done("migrate_up", sentence, json_form=json_form, migrations=names)
 
@@ -47,7 +47,7 @@ def down(steps: int, yes: bool, json_form: bool) -> None:
 @output.as_json
 def status(json_form: bool) -> None:
     """Show every migration and when it was applied. Exits with 1 if one is pending."""
-    state = migrations.status(config.load_database())
+    state = schema_state.status(config.load_database())
     rows = [{"migration": name, "applied_at": applied_at} for name, applied_at in state]
     output.show(rows, json_form=json_form)
     if any(applied_at is None for _, applied_at in state):

@@ -1,12 +1,12 @@
 """What commands print: tables for people, JSON for programs."""
 
+import importlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-from tabulate import tabulate
 
 from service.errors import Fault, Problem
 
@@ -21,9 +21,7 @@ def show(rows: Rows, *, json_form: bool, empty: str = "Nothing.") -> None:
     if json_form:
         click.echo(json.dumps(rows, indent=2))
     elif rows:
-        click.echo(
-            tabulate([_in_words(row) for row in rows], headers="keys", disable_numparse=True)
-        )
+        click.echo(_tabulate([_in_words(row) for row in rows], headers="keys"))
     else:
         click.echo(empty)
 
@@ -42,7 +40,13 @@ def show_one(row: Mapping[str, Any], *, json_form: bool) -> None:
     if json_form:
         click.echo(json.dumps(row, indent=2))
     else:
-        click.echo(tabulate(_in_words(row).items(), tablefmt="plain", disable_numparse=True))
+        click.echo(_tabulate(_in_words(row).items(), tablefmt="plain"))
+
+
+def _tabulate(rows: Iterable[object], **options: str) -> str:
+    """Return a table. The library is loaded for it: the server prints none."""
+    library = importlib.import_module("tabulate")
+    return str(library.tabulate(rows, disable_numparse=True, **options))
 
 
 def done(sentence: str, **facts: Any) -> None:

@@ -1,5 +1,6 @@
 """`serve`."""
 
+import importlib
 from urllib.parse import urlencode
 
 import click
@@ -9,7 +10,7 @@ from service import config
 from service.cli import output
 from service.config import Config
 from service.errors import DatabaseUnavailable
-from service.server import run, supervisor
+from service.server import run
 from service.telemetry import logs
 from service.users import seeds
 from service.web import context
@@ -20,20 +21,6 @@ def serve() -> None:
     """Serve until SIGTERM or Ctrl-C."""
     settings = config.load()
     logs.configure(settings.log_level, settings.log_format)
-
-    async def announce(app: web.Application) -> None:
-        logs.event(
-            "listening",
-            host=settings.host,
-            port=settings.port,
-            url=settings.public_url,
-            environment=settings.environment,
-        )
-        for name, finding in config.findings(settings):
-            logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=finding)
-        if settings.bypass_auth:
-            await _announce_bypass(app, settings)
-
     if settings.workers == 1:
         run.run(settings, announce)
         return
@@ -41,7 +28,24 @@ def serve() -> None:
     def serve_one(worker: run.Worker) -> int:
         return output.exit_status(lambda: run.run(settings, announce, worker))
 
+    supervisor = importlib.import_module("service.server.supervisor")  # with multiprocessing
     raise click.exceptions.Exit(supervisor.Supervisor(settings, serve_one).run())
+
+
+async def announce(app: web.Application) -> None:
+    """Say that the port is open, and what is unsafe."""
+    settings = app[context.CONFIG]
+    logs.event(
+        "listening",
+        host=settings.host,
+        port=settings.port,
+        url=settings.public_url,
+        environment=settings.environment,
+    )
+    for name, finding in config.findings(settings):
+        logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=finding)
+    if settings.bypass_auth:
+        await _announce_bypass(app, settings)
 
 
 async def _announce_bypass(app: web.Application, settings: Config) -> None:

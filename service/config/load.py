@@ -64,13 +64,14 @@ def load_database(
 def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> KeySettings:
     """Read what the commands about keys need: they prepare a complete configuration. Raises Fault.
 
-    JWT_ALGORITHM, JWT_EXPIRES_IN, and JWT_KEYS_FILE, which is required.
+    JWT_ALGORITHM, JWT_EXPIRES_IN, ENVIRONMENT, and JWT_KEYS_FILE, which is required.
     """
     names = ("JWT_KEYS_FILE", "JWT_ALGORITHM", "JWT_EXPIRES_IN")
     path, algorithm, expires_in = (_load_some(environ, dotenv, *names)[name] for name in names)
     if path is None:
         raise Fault(_message({"JWT_KEYS_FILE": _NO_KEYS_FILE}))
-    return KeySettings(path, algorithm, expires_in)
+    is_production = environment(environ, dotenv) == "production"
+    return KeySettings(path, algorithm, expires_in, is_production)
 
 
 def _load_some(environ: Mapping[str, str] | None, dotenv: Path, *names: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class KeySettings:
     path: Path
     algorithm: str
     expires_in: int
+    production: bool
 
 
 class RoleRule(NamedTuple):

@@ -1,5 +1,6 @@
 """Who may read and change the files that hold secrets."""
 
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +9,11 @@ from service.config.model import Config
 from service.system import file_access
 from service.system.file_access import Exposure
 
+_KEYS = "JWT_KEYS_FILE"
+_REPLACE_KEYS = "python -m service key rotate --leaked --yes"
+_STRANGE_KEYS = " (others may have put keys in: this replaces all, and everybody signs in again)"
+_STRANGE_TEXT = ", and check what the file says: others may have changed it"
+
 
 def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[str, str]]:
     """Yield the files that others can change: those that were read, and the file of keys.
@@ -15,9 +21,9 @@ def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[s
     That one is read later, and refused once more by what it is then (service.keys).
     """
     found = None if keys is None else file_access.at(keys)
-    for name, exposed in (*seen.items(), ("JWT_KEYS_FILE", found)):
+    for name, exposed in (*seen.items(), (_KEYS, found)):
         if exposed is not None:
-            yield name, _changeable(exposed)
+            yield name, _changeable(name, exposed)
 
 
 def findings(config: Config) -> Iterator[tuple[str, str]]:
@@ -30,22 +36,30 @@ def findings(config: Config) -> Iterator[tuple[str, str]]:
         files.append(("DATABASE_URL", config.database.path))
     for name, path in files:
         if (exposed := file_access.at(path)) is not None:
-            yield name, f"{_changeable(exposed)}."
-        elif _mode(path) & stat.S_IROTH:
-            yield (
-                name,
-                (f"names a file that every user of this machine can read. Run: chmod 600 {path}."),
-            )
+            yield name, f"{_changeable(name, exposed)}."
+        elif (facts := _regular(path)) is not None and facts.st_mode & stat.S_IROTH:
+            cure = file_access.private(path, facts)
+            yield name, f"names a file that every user of this machine can read. Run: {cure}."
 
 
-def _changeable(exposed: Exposure) -> str:
-    return f"names a file {exposed.what}. Run: {exposed.cure}"
+def keys_cure(exposed: Exposure) -> str:
+    """Return what to do about keys that others can change: they may be others' keys.
+
+    Where new keys make a new file, it is not made safe first: servers would read it as it is.
+    """
+    command = _REPLACE_KEYS if exposed.ends_with_file else exposed.run(_REPLACE_KEYS)
+    return command + _STRANGE_KEYS
 
 
-def _mode(path: Path) -> int:
-    """Return the mode of a file where links lead; none of what cannot be seen or is no file."""
+def _changeable(name: str, exposed: Exposure) -> str:
+    cure = keys_cure(exposed) if name == _KEYS else exposed.run() + _STRANGE_TEXT
+    return f"names a file {exposed.what}. Run: {cure}"
+
+
+def _regular(path: Path) -> os.stat_result | None:
+    """Look at a file where links lead; None for what cannot be seen or is no file."""
     try:
-        mode = path.stat().st_mode
+        facts = path.stat()
     except (OSError, ValueError):
-        return 0
-    return mode if stat.S_ISREG(mode) else 0
+        return None
+    return facts if stat.S_ISREG(facts.st_mode) else None

@@ -73,10 +73,12 @@ class Reader(ABC):
 class Transaction(Reader):
     """The writer, for as long as one transaction lasts; nobody else writes meanwhile.
 
-    A statement that fails spoils it: there are no more statements, and nothing remains.
+    A statement that fails spoils it: there are no more statements, and nothing remains. `events`
+    are the rows of the revocation feed that it has written: to be applied after the commit.
     """
 
     def __init__(self) -> None:
+        self.events: list[Row] = []
         self.failure: ConstraintError | DatabaseUnavailable | None = None
 
     @abstractmethod

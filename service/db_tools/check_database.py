@@ -7,7 +7,7 @@ from typing import Any, Literal
 from service import db
 from service.config import DatabaseUrl
 from service.db.casefold import casefold
-from service.db_tools import copy_database, migrations
+from service.db_tools import copy_database, schema_state
 
 _PAGE = 5_000
 _CHANGED_AUDIT = "the audit can be changed: its triggers are missing or switched off"
@@ -24,9 +24,9 @@ class Finding:
 
 def run(where: DatabaseUrl) -> list[Finding]:
     """Look at everything, all rows included. Raises Fault when the database cannot be read."""
-    pending = [name for name, applied_at in migrations.status(where) if applied_at is None]
+    pending = [name for name, applied_at in schema_state.status(where) if applied_at is None]
     if pending:
-        lacks = f"lacks {', '.join(pending)}. {migrations.HOW_TO_MIGRATE}"
+        lacks = f"lacks {', '.join(pending)}. {schema_state.HOW_TO_MIGRATE}"
         return [Finding("migrations", "bad", lacks)]
     with db.open_blocking(where) as connection:
         return [
@@ -38,7 +38,7 @@ def run(where: DatabaseUrl) -> list[Finding]:
 
 
 def _newer(where: DatabaseUrl) -> Finding:
-    if added := migrations.newer(where):
+    if added := schema_state.newer(where):
         return Finding("migrations", "note", f"a newer version has added {', '.join(added)}")
     return Finding("migrations", "ok", "all are applied")
 

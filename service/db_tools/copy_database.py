@@ -9,7 +9,7 @@ from typing import Any
 
 from service import db
 from service.config import DatabaseUrl
-from service.db_tools import migrations
+from service.db_tools import migrations, schema_state
 from service.errors import Fault
 
 TABLES = {
@@ -116,7 +116,7 @@ class Endpoint:
 def plan(source: DatabaseUrl, target: DatabaseUrl) -> list[Copied]:
     """Return what `copy` would copy. Raises Fault when it would not."""
     _require_different(source, target)
-    migrations.require_current(source)
+    schema_state.require_current(source)
     _require_empty(target)
     with db.writing_blocking(source) as reading:
         side = Endpoint(source, reading)
@@ -132,7 +132,7 @@ def copy(
     there are more, now and then. Raises Fault.
     """
     _require_different(source, target)
-    migrations.require_current(source)
+    schema_state.require_current(source)
     _require_empty(target)
     migrations.up(target)
     with db.writing_blocking(source) as reading, db.writing_blocking(target) as writing:
@@ -152,7 +152,7 @@ def copy(
 
 def count(source: DatabaseUrl) -> int:
     """Return how many rows there are to copy. Raises Fault."""
-    migrations.require_current(source)
+    schema_state.require_current(source)
     with db.writing_blocking(source) as reading:
         side = Endpoint(source, reading)
         return sum(side.count(table) for table in TABLES)

@@ -10,10 +10,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from yoyo import default_migration_table, read_migrations
+from yoyo import read_migrations
 from yoyo.backends.base import DatabaseBackend
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.backends.core.sqlite3 import SQLiteBackend
@@ -22,13 +21,8 @@ from yoyo.migrations import Migration, MigrationList
 
 from service import db
 from service.config import DatabaseUrl
+from service.db_tools import schema_state
 from service.errors import Fault
-
-DIRECTORY = Path(__file__).parent.parent.parent / "migrations"
-HOW_TO_MIGRATE = "Run: python -m service migrate up"
-
-State = list[tuple[str, str | None]]
-"""Each migration's name, and when it was applied (UTC), or None if it was not."""
 
 
 class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
@@ -100,7 +94,7 @@ def down(where: DatabaseUrl, steps: int = 1) -> list[str]:
 
     Raises Fault if a newer version has added more, which rests on what would go.
     """
-    if added := newer(where):
+    if added := schema_state.newer(where):
         raise Fault(
             f"The database {where} has {', '.join(added)}, which this version does not know. Take"
             " that back with the version that made it; nothing was changed."
@@ -111,58 +105,14 @@ def down(where: DatabaseUrl, steps: int = 1) -> list[str]:
         return [migration.id for migration in newest]
 
 
-def status(where: DatabaseUrl) -> State:
-    """Return every migration and when it was applied. A missing file has none applied."""
-    unapplied: dict[str, str | None] = dict.fromkeys(_known(where))
-    return sorted((unapplied | _applied(where)).items())
-
-
-def newer(where: DatabaseUrl) -> list[str]:
-    """Return the migrations that were applied by a newer version: this one does not know them."""
-    return sorted(_applied(where).keys() - _known(where))
-
-
-def require_current(where: DatabaseUrl) -> list[str]:
-    """Raise Fault, with the command to run, if the database is missing, empty or too old.
-
-    Returns what a newer version has added.
-    """
-    applied, known = _applied(where), _known(where)
-    pending = [name for name in known if name not in applied]
-    if not pending:
-        return sorted(applied.keys() - known)
-    if where.path is not None and not where.path.exists():
-        raise Fault(f"There is no database at {where}. {HOW_TO_MIGRATE}")
-    what = "is empty" if len(pending) == len(known) else f"lacks {', '.join(pending)}"
-    raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
-
-
-def _known(where: DatabaseUrl) -> list[str]:
-    return [migration.id for migration in _migrations(where)]
-
-
-def _applied(where: DatabaseUrl) -> dict[str, str]:
-    """Read what was applied, and when (UTC)."""
-    rows = db.read_blocking(
-        where,
-        f"SELECT migration_id, applied_at_utc FROM {default_migration_table}",  # noqa: S608
-        needs=default_migration_table,
-    )
-    return {row["migration_id"]: str(row["applied_at_utc"])[:19] for row in rows}
-
-
 def _migrations(where: DatabaseUrl) -> MigrationList:
-    directory = DIRECTORY / ("postgresql" if where.path is None else "sqlite")
-    found = read_migrations(str(directory))
-    if not found:
-        raise Fault(f"There are no migrations in {directory}.")
-    return found
+    return read_migrations(str(schema_state.folder(where)))
 
 
 @contextmanager
 def _backend(where: DatabaseUrl) -> Iterator[Any]:
     uri = DatabaseURI("", None, None, None, None, str(where), {"where": where})
-    backend = (_PostgreSQL if where.path is None else _SQLite)(uri, default_migration_table)
+    backend = (_PostgreSQL if where.path is None else _SQLite)(uri, schema_state.TABLE)
     with closing(backend.connection):
         try:
             yield backend

@@ -1,8 +1,13 @@
 """The description of this interface, for programs and people: `/openapi.json`, `/docs`."""
 
+import asyncio
+import importlib
+
+import orjson
 from aiohttp import web
 
 from service.web import access, context
+from service.web.templates import Asset, as_asset
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -10,10 +15,34 @@ _POLICY = (
 )
 
 
+class Description:
+    """The description of what one application serves, made in a thread at the first request."""
+
+    def __init__(self) -> None:
+        self._making: asyncio.Future[Asset] | None = None
+
+    async def get(self, app: web.Application) -> Asset:
+        """Return the description, as JSON."""
+        if self._making is None:
+            self._making = asyncio.ensure_future(asyncio.to_thread(_describe, app))
+        return await asyncio.shield(self._making)
+
+
+DESCRIPTION = web.AppKey("description", Description)
+
+
+def _describe(app: web.Application) -> Asset:
+    openapi = importlib.import_module("service.web.openapi")  # with the YAML library
+    resources = ((route.method, route.resource) for route in app.router.routes())
+    routes = {(method, resource.canonical) for method, resource in resources if resource}
+    document = openapi.describe(app[context.CONFIG], routes)
+    return as_asset(orjson.dumps(document), "application/json")
+
+
 @access.public
 async def description(request: web.Request) -> web.Response:
     """GET /openapi.json: the routes that exist here (OpenAPI 3.1)."""
-    described = request.app[context.DESCRIPTION]
+    described = await request.app[DESCRIPTION].get(request.app)
     return await context.asset_response(request, described, cache_control="no-cache")
 
 

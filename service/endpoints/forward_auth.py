@@ -6,6 +6,7 @@ from aiohttp import web
 
 from service import errors, session
 from service.forward_auth import original_request
+from service.forward_auth.allow_responses import ALLOW_RESPONSES
 from service.forward_auth.original_request import Original, Question
 from service.parsing import client_address, urls
 from service.telemetry import logs
@@ -60,7 +61,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
     original = _original(request, question)
     host = None if original is None else original.host
     not_before = request.app[context.REVOCATION].state.not_before
-    return await request.app[context.ALLOW_RESPONSES].of(claims, host, not_before=not_before)
+    return await request.app[ALLOW_RESPONSES].of(claims, host, not_before=not_before)
 
 
 def _original(request: web.Request, question: Question) -> Original | None:

@@ -1,4 +1,4 @@
-"""What every failure has: an HTTP status, a stable code, and words that say what to do."""
+"""The base of all errors: an HTTP status, a stable code, a title and a detail."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -9,12 +9,12 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    """A refusal: HTTP `status`, stable `code`, `title`, and a `detail` that says what to do."""
+    """An error answer: HTTP `status`, stable `code`, `title`, and a `detail` with the remedy."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Something went wrong here"
-    detail: str = "The request failed. The log of the service has the reason, by the request id."
+    title: ClassVar[str] = "Internal server error"
+    detail: str = "The request failed. Administrators: search the log for the request ID."
 
     def __init__(
         self,
@@ -24,9 +24,10 @@ class Problem(Exception):
         errors: Sequence[Mapping[str, str]] = (),
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Take a detail for this occasion, and the faults, `{"attribute", "message"}` each.
+        """Create an error answer.
 
-        `facts` are for whoever has to help: further members of the answer (RFC 9457 section 3.2).
+        `detail` replaces the default detail of the class. `errors` are the invalid fields, each
+        `{"attribute", "message"}`. `facts` are extension members (RFC 9457 section 3.2).
         """
         self.detail = detail or type(self).detail
         self.headers = dict(headers or {})
@@ -37,7 +38,7 @@ class Problem(Exception):
 
 
 def as_json(problem: Problem) -> bytes:
-    """Return the body of RFC 9457 section 3, with our `code`, and `errors` if there are several."""
+    """Return the body of RFC 9457 section 3, with `code`, and with `errors` if there are any."""
     facts: dict[str, object] = {
         **problem.facts,
         "type": f"urn:latchkey:problem:{problem.code}",
@@ -52,4 +53,4 @@ def as_json(problem: Problem) -> bytes:
 
 
 class Fault(Exception):
-    """What a person at the command line has to mend: one message, no traceback."""
+    """An error of a command: the command prints its message, without a traceback."""

@@ -1,62 +1,68 @@
-"""What goes wrong between a browser, a provider (CAS, OpenID Connect) and us."""
+"""Errors of signing in and out through a provider (CAS, OpenID Connect)."""
 
 from service.errors.problem import Problem
 from service.errors.refused import Forbidden
 from service.errors.unauthenticated import Unauthenticated
 
 _COOKIES = (
-    "Safari keeps no secure cookies over plain http; a wrong COOKIE_DOMAIN; or two cookies of the"
-    " same name, one from a parent domain: delete the cookies of this site and of its parents."
+    "Safari does not store Secure cookies over plain HTTP; COOKIE_DOMAIN is wrong; or a parent"
+    " domain set a cookie with the same name. In the last case, delete the cookies of this site and"
+    " of its parent domains."
 )
 
 
 class AttemptUnknown(Problem):
     status = 400
     code = "attempt_unknown"
-    title = "This sign-in was not begun here"
+    title = "Sign-in attempt not found"
     detail = (
-        "The browser did not bring the cookie of this attempt: it was over ten minutes ago, is"
-        " used already, was begun in another browser, or the browser keeps none of our cookies."
-        " Begin again; if that does not help, likely reasons are: " + _COOKIES
+        "The request has no valid cookie for this attempt: the attempt is over ten minutes old, was"
+        " already used, or started in another browser, or your browser does not store the cookie."
+        " Start the sign-in again. If that does not help, the likely causes are: " + _COOKIES
     )
 
 
 class CookieNotKept(Problem):
     status = 400
     code = "cookie_not_kept"
-    title = "The browser does not keep the session"
+    title = "The browser does not store the session cookie"
     detail = (
-        "This browser was signed in three times within a minute, and each time came back without"
-        " the cookie that it was given. Likely reasons: " + _COOKIES
+        "You signed in three times within a minute, and each time the browser came back without"
+        " the session cookie. The likely causes are: " + _COOKIES
     )
 
 
 class TicketInvalid(Problem):
     status = 400
     code = "ticket_invalid"
-    title = "Not a ticket of the CAS server"
-    detail = "Nobody was asked about it. Begin again."
+    title = "Invalid CAS ticket"
+    detail = (
+        "The ticket is malformed, so the CAS server was not contacted. Start the sign-in again."
+    )
 
 
 class LogoutRequestInvalid(Problem):
     status = 400
     code = "logout_request_invalid"
-    title = "Not a logout request"
-    detail = "Send the field `logoutRequest` once, with the XML of the CAS protocol, in UTF-8."
+    title = "Invalid logout request"
+    detail = "Send the field `logoutRequest` once. It holds the XML of the CAS protocol in UTF-8."
 
 
 class AnswerRefused(Unauthenticated):
     code = "sign_in_refused"
-    title = "The provider did not sign you in"
-    detail = "What came back from the provider is used up, too old, or not for us. Begin again."
+    title = "The provider's sign-in was rejected"
+    detail = (
+        "The provider's response was already used, has expired, or was issued for another service."
+        " Start the sign-in again."
+    )
 
 
 class IdentityUnknown(Forbidden):
     code = "identity_unknown"
-    title = "Nobody here has this account"
+    title = "This account is not linked to a user"
     detail = (
-        "You are known to the provider, but this account is linked with no user here. Ask whoever"
-        " runs this service to link it, and send them these two lines."
+        "Ask your administrator to link this account to a user, and send them the provider and"
+        " subject below."
     )
 
 
@@ -64,22 +70,22 @@ class AccountNotAllowed(Forbidden):
     code = "account_not_allowed"
     title = "This account may not sign in here"
     detail = (
-        "The provider knows you, but this service only accepts some of its accounts. Sign in with"
-        " another account, or ask your administrator."
+        "The provider signed you in, but this service accepts only some of its accounts. Sign in"
+        " with another account, or ask your administrator."
     )
 
 
 class ProviderAnswerInvalid(Problem):
     status = 502
     code = "provider_answer_invalid"
-    title = "The provider's answer cannot be read"
-    detail = "Try again. Whoever runs this service finds the reason in its log."
+    title = "Invalid response from the provider"
+    detail = "Try again. Administrators: the log has the reason."
 
 
 class ProviderUnavailable(Problem):
     status = 503
     code = "provider_unavailable"
-    title = "The provider does not answer"
+    title = "The provider is not responding"
     detail = "Try again in a few seconds, or sign in another way."
 
     def __init__(self) -> None:
@@ -89,12 +95,15 @@ class ProviderUnavailable(Problem):
 class ProviderUnknown(Problem):
     status = 404
     code = "provider_unknown"
-    title = "There is no such provider"
-    detail = "No provider of this name is switched on here. The page /auth/login shows the ways in."
+    title = "Unknown provider"
+    detail = "No provider with this name is enabled. /auth/login lists the sign-in methods."
 
 
 class LogoutTokenInvalid(Problem):
     status = 400
     code = "logout_token_invalid"
-    title = "Not a good logout token"
-    detail = "The logout token is not for us, not signed well, too old, or was used already."
+    title = "Invalid logout token"
+    detail = (
+        "The logout token has an invalid signature or claim, has expired, was issued for another"
+        " client, or was already used."
+    )

@@ -1,4 +1,4 @@
-"""503: a good request that cannot be answered just now."""
+"""Errors 503: the request is valid, but the service cannot answer it now."""
 
 from service.errors.problem import Problem
 
@@ -6,10 +6,10 @@ from service.errors.problem import Problem
 class FeedStale(Problem):
     status = 503
     code = "feed_stale"
-    title = "Nobody can be let in just now"
+    title = "Sign-in state is temporarily unavailable"
     detail = (
-        "The user database has not answered for so long that this service no longer knows which"
-        " sessions have ended. Try again in a few seconds."
+        "The database has not responded for too long, so the service cannot check whether your"
+        " session was revoked. Try again in a few seconds."
     )
 
     def __init__(self) -> None:
@@ -19,8 +19,8 @@ class FeedStale(Problem):
 class Overloaded(Problem):
     status = 503
     code = "overloaded"
-    title = "Too many requests of this kind at the same time"
-    detail = "The service works, and limits how much it does of this at once. Try again later."
+    title = "Too many concurrent requests"
+    detail = "The service limits how many requests of this kind run at once. Try again later."
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "1"})
@@ -29,8 +29,8 @@ class Overloaded(Problem):
 class DatabaseUnavailable(Problem):
     status = 503
     code = "database_unavailable"
-    title = "The user database does not answer"
-    detail = "Try again in a few seconds. Whoever runs this service finds the reason in its log."
+    title = "Database unavailable"
+    detail = "Try again in a few seconds. Administrators: the log has the reason."
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "5"})

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from aiohttp import web
+
 from service import errors, users
 from service.db import Database
 from service.forward_auth import assertions, headers
@@ -78,6 +80,9 @@ class AllowResponses:
                 "Vary": _VARY,
             }
         )
+
+
+ALLOW_RESPONSES = web.AppKey("allow_responses", AllowResponses)
 
 
 def _size(key: _Key, known: tuple[int, CachedResponse]) -> int:

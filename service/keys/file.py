@@ -3,25 +3,22 @@
 import contextlib
 import errno
 import fcntl
-import json
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
+from service.config import permissions
 from service.errors import Fault
-from service.keys import file_entry
+from service.keys import key_set
 from service.keys.file_entry import Entries
-from service.parsing import strict_json
-from service.system import file_access, file_owner
+from service.system import file_access, file_owner, replaced_file
+from service.system.file_access import Exposure
 
-_MAX_BYTES = 1 << 20
 _WAIT_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
-_NO_SET = 'the file is not a JWK Set: {"keys": [...]} (RFC 7517 section 5)'
 HOW_TO = "make one with: python -m service key generate"
 
 
@@ -43,60 +40,121 @@ def read(path: Path, *, ours_alone: bool = False) -> Entries:
     With `ours_alone` a file is bad that other users than root and this process's can change.
     """
     try:
-        return _read(path, str(path), ours_alone=ours_alone)
+        with _open(path, str(path)) as stream:
+            if ours_alone and (found := file_access.of(path, stream.fileno())) is not None:
+                raise _exposed(path, found)
+            return _parsed(path, stream)
     except FileNotFoundError:
         raise BadFile(path, f"the file is missing; {HOW_TO}") from None
     except OSError as error:
         raise BadFile(path, f"the file cannot be read ({_why(error)})") from error
 
 
-def change(path: Path, how: Callable[[Entries], Entries], *, create: bool = False) -> Entries:
+def exposure(path: Path) -> Exposure | None:
+    """Return why others can change the file, for a command that would leave it to its owner."""
+    try:
+        with file_owner.as_owner(path):
+            return file_access.at(path, leaves_owner=os.geteuid() == 0)
+    except OSError:
+        return None  # whoever opens it will say so
+
+
+def require_ours_alone(path: Path) -> None:
+    """Raise BadFile if others can change the file, before somebody is asked about a change."""
+    if (found := exposure(path)) is not None:
+        raise _exposed(path, found)
+
+
+def change(
+    path: Path,
+    how: Callable[[Entries], Entries],
+    *,
+    create: bool = False,
+    ours_alone: bool = False,
+    takes_over: bool = False,
+) -> Entries:
     """Change the keys of a file, and return them. With `create` a missing file is an empty one.
 
     A second writer waits for the first, so that no change is lost, but not without end. A reader
-    sees the keys before or those after. Raises BadFile, and what `how` raises.
+    sees the keys before or those after. With `ours_alone` a file is bad that others can change, as
+    for a server: its keys may be theirs. With `takes_over` it may even belong to another user:
+    `how` lets none of its keys go on. Raises BadFile, and what `how` raises.
     """
-    try:
-        with file_owner.as_owner(path):
-            return _change(path, how, create=create)
-    except OSError as error:
-        raise BadFile(path, f"the file cannot be written ({_why(error)})") from error
-
-
-def _change(path: Path, how: Callable[[Entries], Entries], *, create: bool) -> Entries:
     if not create:
         read(path)
-    real = path.resolve()
-    real.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(real.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with _locked(path, folder, real.name):
-            try:
-                before = _read(path, real.name, folder=folder)
-            except FileNotFoundError:
-                if not create:
-                    raise
-                before = ()
-            after = how(before)
-            _replace(folder, real.name, _write(after))
-    finally:
-        os.close(folder)
+        with file_owner.as_owner(path):
+            real = path.resolve()
+            real.parent.mkdir(parents=True, exist_ok=True)
+            with _locked_folder(path, real) as folder:
+                before, facts = _before(
+                    path, real.name, folder, create=create, ours_alone=ours_alone
+                )
+                if takes_over and facts is not None and _is_anothers(facts):
+                    facts = None
+                after = how(before)
+                replaced_file.replace(folder, real, key_set.write(after), facts)
+    except replaced_file.AccessLost as error:
+        raise BadFile(path, f"nothing was changed: {error}") from None
+    except OSError as error:
+        raise BadFile(path, f"the file cannot be written ({_why(error)})") from error
     return after
 
 
-def _read(path: Path, name: str, *, folder: int | None = None, ours_alone: bool = False) -> Entries:
-    """Read a file; inside `folder`, only if `name` is no link. Never wait for a pipe's writer."""
+@contextlib.contextmanager
+def _locked_folder(path: Path, real: Path) -> Iterator[int]:
+    folder = os.open(real.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with _locked(path, folder, real.name):
+            yield folder
+    finally:
+        os.close(folder)
+
+
+def _before(
+    path: Path, name: str, folder: int, *, create: bool, ours_alone: bool
+) -> tuple[Entries, os.stat_result | None]:
+    """Read what is to be replaced, and whose it is: nothing if `create` and there is no file."""
+    try:
+        with _open(path, name, folder) as stream:
+            leaves = os.geteuid() == 0
+            found = file_access.of(path, stream.fileno(), leaves_owner=leaves)
+            if ours_alone and found is not None:
+                raise _exposed(path, found)
+            replaced_file.require_no_acl(stream.fileno())
+            return _parsed(path, stream), os.fstat(stream.fileno())
+    except FileNotFoundError:
+        if not create:
+            raise
+        if ours_alone and (found := file_access.on_the_way(path)) is not None:
+            raise _exposed(path, found) from None
+        return (), None
+
+
+def _is_anothers(facts: os.stat_result) -> bool:
+    """Tell whether a file cannot stay its owner's, and root is not the owner."""
+    return os.geteuid() not in {0, facts.st_uid} and facts.st_uid != 0
+
+
+def _exposed(path: Path, found: Exposure) -> BadFile:
+    return BadFile(path, f"it is a file {found.what}", permissions.keys_cure(found))
+
+
+@contextlib.contextmanager
+def _open(path: Path, name: str, folder: int | None = None) -> Iterator[BinaryIO]:
+    """Open a file; inside `folder`, only if `name` is no link. Never wait for a pipe's writer."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     if folder is not None:
         flags |= os.O_NOFOLLOW
     with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
         if not file_owner.is_regular(stream.fileno()):
             raise BadFile(path, "the path is not a regular file, but a pipe, a device or the like")
-        if ours_alone and (found := file_access.of(path, stream.fileno())) is not None:
-            raise BadFile(path, f"it is a file {found.what}", found.cure)
-        data = stream.read(_MAX_BYTES + 1)
+        yield stream
+
+
+def _parsed(path: Path, stream: BinaryIO) -> Entries:
     try:
-        return _parse(data)
+        return key_set.parse(stream.read(key_set.MAX_BYTES + 1))
     except ValueError as error:
         raise BadFile(path, str(error)) from None
 
@@ -106,49 +164,6 @@ def _why(error: OSError) -> str:
     kind = type(error).__name__
     is_told = isinstance(error, PermissionError) and "root acts" in str(error.strerror)
     return f"{kind}: {error.strerror}" if is_told else kind
-
-
-def _parse(data: bytes) -> Entries:
-    if len(data) > _MAX_BYTES:
-        raise ValueError("the file is over 1 MiB")
-    try:
-        document = strict_json.loads(data)
-    except ValueError:
-        raise ValueError("the file is not JSON (RFC 8259)") from None
-    jwks = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(jwks, list):
-        raise ValueError(_NO_SET)  # noqa: TRY004  # of the file, not of a program
-    entries, faults = [], []
-    for number, members in enumerate(jwks, 1):
-        try:
-            entries.append(file_entry.read(members, alone=_is_alone(members, jwks)))
-        except ValueError as error:
-            faults.append(f"{_name(members, number)} {error}")
-    if faults:
-        raise ValueError("\n  ".join(faults))
-    file_entry.check_together(entries)
-    return tuple(entries)
-
-
-def _is_alone(members: Any, jwks: list[Any]) -> bool:
-    """Tell whether no other key of the set is of the same type."""
-    kinds = [other.get("kty") for other in jwks if isinstance(other, dict)]
-    return isinstance(members, dict) and kinds.count(members.get("kty")) == 1
-
-
-def _name(members: Any, number: int) -> str:
-    """Name a key in a message: its place, and its `kid` if that can be shown."""
-    kid = members.get("kid") if isinstance(members, dict) else None
-    shown = isinstance(kid, str) and kid.isprintable() and 0 < len(kid) <= 128
-    return f"key {number} ({kid})" if shown else f"key {number}"
-
-
-def _write(entries: Entries) -> bytes:
-    """Write the set, and read it again: what we could not read is never put in place."""
-    jwks = [file_entry.write(entry) for entry in entries]
-    data = (json.dumps({"keys": jwks}, indent=2) + "\n").encode()
-    _parse(data)
-    return data
 
 
 @contextlib.contextmanager
@@ -197,24 +212,6 @@ def _open_lock(path: Path, folder: int, lock: str) -> tuple[int, bool]:
         if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
             raise BadFile(path, f"{lock} is not a regular file: remove it") from error
         raise
-
-
-def _replace(folder: int, name: str, data: bytes) -> None:
-    """Put the bytes in place at once and for good, readable for the file's owner alone."""
-    partial = f".{name}.{secrets.token_hex(8)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(partial, flags, 0o600, dir_fd=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            _give_to_owner(stream.fileno(), folder, name)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        os.unlink(partial, dir_fd=folder)
-        raise
-    os.fsync(folder)
 
 
 def _give_to_owner(descriptor: int, folder: int, name: str) -> None:

@@ -1,6 +1,6 @@
 """Sign-in by CAS: `GET /auth/cas` there and back, `POST /auth/cas` for single logout."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from urllib.parse import parse_qs, urlencode
 
@@ -12,11 +12,13 @@ from service.login import sso
 from service.parsing import content_type
 from service.providers import cas, claim_values, recent_logouts, sessions
 from service.providers.claim_values import Claimed, Unreadable
-from service.providers.registry import Provider
+from service.providers.deferred_logouts import DeferredLogouts
+from service.providers.registry import LoginOption
 from service.providers.sessions import ProviderSession
 from service.telemetry import logs
-from service.web import access, context
+from service.web import access, background, context
 
+DEFERRED = web.AppKey("deferred_logouts", DeferredLogouts)
 NAME = "cas"
 _PATH = "/auth/cas"
 _MAX_FIELDS = 10
@@ -56,8 +58,8 @@ async def sign_in(request: web.Request) -> web.Response:
 async def sign_out(request: web.Request) -> web.Response:
     """POST /auth/cas: the CAS server says that a session has ended there (single logout)."""
     handle = cas.handle(cas.read_logout_request(await _logout_request(request)))
-    # In this order: a sign-in that is no longer pending has written its session. One that is looks
-    # again when it has.
+    # In this order: a sign-in that is no longer pending has written its session. One that is
+    # pending checks again after it has.
     request.app[sso.PENDING].end(handle)
     async with request.app[context.LOOKUPS]:
         is_known = await sessions.exists(request.app[context.DATABASE], NAME, handle)
@@ -74,19 +76,31 @@ async def sign_out(request: web.Request) -> web.Response:
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
     """Tell whether to remember a logout that fits no session yet, for the other processes.
 
-    Over the budget its session is looked for again, for a while. Raises Overloaded.
+    Above the budget, the logout is deferred: its session is looked for later. Raises Overloaded.
     """
     async with request.app[context.LOOKUPS]:
         if await recent_logouts.is_known(request.app[context.DATABASE], NAME, handle):
             return False
     if request.app[sso.PENDING].may_write():
         return True
-    request.app[sso.DEFERRED].add(handle)
+    request.app[DEFERRED].add(handle)
     return False
 
 
-async def look_again(app: web.Application) -> None:
-    """End the sessions whose logouts came before them and were too many, without end."""
+async def _end(app: web.Application, handle: str, *, remembers: bool = False) -> int:
+    """End the sessions of ours that a ticket opened, and return their number.
+
+    With `remembers`, also one that is just beginning. Raises DatabaseUnavailable.
+    """
+    async with context.writing_in(app) as tx:
+        if remembers:
+            await recent_logouts.remember(tx, NAME, handle=handle)
+        return await sessions.end(tx, NAME, handle=handle)
+
+
+async def _deferred_logouts(app: web.Application) -> AsyncIterator[None]:
+    """Look again for the sessions of deferred logouts while the application runs."""
+    deferred = app[DEFERRED] = DeferredLogouts()
 
     async def find(handles: Sequence[str]) -> set[str]:
         async with app[context.LOOKUPS].unrefused():
@@ -96,30 +110,23 @@ async def look_again(app: web.Application) -> None:
         if ended := await _end(app, handle):
             logs.event("sign_out", scope="provider", provider=NAME, sessions=ended)
 
-    await app[sso.DEFERRED].run(find, end)
+    async with background.running(deferred.run(find, end)):
+        yield
 
 
-async def _end(app: web.Application, handle: str, *, remembers: bool = False) -> int:
-    """End the session of a ticket; return how many of ours that were.
-
-    With `remembers`, also one that is just beginning. Raises DatabaseUnavailable.
-    """
-    async with app[context.DATABASE].transaction() as tx:
-        if remembers:
-            await recent_logouts.remember(tx, NAME, handle=handle)
-        ended = await sessions.end(tx, NAME, handle=handle)
-    if ended:
-        await app[context.REVOCATION].apply_own()
-    return ended
+def routes(_config: Config) -> list[web.RouteDef]:
+    """Return the routes of sign-in and single logout."""
+    return [web.get(_PATH, sign_in, allow_head=False), web.post(_PATH, sign_out)]
 
 
-def provider(config: Config) -> Provider:
-    """Return the CAS server of the settings."""
+def providers(app: web.Application, config: Config) -> list[LoginOption]:
+    """Return the CAS server of the settings, as a sign-in option, with its deferred logouts."""
+    app.cleanup_ctx.append(_deferred_logouts)
 
     async def leave(_session: ProviderSession, back: str) -> str:
         return cas.logout_address(str(config.cas_url), back)
 
-    return Provider(name=NAME, label="CAS", start=_PATH, leave=leave)
+    return [LoginOption(name=NAME, label="CAS", start=_PATH, leave=leave)]
 
 
 async def _set_out(request: web.Request) -> web.Response:
@@ -187,9 +194,3 @@ async def _logout_request(request: web.Request) -> str:
     if len(values) != 1:
         raise errors.LogoutRequestInvalid
     return values[0]
-
-
-ROUTES = (
-    web.get(_PATH, sign_in, allow_head=False),
-    web.post(_PATH, sign_out),
-)

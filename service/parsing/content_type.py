@@ -34,7 +34,7 @@ def of(headers: CIMultiDictProxy[str]) -> Media:
     if not lines:
         return Media("")
     if len(lines) > 1:
-        raise errors.ContentTypeUnsupported("Send one Content-Type.")
+        raise errors.ContentTypeUnsupported("Send the header Content-Type only once.")
     text = lines[0].strip(" \t")
     found = _TYPE.match(text)
     if found is None:
@@ -60,5 +60,5 @@ def _parameters(text: str, start: int) -> list[tuple[str, str]]:
 
 def _unreadable() -> errors.Problem:
     return errors.ContentTypeUnsupported(
-        f"Send a Content-Type that can be read: {JSON}, or {FORM}."
+        f"The header Content-Type is malformed. Send {JSON} or {FORM}."
     )

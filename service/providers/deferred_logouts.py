@@ -1,4 +1,4 @@
-"""Logouts that fit no session yet, and that no row says: their sessions may be just beginning."""
+"""Logouts without a session and without a row: their sessions may be just beginning."""
 
 import asyncio
 import time
@@ -8,9 +8,9 @@ from service.errors import DatabaseUnavailable, Overloaded
 from service.telemetry import logs
 
 AT_MOST = 50_000
-"""More than a process can be asked about in the time below."""
+"""More than a process can receive in the time below."""
 SECONDS = 20.0
-"""Longer than an answer of a provider (10 s) and then the writer (5 s) are waited for."""
+"""Longer than the timeouts of a provider's answer (10 s) and of the writer (5 s) together."""
 INTERVAL_SECONDS = 2.0
 _TOGETHER = 500
 _LOGGED_SECONDS = 60.0
@@ -22,8 +22,8 @@ End = Callable[[str], Awaitable[None]]
 class DeferredLogouts:
     """The handles whose sessions are looked for again, every two seconds for 20 s.
 
-    Anybody can send a logout for any handle, so it costs no writer until a session has been found.
-    `ticks` are seconds that nobody sets back.
+    Any client can send a logout for any handle, so one takes the writer only if a session is found.
+    `ticks` is a clock in seconds that never goes back.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +32,7 @@ class DeferredLogouts:
         self._logged_at = -float("inf")
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Return how many wait."""
         return len(self._until)
 
     def add(self, handle: str) -> None:
@@ -51,7 +51,7 @@ class DeferredLogouts:
         self._until.setdefault(handle, now + SECONDS)
 
     async def run(self, find: Find, end: End) -> None:
-        """Look for the sessions, without end.
+        """Look for the sessions until cancelled.
 
         `find` gets up to 500 handles and returns those that have a session, `end` ends that of one.
         """
@@ -60,8 +60,8 @@ class DeferredLogouts:
             try:
                 await self.look(find, end)
             except DatabaseUnavailable:
-                continue  # all are looked for again
-            except Exception as error:  # noqa: BLE001  # whatever it is, the next ones are due
+                continue  # all stay in memory
+            except Exception as error:  # noqa: BLE001  # the next ones are due
                 logs.unexpected(error)
 
     async def look(self, find: Find, end: End) -> None:

@@ -10,8 +10,8 @@ Leave = Callable[[ProviderSession, str], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
-    """A provider, by the name that identities know it by.
+class LoginOption:
+    """A provider to sign in with, by the name that identities know it by.
 
     `label` is what people call it, `start` the path of our way in; `leave` returns None where one
     cannot sign out. It may ask the provider; after a Problem one is signed out here alone.
@@ -23,4 +23,4 @@ class Provider:
     leave: Leave
 
 
-Providers = dict[str, Provider]
+Providers = dict[str, LoginOption]

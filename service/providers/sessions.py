@@ -88,23 +88,18 @@ async def end(
         parameters,
     )
     for row in rows:
-        await events.session_ended(tx, row["sid"], row["until"])
-        await delete(tx, row["sid"])
+        await end_own(tx, row["sid"], row["until"])
     return len(rows)
 
 
-async def withdraw(db: Database, session: ProviderSession) -> None:
-    """End the session of ours that has just begun, and whose token nobody has been given.
+async def end_own(tx: Transaction, sid: str, until: int) -> bool:
+    """End a session of ours, whose tokens expire at `until`, and forget where it came from.
 
-    Raises DatabaseUnavailable.
+    Return whether that is a change.
     """
-    async with db.transaction() as tx:
-        await end(tx, session.provider, handle=session.handle)
-
-
-async def delete(tx: Transaction, sid: str) -> None:
-    """Forget where a session of ours came from, which has ended."""
+    is_new = await events.session_ended(tx, sid, until)
     await tx.execute("DELETE FROM provider_sessions WHERE sid = ?", (sid,))
+    return is_new
 
 
 async def has_dead(db: Database, now: int) -> bool:

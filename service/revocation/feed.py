@@ -9,13 +9,11 @@ by the clock of this process.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
-from service import errors, users
-from service.audit import Actor
-from service.db import ChangeMarker, Database, reason
-from service.providers import sessions
+from service import errors
+from service.db import ChangeMarker, Database, Row, reason
 from service.revocation import events
 from service.revocation.freshness import FRESH_SECONDS, Freshness
 from service.revocation.memory import Revoked, RevokedUser
@@ -25,6 +23,9 @@ from service.tokens import lifetimes
 from service.tokens.issuer import Claims
 
 _T = TypeVar("_T")
+
+FindUser = Callable[[int], Awaitable[Mapping[str, Any] | None]]
+"""Reads a user by `id`, with `username`, `roles`, `version` and `disabled`; None if it is gone."""
 
 POLL_SECONDS = 0.2
 _ATTEMPT_SECONDS = 1.0
@@ -37,11 +38,13 @@ class Revocation:
     def __init__(
         self,
         database: Database,
+        find_user: FindUser,
         *,
         max_staleness: int,
         ticks: Callable[[], float] = boottime,
     ) -> None:
         self._database = database
+        self._find_user = find_user
         self._max_staleness = max_staleness
         self._freshness = Freshness(ticks)
         self._revoked = Revoked()
@@ -88,12 +91,20 @@ class Revocation:
             self._attempt = asyncio.create_task(self._read())
         await asyncio.shield(self._attempt)
 
-    async def apply_own(self) -> None:
-        """Know at once what this process has just committed; without this, the next poll tells."""
-        with contextlib.suppress(errors.DatabaseUnavailable):
-            if self._attempt is not None and not self._attempt.done():
-                await self.catch_up()  # it may have begun before the commit
+    async def catch_up_from_now(self) -> None:
+        """Read what is new by an attempt that starts now. Raises DatabaseUnavailable."""
+        if self._attempt is not None and not self._attempt.done():
             await self.catch_up()
+        await self.catch_up()
+
+    def apply_own(self, rows: Iterable[Row]) -> None:
+        """Apply the `events` of a transaction that this process has committed.
+
+        They are read again with the rows of other processes, in their order, which changes nothing:
+        `seq` does not move here.
+        """
+        for row in rows:
+            self._revoked.apply_own(row)
 
     async def follow(self) -> None:
         """Catch up for ever, several times a second; a database that is gone is waited for."""
@@ -115,41 +126,15 @@ class Revocation:
                     logs.event("feed_found")
                 gone = False
 
-    async def sign_out_session(self, claims: Claims) -> bool:
-        """End the session of a token, for every process; return whether that is a change.
-
-        Raises DatabaseUnavailable.
-        """
-        async with self._database.transaction() as tx:
-            is_new = await events.session_ended(tx, claims["sid"], claims["exp"])
-            await sessions.delete(tx, claims["sid"])
-        self._revoked.end_session(claims["sid"], claims["exp"])  # the feed will bring it again
-        return is_new
-
-    async def sign_out_user(self, by: Actor, claims: Claims) -> bool:
-        """End all sessions of the user of a token; return whether that is a change.
-
-        A token that was taken back while it waited for its turn ends nothing. Raises
-        DatabaseUnavailable, RoleMissing.
-        """
-        async with self._database.transaction() as tx:
-            if await events.is_revoked(tx, claims):
-                return False
-            version = await users.sign_out(tx, by, claims["id"])
-        self._revoked.revoke_user(claims["id"], version, 0)
-        return True
-
     async def _require_covered(self, claims: Claims) -> None:
         """Refuse a token that lives longer than revocations, unless its lifetime is new.
 
         Another process notes a lifetime before it issues with it, so one look that begins now
         finds it. Raises TokenInvalid, DatabaseUnavailable.
         """
-        for _ in range(2):  # what is under way may have begun before the note
-            await self.catch_up()
-            if claims["exp"] - claims["iat"] <= self.state.max_life:
-                return
-        raise errors.TokenInvalid
+        await self.catch_up_from_now()
+        if claims["exp"] - claims["iat"] > self.state.max_life:
+            raise errors.TokenInvalid
 
     async def _ask_again(self) -> None:
         """Catch up before answering, once a second at most; then judge what is known by its age.
@@ -222,7 +207,7 @@ class Revocation:
         """
         version = user.changed_below
         if user.fresh is None:
-            user.fresh = asyncio.ensure_future(users.find_by_id(self._database, claims["id"]))
+            user.fresh = asyncio.ensure_future(self._find_user(claims["id"]))
         looking = user.fresh
         try:
             found = await asyncio.shield(looking)

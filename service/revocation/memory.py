@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from service import errors, users
+from service import errors
 from service.db import Row
 from service.tokens.issuer import Claims
 from service.tokens.lifetimes import State
@@ -17,7 +18,7 @@ class RevokedUser:
     revoked_below: int = 0
     changed_below: int = 0
     until: int = 0
-    fresh: asyncio.Future[users.User | None] | None = field(default=None, repr=False)
+    fresh: asyncio.Future[Mapping[str, Any] | None] | None = field(default=None, repr=False)
 
 
 class Revoked:
@@ -34,25 +35,25 @@ class Revoked:
     def apply(self, row: Row) -> None:
         """Remember a row of the feed; one that is known already changes nothing."""
         if row["kind"] == "session":
-            self.end_session(row["sid"], row["until"])
-        elif row["kind"] == "revoked":
-            self.revoke_user(row["user_id"], row["version"], row["until"])
-        else:
-            user = self.users.setdefault(row["user_id"], RevokedUser())
-            if row["version"] > user.changed_below:
-                user.changed_below = row["version"]
-                user.fresh = None
-            user.until = max(user.until, row["until"])
+            self.sessions[row["sid"]] = max(row["until"], self.sessions.get(row["sid"], 0))
+            return
+        user = self.users.setdefault(row["user_id"], RevokedUser())
+        user.until = max(user.until, row["until"])
+        if row["kind"] == "revoked":
+            user.revoked_below = max(user.revoked_below, row["version"])
+        elif row["version"] > user.changed_below:
+            user.changed_below = row["version"]
+            user.fresh = None
 
-    def end_session(self, sid: str, until: int) -> None:
-        """Remember that a session has ended."""
-        self.sessions[sid] = max(until, self.sessions.get(sid, 0))
+    def apply_own(self, row: Row) -> None:
+        """Remember a row that this process has written, though earlier ones may not be read yet.
 
-    def revoke_user(self, user_id: int, version: int, until: int) -> None:
-        """Remember that the user's tokens with a `ver` below `version` are taken back."""
-        user = self.users.setdefault(user_id, RevokedUser())
-        user.revoked_below = max(user.revoked_below, version)
-        user.until = max(user.until, until)
+        Tokens get the user's new version from now on, so what was taken back below it is
+        remembered as well: a token with that version would outlive it.
+        """
+        self.apply(row)
+        if row["revoked_below"] is not None:
+            self.apply({**row, "kind": "revoked", "version": row["revoked_below"]})
 
     def require_good(self, claims: Claims, state: State) -> RevokedUser | None:
         """Refuse a token that was taken back; return its user if it has old roles or an old name.

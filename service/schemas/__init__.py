@@ -1,10 +1,17 @@
-"""What callers may say: bodies, forms and queries, read strictly, every fault named at once."""
+"""JSON bodies, forms and queries, read strictly: every fault is listed at once.
 
-from service.schemas.base import ID, Reader, T
-from service.schemas.forms import form
-from service.schemas.messages import in_words
-from service.schemas.queries import AuditQuery, audit_query, cursor, nothing, user_query
-from service.schemas.user_input import Identity, edited, identity, patch, role, seen, user
+The models take a tenth of a second and 8 MB, so they are loaded at the first request that has one.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from service.schemas.base import ID, Reader, T
+    from service.schemas.forms import form
+    from service.schemas.messages import in_words
+    from service.schemas.queries import AuditQuery, audit_query, cursor, nothing, user_query
+    from service.schemas.user_input import Identity, edited, identity, patch, role, seen, user
 
 __all__ = [
     "ID",
@@ -25,3 +32,21 @@ __all__ = [
     "user",
     "user_query",
 ]
+
+_FILES = {
+    "base": ("ID", "Reader", "T"),
+    "forms": ("form",),
+    "messages": ("in_words",),
+    "queries": ("AuditQuery", "audit_query", "cursor", "nothing", "user_query"),
+    "user_input": ("Identity", "edited", "identity", "patch", "role", "seen", "user"),
+}
+_FILE_OF = {name: file for file, names in _FILES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name at its first use (PEP 562)."""
+    if name not in _FILE_OF:
+        raise AttributeError(name)
+    value = getattr(importlib.import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+    globals()[name] = value
+    return value

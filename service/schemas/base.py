@@ -15,14 +15,14 @@ MOST_FAULTS = 100
 """How many are named in one answer."""
 _MESSAGES = {
     "missing": "is required",
-    "extra_forbidden": "is not known here, or cannot be set",
-    "model_type": "has to be an object",
-    "string_type": "has to be a text, once",
-    "string_unicode": "has to be a text",
+    "extra_forbidden": "is unknown or cannot be set",
+    "model_type": "must be an object",
+    "string_type": "must be a single string",
+    "string_unicode": "must be a string",
     "string_too_short": "is too short",
     "string_too_long": "is too long",
-    "bool_type": "has to be true or false",
-    "list_type": "has to be a list",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
 }
 
 ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -48,8 +48,8 @@ def read(kind: type[Shape], value: object, context: Any = None) -> Shape:
     except Invalid as invalid:
         count = invalid.error_count()
         raise errors.ValidationError(
-            f"There are {count:,} faults. Mend the first {MOST_FAULTS}, which `errors` names, and"
-            " send the request again."
+            f"The request has {count:,} invalid values. Correct the first {MOST_FAULTS}, listed in"
+            " `errors`, and try again."
             if count > MOST_FAULTS
             else None,
             errors=[
@@ -62,7 +62,7 @@ def read(kind: type[Shape], value: object, context: Any = None) -> Shape:
 def printable(text: str) -> str:
     """Return a text that hides nothing. Raises ValueError."""
     if not text.isprintable():
-        raise ValueError("has a character that cannot be shown")
+        raise ValueError("contains a non-printable character")
     return text
 
 

@@ -29,20 +29,20 @@ class AuditQuery:
 
 def _limit(text: str) -> str:
     if not ID.fullmatch(text) or int(text) > _MAX_LIMIT:
-        raise ValueError(f"has to be a number from 1 to {_MAX_LIMIT}")
+        raise ValueError(f"must be a number from 1 to {_MAX_LIMIT}")
     return text
 
 
 def _number(text: str) -> str:
     if not ID.fullmatch(text):
-        raise ValueError("has to be the id of a user")
+        raise ValueError("must be the ID of a user")
     return text
 
 
 def _one_of(*words: str) -> AfterValidator:
     def check(text: str) -> str:
         if text not in words:
-            raise ValueError(f"has to be one of {', '.join(words)}")
+            raise ValueError(f"must be one of {', '.join(words)}")
         return text
 
     return AfterValidator(check)
@@ -121,7 +121,7 @@ def _place(text: str | None, name: str, *kinds: type) -> list[Any] | None:
         place = None
     is_ours = isinstance(place, list) and [type(part) for part in place] == [str, *kinds, int]
     if not is_ours or place[0] != name or abs(place[-1]) >= _MAX_ID or not _fits(place[1]):
-        message = "has to be the one that the Link of a page of this list named"
+        message = "must come from the Link header of a page of this list"
         raise errors.ValidationError(errors=[{"attribute": "cursor", "message": message}])
     return list(place[1:])
 

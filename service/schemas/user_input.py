@@ -44,9 +44,9 @@ def _known_role(value: object, info: ValidationInfo) -> str:
     shown = value if isinstance(value, dict) else {"role": value}
     name = shown.get("role")
     if not isinstance(name, str) or shown.keys() - {"id", "role"}:
-        raise ValueError("has to be the name of a role")
+        raise ValueError("must be the name of a role")
     if name not in known or repr(shown.get("id", known[name])) != repr(known[name]):
-        raise ValueError("There is no such role.")
+        raise ValueError("The role does not exist.")
     return name
 
 
@@ -59,7 +59,7 @@ def _few(value: object) -> object:
 def _bare(value: object) -> object:
     """Refuse `Ada <ada@example.org>`, of which the library would take the address."""
     if isinstance(value, str) and set(value) & set("<> "):
-        raise ValueError("has to be an e-mail address and nothing else")
+        raise ValueError("must be an e-mail address only")
     return _or_none(value)
 
 
@@ -69,7 +69,7 @@ def _or_none(value: object) -> object:
 
 def _version(text: str) -> str:
     if not ID.fullmatch(text):
-        raise ValueError("has to be the version that the page had")
+        raise ValueError("must be the version from the page")
     return text
 
 

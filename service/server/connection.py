@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from time import perf_counter
 from typing import Any, cast
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http import RawRequestMessage
+from yarl import URL
 
 from service import errors, middleware
 from service.server import framing, refused_requests
@@ -15,9 +18,11 @@ from service.telemetry.metrics import Metrics
 from service.web import context
 from service.web.cached_response import CachedResponse, written
 
+_Factory = Callable[..., web.BaseRequest]
 _Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _ALLOW = ", ".join(sorted(refused_requests.METHODS))
 _LAST_ANSWER_SECONDS = 1.0
+_NOWHERE = URL("/")
 
 
 class Connection(framing.FramedHandler):
@@ -41,6 +46,8 @@ class Connection(framing.FramedHandler):
         self._stamp = stamp
         self._metrics = metrics
         self._life = life
+        if self._request_factory is not None:
+            self._request_factory = partial(_request, self._request_factory)
 
     def _handle_request(
         self, request: web.BaseRequest, start_time: float | None, request_handler: _Handler
@@ -175,6 +182,17 @@ class Connection(framing.FramedHandler):
             else context.client_name(cast("web.Request", request)),
             id=call.id,
         )
+
+
+def _request(make: _Factory, message: RawRequestMessage, *others: Any) -> web.BaseRequest:
+    """Make the request of a head; of one whose target has no readable host, one to be refused.
+
+    aiohttp (3.14) reads the host of `GET http://xn--a/` here, outside of what it catches.
+    """
+    try:
+        return make(message, *others)
+    except ValueError:
+        return make(message._replace(path="", url=_NOWHERE), *others)
 
 
 def _problem(status: int) -> web.Response:

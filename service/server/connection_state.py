@@ -8,6 +8,7 @@ from aiohttp import web
 from service.limits.client_limits import UNREAD_EACH_BYTES
 from service.server.open_connections import Connections
 from service.server.partial_requests import Group
+from service.telemetry import logs
 
 
 class Watched(web.RequestHandler):
@@ -53,6 +54,14 @@ class Watched(web.RequestHandler):
         peer = transport.get_extra_info("peername")
         self._socket.set_write_buffer_limits(high=UNREAD_EACH_BYTES)
         self._connections.opened(self, peer[0] if isinstance(peer, tuple) else None)
+        if self._task_handler is not None:
+            self._task_handler.add_done_callback(self._handler_ended)
+
+    def _handler_ended(self, task: "asyncio.Task[None]") -> None:
+        """Close a connection whose requests will never be answered, because of a fault."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logs.unexpected(error)
+            self.hang_up()
 
     def pause_writing(self) -> None:
         """Note that much of an answer waits for the client to read."""

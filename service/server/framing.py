@@ -9,7 +9,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from service.limits.client_limits import LARGE_BYTES, QUEUED
 from service.server.chunked_body import Chunks, Malformed
 from service.server.connection_state import Watched
-from service.server.open_connections import BodyGivenUp
+from service.web.body import BodyGivenUp
 
 _END = b"\r\n\r\n"
 """What ends each head."""

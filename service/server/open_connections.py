@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 
-from aiohttp import web
-
 from service.limits.client_limits import (
     AT_WORK_SECONDS,
     BODIES_BYTES,
@@ -25,10 +23,6 @@ from service.telemetry.metrics import Metrics
 
 _STEP_SECONDS = 1.0
 _LOG_SECONDS = 60.0
-
-
-class BodyGivenUp(web.RequestPayloadError):
-    """A body that is not waited for any longer, since newer ones need the memory."""
 
 
 class Connections:

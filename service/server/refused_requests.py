@@ -14,6 +14,13 @@ _KNOWN = METHODS | {
 }
 
 
+MOST_SEGMENTS = 32
+"""How many segments a path may have: four times as many as our longest route.
+
+The library's router tries a path again and again, each time without its last segment.
+"""
+
+
 def refusal(request: web.BaseRequest) -> int | None:
     """Return the status that refuses a request whatever it asks for, or None."""
     if request.version is not HttpVersion11 and (
@@ -25,7 +32,9 @@ def refusal(request: web.BaseRequest) -> int | None:
     if not request.headers.get("Expect", "").isascii():
         return 417  # aiohttp could not repeat it
     target = request.raw_path
-    return None if target.startswith("/") or target == "*" or _names_host(request) else 400
+    if not (target.startswith("/") or target == "*" or _names_host(request)):
+        return 400
+    return 404 if target.partition("?")[0].count("/") > MOST_SEGMENTS else None
 
 
 def _names_host(request: web.BaseRequest) -> bool:

@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 from aiohttp import web
 from multidict import CIMultiDict
 
-from service import errors
+from service import errors, users
 from service.parsing import urls
 from service.providers import sessions
 from service.providers.sessions import ProviderSession
@@ -27,11 +27,12 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
     location = next_address(request)
     if claims is not None:
         came_from = await _provider_session(request, claims)
-        feed = request.app[context.REVOCATION]
-        if everywhere:
-            is_new = await feed.sign_out_user(context.actor(request, claims), claims)
-        else:
-            is_new = await feed.sign_out_session(claims)
+        async with context.writing(request) as tx:
+            is_new = (
+                await users.sign_out_by_token(tx, context.actor(request, claims), claims)
+                if everywhere
+                else await sessions.end_own(tx, claims["sid"], claims["exp"])
+            )
         scope = "everywhere" if everywhere else "session"
         if is_new:
             who = {"user": claims["username"], "sid": claims["sid"]}

@@ -5,13 +5,15 @@ three tenths (docs/decisions/0004-logs.md). Records of libraries come in through
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Literal, TextIO
 
@@ -31,7 +33,7 @@ _encode = json.JSONEncoder().encode
 
 def event(name: str, *, level: int = INFO, **fields: object) -> None:
     """Write one line: what happened, and its facts. A field that is None is left out."""
-    _sink.write(time.time(), level, name, fields)
+    _current().write(time.time(), level, name, fields)
 
 
 def answered(  # noqa: PLR0913  # the fields of the line
@@ -46,7 +48,8 @@ def answered(  # noqa: PLR0913  # the fields of the line
 ) -> None:
     """Write the line of one answer: an event `request`, in text by a way three times as quick."""
     ms = round(seconds * 1000, 2)
-    if not _sink.is_text:
+    sink = _current()
+    if not sink.is_text:
         event(
             "request",
             method=method,
@@ -57,11 +60,11 @@ def answered(  # noqa: PLR0913  # the fields of the line
             client=client,
             id=id,
         )
-    elif _sink.level <= INFO:
+    elif sink.level <= INFO:
         who = f" user={_word(user)}" if user is not None else ""
         where = f" client={_word(client)}" if client is not None else ""
-        _sink.append(
-            f"{_sink.rfc3339(time.time())} info    request method={method} path={_word(path)}"
+        sink.append(
+            f"{sink.rfc3339(time.time())} info    request method={method} path={_word(path)}"
             f" status={status} ms={ms}{who}{where} id={id}\n"
         )
 
@@ -76,13 +79,32 @@ def configure(level: str, form: Form, stream: TextIO | None = None) -> None:
     global _sink  # noqa: PLW0603  # one process has one log, as it has one standard error
     _sink = Sink(stream or sys.stderr, form, logging.getLevelNamesMapping()[level.upper()])
     root = logging.getLogger()
-    root.handlers = [_FromLibraries()]
+    root.handlers = [_FromLibraries(_sink)]
     root.setLevel(max(logging.WARNING, _sink.level))
+
+
+@contextlib.contextmanager
+def separate(level: str, form: Form, stream: TextIO) -> Iterator[None]:
+    """Send the log lines of the block to `stream`, and no others: one of several in a process.
+
+    Tasks and callbacks that the block starts belong to it. Records of libraries have a level of at
+    least WARNING, unless the root logger lets more through.
+    """
+    sink = Sink(stream, form, logging.getLevelNamesMapping()[level.upper()])
+    root, from_libraries = logging.getLogger(), _FromLibraries(sink)
+    token = _own.set(sink)
+    root.addHandler(from_libraries)
+    try:
+        yield
+    finally:
+        root.removeHandler(from_libraries)
+        _own.reset(token)
+        sink.flush()
 
 
 def flush() -> None:
     """Write what still waits, when the event loop is gone."""
-    _sink.flush()
+    _current().flush()
 
 
 def redact(text: str) -> str:
@@ -134,9 +156,15 @@ class Sink:
 
 
 class _FromLibraries(logging.Handler):
-    """Brings the records of libraries into the one log."""
+    """Brings the records of libraries into one log, if they come from where it is in use."""
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__()
+        self._sink = sink
 
     def emit(self, record: logging.LogRecord) -> None:
+        if _current() is not self._sink:
+            return
         try:
             message = record.getMessage()
         except Exception:  # noqa: BLE001  # their mistake in a log call is not to become an error
@@ -144,7 +172,7 @@ class _FromLibraries(logging.Handler):
         fields: dict[str, object] = {"logger": record.name, "message": message}
         if record.exc_info and record.exc_info[1]:
             fields["exception"] = _trace(record.exc_info[1])
-        _sink.write(record.created, record.levelno, "library", fields)
+        self._sink.write(record.created, record.levelno, "library", fields)
 
 
 def _text_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) -> str:
@@ -194,4 +222,10 @@ def _safe(value: object) -> Any:
     return redact(text if len(text) <= _MAX_VALUE else text[:_MAX_VALUE] + "…")
 
 
+def _current() -> Sink:
+    return _own.get() or _sink
+
+
 _sink = Sink(sys.stderr, "text", INFO)
+_own: ContextVar[Sink | None] = ContextVar("log", default=None)
+"""The log of a block of `separate`, instead of that of the process."""

@@ -1,31 +1,21 @@
 """What Prometheus may ask: counters and gauges, added up over the processes of one server."""
 
 import asyncio
+import importlib
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 import orjson
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
-from service import __version__
 from service.limits.budgets import Pace
 from service.telemetry.shared_memory import SharedMemory
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PUBLISH_SECONDS = 1
 TEXTS_PER_SECOND = 20
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 @dataclass
@@ -116,8 +106,8 @@ class Metrics:
         key = (method, route, status)
         within = self._own.within.get(key)
         if within is None:
-            within = self._own.within[key] = [0] * (len(_BUCKETS) + 1)
-        within[bisect_left(_BUCKETS, seconds)] += 1
+            within = self._own.within[key] = [0] * (len(BUCKETS) + 1)
+        within[bisect_left(BUCKETS, seconds)] += 1
         self._own.seconds[route] += seconds
 
     def signed_in(self, method: str) -> None:
@@ -160,75 +150,11 @@ class Metrics:
         if self._board is not None:
             for text in self._board.read_others(self._place):
                 total.add(Counters.of_text(text))
-        registry = CollectorRegistry()
-        registry.register(_Shown(total))
-        return generate_latest(registry)
+        # With the library, which takes memory: not every server is asked.
+        exposition = importlib.import_module("service.telemetry.exposition")
+        return bytes(exposition.text(total))
 
     def _now(self) -> Counters:
         for name, value in self._watched.items():
             self._own.gauges[name] = value()
         return self._own
-
-
-class _Shown(Collector):
-    """Figures, as the library wants them."""
-
-    def __init__(self, figures: Counters) -> None:
-        self._figures = figures
-
-    def collect(self) -> Iterator[Metric]:
-        figures = self._figures
-        yield from self._answers()
-        yield _counter("latchkey_sign_ins", "Sign-ins, by method", "method", figures.sign_ins)
-        yield _counter("latchkey_refusals", "Refused requests, by code", "code", figures.refusals)
-        yield _counter(
-            "latchkey_connections_closed",
-            "Connections closed to keep a bound, by reason: head, body, unread, room, busy",
-            "reason",
-            figures.closed,
-        )
-        yield CounterMetricFamily(
-            "latchkey_worker_restarts", "Workers that were begun again", figures.restarts
-        )
-        version = GaugeMetricFamily("latchkey_build_info", "The version", labels=["version"])
-        version.add_metric([__version__], 1)
-        yield version
-        for name, value in figures.gauges.items():
-            yield GaugeMetricFamily(f"latchkey_{name}", _GAUGES[name], value)
-
-    def _answers(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily(
-            "latchkey_requests", "Answered requests", labels=["method", "route", "status"]
-        )
-        times = HistogramMetricFamily(
-            "latchkey_request_seconds",
-            "From the request's last header to the answer's last byte",
-            labels=["route"],
-        )
-        by_route: dict[str, list[int]] = {}
-        for (method, route, status), within in self._figures.within.items():
-            requests.add_metric([method, route, str(status)], sum(within))
-            before = by_route.get(route, [0] * len(within))
-            by_route[route] = [a + b for a, b in zip(before, within, strict=True)]
-        bounds = [*map(floatToGoString, _BUCKETS), "+Inf"]
-        for route, within in by_route.items():
-            buckets = list(zip(bounds, accumulate(within), strict=True))
-            times.add_metric([route], buckets, self._figures.seconds[route])
-        yield requests
-        yield times
-
-
-_GAUGES = {
-    "bypass_enabled": "1 if the development sign-in is on",
-    "keys_file_bad": "1 if the file of keys has become bad; the keys from before are in use",
-    "connections": "Open connections of clients",
-    "revocations": "Sessions and users remembered",
-    "feed_age_seconds": "How long ago the feed was known to be complete",
-}
-
-
-def _counter(name: str, meaning: str, label: str, counts: Counter[str]) -> Metric:
-    family = CounterMetricFamily(name, meaning, labels=[label])
-    for word, count in counts.items():
-        family.add_metric([word], count)
-    return family

@@ -173,7 +173,7 @@ class TokenIssuer:
         if len(token) > MAX_BYTES:
             raise errors.TokenTooLarge(
                 f"The user {claims['username']} has too many roles ({len(claims['roles'])}) for a"
-                f" token of {MAX_BYTES} bytes. Take some away, or give them shorter names."
+                f" token of {MAX_BYTES} bytes. Revoke some of them, or use shorter role names."
             )
         return token, claims
 

@@ -27,7 +27,16 @@ from service.users.read import (
 )
 from service.users.roles import create_role, delete_role
 from service.users.search import SORTS, Query, page
-from service.users.update import delete, grant, revoke, set_disabled, sign_out, sign_out_all, update
+from service.users.update import (
+    delete,
+    grant,
+    revoke,
+    set_disabled,
+    sign_out,
+    sign_out_all,
+    sign_out_by_token,
+    update,
+)
 
 __all__ = [
     "MANAGE_USERS",
@@ -58,6 +67,7 @@ __all__ = [
     "set_disabled",
     "sign_out",
     "sign_out_all",
+    "sign_out_by_token",
     "update",
     "validate",
 ]

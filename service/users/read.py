@@ -39,7 +39,7 @@ async def get_by_username(db: Database | Transaction, username: str) -> User:
     name = normalize_username(username)
     user = await find_by_username(db, name)
     if user is None:
-        raise UserNotFound(f"There is no user {name}. `user list` shows them all.")
+        raise UserNotFound(f"The user {name} does not exist. `user list` lists all users.")
     return user
 
 
@@ -81,9 +81,9 @@ async def role_by_name(db: Database | Transaction, role: str) -> Row:
 
 
 def no_role(role: str) -> RoleNotFound:
-    """Return the error that says which role there is not."""
+    """Return the error for a role that does not exist."""
     return RoleNotFound(
-        f"There is no role {role!a}. `role list` shows them, `role create` makes one."
+        f"The role {role!a} does not exist. `role list` lists all roles; `role create` adds one."
     )
 
 

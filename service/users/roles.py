@@ -16,7 +16,7 @@ async def create_role(tx: Transaction, by: Actor, role: str) -> Row:
     try:
         await tx.execute("INSERT INTO roles (role) VALUES (?)", (normalize_role(role),))
     except ConstraintError:
-        raise RoleTaken(f"The role {role} exists already.") from None
+        raise RoleTaken(f"The role {role} already exists.") from None
     created = await role_by_name(tx, role)
     await audit.record(tx, by, "role_create", (created["id"], role))
     return created

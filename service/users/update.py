@@ -73,6 +73,17 @@ async def sign_out(tx: Transaction, by: Actor, user_id: int, *, seen: int | None
     return version
 
 
+async def sign_out_by_token(tx: Transaction, by: Actor, claims: Mapping[str, Any]) -> bool:
+    """End all sessions of the user of a token; return whether that is a change.
+
+    A token that was revoked while it waited for its turn ends nothing. Raises RoleMissing.
+    """
+    if await events.is_revoked(tx, claims):
+        return False
+    await sign_out(tx, by, claims["id"])
+    return True
+
+
 async def sign_out_all(tx: Transaction, by: Actor, now: int) -> None:
     """End all sessions of all users, also of those whom this database has never known.
 
@@ -158,7 +169,7 @@ async def _set_columns(tx: Transaction, user: User, values: Mapping[str, Any]) -
             (*values.values(), user["id"]),
         )
     except ConstraintError:
-        raise UsernameTaken(f"The user {values['username']} exists already.") from None
+        raise UsernameTaken(f"The user {values['username']} already exists.") from None
 
 
 async def _set_role(tx: Transaction, user_id: int, role: str, *, held: bool) -> None:

@@ -5,7 +5,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -17,7 +17,6 @@ from service.audit import Actor
 from service.config import Config
 from service.db import Database, Transaction
 from service.db.readiness import Readiness
-from service.forward_auth.allow_responses import AllowResponses
 from service.keys.watcher import KeyWatch
 from service.limits.budgets import Budget
 from service.parsing import client_address
@@ -41,7 +40,6 @@ ENCRYPTED = web.AppKey("seals", EncryptedValues)
 PROVIDERS = web.AppKey("providers", Providers)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
-ALLOW_RESPONSES = web.AppKey("passes", AllowResponses)
 TEMPLATES = web.AppKey("views", Templates)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
@@ -51,7 +49,6 @@ LARGE_ASSETS = web.AppKey("large_assets", LargeAnswers)
 LOOKUPS = web.AppKey("lookups", Budget)
 NEWEST_LOGOUT = web.AppKey("newest_logout", Newest)
 """For what strangers make us read from the database; what a token needs does not wait for it."""
-DESCRIPTION = web.AppKey("description", Asset)
 
 
 @dataclass(slots=True)
@@ -108,18 +105,33 @@ def actor(request: web.Request, claims: Claims | None = None) -> Actor:
     return Actor(claims["username"], claims["id"], client_name(request), request_info(request).id)
 
 
+def writing(request: web.Request) -> AbstractAsyncContextManager[Transaction]:
+    """Write in a transaction. After the commit, this process applies what it takes back at once.
+
+    Raises DatabaseUnavailable.
+    """
+    return writing_in(request.app)
+
+
+@asynccontextmanager
+async def writing_in(app: web.Application) -> AsyncIterator[Transaction]:
+    """Do the same without a request, for work in the background. Raises DatabaseUnavailable."""
+    async with app[DATABASE].transaction() as tx:
+        yield tx
+    app[REVOCATION].apply_own(tx.events)
+
+
 @asynccontextmanager
 async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor]]:
-    """Change users in a transaction that knows who does; afterwards it counts here at once.
+    """Change users in a transaction that knows who does.
 
     Raises Unauthenticated if the caller's token is good no longer: it has waited for its turn.
     """
-    async with request.app[DATABASE].transaction() as tx:
+    async with writing(request) as tx:
         request.app[TOKENS].verify(request_info(request).token)
         if await events.is_revoked(tx, identity(request)):
             raise errors.TokenRevoked
         yield tx, actor(request)
-    await request.app[REVOCATION].apply_own()
 
 
 def identity(request: web.Request) -> Claims:

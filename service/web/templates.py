@@ -1,13 +1,16 @@
 """The pages: Jinja2 templates, filled in and escaped; and the files that they refer to."""
 
 import hashlib
+import importlib
 import importlib.util
 import mimetypes
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+if TYPE_CHECKING:
+    import jinja2
 
 _HERE = Path(__file__).parent.parent
 CONTENT_TYPE = "text/html; charset=utf-8"
@@ -24,21 +27,30 @@ class Asset:
 
 
 class Templates:
-    """Renders the templates; all are read at the first use and kept."""
+    """Renders the templates. The library is loaded, and a template compiled, at the first use."""
 
     def __init__(self) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
+        self.assets = {path.name: _asset(path) for path in (_HERE / "static").iterdir()}
+
+    @cached_property
+    def _environment(self) -> "jinja2.Environment":
+        library = importlib.import_module("jinja2")
+        environment: jinja2.Environment = library.Environment(
+            loader=library.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
-            undefined=StrictUndefined,
+            undefined=library.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.assets = {path.name: _asset(path) for path in (_HERE / "static").iterdir()}
-        swagger_ui = _folder("flask_swagger_ui") / "dist"
-        self.swagger_ui = {name: _asset(swagger_ui / name) for name in _SWAGGER_UI}
-        self._environment.globals["asset"] = self._versioned
-        self._environment.globals["swagger_ui"] = self._versioned_swagger_ui
+        environment.globals["asset"] = self._versioned
+        environment.globals["swagger_ui"] = self._versioned_swagger_ui
+        return environment
+
+    @cached_property
+    def swagger_ui(self) -> dict[str, Asset]:
+        """The files of Swagger UI. They are large, and read when somebody opens `/docs`."""
+        folder = _folder("flask_swagger_ui") / "dist"
+        return {name: _asset(folder / name) for name in _SWAGGER_UI}
 
     def render(self, template: str, **values: Any) -> str:
         """Fill in a template. A missing value is an error, not a blank."""

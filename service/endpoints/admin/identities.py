@@ -37,7 +37,7 @@ async def link(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}/accounts/unlink: removes the link; a name may go on to be trusted."""
+    """POST /admin/users/{id}/accounts/unlink: removes the link; a trusted name still signs in."""
     account = schemas.identity(schemas.form(await requests.form(request)))
     user = await linking.unlink(request, account)
     return page.go_on(f"/admin/users/{user['id']}/accounts", "account-unlinked")

@@ -70,7 +70,7 @@ def asked_and_done(request: web.Request, *, blank: Collection[str] = ()) -> Aske
     if done is None:
         return found
     if not isinstance(done, str) or done not in _DONE:
-        message = f"has to be one of {', '.join(_DONE)}"
+        message = f"must be one of {', '.join(_DONE)}"
         raise errors.ValidationError(errors=[{"attribute": "done", "message": message}])
     return Asked(given, _DONE[done])
 

@@ -39,7 +39,7 @@ async def user(request: web.Request, db: Database | Transaction) -> User:
     return await users.get_by_id(db, identifier(request, errors.UserNotFound))
 
 
-def parameters(request: web.Request, read: schemas.Reader[schemas.T]) -> schemas.T:
+def parameters(request: web.Request, read: "schemas.Reader[schemas.T]") -> "schemas.T":
     """Return the query, read by a function of `bodies`. Raises ValidationError."""
     return read(query(request))
 

@@ -26,12 +26,12 @@ _MAX_HINT = 3072
 """An ID token above this is not kept: signing out carries it in an address."""
 _BUSY = frozenset({"server_error", "temporarily_unavailable"})
 _DENIED = (
-    "The provider says that access was denied: you said no there, or may not use this service."
-    " Begin again, or ask whoever runs the provider."
+    "The provider denied access: you declined the request there, or you may not use this service."
+    " Start the sign-in again, or ask the administrator of the provider."
 )
 _NOT_TAKEN = (
-    "The provider did not take our question. Begin again; whoever runs this service finds the"
-    " reason in its log."
+    "The provider rejected the sign-in request. Start the sign-in again. Administrators: the log"
+    " has the reason."
 )
 
 

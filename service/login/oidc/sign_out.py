@@ -52,7 +52,6 @@ async def by_provider(request: web.Request) -> web.Response:
     except LoginRejected as rejected:
         registry.refusal(request, provider, rejected)
         raise errors.LogoutTokenInvalid from None
-    await request.app[context.REVOCATION].apply_own()
     context.log(request, "provider_sign_out", provider=provider.settings.name, sessions=ended)
     return web.Response()
 
@@ -64,7 +63,7 @@ async def _end(request: web.Request, provider: str, logout: Logout) -> int:
     What could not be written down can be said again. Raises Rejected, DatabaseUnavailable.
     """
     until = request.app[context.TOKENS].now() + logout_token.REMEMBERED
-    async with request.app[context.DATABASE].transaction() as tx:
+    async with context.writing(request) as tx:
         if not await used_logout_tokens.use_once(tx, provider, logout.jti, until):
             raise LoginRejected("jti_used")
         await recent_logouts.remember(

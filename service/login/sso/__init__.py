@@ -6,21 +6,17 @@ from service.login.sso.attempt import SECONDS, State, begin, new_id
 from service.login.sso.callback import ExternalLogin, complete
 from service.login.sso.pending import PendingSignIns
 from service.login.sso.replays import ReplayCache
-from service.providers.deferred_logouts import DeferredLogouts
 from service.providers.http_client import Outbound
 
-DEFERRED = web.AppKey("deferred_logouts", DeferredLogouts)
 OUTBOUND = web.AppKey("outbound", Outbound)
 PENDING = web.AppKey("pending_sign_ins", PendingSignIns)
 REPLAYS = web.AppKey("replays", ReplayCache)
 
 __all__ = [
-    "DEFERRED",
     "OUTBOUND",
     "PENDING",
     "REPLAYS",
     "SECONDS",
-    "DeferredLogouts",
     "ExternalLogin",
     "PendingSignIns",
     "ReplayCache",

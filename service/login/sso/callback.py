@@ -86,10 +86,9 @@ async def complete(
 
 
 class _Outcome(NamedTuple):
-    """A session that has begun, and what it changed. `found` is the user before, `user` after."""
+    """A session that has begun, and what it changed."""
 
     begun: NewSession
-    found: User
     user: User
     is_new: bool
     is_kept: bool
@@ -105,21 +104,20 @@ async def _sign_in(
     browser came back.
     """
     outcome = None
-    async with request.app[context.DATABASE].transaction() as tx:
+    async with context.writing(request) as tx:
         await _use(request, tx, arrival, attempt_id)
         # After a logout the answer is used all the same: it begins no session later.
         if not await _has_ended(tx, arrival, seen):
             outcome = await _begin(request, tx, arrival)
     provider = arrival.session.provider
-    if outcome is not None and arrival.has_ended():  # it was said between that look and the commit
-        await sessions.withdraw(request.app[context.DATABASE], arrival.session)
+    if outcome is not None and arrival.has_ended():  # a logout since that check, before the commit
+        async with context.writing(request) as tx:
+            await sessions.end(tx, provider, handle=arrival.session.handle)
         outcome = None
     if outcome is None:
         context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
         raise errors.AnswerRefused(_ENDED)
     _log(request, arrival, outcome)
-    if outcome.user["version"] != outcome.found["version"]:
-        await request.app[context.REVOCATION].apply_own()
     return session.respond(request, outcome.begun, location)
 
 
@@ -156,7 +154,7 @@ async def _begin(request: web.Request, tx: Transaction, arrival: ExternalLogin) 
     if values is not None:
         user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
     begun = await session.start_for_provider(request, tx, user, arrival.session, amr=arrival.amr)
-    return _Outcome(begun, found, user, is_new, is_kept)
+    return _Outcome(begun, user, is_new, is_kept)
 
 
 def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> None:
@@ -234,11 +232,11 @@ def _actor(request: web.Request, arrival: ExternalLogin) -> Actor:
 
 _ENDED = "You signed out at the provider while you were signing in here. Start the sign-in again."
 _TAKEN = (
-    "There is a user of this name already, and this account is not linked with it: nobody is taken"
-    " over by a name. Ask whoever runs this service to link it, and send them these two lines."
+    "A user with this name already exists, and this account is not linked to that user. Ask your"
+    " administrator to link it, and send them the provider and subject below."
 )
 _IMPOSSIBLE = (
-    "The name of this account cannot be a user name here, or is an e-mail address that the provider"
-    " has not checked. Ask whoever runs this service to create a user and to link this account with"
-    " it, and send them these two lines."
+    "The name of this account is not a valid user name, or is an e-mail address that the provider"
+    " has not verified. Ask your administrator to create a user and to link this account to it, and"
+    " send them the provider and subject below."
 )

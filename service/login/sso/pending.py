@@ -19,10 +19,10 @@ class _Pending:
 class PendingSignIns:
     """Remembers which sessions at a provider are about to begin one of ours, by their handles.
 
-    Anybody can send a logout for any handle, and make any handle a pending one. So one for a
-    sign-in of this process is only noted here, and the sign-in looks before and after it writes its
-    session. For those that another process may be busy with, so many are worth a row as the budget
-    allows. `ticks` are seconds that nobody sets back.
+    Any client can send a logout for any handle, and make any handle a pending one. So one for a
+    sign-in of this process is only stored here, and the sign-in checks before and after it writes
+    its session. Logouts that may be for another process get a row within the budget. `ticks` is a
+    clock in seconds that never goes back.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:

@@ -1,14 +1,14 @@
 """The revocation feed's table: what tokens that are already issued must learn.
 
-Each function that appends runs in the transaction of the change that it announces. Times are
-seconds since 1970.
+Each function that appends runs in the transaction of the change that it announces, and leaves its
+rows in `tx.events`. Times are seconds since 1970.
 """
 
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from service.db import ChangeMarker, Database, Transaction
+from service.db import ChangeMarker, Database, Row, Transaction
 from service.tokens import lifetimes, required_claims
 from service.tokens.lifetimes import MARGIN
 
@@ -24,6 +24,12 @@ SELECT pg_relation_filepath('changes') AS place, concat_ws(' ',
 """
 """The place has the numbers of the database and of the table's file: most restores change one."""
 
+_WRITTEN = """
+RETURNING seq, kind, sid, user_id, version, until, (SELECT max(version) FROM changes AS earlier
+ WHERE earlier.user_id = changes.user_id AND earlier.kind = 'revoked') AS revoked_below
+"""
+"""A row as memory applies it before it has read what came earlier: with the user's revocations."""
+
 _IS_DEAD = "until <= ? AND seq < (SELECT max(seq) FROM changes)"
 _HAS_DEAD = f"SELECT 1 FROM changes WHERE {_IS_DEAD} LIMIT 1"  # noqa: S608  # a constant
 _PRUNE = f"DELETE FROM changes WHERE {_IS_DEAD}"  # noqa: S608  # a constant
@@ -34,12 +40,13 @@ async def session_ended(tx: Transaction, sid: str, until: int) -> bool:
 
     Return whether that is new: a session ends once.
     """
-    added = await tx.execute(
-        "INSERT INTO changes (kind, sid, until) SELECT 'session', ?, ?"
+    rows = await _append(
+        tx,
+        "(kind, sid, until) SELECT 'session', ?, ?"
         " WHERE NOT EXISTS (SELECT 1 FROM changes WHERE sid = ?)",
         (sid, until + MARGIN, sid),
     )
-    return added == 1
+    return bool(rows)
 
 
 async def user_changed(tx: Transaction, user_id: int, version: int) -> None:
@@ -50,9 +57,9 @@ async def user_changed(tx: Transaction, user_id: int, version: int) -> None:
 async def holders_changed(tx: Transaction, role_id: int) -> None:
     """Announce that all who have a role have changed, with the versions that they have now."""
     until = await lifetimes.horizon(tx, int(time.time())) + MARGIN
-    await tx.execute(
-        "INSERT INTO changes (kind, user_id, version, until)"
-        " SELECT 'changed', id, version, ? FROM users"
+    await _append(
+        tx,
+        "(kind, user_id, version, until) SELECT 'changed', id, version, ? FROM users"
         " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?) ORDER BY id",
         (until, role_id),
     )
@@ -111,7 +118,13 @@ async def prune(tx: Transaction, now: int) -> int:
 
 async def _append_for_user(tx: Transaction, kind: str, user_id: int, version: int) -> None:
     until = await lifetimes.horizon(tx, int(time.time())) + MARGIN
-    await tx.execute(
-        "INSERT INTO changes (kind, user_id, version, until) VALUES (?, ?, ?, ?)",
-        (kind, user_id, version, until),
+    await _append(
+        tx, "(kind, user_id, version, until) VALUES (?, ?, ?, ?)", (kind, user_id, version, until)
     )
+
+
+async def _append(tx: Transaction, what: str, values: tuple[object, ...]) -> list[Row]:
+    """Insert rows, and leave them in `tx.events`; return them."""
+    rows = await tx.fetch_all(f"INSERT INTO changes {what} {_WRITTEN}", values)
+    tx.events += rows
+    return rows

@@ -1,0 +1,65 @@
+"""Which migrations a database has, and which it lacks. Fast: the server asks at each start."""
+
+from pathlib import Path
+
+from service import db
+from service.config import DatabaseUrl
+from service.errors import Fault
+
+DIRECTORY = Path(__file__).parent.parent.parent / "migrations"
+HOW_TO_MIGRATE = "Run: python -m service migrate up"
+TABLE = "_yoyo_migration"
+"""Where yoyo records what was applied."""
+
+State = list[tuple[str, str | None]]
+"""Each migration's name, and when it was applied (UTC), or None if it was not."""
+
+
+def status(where: DatabaseUrl) -> State:
+    """Return every migration and when it was applied. A missing file has none applied."""
+    unapplied: dict[str, str | None] = dict.fromkeys(_known(where))
+    return sorted((unapplied | _applied(where)).items())
+
+
+def newer(where: DatabaseUrl) -> list[str]:
+    """Return the migrations that were applied by a newer version: this one does not know them."""
+    return sorted(_applied(where).keys() - _known(where))
+
+
+def require_current(where: DatabaseUrl) -> list[str]:
+    """Raise Fault, with the command to run, if the database is missing, empty or too old.
+
+    Returns what a newer version has added.
+    """
+    applied, known = _applied(where), _known(where)
+    pending = [name for name in known if name not in applied]
+    if not pending:
+        return sorted(applied.keys() - known)
+    if where.path is not None and not where.path.exists():
+        raise Fault(f"There is no database at {where}. {HOW_TO_MIGRATE}")
+    what = "is empty" if len(pending) == len(known) else f"lacks {', '.join(pending)}"
+    raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
+
+
+def folder(where: DatabaseUrl) -> Path:
+    """Return the folder with the migrations of a kind of database."""
+    return DIRECTORY / ("postgresql" if where.path is None else "sqlite")
+
+
+def _known(where: DatabaseUrl) -> list[str]:
+    """Return the names of the migrations of this version. Raises Fault if there are none."""
+    files = [path for path in folder(where).glob("*.*") if path.suffix in {".py", ".sql"}]
+    names = sorted(path.stem for path in files if not path.stem.endswith(".rollback"))
+    if not names:
+        raise Fault(f"There are no migrations in {folder(where)}.")
+    return names
+
+
+def _applied(where: DatabaseUrl) -> dict[str, str]:
+    """Read what was applied, and when (UTC)."""
+    rows = db.read_blocking(
+        where,
+        f"SELECT migration_id, applied_at_utc FROM {TABLE}",  # noqa: S608
+        needs=TABLE,
+    )
+    return {row["migration_id"]: str(row["applied_at_utc"])[:19] for row in rows}

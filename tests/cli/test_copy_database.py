@@ -1,0 +1,483 @@
+"""Moving house: everything is copied, both ways, or nothing; and copies of what is served."""
+
+import itertools
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from service import db, users
+from service.config import DatabaseUrl
+from service.db import ConstraintError
+from service.db_tools import copy_database, migrations, schema_state
+from service.errors import Fault
+from service.providers import recent_logouts
+from tests.support import people
+from tests.support.client import ask, bearer, cookie, sign_in
+from tests.support.commands import Run, command, message
+from tests.support.environment import clean_environ
+from tests.support.servers import Running, Start
+from tests.support.stores import (
+    ON_POSTGRESQL,
+    ON_SQLITE,
+    Databases,
+    Files,
+    Store,
+    database_at,
+    run_sql,
+    writing,
+)
+
+PAIRS = list(itertools.product(("sqlite", "postgresql"), repeat=2))
+NAMES = ("Élodie", "王小明", "\U0001f600", 'o\'Neil "x" \\ %s ? $1', "\ufffd", "e\u0301", "\t")
+
+
+@pytest.fixture
+def stores(files: Files, databases: Databases) -> dict[str, Store]:
+    """Return both stores by their names."""
+    return {"sqlite": files, "postgresql": databases}
+
+
+@pytest.fixture(params=PAIRS, ids=" to ".join)
+def pair(
+    request: pytest.FixtureRequest, stores: dict[str, Store], tmp_path: Path
+) -> Iterator[tuple[DatabaseUrl, DatabaseUrl]]:
+    """Yield a database with users, and an empty one."""
+    kinds: tuple[str, str] = request.param
+    made = []
+    for name, kind in zip(("source", "target"), kinds, strict=True):
+        folder = tmp_path / name
+        folder.mkdir()
+        store = stores[kind]
+        made.append(store.seeded(folder) if name == "source" else store.empty(folder))
+    yield made[0], made[1]
+    for where in made:
+        if where.path is None:
+            databases = stores["postgresql"]
+            assert isinstance(databases, Databases)
+            databases.drop(where)
+
+
+async def fill(where: DatabaseUrl) -> None:
+    """Let there be odd names, gone users, and rows in every table."""
+    async with db.connect(where) as database:
+        async with database.transaction() as tx:
+            for number, name in enumerate(NAMES):
+                await users.create(tx, people.BY, f"odd-{number}", ["add_documents"], name=name)
+            await users.create(tx, people.BY, "gone")
+            await tx.execute("INSERT INTO token_lifetimes (seconds, until) VALUES (60, NULL)")
+            await tx.execute("INSERT INTO revocation_state VALUES (1, 2, 3, 4)")
+            for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
+                account = (provider, "Ada", 1)
+                await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)
+                await tx.execute("INSERT INTO logout_tokens VALUES (?, ?, ?)", account)
+                await tx.execute("INSERT INTO used_answers VALUES (?, ?, ?)", account)
+                await recent_logouts.remember(tx, provider, handle="handle")
+                await tx.execute(
+                    "INSERT INTO provider_sessions (provider, subject, user_id, sid, handle, hint,"
+                    " until) VALUES (?, ?, ?, ?, NULL, '', 1)",
+                    (*account, f"sid-{provider}"),
+                )
+        async with database.transaction() as tx:
+            await people.delete(tx, "gone")
+            await people.rename(tx, "odd-0", "renamed")
+
+
+def everything(where: DatabaseUrl) -> dict[str, list[tuple[object, ...]]]:
+    """Return all rows of all tables."""
+    found = {}
+    for table, key in copy_database.TABLES.items():
+        columns = ", ".join(columns_of(where, table))
+        found[table] = run_sql(where, f"SELECT {columns} FROM {table} ORDER BY {', '.join(key)}")  # noqa: S608
+    return found
+
+
+def columns_of(where: DatabaseUrl, table: str) -> list[str]:
+    """Return the names of a table's columns, sorted."""
+    if where.path is None:
+        sql = "SELECT column_name FROM information_schema.columns WHERE table_name = ?"
+    else:
+        sql = "SELECT name FROM pragma_table_info(?)"
+    return sorted(name for (name,) in run_sql(where, sql, table))
+
+
+def test_every_table_is_known_in_an_order_in_which_rows_can_be_copied(where: DatabaseUrl) -> None:
+    """A migration that makes a table has to name it in copying.TABLES, or moving would lose it."""
+    sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    if where.path is None:
+        sql = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    foreign = ("_yoyo", "yoyo", "sqlite_", "user_search")
+    found = {name for (name,) in run_sql(where, sql) if not name.startswith(foreign)}
+    assert found == set(copy_database.TABLES)
+    for table, key in copy_database.TABLES.items():
+        assert set(key) <= set(columns_of(where, table))
+
+
+async def test_everything_is_copied_and_goes_on_as_it_was(
+    pair: tuple[DatabaseUrl, DatabaseUrl],
+) -> None:
+    source, target = pair
+    await fill(source)
+    before = everything(source)
+    assert all(before.values())
+    passed: list[int] = []
+    copied = copy_database.copy(source, target, passed.append)
+    assert everything(source) == everything(target) == before
+    assert {each.table: each.rows for each in copied} == {
+        table: len(rows) for table, rows in before.items()
+    }
+    assert sum(passed) == sum(each.rows for each in copied) == copy_database.count(source)
+    async with db.connect(target) as database:
+        found, _ = await users.page(database, users.Query(q="élod"))
+        assert [user["username"] for user in found] == ["renamed"]
+        async with database.transaction() as tx:  # numbers of those who are gone are not used again
+            new = await users.create(tx, people.BY, "new")
+        assert new["id"] == len(before["users"]) + 2
+        with pytest.raises(ConstraintError):
+            async with database.transaction() as tx:
+                await tx.execute("DELETE FROM audit")
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(
+    pair: tuple[DatabaseUrl, DatabaseUrl], tmp_path: Path
+) -> None:
+    source, target = pair
+    words = ("db", "copy", "--to", target.url)
+    dry = command(tmp_path, *words, "--dry-run", "--json", DATABASE_URL=source.url)
+    assert (dry.returncode, dry.stderr) == (0, "")
+    assert all(applied_at is None for _, applied_at in schema_state.status(target))
+    real = command(tmp_path, *words, "--json", DATABASE_URL=source.url)
+    assert (real.returncode, real.stderr) == (0, "")
+    would, did = json.loads(dry.stdout), json.loads(real.stdout)
+    assert (would["changed"], did["changed"]) == (False, True)
+    assert would["tables"] == did["tables"]
+    assert {row["table"]: row["rows"] for row in did["tables"]}["users"] == 4
+    again = command(tmp_path, *words, "--from", source.url)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert message(again) == (
+        f"The database {target} is not empty: there are rows in users (4). Nothing was changed.\n"
+    )
+
+
+def test_what_is_changed_on_the_way_is_noticed_and_nothing_is_kept(
+    pair: tuple[DatabaseUrl, DatabaseUrl], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = pair
+    insert = copy_database.Endpoint.insert
+
+    def forget_one(
+        side: copy_database.Endpoint, table: str, columns: object, rows: list[object]
+    ) -> None:
+        insert(side, table, columns, rows[1:] if table == "audit" else rows)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(copy_database.Endpoint, "insert", forget_one)
+    with pytest.raises(Fault, match=r"audit.*Nothing was changed\.$"):
+        copy_database.copy(source, target)
+    assert not any(everything(target).values())
+    monkeypatch.undo()
+    copy_database.copy(source, target)
+    assert everything(source) == everything(target)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_who_is_stopped_in_the_middle_leaves_an_empty_database(
+    stores: dict[str, Store], tmp_path: Path, number: signal.Signals
+) -> None:
+    source, target = stores["sqlite"].seeded(tmp_path), stores["postgresql"].empty(tmp_path)
+    run_sql(
+        source,
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 60000)"
+        " INSERT INTO users (username, search, created_at, updated_at)"
+        " SELECT 'n-' || n, 'n-' || n || char(10) || char(10), '', '' FROM n",
+    )
+    words = ["db", "copy", "--from", source.url, "--to", target.url]
+    with subprocess.Popen(
+        ["env", "--default-signal=INT", sys.executable, "-m", "service", *words],
+        cwd=tmp_path,
+        env=clean_environ(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        copies = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND query LIKE 'INSERT INTO users%'"
+        )
+        deadline = time.monotonic() + 60
+        while not run_sql(target, copies)[0][0]:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in said
+    with writing(target):  # waits until the server has noticed
+        assert not any(everything(target).values())
+
+
+def test_nobody_writes_while_it_is_copied(pair: tuple[DatabaseUrl, DatabaseUrl]) -> None:
+    source, target = pair
+    with writing(source) as let_go:
+        written = "INSERT INTO roles (role) VALUES ('late')"
+        later = threading.Timer(0.5, lambda: (let_go(), run_sql(source, written)))
+        began = time.perf_counter()
+        later.start()
+        copy_database.copy(source, target)
+        later.join()
+    assert time.perf_counter() - began > 0.5
+    rows = [dict(everything(where)) for where in pair]
+    for found in rows:
+        found["roles"] = [row for row in found["roles"] if "late" not in row]
+    assert rows[0] == rows[1]
+
+
+def test_a_server_goes_on_where_the_other_stopped(
+    running: Running, files: Files, databases: Databases, tmp_path: Path
+) -> None:
+    """Sessions stay, and those that were ended stay so."""
+    old = running.start(files)
+    good, out = sign_in(old.port), sign_in(old.port)
+    ask(old.port, "/auth/logout", "POST", headers=cookie(out))
+    old.stop()
+    target = databases.empty(tmp_path)
+    done = old.cli("db", "copy", "--from", old.database.url, "--to", target.url)
+    assert done.returncode == 0, done.stderr
+    assert f"rows; all agree: {old.database} to {target}." in done.stdout
+    new = running.start(files, beside=old, DATABASE_URL=target.url, PUBLIC_URL=old.url)
+    assert [ask(new.port, "/auth/me", headers=bearer(each)).status for each in (good, out)] == [
+        200,
+        401,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ((), 2, "Missing option '--to'"),
+        (("--to", "mysql://x/y"), 2, "must be sqlite:///data/latchkey.db"),
+        (("--to", "sqlite:///data/latchkey.db"), 1, "data/latchkey.db is named twice."),
+        (("--from", "sqlite:///no.db", "--to", "sqlite:///new.db"), 1, "There is no database at"),
+        (("--to", "postgresql://x:s3cret@127.0.0.1:1/y"), 1, "onnection refused"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+@ON_SQLITE
+def test_what_cannot_be_copied(run: Run, words: tuple[str, ...], code: int, says: str) -> None:
+    ended = run("db", "copy", *words)
+    assert ended[:2] == (code, "")
+    assert says in ended[2]
+    assert "s3cret" not in ended[2]
+
+
+def test_a_password_stands_in_a_file_or_in_the_environment(
+    pair: tuple[DatabaseUrl, DatabaseUrl], tmp_path: Path
+) -> None:
+    source, target = pair
+    for name, where in (("from", source), ("to", target)):
+        (tmp_path / name).write_text(f"{where.url}\n")
+    for words, settings in (
+        (("--from-file", "from", "--to-file", "to"), {}),
+        (("--to-file", "to"), {"DATABASE_URL_FILE": "from"}),
+        ((), {"DB_COPY_FROM": source.url, "DB_COPY_TO": target.url}),
+        ((), {"DB_COPY_FROM_FILE": "from", "DB_COPY_TO_FILE": "to"}),
+        (("--from-file", "from"), {"DB_COPY_TO": target.url}),
+    ):
+        done = command(tmp_path, "db", "copy", *words, "--dry-run", "--json", **settings)
+        assert (done.returncode, done.stderr) == (0, "")
+        tables = {row["table"]: row["rows"] for row in json.loads(done.stdout)["tables"]}
+        assert tables["users"] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "says"),
+    [
+        (("--to-file", "no"), {}, "must be the path of a readable text file"),
+        (("--to-file", "."), {}, "must be the path of a readable text file"),
+        (("--to-file", "empty"), {}, "names an empty file"),
+        (("--to-file", "bad"), {}, "has a % that does not begin an escape"),
+        (("--from-file", "bad", "--to", "sqlite:///x.db"), {}, "has a % that does not begin"),
+        (("--to-file", "good", "--to", "sqlite:///x.db"), {}, "'--to' or '--to-file', not both"),
+        (("--to-file", "good"), {"DB_COPY_TO": "sqlite:///x.db"}, "not both"),
+        (("--to", "sqlite:///x.db", "--from", "sqlite:///y.db", "--from-file", "good"), {}, "both"),
+        ((), {"DB_COPY_TO": "postgresql://a:s3cret%@h/n"}, "has a % that does not begin an escape"),
+        ((), {"DB_COPY_TO": ""}, "Missing option '--to'"),
+    ],
+)
+@ON_SQLITE
+def test_a_file_that_holds_no_address_is_named_without_its_contents(
+    run: Run, folder: Path, words: tuple[str, ...], settings: dict[str, str], says: str
+) -> None:
+    for name, text in (
+        ("empty", ""),
+        ("bad", "postgresql://a:s3cret%@h/n"),
+        ("good", "sqlite:///g"),
+    ):
+        (folder / name).write_text(text)
+    code, out, err = run("db", "copy", *words, **settings)
+    assert (code, out) == (2, "")
+    assert says in " ".join(err.split())
+    assert "s3cret" not in err
+
+
+@ON_SQLITE
+def test_the_help_of_copy_names_every_form(run: Run) -> None:
+    _, out, _ = run("db", "copy", "--help")
+    for name in ("--from-file", "--to-file", "DB_COPY_FROM", "DB_COPY_TO_FILE"):
+        assert name in out
+
+
+# --- Copies of what is served.
+
+
+@ON_SQLITE
+def test_a_backup_of_a_file_that_is_written_to_is_whole(start: Start) -> None:
+    server = start()
+    token, over = sign_in(server.port), threading.Event()
+    made: list[str] = []
+
+    def create() -> None:
+        headers = {**bearer(token), "Content-Type": "application/json"}
+        for number in itertools.count():
+            if over.is_set():
+                return
+            body = json.dumps({"username": f"made-{number}"}).encode()
+            answer = ask(server.port, "/api/v1/users", "POST", headers=headers, body=body)
+            assert answer.status == 201, answer.text
+            made.append(answer.json["username"])
+
+    writer = threading.Thread(target=create)
+    writer.start()
+    try:
+        for number in range(3):
+            before = list(made)
+            done = server.cli("db", "backup", f"copy-{number}.db", "--json")
+            assert (done.returncode, done.stderr) == (0, "")
+            path = server.folder / f"copy-{number}.db"
+            assert json.loads(done.stdout)["bytes"] == path.stat().st_size
+            assert path.stat().st_mode & 0o777 == 0o600
+            copy = database_at(f"sqlite:///{path}")
+            kept = {name for (name,) in run_sql(copy, "SELECT username FROM users")}
+            assert set(before) <= kept
+            audited = {
+                name
+                for (name,) in run_sql(copy, "SELECT target FROM audit WHERE target LIKE 'made-%'")
+            }
+            assert audited == {name for name in kept if name.startswith("made-")}
+            checked = server.cli("db", "check")
+    finally:
+        over.set()
+        writer.join(20)
+    assert made
+    assert not list(server.folder.glob(".copy*"))
+    again = server.cli("db", "backup", "copy-0.db")
+    assert (again.returncode, message(again)) == (1, "copy-0.db exists already.\n")
+    nowhere = server.cli("db", "backup", "no/where.db")
+    message(nowhere)
+    assert nowhere.stderr.startswith("no/where.db cannot be written: No such file")
+    assert checked.returncode == 0
+
+
+@ON_POSTGRESQL
+def test_postgresql_is_saved_by_its_own_program(run: Run, where: DatabaseUrl) -> None:
+    code, printed, said = run("db", "backup", "copy.dump")
+    assert (code, printed) == (1, "")
+    assert "pg_dump --format=custom --file=copy.dump" in said
+    assert where.safe_url in said
+
+
+def test_the_command_for_it_keeps_the_options_and_not_the_password(run: Run) -> None:
+    address = "postgresql://ada:s3cret@db.example.org/users?sslmode=verify-full&sslrootcert=system"
+    code, _, said = run("db", "backup", "copy.dump", DATABASE_URL=address)
+    assert code == 1
+    assert f"'{address.replace(':s3cret', '')}'" in said
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("name", [".", "/", ""])
+def test_a_folder_is_no_file_to_save_to(run: Run, name: str) -> None:
+    code, printed, said = run("db", "backup", name)
+    assert (code, printed) == (1, "")
+    assert "is a folder: name the file" in said
+
+
+# --- Whether it is sound.
+
+
+def verdicts(run: Run) -> dict[str, str]:
+    """Return what `db check` says is not good."""
+    code, printed, said = run("db", "check", "--json")
+    found = json.loads(printed)
+    bad = {row["what"]: row["found"] for row in found if row["verdict"] == "bad"}
+    assert (code, bool(said)) == (int(bool(bad)), bool(bad))
+    return bad
+
+
+async def test_a_sound_database_is_said_to_be(run: Run, where: DatabaseUrl) -> None:
+    await fill(where)
+    if where.path is None:
+        settings = {"fsync", "full_page_writes"}  # off, in the tests
+        assert verdicts(run).keys() == settings
+    else:
+        assert verdicts(run) == {}
+    assert "all are applied" in run("db", "check")[1]
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (["UPDATE users SET search = 'x' WHERE id = 1"], "searched texts"),
+        (["DROP TRIGGER {audit}"], "audit"),
+        (["{behind}"], "numbers"),
+    ],
+    ids=["search", "audit", "numbers"],
+)
+def test_what_is_not_sound_is_named(
+    run: Run, where: DatabaseUrl, damage: list[str], what: str
+) -> None:
+    words = {
+        "audit": "audit_stays_as_it_is",
+        "behind": "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'users'",
+    }
+    if where.path is None:
+        words = {
+            "audit": "audit_stays_as_it_is ON audit",
+            "behind": "SELECT setval(pg_get_serial_sequence('users', 'id'), 1)",
+        }
+    for statement in damage:
+        run_sql(where, statement.format(**words))
+    assert what in verdicts(run)
+
+
+@ON_SQLITE
+def test_a_damaged_file_is_found(run: Run, where: DatabaseUrl) -> None:
+    assert where.path is not None
+    run_sql(where, "PRAGMA wal_checkpoint(TRUNCATE)")
+    with closing(sqlite3.connect(where.path)) as opened:
+        opened.execute("PRAGMA writable_schema = ON")
+        opened.execute("UPDATE sqlite_master SET rootpage = 3 WHERE name = 'users_by_name'")
+        opened.commit()
+    code, _, said = run("db", "check")
+    assert code == 1
+    assert said
+    assert "Traceback" not in said
+
+
+@ON_SQLITE
+def test_an_index_for_searching_that_has_fallen_behind_is_found(
+    run: Run, where: DatabaseUrl
+) -> None:
+    run_sql(where, "DROP TRIGGER user_search_update")
+    run_sql(where, "UPDATE users SET search = 'another' || search WHERE id = 1")
+    assert {"index for searching", "searched texts"} <= verdicts(run).keys()
+
+
+def test_a_database_that_lacks_migrations_is_not_sound(run: Run, where: DatabaseUrl) -> None:
+    migrations.down(where)
+    assert "Run: python -m service migrate up" in verdicts(run)["migrations"]

@@ -1,0 +1,402 @@
+"""All users of a file at once, or none: beside a server, against faults, signals and full disks."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+
+from service import db
+from service.config import DatabaseUrl
+from service.db import bulk_insert
+from service.db.postgresql import connect
+from service.db.sqlite import database as sqlite
+from tests.support.client import ask, bearer, sign_in
+from tests.support.commands import Run, command, done, message
+from tests.support.environment import clean_environ
+from tests.support.servers import Server, Start
+from tests.support.stores import ON_SQLITE, run_sql, writing
+
+CREATE = ("user", "create", "--file")
+
+
+def people(count: int, roles: str = "add_documents") -> str:
+    """Return JSON Lines of users."""
+    return "".join(
+        json.dumps({"username": f"new-{number:05}", "name": f"No {number}", "roles": [roles]})
+        + "\n"
+        for number in range(count)
+    )
+
+
+def counted(where: DatabaseUrl) -> dict[str, int]:
+    """Return how many rows there are of each kind that belongs to users."""
+    # An index of its own; on PostgreSQL it cannot be asked, and is one as all are.
+    index = "users WHERE search <> ''" if where.path is None else "user_search_docsize"
+    tables = {"users": "users", "user_roles": "user_roles", "audit": "audit", "search": index}
+    return {
+        name: run_sql(where, f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608
+        for name, table in tables.items()
+    }
+
+
+@contextlib.contextmanager
+def started(folder: Path, *words: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in a process of its own, which hears SIGINT though this one may not.
+
+    Its coverage is not measured: a KeyboardInterrupt inside coverage's own lock would hang there.
+    """
+    environ = clean_environ(**settings)
+    with subprocess.Popen(
+        ["env", "--default-signal=INT", sys.executable, "-m", "service", *words],
+        cwd=folder,
+        env={name: value for name, value in environ.items() if not name.startswith("COVERAGE_")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+# --- What it does.
+
+
+def test_users_are_created_from_csv_and_from_json_lines(folder: Path, where: DatabaseUrl) -> None:
+    before = counted(where)
+    (folder / "people.csv").write_text(
+        "username,name,email,roles,disabled\n"
+        "Ada,Ada Lovelace,ada@example.org,add_documents view_documents,\n"
+        "bob,,,,true\n"
+    )
+    dry = json.loads(done(folder, *CREATE, "people.csv", "--dry-run", "--json"))
+    assert dry == {"action": "user_create", "changed": False, "users": 2, "dry_run": True}
+    assert counted(where) == before
+    assert done(folder, *CREATE, "people.csv") == "Created 2 users.\n"
+    ada = json.loads(done(folder, "user", "show", "ada", "--json"))
+    assert (ada["name"], ada["email"], ada["version"]) == ("Ada Lovelace", "ada@example.org", 1)
+    assert {role["role"] for role in ada["roles"]} == {"add_documents", "view_documents"}
+    assert json.loads(done(folder, "user", "show", "bob", "--json"))["disabled"] is True
+    entry = json.loads(done(folder, "audit", "list", "--user", "ada", "--json"))
+    assert [each["action"] for each in entry] == ["user_create"]
+    assert entry[0]["detail"] == {"roles": ["add_documents", "view_documents"]}
+
+    piped = done(folder, *CREATE, "-", "--format", "jsonl", "--json", stdin=people(3))
+    assert json.loads(piped) == {
+        "action": "user_create",
+        "changed": True,
+        "users": 3,
+        "dry_run": False,
+    }
+    after = counted(where)
+    assert after["users"] == after["search"] == before["users"] + 5
+    assert after["audit"] == before["audit"] + 5
+    assert after["user_roles"] == before["user_roles"] + 5
+    listed = json.loads(done(folder, "user", "list", "--q", "no 2", "--json"))
+    assert [user["username"] for user in listed] == ["new-00002"]
+
+
+def test_many_more_than_a_statement_inserts(folder: Path, where: DatabaseUrl) -> None:
+    count = bulk_insert.ROWS * 2 + 7
+    before = counted(where)
+    (folder / "many.jsonl").write_text(people(count))
+    assert done(folder, *CREATE, "many.jsonl") == f"Created {count} users.\n"
+    assert {table: after - before[table] for table, after in counted(where).items()} == (
+        dict.fromkeys(before, count)
+    )
+
+
+def test_one_by_one_and_all_at_once_leave_the_same(run: Run) -> None:
+    def made(username: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        user = json.loads(run("user", "show", username, "--json")[1])
+        (entry,) = json.loads(run("audit", "list", "--user", username, "--json")[1])
+        return user, entry
+
+    run("user", "create", "single", "--name", "Same", "--role", "add_documents")
+    line = '{"username": "Single", "name": "Same", "roles": ["add_documents"]}'
+    single = made("single")
+    run("user", "delete", "single", "--yes")
+    assert run(*CREATE, "-", "--format", "jsonl", stdin=line) == (0, "Created 1 user.\n", "")
+    user = json.loads(run("user", "show", "single", "--json")[1])
+    again = json.loads(run("audit", "list", "--user", "single", "--json")[1])[0]
+    ours = {"id", "at", "target", "created_at", "updated_at"}
+    for one, other in zip(single, (user, again), strict=True):
+        assert {k: v for k, v in one.items() if k not in ours} == {
+            k: v for k, v in other.items() if k not in ours
+        }
+
+
+# --- What it refuses.
+
+
+def test_every_bad_line_is_named_with_every_fault(
+    run: Run, folder: Path, where: DatabaseUrl
+) -> None:
+    before = counted(where)
+    (folder / "people.csv").write_bytes(
+        b"username,email,roles\nada,,\nb b,x,ghost\nADMIN,,\nuser,x,\nada,,\n\xff,,\n"
+    )
+    assert run(*CREATE, "people.csv", "--json") == run(*CREATE, "people.csv", "--dry-run")
+    code, printed, said = run(*CREATE, "people.csv")
+    assert (code, printed) == (1, "")
+    lines = said.splitlines()
+    assert lines[0] == "people.csv: nobody was created."
+    assert [re.sub(r": (A user name|value is not).*", "", line) for line in lines[1:]] == [
+        "  line 3: username",
+        "  line 3: email",
+        "  line 3: role 'ghost': The role does not exist.",
+        "  line 4: username: admin exists already",
+        "  line 5: email",
+        "  line 5: username: user exists already",
+        "  line 6: username: ada is in line 2 already",
+        "  line 7: is not UTF-8",
+    ]
+    assert counted(where) == before
+
+
+def test_of_very_many_faults_the_first_are_shown(run: Run, folder: Path) -> None:
+    lines = ["{}"] * 70 + ['{"username": "admin"}'] + ['{"username": "x y"}'] * 5000
+    (folder / "people.jsonl").write_text("\n".join(lines))
+    code, printed, said = run(*CREATE, "people.jsonl")
+    assert (code, printed) == (1, "")
+    told = said.splitlines()
+    assert told[70:72] == [
+        "  line 70: username: is required",
+        "  line 71: username: admin exists already",
+    ]
+    assert told[-1] == "  … and 4971 more"
+    assert len(told) == 102
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("no.csv",), 2, "File 'no.csv' does not exist"),
+        ((".",), 2, "File '.' is a directory"),
+        (("people",), 2, "Say in which format people is: --format csv|jsonl"),
+        (("-",), 2, "Say in which format - is"),
+        (("people", "--format", "xml"), 2, "'xml' is not one of 'csv', 'jsonl'"),
+        (("people", "--role", "x"), 2, "With --file, name, e-mail address and roles stand in"),
+        (("people", "ada"), 2, "Name a user, or a file of users with --file."),
+        (("people", "--format", "csv"), 1, "people: there are no users in it."),
+        (("/proc/self/mem", "--format", "csv"), 1, "/proc/self/mem cannot be read: Input/output"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_is_no_file_of_users(
+    run: Run, folder: Path, words: tuple[str, ...], code: int, says: str
+) -> None:
+    (folder / "people").write_text("")
+    ended = run(*CREATE, *words)
+    assert ended[:2] == (code, "")
+    assert says in ended[2]
+
+
+def test_a_name_that_is_taken_meanwhile_is_named(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, where: DatabaseUrl
+) -> None:
+    before = counted(where)
+    (folder / "people.jsonl").write_text(people(3))
+
+    @contextlib.asynccontextmanager
+    async def after_another(database: db.Database) -> Any:
+        run_sql(
+            where,
+            "INSERT INTO users (username, created_at, updated_at) VALUES ('new-00001', '', '')",
+        )
+        async with database.transaction() as tx:
+            yield tx
+
+    monkeypatch.setattr("service.cli.database_session.writing", after_another)
+    code, printed, said = run(*CREATE, "people.jsonl")
+    assert (code, printed) == (1, "")
+    assert "  line 2: username: new-00001 exists already\n" in said
+    assert counted(where)["audit"] == before["audit"]
+    assert counted(where)["users"] == before["users"] + 1
+
+
+def test_a_database_that_is_locked_is_told(
+    run: Run, where: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = counted(where)
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setitem(connect._SETTINGS, "statement_timeout", "50ms")
+    why = {
+        "sqlite": "The database data/latchkey.db does not answer: database is locked.\n",
+        "postgresql": f"The database {where} does not answer: canceling statement due to statement"
+        " timeout.\n",
+    }
+    with writing(where):
+        ended = run(*CREATE, "-", "--format", "jsonl", stdin=people(3))
+    assert ended == (1, "", why["sqlite" if where.path else "postgresql"])
+    assert counted(where) == before
+
+
+@ON_SQLITE
+def test_a_full_disk_changes_nothing(folder: Path, where: DatabaseUrl) -> None:
+    before = counted(where)
+    (folder / "people.jsonl").write_text(people(5_000))
+    words = [sys.executable, "-m", "service", *CREATE, "people.jsonl"]
+    ended = subprocess.run(
+        ["sh", "-c", 'ulimit -f 1000; exec "$@"', "sh", *words],
+        cwd=folder,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert message(ended).startswith("The database data/latchkey.db does not answer: ")
+    assert ended.returncode == 1
+    assert counted(where) == before
+    assert done(folder, *CREATE, "people.jsonl") == "Created 5000 users.\n"
+
+
+# --- In the middle.
+
+
+def is_written_to(where: DatabaseUrl) -> bool:
+    """Tell whether somebody is writing."""
+    if where.path is None:
+        return not run_sql(where, f"SELECT pg_try_advisory_xact_lock({db.WRITERS})")[0][0]
+    with closing(sqlite3.connect(where.path, timeout=0, isolation_level=None)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["while it reads", "while it writes"])
+def test_who_is_stopped_in_the_middle_leaves_nothing(
+    folder: Path, number: signal.Signals, moment: str, where: DatabaseUrl
+) -> None:
+    before = counted(where)
+    (folder / "people.jsonl").write_text(people(40_000))
+    with started(folder, *CREATE, "people.jsonl") as process:
+        deadline = time.monotonic() + 120
+        if moment == "while it writes":
+            while not is_written_to(where):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+        else:
+            while f"{folder}/people.jsonl" not in opened_by(process.pid):
+                assert process.poll() is None, process.communicate()
+        process.send_signal(number)
+        printed, said = process.communicate(timeout=60)
+    assert printed == ""
+    assert process.returncode == (1 if number == signal.SIGINT else -number)
+    if number == signal.SIGINT:
+        assert said.strip() == "Stopped: nothing was changed."
+    assert counted(where) == before
+    assert done(folder, *CREATE, "-", "--format", "jsonl", stdin=people(1)) == "Created 1 user.\n"
+
+
+def opened_by(pid: int) -> set[str]:
+    """Return the files that a process has open."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(descriptor.readlink()))
+    return found
+
+
+def test_ctrl_c_during_the_commit_comes_too_late_and_is_not_said_to_have_stopped_anything(
+    run: Run, monkeypatch: pytest.MonkeyPatch, where: DatabaseUrl
+) -> None:
+    commit, finish = aiosqlite.Connection.commit, connect.finish
+
+    async def interrupted(connection: aiosqlite.Connection) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await commit(connection)
+
+    async def interrupted_as_well(connection: connect.Connection, query: bytes) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await finish(connection, query)
+
+    monkeypatch.setattr(aiosqlite.Connection, "commit", interrupted)
+    monkeypatch.setattr(connect, "finish", interrupted_as_well)
+    before = signal.getsignal(signal.SIGINT)
+    done = run(*CREATE, "-", "--format", "jsonl", stdin=people(2))
+    assert done == (0, "Created 2 users.\n", "")
+    assert signal.getsignal(signal.SIGINT) is before
+    assert counted(where)["users"] == 6
+
+
+# --- On a terminal, and beside a server.
+
+
+def test_a_terminal_is_shown_the_progress_and_nobody_else(folder: Path) -> None:
+    (folder / "people.jsonl").write_text(people(3_000))
+    outside, inside = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", *CREATE, "people.jsonl", "--json"],
+        cwd=folder,
+        env=clean_environ(TERM="xterm"),
+        stdout=subprocess.PIPE,
+        stderr=inside,
+    )
+    os.close(inside)
+    shown = b""
+    with os.fdopen(outside, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+        while data := terminal.read(4096):  # ends with an error, as terminals do
+            shown += data
+    printed, _ = process.communicate(timeout=20)
+    assert json.loads(printed)["users"] == 3000
+    assert b"Checking" in shown
+    assert b"Creating" in shown
+    assert b"100%" in shown
+
+
+def test_a_server_beside_goes_on_and_sees_the_new_users_at_once(start: Start) -> None:
+    server: Server = start()
+    port, token = server.port, sign_in(server.port)
+    manager = {**bearer(token), "Content-Type": "application/json"}
+    (server.folder / "people.jsonl").write_text(people(20_000))
+    statuses: dict[str, set[int]] = {"written": set(), "read": set()}
+    with started(server.folder, *CREATE, "people.jsonl", **server.environ) as process:
+        number = 0
+        while process.poll() is None:
+            number += 1
+            body = json.dumps({"username": f"beside-{number}"}).encode()
+            made = ask(port, "/api/v1/users", "POST", headers=manager, body=body)
+            statuses["written"].add(made.status)
+            if made.status == 503:
+                assert made.code == "database_unavailable"
+                assert made["Retry-After"] == "5"
+            for path in ("/auth/me", "/auth/verify", "/api/v1/users?q=new-00"):
+                statuses["read"].add(ask(port, path, headers=bearer(token)).status)
+            sign_in(port, "user")
+        printed, said = process.communicate()
+    assert (process.returncode, printed, said) == (0, "Created 20000 users.\n", "")
+    assert statuses["read"] == {200}
+    assert 201 in statuses["written"]
+    assert statuses["written"] <= {201, 503}
+    found = ask(port, "/api/v1/users?q=new-19999", headers=bearer(token)).json
+    assert [user["username"] for user in found] == ["new-19999"]
+    assert sign_in(port, "new-00000")
+
+
+def test_a_file_may_be_a_pipe(folder: Path) -> None:
+    fifo = folder / "people.csv"
+    os.mkfifo(fifo)
+    writer = subprocess.Popen(["sh", "-c", "printf 'username\\nada\\n' > people.csv"], cwd=folder)
+    ended = command(folder, *CREATE, "people.csv")
+    assert writer.wait(20) == 0
+    assert (ended.returncode, ended.stdout) == (0, "Created 1 user.\n"), ended.stderr

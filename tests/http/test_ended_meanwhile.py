@@ -1,0 +1,468 @@
+"""A session that ends while its request waits: for a body, the writer, a look-up. It is over."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from service import app as wiring
+from service import db, keys, middleware, users
+from service.audit import Actor, page
+from service.config import DatabaseUrl as Where
+from service.db import Database, Transaction
+from service.providers import identities
+from service.revocation import events
+from service.server.run import listening
+from service.web import access, context
+from tests.http.test_admin import FORM
+from tests.support import people
+from tests.support.client import ask, bearer, cookie, sign_in
+from tests.support.environment import SECRET, Settings, free_port
+from tests.support.people import feed_rows
+from tests.support.servers import Server, Start
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+JSON = "application/json"
+OTHER_SECRET = SECRET.swapcase()
+MANAGER = "mallory"
+BY = Actor("test")
+
+
+# --- while the body arrives, on a server of its own
+
+
+@pytest.fixture(scope="module")
+def latchkey(start: Start) -> Server:
+    """Return a server whose users are changed."""
+    return start()
+
+
+class Held:
+    """A request that is complete but for the last byte of its body."""
+
+    def __init__(self, server: Server, method: str, path: str, token: str, body: bytes) -> None:
+        kind = FORM if path.startswith("/admin") else JSON
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nCookie: jwt={token}\r\n"
+            f"Sec-Fetch-Site: same-origin\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self._last = body[-1:]
+        self._socket = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        self._socket.sendall(head.encode() + body[:-1])
+
+    def finish(self) -> tuple[int, str]:
+        """Send the last byte; return the status, and the code of a problem."""
+        with self._socket as connection:
+            connection.sendall(self._last)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        is_problem = b"application/problem+json" in head
+        return int(head.split()[1]), str(json.loads(body)["code"]) if is_problem else ""
+
+
+def hold_all(server: Server, token: str, name: str) -> list[Held]:
+    """Begin a request of each kind: reading, exchanging, changing by the API and by a form."""
+    new = json.dumps({"username": name, "roles": ["manage_users"]}).encode()
+    form = urlencode({"username": f"{name}2", "roles": "manage_users"}).encode()
+    return [
+        Held(server, "POST", "/api/v1/users", token, new),
+        Held(server, "POST", "/admin/users/new", token, form),
+        Held(server, "GET", "/api/v1/users?limit=1", token, b"{}"),
+        Held(server, "GET", "/admin", token, b"{}"),
+        Held(server, "GET", "/auth/me", token, b"{}"),
+        Held(server, "GET", "/auth/token", token, b"{}"),
+    ]
+
+
+def elsewhere(server: Server, change: Callable[[Transaction], Awaitable[object]]) -> None:
+    """Change something as another process does."""
+
+    async def run() -> None:
+        async with db.connect(server.database) as database, database.transaction() as tx:
+            await change(tx)
+
+    asyncio.run(run())
+
+
+async def delete(tx: Transaction) -> None:
+    """Delete the manager."""
+    await users.delete(tx, BY, await users.get_by_username(tx, MANAGER))
+
+
+async def sign_out(tx: Transaction) -> None:
+    """End all sessions of the manager."""
+    await users.sign_out(tx, BY, (await users.get_by_username(tx, MANAGER))["id"])
+
+
+WAYS: dict[str, str | Callable[[Transaction], Awaitable[object]]] = {
+    "sign-out": "/auth/logout",
+    "sign-out everywhere": "/auth/logout?everywhere=true",
+    "disabled": lambda tx: users.set_disabled(tx, BY, MANAGER, disabled=True),
+    "deleted": delete,
+    "signed out": sign_out,
+    "all signed out": lambda tx: users.sign_out_all(tx, BY, int(time.time())),
+}
+
+
+@pytest.mark.parametrize("end", WAYS.values(), ids=WAYS)
+def test_a_session_that_ended_before_the_body_was_there_is_refused(
+    latchkey: Server, end: str | Callable[[Transaction], Awaitable[object]]
+) -> None:
+    latchkey.cli("user", "create", MANAGER, "--role", "manage_users")
+    latchkey.cli("user", "enable", MANAGER)
+    token, name = sign_in(latchkey.port, MANAGER), f"backdoor{time.monotonic_ns()}"
+    held = hold_all(latchkey, token, name)
+    time.sleep(0.2)
+    if isinstance(end, str):
+        assert ask(latchkey.port, end, "POST", headers=bearer(token)).status == 302
+    else:
+        elsewhere(latchkey, end)
+    deadline = time.monotonic() + 2
+    while ask(latchkey.port, "/auth/me", headers=bearer(token)).status == 200:
+        assert time.monotonic() < deadline
+    assert [each.finish() for each in held] == [(401, "token_revoked")] * len(held)
+    assert latchkey.cli("user", "show", name).returncode == 1
+    assert latchkey.cli("user", "show", f"{name}2").returncode == 1
+
+
+def test_a_manager_who_was_demoted_before_the_body_was_there_is_refused(start: Start) -> None:
+    server, name = start(), f"once{time.monotonic_ns()}"
+    server.cli("user", "create", name, "--role", "manage_users")
+    token = sign_in(server.port, name)
+    *held, me, exchanged = hold_all(server, token, f"{name}x")
+    time.sleep(0.2)
+    elsewhere(server, lambda tx: users.revoke(tx, BY, name, "manage_users"))
+    time.sleep(1)
+    assert [each.finish() for each in held] == [(403, "role_missing")] * len(held)
+    assert (me.finish()[0], exchanged.finish()[0]) == (200, 200)
+
+
+@pytest.mark.parametrize("path", ["/auth/me", "/api/v1/users", "/admin"])
+def test_who_is_refused_is_not_waited_for(server: Server, path: str) -> None:
+    """The answer comes before the body does, whatever is wrong with the credential."""
+    heads = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"]
+    heads += [f"{heads[0]}Authorization: Bearer no\r\n"]
+    if path != "/auth/me":
+        heads += [f"{heads[0]}Authorization: Bearer {sign_in(server.port, 'user')}\r\n"]
+    for head in heads:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            connection.sendall(f"{head}\r\n".encode())
+            assert connection.recv(65536).startswith(b"HTTP/1.1 40")
+
+
+# --- while others write, in this process
+
+
+@dataclass
+class Served:
+    """A server in this process, and a client without cookies."""
+
+    app: web.Application
+    url: str
+    client: aiohttp.ClientSession
+
+    @property
+    def database(self) -> Database:
+        """Its database."""
+        return self.app[context.DATABASE]
+
+    async def ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
+    ) -> tuple[int, str]:
+        """Send a request; return the status, and the code of a problem."""
+        sent = {**SAME_ORIGIN, **(headers or {})}
+        async with self.client.request(
+            method, self.url + path, headers=sent, allow_redirects=False, **options
+        ) as answer:
+            is_problem = answer.content_type == "application/problem+json"
+            problem = await answer.json(content_type=None) if is_problem else {"code": ""}
+            return answer.status, problem["code"]
+
+    async def sign_in(self, username: str) -> str:
+        """Return a new token."""
+        address = f"{self.url}/auth/bypass?token={username}"
+        async with self.client.get(address, allow_redirects=False) as answer:
+            return answer.cookies["jwt"].value
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """Return what a token says."""
+        return self.app[context.TOKENS].verify(token)
+
+    async def everything(self) -> list[object]:
+        """Return all that can be changed, and what was recorded last."""
+        database = self.database
+        found, _ = await users.page(database, users.Query(limit=200))
+        linked = [await identities.of_user(database, user["id"]) for user in found]
+        return [found, linked, await users.list_roles(database), await page(database, limit=1)]
+
+
+@pytest.fixture
+async def served(settings: Settings, where: Where) -> AsyncIterator[Served]:
+    """Yield a server with a manager besides the demo users, and an account that is linked."""
+    del where
+    config = settings(PORT=str(free_port()))
+    async with (
+        listening(config) as app,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
+    ):
+        async with app[context.DATABASE].transaction() as tx:
+            await users.create(tx, BY, MANAGER, ["manage_users"])
+            user = await users.get_by_username(tx, "user")
+            await identities.link(tx, BY, user, "cas", "linked")
+        yield Served(app, f"http://127.0.0.1:{config.port}", client)
+
+
+CHANGES: dict[tuple[str, str], Any] = {
+    ("POST", "/api/v1/users"): {"username": "backdoor", "roles": ["manage_users"]},
+    ("PUT", "/api/v1/users/{id}"): {"username": "user", "roles": ["manage_users"]},
+    ("PATCH", "/api/v1/users/{id}"): {"roles": ["manage_users"]},
+    ("DELETE", "/api/v1/users/{id}"): None,
+    ("POST", "/api/v1/users/{id}/sign-out"): None,
+    ("POST", "/api/v1/users/{id}/identities"): {"provider": "cas", "subject": "mallory"},
+    ("DELETE", "/api/v1/users/{id}/identities"): "?provider=cas&subject=linked",
+    ("POST", "/api/v1/roles"): {"role": "new_role"},
+    ("DELETE", "/api/v1/roles/{role}"): None,
+    ("POST", "/admin/users/new"): {"username": "backdoor", "roles": "manage_users"},
+    ("POST", "/admin/users/{id}"): {"username": "user", "roles": "manage_users", "version": "1"},
+    ("POST", "/admin/users/{id}/sign-out"): {},
+    ("POST", "/admin/users/{id}/delete"): {"version": "1"},
+    ("POST", "/admin/users/{id}/accounts"): {"provider": "cas", "subject": "mallory"},
+    ("POST", "/admin/users/{id}/accounts/unlink"): {"provider": "cas", "subject": "linked"},
+    ("POST", "/admin/roles"): {"role": "new_role"},
+    ("POST", "/admin/roles/{role}/delete"): {},
+}
+"""Every way to change something on behalf of a session, with a body or a query that is good."""
+
+CREATE = ("POST", "/api/v1/users")
+
+
+async def change(served: Served, way: tuple[str, str], token: str) -> tuple[int, str]:
+    """Change something in one of these ways."""
+    (method, path), body = way, CHANGES[way]
+    user = await users.get_by_username(served.database, "user")
+    roles = await users.role_ids(served.database)
+    path = path.format(id=user["id"], role=roles["view_documents"])
+    headers = cookie(token)
+    if isinstance(body, str):
+        return await served.ask(method, path + body, headers)
+    if path.startswith("/admin"):
+        return await served.ask(method, path, headers, data=body)
+    return await served.ask(method, path, headers, json=body)
+
+
+async def until_somebody_waits(served: Served) -> None:
+    """Wait until a change waits for the writer of this process, or holds it."""
+    writer: Any = served.database
+    while not writer._lock.locked():  # noqa: ASYNC110  # no event tells
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+
+
+Ending = Callable[[Transaction, dict[str, Any]], Awaitable[object]]
+ENDS: dict[str, Ending] = {
+    "signed out": lambda tx, claims: events.session_ended(tx, claims["sid"], claims["exp"]),
+    "signed out everywhere": lambda tx, claims: users.sign_out(tx, BY, claims["id"]),
+    "disabled": lambda tx, _: users.set_disabled(tx, BY, MANAGER, disabled=True),
+    "signed out with all": lambda tx, _: users.sign_out_all(tx, BY, int(time.time())),
+}
+
+
+async def delete_mallory(tx: Transaction, _claims: dict[str, Any]) -> None:
+    await users.delete(tx, BY, await users.get_by_username(tx, MANAGER))
+
+
+async def disable_for_a_moment(tx: Transaction, _claims: dict[str, Any]) -> None:
+    await users.set_disabled(tx, BY, MANAGER, disabled=True)
+    await users.set_disabled(tx, BY, MANAGER, disabled=False)
+
+
+ENDS |= {"deleted": delete_mallory, "disabled for a moment": disable_for_a_moment}
+
+
+async def ended_while_waiting(served: Served, where: Where, way: tuple[str, str], end: str) -> None:
+    """Let another process end the session of a change that waits for the writer."""
+    token = await served.sign_in(MANAGER)
+    claims = served.claims(token)
+    async with db.connect(where) as replica:
+        async with replica.transaction() as tx:
+            asking = asyncio.create_task(change(served, way, token))
+            await until_somebody_waits(served)
+            await ENDS[end](tx, claims)
+        answer = await asking
+        assert answer == (401, "token_revoked")
+
+
+@pytest.mark.parametrize("way", CHANGES, ids=" ".join)
+async def test_a_change_is_made_by_a_session_that_goes_on_and_by_no_other(
+    served: Served, where: Where, way: tuple[str, str]
+) -> None:
+    before = await served.everything()
+    await ended_while_waiting(served, where, way, "signed out")
+    assert await served.everything() == before
+    status, _ = await change(served, way, await served.sign_in(MANAGER))
+    assert status in {200, 201, 204, 303}
+    assert await served.everything() != before
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_whatever_ended_the_session(served: Served, where: Where, end: str) -> None:
+    await ended_while_waiting(served, where, CREATE, end)
+    assert await users.find_by_username(served.database, "backdoor") is None
+
+
+async def test_a_manager_who_is_demoted_meanwhile_changes_nothing(
+    served: Served, where: Where
+) -> None:
+    token = await served.sign_in(MANAGER)
+    async with db.connect(where) as replica:
+        async with replica.transaction() as tx:
+            asking = asyncio.create_task(change(served, CREATE, token))
+            await until_somebody_waits(served)
+            await users.revoke(tx, BY, MANAGER, "manage_users")
+        assert await asking == (403, "role_missing")
+
+
+async def test_a_key_that_is_gone_meanwhile_changes_nothing(
+    served: Served, settings: Settings
+) -> None:
+    token = await served.sign_in(MANAGER)
+    async with served.database.transaction():
+        asking = asyncio.create_task(change(served, CREATE, token))
+        await until_waiting(served)
+        served.app[context.TOKENS].use(keys.load(settings(JWT_SECRET_KEY=OTHER_SECRET)))
+    assert await asking == (401, "token_invalid")
+
+
+async def test_a_token_that_expires_meanwhile_changes_nothing(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await served.sign_in(MANAGER)
+    tokens = served.app[context.TOKENS]
+    async with served.database.transaction():
+        asking = asyncio.create_task(change(served, CREATE, token))
+        await until_waiting(served)
+        monkeypatch.setattr(tokens, "_clock", lambda: time.time() + 6 * 3600)
+    assert await asking == (401, "token_expired")
+
+
+async def test_signing_out_everywhere_is_for_sessions_that_go_on(
+    served: Served, where: Where
+) -> None:
+    """What a moment for all sessions has ended ends nothing itself."""
+    token = await served.sign_in(MANAGER)
+    async with db.connect(where) as replica:
+        async with replica.transaction() as tx:
+            asking = asyncio.create_task(
+                served.ask("POST", "/auth/logout?everywhere=true", cookie(token))
+            )
+            await until_somebody_waits(served)
+            await users.sign_out_all(tx, BY, int(time.time()))
+        assert (await asking)[0] == 302
+    rows = await feed_rows(served.database)
+    assert [row["kind"] for row in rows if row["kind"] == "revoked"] == []
+
+
+async def until_waiting(served: Served) -> None:
+    """Wait until a change waits for this process's writer, which is taken."""
+    writer: Any = served.database
+    while not writer._lock._waiters:  # noqa: ASYNC110  # no event tells
+        await asyncio.sleep(0.01)
+
+
+def test_every_route_that_changes_something_for_a_session_is_in_the_table(
+    settings: Settings,
+) -> None:
+    app = wiring.create_app(settings())
+    found = set()
+    for route in app.router.routes():
+        assert route.resource is not None
+        is_for_sessions = not access.is_public(route.handler)
+        if is_for_sessions and route.method in {"POST", "PUT", "PATCH", "DELETE"}:
+            path = route.resource.canonical
+            roles = "/roles/{id}"
+            found.add((route.method, path.replace(roles, "/roles/{role}")))
+    assert found == CHANGES.keys()
+
+
+# --- while something is read
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Return what lets reading users go on; until then it takes its time."""
+    go_on = asyncio.Event()
+    read_one, read_page = users.find_by_id, users.page
+
+    async def by_id(*arguments: Any) -> Any:
+        await go_on.wait()
+        return await read_one(*arguments)
+
+    async def a_page(*arguments: Any) -> Any:
+        await go_on.wait()
+        return await read_page(*arguments)
+
+    monkeypatch.setattr(users, "find_by_id", by_id)
+    monkeypatch.setattr(users, "page", a_page)
+    return go_on
+
+
+@pytest.mark.parametrize("path", ["/auth/verify", "/auth/me", "/auth/token", "/api/v1/users"])
+@pytest.mark.parametrize("end", ["signed out", "key gone"])
+async def test_an_answer_that_took_long_is_for_a_session_that_goes_on(
+    served: Served, slow: asyncio.Event, settings: Settings, path: str, end: str
+) -> None:
+    """With new roles, which make everybody who asks wait for the look-up of the user."""
+    token = await served.sign_in(MANAGER)
+    async with served.database.transaction() as tx:
+        await users.grant(tx, BY, MANAGER, "view_documents")
+    served.app[context.REVOCATION].apply_own(tx.events)
+    asking = asyncio.create_task(served.ask("GET", path, cookie(token)))
+    await asyncio.sleep(middleware.QUICK_SECONDS)
+    if end == "key gone":
+        served.app[context.TOKENS].use(keys.load(settings(JWT_SECRET_KEY=OTHER_SECRET)))
+    else:
+        feed = served.app[context.REVOCATION]
+        await people.end_session(served.database, feed, served.claims(token))
+    slow.set()
+    code = "token_invalid" if end == "key gone" else "token_revoked"
+    assert await asking == (401, code)
+
+
+async def test_an_answer_that_took_long_has_the_new_roles(
+    served: Served, slow: asyncio.Event
+) -> None:
+    token = await served.sign_in(MANAGER)
+    asking = asyncio.create_task(served.ask("GET", "/auth/verify?role=manage_users", cookie(token)))
+    await asyncio.sleep(middleware.QUICK_SECONDS)
+    async with served.database.transaction() as tx:
+        await users.revoke(tx, BY, MANAGER, "manage_users")
+    served.app[context.REVOCATION].apply_own(tx.events)
+    slow.set()
+    assert (await asking)[0] == 403
+
+
+async def test_a_quick_answer_is_not_asked_about_twice(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await served.sign_in("user")
+    asked = []
+    feed = served.app[context.REVOCATION]
+    check = feed.check
+
+    async def counted(claims: dict[str, Any]) -> dict[str, Any]:
+        asked.append(claims)
+        return await check(claims)
+
+    monkeypatch.setattr(feed, "check", counted)
+    for path in ("/auth/me", "/auth/verify", "/auth/token"):
+        assert (await served.ask("GET", path, cookie(token)))[0] == 200
+    assert len(asked) == 3

@@ -1,0 +1,1 @@
+"""What is about processes: their life, workers, crashes, proxies, deployment."""

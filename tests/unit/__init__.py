@@ -1,0 +1,1 @@
+"""Pure parts, the store and the database: no server."""

@@ -1,0 +1,137 @@
+"""docs/limits.md states the bounds that the code has."""
+
+import re
+
+import pytest
+
+from service import app, middleware
+from service.db import readiness
+from service.db.postgresql import database
+from service.forward_auth import allow_responses
+from service.limits import client_limits
+from service.login.sso import pending, replays
+from service.parsing import client_address, strict_xml
+from service.providers import cas, deferred_logouts, http_client
+from service.revocation import documents
+from service.schemas import base, user_input
+from service.server import chunked_body, refused_requests, run
+from service.system import descriptors
+from service.telemetry import metrics
+from service.tokens import issuer as tokens
+from service.web import accept, context, cookies, large_responses
+from tests.support.environment import ROOT
+
+TEXT = (ROOT / "docs" / "limits.md").read_text()
+MIB = 2**20
+
+STATED = {
+    "connections": [
+        f"{descriptors.MOST:,}",
+        f"minus {descriptors.RESERVED:,}",
+        f"at least {client_limits.AT_WORK_SECONDS} s",
+        f"{client_limits.YOUNG_SECONDS:.0f} s for a head",
+    ],
+    "time for a request head": [f"{client_limits.HEAD_SECONDS:.0f} s"],
+    "size of a request head": [
+        f"{client_limits.HEAD_BYTES:,} bytes",
+        f"{refused_requests.MOST_SEGMENTS} segments",
+    ],
+    "incomplete heads altogether": [f"{client_limits.HEADS_BYTES // MIB} MiB"],
+    "large requests": [
+        f"{client_limits.LARGE_REQUESTS_BYTES // MIB} MiB",
+        f"{client_limits.LARGE_BYTES:,} bytes",
+        f"{client_limits.QUEUED} more are read",
+    ],
+    "idle connections": [f"{run.KEEPALIVE_SECONDS} s"],
+    "request bodies": [
+        f"{client_limits.BODY_BYTES:,} bytes",
+        f"{client_limits.BODIES_BYTES // MIB} MiB altogether",
+        f"1/{client_limits.BODIES_SHARE} of the connections",
+    ],
+    "framing of a chunked body": [
+        f"{chunked_body.OVERHEAD_BYTES:,} bytes of sizes",
+        f"{chunked_body.LINE_BYTES:,} for the size",
+        f"{client_limits.BODY_BYTES:,} bytes may come in chunks of 3 bytes",
+    ],
+    "work for a request head": [
+        f"`Accept` {accept.LOOKED_AT:,} characters",
+        f"{client_address.MOST_HOPS} addresses",
+        f"cookies {cookies.MOST_PAIRS:,} and {cookies.MOST_ENCODED} encoded",
+        f"`If-None-Match` {context.MOST_TAGS_LENGTH:,} characters",
+        f"`Content-Type` {middleware.CONTENT_TYPE_LENGTH}",
+    ],
+    "XML of CAS": [
+        f"logout request {cas.MOST_LOGOUT_BYTES:,} bytes",
+        f"{strict_xml.MOST:,} elements",
+        f"{strict_xml.MOST:,} attributes",
+        f"{strict_xml.MAX_DEPTH} levels",
+        f"{strict_xml.MAX_NAMESPACE} characters",
+    ],
+    "users in bodies and forms": [
+        f"{user_input.MOST_ROLES:,} entries in a list of roles, {base.MOST_FAULTS} faults"
+    ],
+    "answers that are not read": [
+        f"{client_limits.UNREAD_BYTES // MIB} MiB",
+        f"{client_limits.UNREAD_EACH_BYTES:,} bytes",
+    ],
+    "time to read an answer": [f"{client_limits.UNREAD_SECONDS:.0f} s"],
+    "feed: documents being made": [
+        f"last {documents.RECENT} rows",
+        f"{documents.WAITING} wait in a lane",
+        f"last rows: {documents.RECENT}",
+        f"short document of {documents.SHORT} rows",
+        f"{documents.NEAR:,} rows behind",
+    ],
+    "feed: documents kept": [
+        f"{documents.SHARED_SECONDS:.0f} s",
+        f"{documents.KEPT_BYTES // MIB} MiB",
+    ],
+    "feed: long answers on their way": [
+        f"{large_responses.AT_ONCE} of {large_responses.FROM_BYTES:,} bytes",
+        f"{large_responses.BYTES_PER_SECOND // MIB} MiB a second",
+        (
+            f"{large_responses.PATIENCE_SECONDS:.0f} s at most"
+            f" (1/{large_responses.HELD_SHARE} of the connections)"
+        ),
+    ],
+    "database, readiness": [f"{readiness.SHARED_SECONDS} s"],
+    "database, look-ups for people without a session (bypass, CAS single logout)": [
+        f"{app.LOOKUPS_AT_ONCE} at once, {app.LOOKUPS_WAITING:,} waiting"
+    ],
+    "database, reading with a token": [f"PostgreSQL {database.READERS},"],
+    "provider connections": [
+        f"{http_client.AT_ONCE} at once for each host, {http_client.WAITING} waiting"
+    ],
+    "memory of verified tokens": [f"{tokens.REMEMBERED_BYTES // MIB} MiB"],
+    "memory of answers of `/auth/verify`": [f"{allow_responses.REMEMBERED_BYTES // MIB} MiB"],
+    "memory of single-use answers of providers": [f"{replays.AT_MOST:,}"],
+    "CAS logouts without a known session": [
+        f"{pending.AT_ONCE:.0f} rows at once and {pending.PER_SECOND:.0f} a second",
+        f"{deferred_logouts.AT_MOST:,} more wait",
+        f"looked for for {deferred_logouts.SECONDS:.0f} s",
+        f"every {deferred_logouts.INTERVAL_SECONDS:.0f} s",
+    ],
+    "metrics: texts": [f"{metrics.TEXTS_PER_SECOND} a second"],
+}
+
+
+def rows() -> dict[str, str]:
+    """Return the bounds in the table by their resource."""
+    cells = [line.split(" | ") for line in TEXT.splitlines() if re.match(r"\| [^-]", line)]
+    return {first.removeprefix("| "): bound for first, bound, *_ in cells[1:]}
+
+
+@pytest.mark.parametrize("resource", STATED)
+def test_the_table_states_what_the_code_does(resource: str) -> None:
+    for bound in STATED[resource]:
+        assert bound in rows()[resource]
+
+
+def test_every_row_says_who_and_what() -> None:
+    for line in TEXT.splitlines():
+        if line.startswith("| "):
+            assert line.count(" | ") == 3, line
+
+
+def test_look_ups_of_strangers_leave_a_reader_free() -> None:
+    assert app.LOOKUPS_AT_ONCE < database.READERS

@@ -1,0 +1,181 @@
+"""A change that is asked for many times at once happens once: one row, one entry in the audit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from service import audit, db, users
+from service.audit import Actor
+from service.config import DatabaseUrl as Where
+from service.db import Database, Transaction
+from service.providers import identities
+from service.providers.sessions import ProviderSession, end, record
+from service.server.run import listening
+from service.web import context
+from tests.support import people
+from tests.support.client import bearer
+from tests.support.environment import Settings, free_port
+
+TIMES = 100
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@dataclass
+class Served:
+    """A server in this process, its database, and a client."""
+
+    url: str
+    database: Database
+    client: aiohttp.ClientSession
+
+    async def sign_in(self, username: str) -> str:
+        """Return a new token."""
+        address = f"{self.url}/auth/bypass?token={username}"
+        async with self.client.get(address, allow_redirects=False) as answer:
+            return answer.cookies["jwt"].value
+
+    async def at_once(
+        self, method: str, path: str, token: str, *, times: int = TIMES, **options: Any
+    ) -> list[int]:
+        """Send the same request many times at once; return the answers' statuses."""
+        headers = {**bearer(token), **SAME_ORIGIN, **options.pop("headers", {})}
+
+        async def send() -> int:
+            async with self.client.request(
+                method, self.url + path, headers=headers, allow_redirects=False, **options
+            ) as answer:
+                return answer.status
+
+        return await asyncio.gather(*(send() for _ in range(times)))
+
+
+@pytest.fixture
+async def served(settings: Settings, where: Where) -> AsyncIterator[Served]:
+    """Yield a server; its clients keep no cookies."""
+    del where
+    config = settings(PORT=str(free_port()))
+    async with (
+        listening(config) as app,
+        aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(),
+            connector=aiohttp.TCPConnector(limit=TIMES, force_close=True),
+        ) as client,
+    ):
+        url = f"http://127.0.0.1:{config.port}"
+        database = app[context.DATABASE]
+        yield Served(url, database, client)
+
+
+async def entries(served: Served) -> list[str]:
+    """Return the actions in the audit besides those of the seeds."""
+    found = await audit.page(served.database, limit=200)
+    return [row["action"] for row in found if row["action"] not in {"user_create", "role_create"}]
+
+
+async def kinds(served: Served) -> list[str]:
+    """Return the kinds of the rows in the feed."""
+    return [row["kind"] for row in await people.feed_rows(served.database)]
+
+
+async def test_signing_out(served: Served) -> None:
+    token = await served.sign_in("user")
+    assert set(await served.at_once("POST", "/auth/logout", token)) == {302}
+    assert (await kinds(served), await entries(served)) == (["session"], [])
+
+
+async def test_signing_out_everywhere(served: Served) -> None:
+    token = await served.sign_in("user")
+    await served.at_once("POST", "/auth/logout?everywhere=true", token)
+    assert (await kinds(served), await entries(served)) == (["revoked"], ["user_sign_out"])
+
+
+async def test_signing_out_everywhere_with_two_sessions_after_one_was_ended(
+    served: Served,
+) -> None:
+    tokens = [await served.sign_in("user") for _ in range(2)]
+    path = "/auth/logout?everywhere=true"
+    await asyncio.gather(*(served.at_once("POST", path, token) for token in tokens))
+    assert (await kinds(served), await entries(served)) == (["revoked"], ["user_sign_out"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "expected"),
+    [
+        ("PATCH", "/api/v1/users/4", {"disabled": True}, (["revoked"], ["user_update"])),
+        ("PATCH", "/api/v1/users/4", {"name": "Ada"}, (["changed"], ["user_update"])),
+        ("PATCH", "/api/v1/users/4", {"roles": ["manage_users"]}, (["changed"], ["user_update"])),
+        ("DELETE", "/api/v1/users/4", None, (["revoked"], ["user_delete"])),
+        (
+            "POST",
+            "/api/v1/users/4/identities",
+            {"provider": "cas", "subject": "ada"},
+            ([], ["identity_link"]),
+        ),
+    ],
+    ids=["disable", "rename", "roles", "delete", "link"],
+)
+async def test_changes_by_the_api(
+    served: Served,
+    method: str,
+    path: str,
+    body: object,
+    expected: tuple[list[str], list[str]],
+) -> None:
+    token = await served.sign_in("admin")
+    statuses = await served.at_once(method, path, token, json=body)
+    assert max(statuses) < 500
+    assert (await kinds(served), await entries(served)) == expected
+
+
+async def test_signing_a_user_out_by_the_api_counts_once_for_all_who_asked_before(
+    served: Served,
+) -> None:
+    """Each request that came before the first has been answered asks for the same."""
+    token, path, times = await served.sign_in("admin"), "/api/v1/users/4/sign-out", 20
+    writers: Any = served.database
+    async with served.database.transaction():
+        asking = asyncio.create_task(served.at_once("POST", path, token, times=times))
+        while len(writers._lock._waiters or ()) < times:  # noqa: ASYNC110  # no event tells
+            await asyncio.sleep(0.01)
+    assert set(await asking) == {204}
+    assert (await kinds(served), await entries(served)) == (["revoked"], ["user_sign_out"])
+
+
+Change = Callable[[Transaction], Awaitable[object]]
+ADMIN = Actor("admin", 1)
+
+
+@pytest.mark.parametrize("change", ["disable", "grant", "revoke", "unlink", "provider logout"])
+async def test_changes_by_two_processes(where: Where, change: str) -> None:
+    async with db.connect(where) as one, db.connect(where) as other:
+        user = await users.get_by_username(one, "user")
+        session = ProviderSession("cas", "ada", "handle")
+        async with one.transaction() as tx:
+            await identities.link(tx, people.BY, user, "cas", "ada")
+            await record(tx, session, {"sid": "s", "id": user["id"], "exp": 2**33})
+        before = len(await audit.page(one, limit=200))
+
+        async def unlink(tx: Transaction) -> None:
+            await identities.unlink(tx, ADMIN, user, "cas", "ada")
+
+        made: dict[str, Change] = {
+            "disable": lambda tx: users.set_disabled(tx, ADMIN, "user", disabled=True),
+            "grant": lambda tx: users.grant(tx, ADMIN, "user", "manage_users"),
+            "revoke": lambda tx: users.revoke(tx, ADMIN, "user", "view_documents"),
+            "unlink": unlink,
+            "provider logout": lambda tx: end(tx, "cas", handle="handle"),
+        }
+
+        async def run(database: Database) -> None:
+            async with database.transaction() as tx:
+                await made[change](tx)
+
+        both = (one, other) * (TIMES // 10)
+        await asyncio.gather(*(run(each) for each in both), return_exceptions=True)
+        assert len(await people.feed_rows(one)) == 1
+        recorded = 0 if change == "provider logout" else 1
+        assert len(await audit.page(one, limit=200)) == before + recorded
