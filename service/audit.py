@@ -27,12 +27,16 @@ _COLUMNS = ", ".join(("id", *_APPENDED))
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes a change. Without `id` it is the command line, which may do everything."""
+    """Who makes a change. Without `id` it is the command line, which may do everything.
+
+    `manages` says that the transaction of the change has read that the user `id` manages users.
+    """
 
     name: str
     id: int | None = None
     client: str | None = None
     request_id: str | None = None
+    manages: bool = False
 
 
 def now() -> str:

@@ -37,12 +37,9 @@ def before(route: web.RouteDef) -> web.RouteDef:
     its mark `needs` names.
     """
     handler: access.Handler = route.handler
-    is_closed = not access.is_public(handler)
-    role = access.required_role(handler)
-    check = access.first_check(handler)
-    say = access.refusal(handler)
-    is_any_method = access.is_any_method(handler)
-    is_safe = is_any_method or route.method in _SAFE_METHODS or access.is_csrf_exempt(handler)
+    rules = access.rules(handler)
+    is_closed, role = not rules.public, rules.role
+    is_safe = rules.any_method or route.method in _SAFE_METHODS or rules.csrf_exempt
     # A change looks in its own transaction whether the session goes on.
     asks_again = is_closed and is_safe
 
@@ -50,8 +47,8 @@ def before(route: web.RouteDef) -> web.RouteDef:
     async def answer(request: web.Request) -> web.StreamResponse:
         call = context.start_request(request)
         try:
-            if check is not None:
-                check(request)
+            if rules.precheck is not None:
+                rules.precheck(request)
             if is_closed:
                 call.token = session.credential(request)
                 call.claims = await session.authenticate(request, call.token)
@@ -59,13 +56,13 @@ def before(route: web.RouteDef) -> web.RouteDef:
                 session.require_role(context.identity(request), role)
             if not is_safe:
                 _check_same_site(request)
-            if not is_any_method and await _has_read_body(request) and is_closed:
+            if not rules.any_method and await _has_read_body(request) and is_closed:
                 await _identify_again(request, role)
             response = await handler(request)
             while asks_again and _took_long(call) and await _identify_again(request, role):
                 response = await handler(request)
         except Exception as error:  # noqa: BLE001  # whatever it was, the client gets an answer
-            return refuse(request, _problem_of(request, error), say)
+            return refuse(request, _problem_of(request, error), rules.on_error)
         else:
             return response
 
@@ -100,7 +97,7 @@ def _problem_of(request: web.Request, error: Exception) -> errors.Problem:
 
 
 def refuse(
-    request: web.Request, problem: errors.Problem, say: access.Refusal | None = None
+    request: web.Request, problem: errors.Problem, on_error: access.OnError | None = None
 ) -> web.Response:
     """Answer with a problem, count it and log it; the route may have a `say` in the answer."""
     request.app[context.METRICS].refused(problem.code)
@@ -113,7 +110,7 @@ def refuse(
     response = web.Response(status=problem.status, headers=problem.headers)
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
-    if say is None or not say(request, problem, response):
+    if on_error is None or not on_error(request, problem, response):
         _explain(request, problem, response)
     return response
 
@@ -124,7 +121,7 @@ def _explain(request: web.Request, problem: errors.Problem, response: web.Respon
         response.body = errors.as_json(problem)
         response.headers["Content-Type"] = errors.CONTENT_TYPE
         return
-    page = context.request_info(request).page or _page(request, problem)
+    page: web.Response = problem.page or _page(request, problem)
     response.body = page.body
     response.headers.update(page.headers)
 
@@ -173,7 +170,7 @@ def _page(request: web.Request, problem: errors.Problem) -> web.Response:
         "error.html",
         problem=problem,
         request_id=context.request_info(request).id,
-        path="" if access.is_public(request.match_info.handler) else request.path,
+        path="" if access.rules(request.match_info.handler).public else request.path,
     )
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 

@@ -5,7 +5,7 @@ import os
 import select
 import stat
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dotenv.parser import parse_stream
@@ -23,6 +23,12 @@ class Seen:
 
     secrets: dict[str, Path] = field(default_factory=dict)
     exposed: dict[str, Exposure] = field(default_factory=dict)
+
+    def note_missing(self, name: str, path: Path) -> None:
+        """Note why others could put a file in place that is not there, or have taken it away."""
+        if (found := file_access.on_the_way(path)) is not None:
+            what = f"that does not exist, {found.what}"
+            self.exposed[name] = replace(found, what=what)
 
     def note(self, name: str, path: Path, descriptor: int) -> None:
         """Note why others can change an open file, if they can."""
@@ -75,6 +81,7 @@ def _read(name: str, path: Path, seen: Seen) -> bytes:
 def read_dotenv(path: Path, faults: dict[str, str], seen: Seen) -> dict[str, str]:
     """Return what the file `.env` sets; nothing, if there is none."""
     if not path.is_file():
+        seen.note_missing(str(path), path)
         return {}
     try:
         with path.open(encoding="utf-8") as stream:

@@ -1,27 +1,29 @@
 """Reading: environment and `.env` to a Config, or one Fault that names everything wrong."""
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from service.config import cas, files, openid, permissions, secret_strength, unsafe
+from service.config import cas, files, openid, permissions, secret_strength, sources, unsafe
 from service.config.model import Config, DatabaseUrl, KeySettings
-from service.config.setting import Setting
-from service.config.settings import NOT_YET, PREFIXES, known
+from service.config.settings import known
+from service.config.sources import Values
 from service.errors import Fault
 from service.parsing import urls
 
-Values = dict[str, str]
 _NO_KEYS_FILE = (
     "is missing: name the file of the private keys, such as data/keys.json, and make the first key"
     " with: python -m service key generate"
 )
-_FILE = "_FILE"
 _BYPASS_IN_PRODUCTION = (
     "signs anybody in without a password: it must be false in production (on your own machine, set"
     " ENVIRONMENT=development; unset means production)"
+)
+
+_NOT_BELIEVED = (
+    ". It sets ENVIRONMENT, which does not count while others can change the file: on your own"
+    " machine, set ENVIRONMENT in the environment of the process"
 )
 
 
@@ -32,16 +34,18 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     """
     faults: dict[str, str] = {}
     seen = files.Seen()
-    values = _gather(os.environ if environ is None else environ, dotenv, faults, seen)
+    environ = os.environ if environ is None else environ
+    values = sources.gather(environ, dotenv, faults, seen)
     parsed = _parse(values, faults)
     _check_together(parsed, values, faults)
     if parsed["JWT_KEYS_FILE"] is not None:
         seen.secrets["JWT_KEYS_FILE"] = parsed["JWT_KEYS_FILE"]
     if parsed["ENVIRONMENT"] != "production":
         seen.secrets.pop(str(dotenv), None)  # its secrets are worth nothing elsewhere
-    else:
+    if _environment(values, environ, dotenv, seen) == "production":
         for name, fault in permissions.refused(seen.exposed, parsed["JWT_KEYS_FILE"]):
-            faults.setdefault(name, fault)
+            is_believed = parsed["ENVIRONMENT"] == "production" or name != str(dotenv)
+            faults.setdefault(name, fault if is_believed else f"{fault}{_NOT_BELIEVED}")
     if faults:
         raise Fault(_message(faults))
     database, openid_providers = parsed.pop("DATABASE_URL"), openid.take(parsed)
@@ -57,7 +61,8 @@ def load_database(
     environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")
 ) -> DatabaseUrl:
     """Read DATABASE_URL alone, for commands that sign nothing. Raises Fault."""
-    database: DatabaseUrl = _load_some(environ, dotenv, "DATABASE_URL")["DATABASE_URL"]
+    found, _ = _load_some(environ, dotenv, "DATABASE_URL")
+    database: DatabaseUrl = found["DATABASE_URL"]
     return database
 
 
@@ -67,106 +72,50 @@ def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".en
     JWT_ALGORITHM, JWT_EXPIRES_IN, ENVIRONMENT, and JWT_KEYS_FILE, which is required.
     """
     names = ("JWT_KEYS_FILE", "JWT_ALGORITHM", "JWT_EXPIRES_IN")
-    path, algorithm, expires_in = (_load_some(environ, dotenv, *names)[name] for name in names)
+    found, word = _load_some(environ, dotenv, *names)
+    path, algorithm, expires_in = (found[name] for name in names)
     if path is None:
         raise Fault(_message({"JWT_KEYS_FILE": _NO_KEYS_FILE}))
-    is_production = environment(environ, dotenv) == "production"
-    return KeySettings(path, algorithm, expires_in, is_production)
+    return KeySettings(path, algorithm, expires_in, word == "production")
 
 
-def _load_some(environ: Mapping[str, str] | None, dotenv: Path, *names: str) -> dict[str, Any]:
-    """Read some settings, whatever the others are. Raises Fault."""
+def _load_some(
+    environ: Mapping[str, str] | None, dotenv: Path, *names: str
+) -> tuple[dict[str, Any], str]:
+    """Read some settings, whatever the others are, and ENVIRONMENT. Raises Fault."""
     faults: dict[str, str] = {}
-    values = _gather(os.environ if environ is None else environ, dotenv, faults, files.Seen())
-    parsed = _parse(values, faults)
-    faults = {name: fault for name, fault in faults.items() if name.startswith((*names, "."))}
+    seen = files.Seen()
+    environ = os.environ if environ is None else environ
+    values = sources.gather(environ, dotenv, faults, seen)
+    parsed, word = _parse(values, faults), _environment(values, environ, dotenv, seen)
+    if word == "production":
+        for name, fault in permissions.refused_to_commands(seen.exposed):
+            faults.setdefault(name, fault)
+    starts = (*names, ".", str(dotenv))
+    faults = {name: fault for name, fault in faults.items() if name.startswith(starts)}
     if faults:
         raise Fault(_message(faults))
-    return parsed
+    return parsed, word
 
 
 def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> str:
-    """Read ENVIRONMENT alone; what is not one of its words counts as production."""
-    values = _gather(os.environ if environ is None else environ, dotenv, {}, files.Seen())
+    """Read ENVIRONMENT alone; what is not one of its words counts as production.
+
+    So does what a file says that others can change.
+    """
+    environ, seen = os.environ if environ is None else environ, files.Seen()
+    return _environment(sources.gather(environ, dotenv, {}, seen), environ, dotenv, seen)
+
+
+def _environment(values: Values, environ: Mapping[str, str], dotenv: Path, seen: files.Seen) -> str:
     word = values.get("ENVIRONMENT", "").lower()
-    return word if word in {"development", "test"} else "production"
+    is_believed = bool(environ.get("ENVIRONMENT")) or str(dotenv) not in seen.exposed
+    return word if word in {"development", "test"} and is_believed else "production"
 
 
 def inherited(**settings: str) -> dict[str, str]:
     """Return the environment of a process of ours that gets these settings, whatever .env says."""
     return {**os.environ, **settings}
-
-
-def _gather(
-    environ: Mapping[str, str], dotenv: Path, faults: dict[str, str], seen: files.Seen
-) -> Values:
-    """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers.
-
-    `seen` gets the files that were read.
-    """
-    from_file = files.read_dotenv(dotenv, faults, seen)
-    from_environ = {name: value for name, value in environ.items() if value}
-    settings = known({**from_file, **from_environ})
-    _name_strangers(settings, from_file, from_environ, faults)
-    merged: Values = {}
-    counts = False
-    for setting in settings:
-        name = setting.name
-        spellings = {name, name + _FILE} if setting.secret else {name}
-        source = from_file if spellings.isdisjoint(from_environ) else from_environ
-        value = _value(setting, source, faults, seen)
-        if value is None:
-            continue
-        merged[name] = value
-        counts = counts or source is from_file
-        if setting.secret and name not in source:
-            seen.secrets[name + _FILE] = Path(source[name + _FILE])
-        elif setting.secret and source is from_file and _holds_secret(name, value):
-            seen.secrets[str(dotenv)] = dotenv
-    if not counts:
-        seen.exposed.pop(str(dotenv), None)
-    return merged
-
-
-def _value(
-    setting: Setting, source: Mapping[str, str], faults: dict[str, str], seen: files.Seen
-) -> str | None:
-    name = setting.name
-    plain = source.get(name)
-    path = source.get(name + _FILE) if setting.secret else None
-    if plain is not None and path is not None:
-        faults[name] = f"is given twice, as {name} and as {name}{_FILE}: keep one"
-        return plain
-    if path is not None:
-        return files.read_secret(name + _FILE, Path(path), faults, seen)
-    return plain if plain is None or setting.secret else plain.strip() or None
-
-
-def _holds_secret(name: str, value: str) -> bool:
-    """Tell whether a value is secret; the address of a SQLite file is not."""
-    return name != "DATABASE_URL" or not value.startswith("sqlite:")
-
-
-def _name_strangers(
-    settings: Iterable[Setting], from_file: Values, from_environ: Values, faults: dict[str, str]
-) -> None:
-    names = {setting.name for setting in settings}
-    secrets = {setting.name + _FILE for setting in settings if setting.secret}
-    spellings = {*names, *secrets, *NOT_YET}
-    for name, value in {**from_file, **from_environ}.items():
-        premature = name.removesuffix(_FILE) if name.removesuffix(_FILE) in NOT_YET else name
-        if premature in NOT_YET and value.strip().lower() != NOT_YET[premature]:
-            faults[name] = "does not exist yet in this version: remove it"
-        if name in spellings:
-            continue
-        plain = name.removesuffix(_FILE)
-        if plain in names:
-            faults[name] = f"is not a setting; did you mean {plain}? Only secrets come from files"
-            continue
-        near = difflib.get_close_matches(name, sorted(spellings), n=1, cutoff=0.8)
-        if name.startswith(PREFIXES) or (near and name in from_file):
-            hint = f"; did you mean {near[0]}?" if near else ""
-            faults[name] = f"is not a setting{hint}"
 
 
 def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from service.system.file_access import Exposure
 _KEYS = "JWT_KEYS_FILE"
 _REPLACE_KEYS = "python -m service key rotate --leaked --yes"
 _STRANGE_KEYS = " (others may have put keys in: this replaces all, and everybody signs in again)"
-_STRANGE_TEXT = ", and check what the file says: others may have changed it"
+_STRANGE_TEXT = ", and check the file: others may have changed or removed what it says"
 
 
 def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[str, str]]:
@@ -23,6 +23,13 @@ def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[s
     found = None if keys is None else file_access.at(keys)
     for name, exposed in (*seen.items(), (_KEYS, found)):
         if exposed is not None:
+            yield name, _changeable(name, exposed)
+
+
+def refused_to_commands(seen: Mapping[str, Exposure]) -> Iterator[tuple[str, str]]:
+    """Yield the files that were read and others can change; root reads those of the service."""
+    for name, exposed in seen.items():
+        if not exposed.is_owners or os.geteuid() != 0:
             yield name, _changeable(name, exposed)
 
 

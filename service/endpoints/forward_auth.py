@@ -1,5 +1,6 @@
 """The proxy's question, may this caller pass: `/auth/verify`, alias `/oauth2/auth`."""
 
+from typing import NamedTuple
 from urllib.parse import quote
 
 from aiohttp import web
@@ -15,13 +16,20 @@ from service.web import accept, access, context
 _VARY = "Cookie, Authorization"
 
 
-def _question(request: web.Request) -> Question:
-    return original_request.question(request.raw_path.partition("?")[2])
+class _Asked(NamedTuple):
+    """The proxy's question, and the original request if a trusted proxy names it."""
+
+    question: Question
+    original: Original | None
 
 
-def _check(request: web.Request) -> None:
-    """Raise ForwardInvalid for a question that no proxy should ask, for everybody alike."""
-    _original(request, _question(request))
+_ASKED = web.RequestKey("asked", _Asked)
+
+
+def _read(request: web.Request) -> None:
+    """Read the question. Raises ForwardInvalid, also for callers without a session."""
+    question = original_request.question(request.raw_path.partition("?")[2])
+    request[_ASKED] = _Asked(question, _original(request, question))
 
 
 def _refused(request: web.Request, problem: errors.Problem, response: web.Response) -> bool:
@@ -33,14 +41,15 @@ def _refused(request: web.Request, problem: errors.Problem, response: web.Respon
     response.headers["Vary"] = _VARY
     if isinstance(problem, errors.ForwardInvalid):
         return False
-    question = _question(request)
+    question, original = request[_ASKED]
     if isinstance(problem, errors.Unauthenticated):
-        _show_the_way_in(request, question, response)
+        _show_the_way_in(request, question, original, response)
     return question.dialect is not None
 
 
-def _show_the_way_in(request: web.Request, question: Question, response: web.Response) -> None:
-    original = _original(request, question)
+def _show_the_way_in(
+    request: web.Request, question: Question, original: Original | None, response: web.Response
+) -> None:
     if original is None or not original.is_read or not _is_navigation(request):
         return
     response.headers["Location"] = _sign_in_page(request, original)
@@ -50,15 +59,14 @@ def _show_the_way_in(request: web.Request, question: Question, response: web.Res
 
 
 @access.any_method
-@access.precheck(_check)
+@access.precheck(_read)
 @access.on_error(_refused)
 async def verify(request: web.Request) -> web.StreamResponse:
     """Any method, /auth/verify[?proxy=][&role=R][&all=1]: 200 with identity headers, 401 or 403."""
-    question = _question(request)
+    question, original = request[_ASKED]
     claims = context.identity(request)
     if question.roles and not question.is_met_by([role["role"] for role in claims["roles"]]):
         raise errors.RoleMissing
-    original = _original(request, question)
     host = None if original is None else original.host
     not_before = request.app[context.REVOCATION].state.not_before
     return await request.app[ALLOW_RESPONSES].of(claims, host, not_before=not_before)

@@ -1,7 +1,7 @@
 """The base of all errors: an HTTP status, a stable code, a title and a detail."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import orjson
 
@@ -22,25 +22,29 @@ class Problem(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         errors: Sequence[Mapping[str, str]] = (),
-        facts: Mapping[str, str] | None = None,
+        extensions: Mapping[str, str] | None = None,
     ) -> None:
         """Create an error answer.
 
         `detail` replaces the default detail of the class. `errors` are the invalid fields, each
-        `{"attribute", "message"}`. `facts` are extension members (RFC 9457 section 3.2).
+        `{"attribute", "message"}`. `extensions` are further members (RFC 9457 section 3.2).
+
+        Set `page` to show a browser that web.Response instead of the error page, such as a form
+        with its faults.
         """
         self.detail = detail or type(self).detail
         self.headers = dict(headers or {})
         self.errors = [dict(error) for error in errors]
-        self.facts = dict(facts or {})
+        self.extensions = dict(extensions or {})
         self.links: dict[str, str] = {}
+        self.page: Any = None
         super().__init__(self.code)
 
 
 def as_json(problem: Problem) -> bytes:
     """Return the body of RFC 9457 section 3, with `code`, and with `errors` if there are any."""
-    facts: dict[str, object] = {
-        **problem.facts,
+    members: dict[str, object] = {
+        **problem.extensions,
         "type": f"urn:latchkey:problem:{problem.code}",
         "title": problem.title,
         "status": problem.status,
@@ -48,8 +52,8 @@ def as_json(problem: Problem) -> bytes:
         "code": problem.code,
     }
     if problem.errors:
-        facts["errors"] = problem.errors
-    return orjson.dumps(facts)
+        members["errors"] = problem.errors
+    return orjson.dumps(members)
 
 
 class Fault(Exception):

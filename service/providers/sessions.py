@@ -6,6 +6,7 @@ from typing import Any
 
 from service.db import Database, Transaction
 from service.revocation import events
+from service.tokens import lifetimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,21 @@ async def end_own(tx: Transaction, sid: str, until: int) -> bool:
 
 async def has_dead(db: Database, now: int) -> bool:
     """Tell whether there is anything to prune."""
-    row = await db.fetch_one("SELECT 1 FROM provider_sessions WHERE until <= ? LIMIT 1", (now,))
+    row = await db.fetch_one(
+        "SELECT 1 FROM provider_sessions WHERE until <= ? LIMIT 1", (now - lifetimes.MARGIN,)
+    )
     return row is not None
 
 
 async def prune(tx: Transaction, now: int) -> int:
-    """Forget the sessions of ours whose tokens have expired; return how many rows that were."""
-    return await tx.execute("DELETE FROM provider_sessions WHERE until <= ?", (now,))
+    """Forget the sessions of ours whose tokens expired a margin ago; return how many rows.
+
+    Without its row a session cannot be ended from the provider. So its tokens count as expired from
+    now on, whatever a clock reads.
+    """
+    count = await tx.execute(
+        "DELETE FROM provider_sessions WHERE until <= ?", (now - lifetimes.MARGIN,)
+    )
+    if count:
+        await lifetimes.pruned(tx, now)
+    return count

@@ -1,6 +1,6 @@
 "use strict";
 
-// The admin pages work without this. With it, lists follow what is typed, and questions are asked in place.
+// Optional: the admin pages work without this script. It updates lists while you type and shows confirmations in a dialog.
 
 const QUIET_MS = 200;
 
@@ -12,7 +12,7 @@ async function load(address, signal) {
   return isPage ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 }
 
-// A list: what is typed is asked for when typing pauses; the answer of the last question counts.
+// Lists: search when typing pauses. Only the response to the latest request is shown.
 for (const form of document.querySelectorAll("form[data-live]")) {
   let pause = 0;
   let asking = new AbortController();
@@ -50,7 +50,7 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   });
 }
 
-// A question with a page of its own is asked here; its form is the same.
+// Show the form of a confirmation page in a dialog.
 document.addEventListener("click", async (event) => {
   const link = event.target.closest("a[data-dialog]");
   if (link === null || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -78,7 +78,7 @@ document.addEventListener("click", async (event) => {
   dialog.showModal();
 });
 
-// What was just done is told once: reloading the page does not tell it again.
+// Remove `done` from the address, so that a reload does not show its message again.
 const here = new URL(location.href);
 if (here.searchParams.has("done")) {
   here.searchParams.delete("done");

@@ -13,6 +13,6 @@ window.SwaggerUIBundle({
   displayRequestDuration: true,
   docExpansion: "list",
   defaultModelsExpandDepth: 0,
-  // A token stays in the memory of this page alone.
+  // Keep tokens in memory only.
   persistAuthorization: false,
 });

@@ -14,13 +14,15 @@ class Exposure:
     """Why others can change a file. `what` goes on after “a file”, and names no path.
 
     `cure` is a command that ends it; `instead` is what may help in its place, '' for nothing. With
-    `ends_with_file` a new file in its place ends it, too.
+    `ends_with_file` a new file in its place ends it, too. `is_owners` if it is another user's: to
+    root, the user of the service is one.
     """
 
     what: str
     cure: str
     instead: str = ""
     ends_with_file: bool = False
+    is_owners: bool = False
 
     def run(self, then: str = "") -> str:
         """Return the command that ends it, and another one that has to follow."""
@@ -35,7 +37,8 @@ def of(path: Path, descriptor: int, *, leaves_owner: bool = False) -> Exposure |
 
     The file is looked at by its descriptor. Then the way to it is: in a folder that is safe now
     nobody else could have put it, since who can change a folder cannot make it safe. A group may
-    write, as in volumes of Kubernetes. What is no regular file (a pipe) is not looked at.
+    write, as in volumes of Kubernetes. A pipe without a name is not looked at: it comes from the
+    process that started this one.
     """
     return _of(path, os.fstat(descriptor), leaves_owner=leaves_owner)
 
@@ -82,9 +85,20 @@ def private(path: Path, facts: os.stat_result) -> str:
 
 
 def _of(path: Path, facts: os.stat_result, *, leaves_owner: bool) -> Exposure | None:
-    if not stat.S_ISREG(facts.st_mode):
+    if not stat.S_ISREG(facts.st_mode) and not _is_named_pipe(facts):
         return None
     return _of_file(path, facts, leaves_owner=leaves_owner) or on_the_way(path)
+
+
+def _is_named_pipe(facts: os.stat_result) -> bool:
+    if not stat.S_ISFIFO(facts.st_mode):
+        return False
+    ends = os.pipe()
+    try:
+        return facts.st_dev != os.fstat(ends[0]).st_dev
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def _of_file(path: Path, facts: os.stat_result, *, leaves_owner: bool) -> Exposure | None:
@@ -94,7 +108,7 @@ def _of_file(path: Path, facts: os.stat_result, *, leaves_owner: bool) -> Exposu
     if _is_strange(facts) and not leaves_owner:
         is_left = os.geteuid() == _ROOT  # by root, who replaces it, to its owner
         cure, instead = _chown(path, facts)
-        return Exposure("that belongs to another user", cure, instead, not is_left)
+        return Exposure("that belongs to another user", cure, instead, not is_left, is_owners=True)
     return None
 
 
@@ -104,14 +118,14 @@ def _of_folder(folder: Path, facts: os.stat_result) -> Exposure | None:
         return Exposure(what, f"chmod o-w {folder}")
     if _is_strange(facts):
         what = "in a folder that belongs to another user, who can replace it"
-        return Exposure(what, *_chown(folder, facts))
+        return Exposure(what, *_chown(folder, facts), is_owners=True)
     return None
 
 
 def _of_link(link: Path, facts: os.stat_result) -> Exposure | None:
     if _is_strange(facts):
         what = "behind a link that belongs to another user, who can lead it elsewhere"
-        return Exposure(what, *_chown(link, facts))
+        return Exposure(what, *_chown(link, facts), is_owners=True)
     return None
 
 

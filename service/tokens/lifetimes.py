@@ -95,13 +95,13 @@ async def note(tx: Transaction, seconds: int, now: int) -> int:
     return int(row["until"])
 
 
-async def horizon(tx: Transaction, now: int) -> int:
-    """Return the time after which no token expires that was issued until now."""
-    row = await tx.fetch_one(
-        "SELECT max(coalesce(until, ? + seconds)) AS until FROM token_lifetimes",
-        (now + _OLDER_VERSIONS,),
-    )
-    return now + _LONGEST if row is None or row["until"] is None else int(row["until"])
+HORIZON = "coalesce((SELECT max(coalesce(until, ? + seconds)) FROM token_lifetimes), ?)"
+"""An expression: the time after which no token expires that was issued until now."""
+
+
+def horizon_parameters(now: int) -> tuple[int, int]:
+    """Return the parameters of HORIZON."""
+    return now + _OLDER_VERSIONS, now + _LONGEST
 
 
 async def state(db: Reader) -> State:

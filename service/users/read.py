@@ -7,6 +7,7 @@ from service.db import Database, Row, Transaction
 from service.errors import RoleNotFound, UserNotFound
 from service.users.names import ROLE, normalize_username
 
+Role = dict[str, Any]
 User = dict[str, Any]
 _NAMES = 500  # how many a statement asks for
 
@@ -93,11 +94,16 @@ async def existing_usernames(db: Database | Transaction, names: Sequence[str]) -
     for start in range(0, len(names), _NAMES):
         some = names[start : start + _NAMES]
         rows = await db.fetch_all(
-            f"SELECT username FROM users WHERE username IN ({', '.join('?' * len(some))})",  # noqa: S608  # only marks
+            f"SELECT username FROM users WHERE username IN ({marks(some)})",  # noqa: S608  # only marks
             some,
         )
         found |= {row["username"] for row in rows}
     return found
+
+
+def marks(values: Sequence[object]) -> str:
+    """Return a placeholder for each value."""
+    return ", ".join("?" * len(values))
 
 
 def group_roles(rows: list[Row]) -> list[User]:

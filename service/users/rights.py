@@ -1,8 +1,13 @@
 """Who may change users and roles, and that somebody always can."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from service.audit import Actor
 from service.db import Transaction
-from service.errors import LastManager, RoleMissing
+from service.errors import LastManager, RoleMissing, TokenRevoked
+from service.revocation import events
 from service.users.names import MANAGE_USERS
 from service.users.read import User, find_by_id
 
@@ -13,15 +18,36 @@ JOIN users u ON u.id = ur.user_id
 WHERE r.role = ? AND u.disabled = 0 AND u.id <> ? LIMIT 1
 """
 _NOBODY = 0
+_CALLER = f"""
+SELECT {events.IS_REVOKED} AS is_revoked, EXISTS (SELECT 1 FROM roles r
+JOIN user_roles ur ON ur.role_id = r.id
+JOIN users u ON u.id = ur.user_id
+WHERE r.role = ? AND u.disabled = 0 AND u.id = ?) AS manages
+"""  # noqa: S608  # constants
+
+
+async def caller(tx: Transaction, by: Actor, claims: Mapping[str, Any]) -> Actor:
+    """Check in the transaction of a change that the caller's session goes on and manages users.
+
+    A token says what was true a moment ago. Return `by` with what was read: in this transaction it
+    is not read again. Raises TokenRevoked, RoleMissing.
+    """
+    row = await tx.fetch_one(
+        _CALLER, (*events.is_revoked_parameters(claims), MANAGE_USERS, claims["id"])
+    )
+    if row is None or row["is_revoked"]:
+        raise TokenRevoked
+    if not row["manages"]:
+        raise RoleMissing
+    return replace(by, manages=True)
 
 
 async def require_manager(tx: Transaction, by: Actor) -> None:
     """Check in the transaction of a change that `by` manages users, and so may give every role.
 
-    A token says what was true a moment ago: of two who demote each other, the second is late.
-    Raises RoleMissing.
+    Of two who demote each other, the second is late. Raises RoleMissing.
     """
-    if by.id is None:
+    if by.id is None or by.manages:
         return
     actor = await find_by_id(tx, by.id)
     if actor is None or not manages(actor):

@@ -11,7 +11,15 @@ from service.revocation import events
 from service.tokens import lifetimes
 from service.users import rights
 from service.users.names import normalize_username, searched
-from service.users.read import User, find_by_id, get_by_id, get_by_username, role_by_name
+from service.users.read import (
+    Role,
+    User,
+    find_by_id,
+    get_by_username,
+    marks,
+    no_role,
+    role_by_name,
+)
 
 _TEXTS = ("name", "email")
 _PER_SECOND = 1000  # more changes of one user than there are between two restores
@@ -31,11 +39,9 @@ async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any
     revoked = sorted(set(_names(user)) - wanted)
     if not (changed or granted or revoked):
         return user
-    await _set_columns(tx, user, changed)
-    for role in (*granted, *revoked):
-        await _set_role(tx, user["id"], role, held=role in granted)
-    await bump_version(tx, user, revoke="disabled" in changed)
-    updated = await get_by_id(tx, user["id"])
+    is_revoking = "disabled" in changed
+    updated = await _write(tx, user, changed, is_revoking=is_revoking)
+    updated["roles"] = await _set_roles(tx, user, granted, revoked)
     if rights.manages(user) and not rights.manages(updated):
         await rights.require_a_manager_is_left(tx)
     told = {**changed, "granted": granted, "revoked": revoked}
@@ -68,9 +74,9 @@ async def sign_out(tx: Transaction, by: Actor, user_id: int, *, seen: int | None
         return events.DELETED_VERSION
     if seen is not None and await events.is_user_revoked(tx, user_id, seen):
         return int(user["version"])
-    version = await bump_version(tx, user, revoke=True)
+    updated = await _write(tx, user, {}, is_revoking=True)
     await audit.record(tx, by, "user_sign_out", (user_id, user["username"]))
-    return version
+    return int(updated["version"])
 
 
 async def sign_out_by_token(tx: Transaction, by: Actor, claims: Mapping[str, Any]) -> bool:
@@ -116,20 +122,8 @@ async def revoke(tx: Transaction, by: Actor, username: str, role: str) -> bool:
     return await _change(tx, by, user, {"roles": [r for r in _names(user) if r != name]})
 
 
-async def bump_version(tx: Transaction, user: Mapping[str, Any], *, revoke: bool = False) -> int:
-    """Count a user's version up and announce it in the feed; return the new version."""
-    version = int(user["version"]) + 1
-    await tx.execute(
-        "UPDATE users SET version = ?, updated_at = ? WHERE id = ?",
-        (version, audit.now(), user["id"]),
-    )
-    announce = events.user_revoked if revoke else events.user_changed
-    await announce(tx, user["id"], version)
-    return version
-
-
 async def touch_holders(tx: Transaction, role_id: int) -> None:
-    """Do the same for all who have a role: in two statements, since they may be many."""
+    """Count up and announce all who have a role: in two statements, since they may be many."""
     await tx.execute(
         "UPDATE users SET version = version + 1, updated_at = ?"
         " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?)",
@@ -156,30 +150,54 @@ def _held(user: User, key: str) -> Any:
     return user[key] or "" if key in _TEXTS else user[key]
 
 
-async def _set_columns(tx: Transaction, user: User, values: Mapping[str, Any]) -> None:
-    if not values:
-        return
-    if values.keys() - {"disabled"}:
-        username, name, email = ({**user, **values}[key] or "" for key in ("username", *_TEXTS))
-        values = {**values, "search": searched(username, name, email)}
-    columns = ", ".join(f"{column} = ?" for column in values)  # of _columns
+async def _write(
+    tx: Transaction, user: User, values: Mapping[str, Any], *, is_revoking: bool
+) -> User:
+    """Set columns, count the version up and announce it in the feed; return the user as it is now.
+
+    `values` are those of `_columns`. Raises UsernameTaken.
+    """
+    version = int(user["version"]) + 1
+    now = {"version": version, "updated_at": audit.now()}
+    updated = {**user, **values, **now}
+    texts = {name: updated[name] or "" for name in ("username", *_TEXTS)}
+    search = {} if values.keys() <= {"disabled"} else {"search": searched(*texts.values())}
+    written = {**values, **search, **now}
+    columns = ", ".join(f"{column} = ?" for column in written)
     try:
         await tx.execute(
-            f"UPDATE users SET {columns} WHERE id = ?",  # noqa: S608
-            (*values.values(), user["id"]),
+            f"UPDATE users SET {columns} WHERE id = ?",  # noqa: S608  # constants
+            (*written.values(), user["id"]),
         )
     except ConstraintError:
-        raise UsernameTaken(f"The user {values['username']} already exists.") from None
+        raise UsernameTaken(f"The user {updated['username']} already exists.") from None
+    announce = events.user_revoked if is_revoking else events.user_changed
+    await announce(tx, user["id"], version)
+    return {**updated, **{name: texts[name] or None for name in _TEXTS}}
 
 
-async def _set_role(tx: Transaction, user_id: int, role: str, *, held: bool) -> None:
-    role_id = (await role_by_name(tx, role))["id"]
-    statement = (
-        "INSERT INTO user_roles (user_id, role_id) VALUES (?, ?)"
-        if held
-        else "DELETE FROM user_roles WHERE user_id = ? AND role_id = ?"
-    )
-    await tx.execute(statement, (user_id, role_id))
+async def _set_roles(
+    tx: Transaction, user: User, granted: list[str], revoked: list[str]
+) -> list[Role]:
+    """Give and take roles; return those that the user has now. Raises RoleNotFound."""
+    roles = [role for role in user["roles"] if role["role"] not in revoked]
+    if revoked:
+        ids = [role["id"] for role in user["roles"] if role["role"] in revoked]
+        await tx.execute(
+            f"DELETE FROM user_roles WHERE user_id = ? AND role_id IN ({marks(ids)})",  # noqa: S608  # only marks
+            (user["id"], *ids),
+        )
+    if granted:
+        rows = await tx.fetch_all(
+            "INSERT INTO user_roles (user_id, role_id) SELECT ?, id FROM roles"  # noqa: S608  # only marks
+            f" WHERE role IN ({marks(granted)})"
+            " RETURNING role_id AS id, (SELECT role FROM roles WHERE id = role_id) AS role",
+            (user["id"], *granted),
+        )
+        if missing := sorted(set(granted) - {row["role"] for row in rows}):
+            raise no_role(missing[0])
+        roles += rows
+    return sorted(roles, key=lambda role: int(role["id"]))
 
 
 def _names(user: User) -> list[str]:

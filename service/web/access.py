@@ -1,7 +1,11 @@
-"""The marks of a handler: who its route is open to, and what it has a say in."""
+"""The access rules of a route, set on its handler by decorators.
+
+A route is closed by default: without `public` it requires a signed-in caller.
+"""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -9,96 +13,70 @@ from service import errors
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _H = TypeVar("_H", bound=Handler)
-_PUBLIC = "latchkey_public"
-_COOKIELESS = "latchkey_cookieless"
-_NEEDS = "latchkey_needs"
-_REFUSES = "latchkey_refuses"
-_CHECKS = "latchkey_checks"
-_ANY_METHOD = "latchkey_any_method"
+_RULES = "latchkey_rules"
 
 Check = Callable[[web.Request], object]
-"""Raises a Problem if a request is not one that a route answers, whoever sends it."""
+"""Raises a Problem for a request that the route refuses, whatever the credentials."""
 
-Refusal = Callable[[web.Request, errors.Problem, web.Response], bool]
-"""Says in an answer, which has status and challenge, what stands against a request.
+OnError = Callable[[web.Request, errors.Problem, web.Response], bool]
+"""Completes the error response, which has a status and a challenge.
 
-It returns whether that is all; if not, the problem itself follows as the body.
+It returns True if the response is complete. Otherwise the problem itself becomes the body.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the middleware does before and after a handler."""
+
+    public: bool = False
+    """Anyone may call it. Otherwise the caller must be signed in."""
+    role: str | None = None
+    """The role that the caller must have."""
+    csrf_exempt: bool = False
+    """Other sites may send requests, because the handler never reads the session cookie."""
+    any_method: bool = False
+    """Every method is handled like GET: nothing changes, and the body is not read."""
+    precheck: Check | None = None
+    on_error: OnError | None = None
+
+
+def rules(handler: object) -> Rules:
+    """Return the rules of a handler."""
+    found: Rules = getattr(handler, _RULES, Rules())
+    return found
+
+
 def public(handler: _H) -> _H:
-    """Open a route to everybody. A route without this mark needs a signed-in caller."""
-    setattr(handler, _PUBLIC, True)
-    return handler
-
-
-def is_public(handler: object) -> bool:
-    """Tell whether a handler carries the mark of `public`."""
-    return getattr(handler, _PUBLIC, False)
+    """Open a route to everyone."""
+    return _set(handler, public=True)
 
 
 def csrf_exempt(handler: _H) -> _H:
-    """Let other sites ask: a handler that never looks at our cookie cannot be misled by it."""
-    setattr(handler, _COOKIELESS, True)
-    return handler
-
-
-def is_csrf_exempt(handler: object) -> bool:
-    """Tell whether a handler carries the mark of `cookieless`."""
-    return getattr(handler, _COOKIELESS, False)
-
-
-def requires_role(role: str) -> Callable[[_H], _H]:
-    """Open a route to callers who have `role`, and to nobody else."""
-
-    def mark(handler: _H) -> _H:
-        setattr(handler, _NEEDS, role)
-        return handler
-
-    return mark
-
-
-def required_role(handler: object) -> str | None:
-    """Return the role that a handler's mark `needs` names."""
-    return getattr(handler, _NEEDS, None)
-
-
-def precheck(check: Check) -> Callable[[_H], _H]:
-    """Let a route look at a request before anybody asks who calls."""
-
-    def mark(handler: _H) -> _H:
-        setattr(handler, _CHECKS, check)
-        return handler
-
-    return mark
-
-
-def first_check(handler: object) -> Check | None:
-    """Return what a handler's mark `checking` names."""
-    return getattr(handler, _CHECKS, None)
-
-
-def on_error(say: Refusal) -> Callable[[_H], _H]:
-    """Let a route have a say in how it refuses; the others answer with a problem or a page."""
-
-    def mark(handler: _H) -> _H:
-        setattr(handler, _REFUSES, say)
-        return handler
-
-    return mark
-
-
-def refusal(handler: object) -> Refusal | None:
-    """Return what a handler's mark `refusing` names."""
-    return getattr(handler, _REFUSES, None)
+    """Accept requests from other sites. Only for a handler that never reads the session cookie."""
+    return _set(handler, csrf_exempt=True)
 
 
 def any_method(handler: _H) -> _H:
-    """Answer every method as GET is answered: nothing changes, and the body is not waited for."""
-    setattr(handler, _ANY_METHOD, True)
+    """Handle every method like GET."""
+    return _set(handler, any_method=True)
+
+
+def requires_role(role: str) -> Callable[[_H], _H]:
+    """Open a route only to callers with a role."""
+    return lambda handler: _set(handler, role=role)
+
+
+def precheck(check: Check) -> Callable[[_H], _H]:
+    """Check a request before the caller is authenticated."""
+    return lambda handler: _set(handler, precheck=check)
+
+
+def on_error(complete: OnError) -> Callable[[_H], _H]:
+    """Let a route complete its error responses. Others get a problem or a page."""
+    return lambda handler: _set(handler, on_error=complete)
+
+
+def _set(handler: _H, **changes: Any) -> _H:
+    setattr(handler, _RULES, replace(rules(handler), **changes))
     return handler
-
-
-def is_any_method(handler: object) -> bool:
-    """Tell whether a handler carries the mark of `as_any_method`."""
-    return getattr(handler, _ANY_METHOD, False)

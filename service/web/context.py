@@ -22,13 +22,13 @@ from service.limits.budgets import Budget
 from service.parsing import client_address
 from service.providers.recent_logouts import Newest
 from service.providers.registry import Providers
-from service.revocation import events
 from service.revocation.documents import Documents
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
 from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import Claims, TokenIssuer
+from service.users import rights
 from service.web.large_responses import LargeAnswers
 from service.web.templates import Asset, Templates
 
@@ -70,18 +70,16 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(slots=True)
 class RequestInfo:
-    """What is known of one request: its id, when it came, and on closed routes who calls.
+    """What is known about one request: its id, its start, and on closed routes the caller.
 
-    `id` stands in the answer's `X-Request-ID` and in each log line; `started` is a reading of
-    time.perf_counter(); `token` is the caller's, `claims` what it says; `page` is what a browser is
-    shown if this is refused, such as the form with what was wrong with it, instead of a bare page.
+    `id` is the answer's `X-Request-ID`, and part of each log line. `started` is a reading of
+    time.perf_counter(). `token` is the caller's token, and `claims` are its claims.
     """
 
     id: str
     started: float
     token: str = field(default="", repr=False)
     claims: Claims | None = None
-    page: web.Response | None = None
 
 
 _CALL = web.RequestKey("call", RequestInfo)
@@ -123,15 +121,14 @@ async def writing_in(app: web.Application) -> AsyncIterator[Transaction]:
 
 @asynccontextmanager
 async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor]]:
-    """Change users in a transaction that knows who does.
+    """Change users in a transaction, as a caller who manages users.
 
-    Raises Unauthenticated if the caller's token is good no longer: it has waited for its turn.
+    Raises Unauthenticated or RoleMissing if the caller's token or role has gone while this waited
+    for its turn.
     """
     async with writing(request) as tx:
         request.app[TOKENS].verify(request_info(request).token)
-        if await events.is_revoked(tx, identity(request)):
-            raise errors.TokenRevoked
-        yield tx, actor(request)
+        yield tx, await rights.caller(tx, actor(request), identity(request))
 
 
 def identity(request: web.Request) -> Claims:

@@ -143,7 +143,7 @@ def test_the_list_follows_what_is_typed(browser: Browser, own: Server) -> None:
     expect(page).to_have_url(f"{own.url}/admin?q=contrib&sort=username")
     expect(page.get_by_label("Search")).to_be_focused()
     page.get_by_label("State").select_option("Disabled")
-    expect(page.locator("#count")).to_have_text("Nobody found")
+    expect(page.locator("#count")).to_have_text("No users found")
     page.get_by_role("link", name="Show all users").click()
     expect(page.locator("#count")).to_have_text("4 users")
     page.get_by_label("Role").select_option("manage_users")

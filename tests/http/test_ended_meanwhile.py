@@ -385,7 +385,7 @@ def test_every_route_that_changes_something_for_a_session_is_in_the_table(
     found = set()
     for route in app.router.routes():
         assert route.resource is not None
-        is_for_sessions = not access.is_public(route.handler)
+        is_for_sessions = not access.rules(route.handler).public
         if is_for_sessions and route.method in {"POST", "PUT", "PATCH", "DELETE"}:
             path = route.resource.canonical
             roles = "/roles/{id}"

@@ -378,7 +378,7 @@ def test_people_read_that_they_are_signed_out_on_the_way_to_the_provider(
     jar = cookie(session_of(sign_in(server, evil)))
     page = ask(server.port, "/auth/logout", "POST", headers={**jar, **BROWSER})
     assert page.status == 200
-    assert "You are signed out here" in page.text
+    assert "You are signed out" in page.text
     assert f'content="0; url={evil.url}/end?' in page.text
     document = ask(server.port, "/openapi.json").json
     assert_documented(document, "POST", "/auth/logout", page)

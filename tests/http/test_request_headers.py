@@ -175,7 +175,7 @@ def open_routes(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield method and path of each route that asks for nothing, and of a proxy's question."""
     for route in create_app(settings(**PROVIDERS)).router.routes():
         path = "" if route.resource is None else route.resource.canonical
-        if access.is_public(route.handler) or path == "/auth/verify":
+        if access.rules(route.handler).public or path == "/auth/verify":
             method = "POST" if route.method == "*" else route.method
             yield method, re.sub(r"{[^}]+}", "campus" if "oidc" in path else "1", path)
 

@@ -61,7 +61,7 @@ def load(folder: Path, name: str, **changes: str) -> Config:
             "DATABASE_URL": f"sqlite:///{folder}/latchkey.db",
         },
     }
-    dotenv = folder / ".env" if name == ".env" else folder / "no.env"
+    dotenv = folder / ".env" if name == ".env" else folder.parents[1] / "no.env"
     return config.load({**PRODUCTION, **named[name], **changes}, dotenv)
 
 

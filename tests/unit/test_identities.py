@@ -224,8 +224,8 @@ async def test_where_sessions_came_from_is_pruned(database: Database) -> None:
     assert not await sessions.has_dead(database, 1_999_999_999)
     assert await sessions.has_dead(database, 2_000_000_000)
     async with database.transaction() as tx:
-        assert await sessions.prune(tx, 1_999_999_999) == 0
-        assert await sessions.prune(tx, 2_000_000_000) == 1
+        assert await sessions.prune(tx, 2_000_003_599) == 0
+        assert await sessions.prune(tx, 2_000_003_600) == 1
 
 
 RULES = (

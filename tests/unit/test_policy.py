@@ -94,10 +94,10 @@ def test_exactly_these_routes_are_open(settings: Settings) -> None:
     assert {key for key in found if key[0] != "HEAD"} == OPEN | CLOSED | MANAGERS
     for (method, path), handler in found.items():
         shown = ("GET" if method == "HEAD" else method, path)
-        assert access.is_public(handler) == (shown in OPEN), shown
+        assert access.rules(handler).public == (shown in OPEN), shown
         role = "manage_users" if shown in MANAGERS else None
-        assert access.required_role(handler) == role, shown
-        assert access.is_csrf_exempt(handler) == (shown in COOKIELESS), shown
+        assert access.rules(handler).role == role, shown
+        assert access.rules(handler).csrf_exempt == (shown in COOKIELESS), shown
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:

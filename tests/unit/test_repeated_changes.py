@@ -19,6 +19,7 @@ from service.web import context
 from tests.support import people
 from tests.support.client import bearer
 from tests.support.environment import Settings, free_port
+from tests.support.stores import watched
 
 TIMES = 100
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -129,6 +130,35 @@ async def test_changes_by_the_api(
     statuses = await served.at_once(method, path, token, json=body)
     assert max(statuses) < 500
     assert (await kinds(served), await entries(served)) == expected
+
+
+async def test_a_change_of_all_facts_takes_few_statements(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One reads the roles; the transaction has six, and writes each row once."""
+    token = await served.sign_in("admin")
+    facts = {
+        "username": "ada",
+        "name": "Ada",
+        "email": "ada@example.org",
+        "roles": ["view_documents", "view_communities", "manage_users"],
+    }
+    statements = await watched(served.database, monkeypatch)
+    assert await served.at_once("PATCH", "/api/v1/users/4", token, json=facts, times=1) == [200]
+    polls = ("data_version", "pg_is_in_recovery", "FROM changes WHERE seq > ")
+    index = ("--", "user_search")  # SQLite reports its triggers, and after each the statement again
+    run = [each.strip() for each in statements if not any(own in each for own in (*polls, *index))]
+    frame = ("BEGIN", "COMMIT")
+    read, *transaction = dict.fromkeys(each for each in run if not each.startswith(frame))
+    assert read.startswith("SELECT id, role FROM roles")
+    assert len(transaction) == 6, [each[:60] for each in transaction]
+    written = [each for each in transaction if not each.startswith("SELECT")]
+    assert [each.partition(" SET ")[0].partition(" (")[0] for each in written] == [
+        "UPDATE users",
+        "INSERT INTO changes",
+        "INSERT INTO user_roles",
+        "INSERT INTO audit",
+    ]
 
 
 async def test_signing_a_user_out_by_the_api_counts_once_for_all_who_asked_before(

@@ -196,6 +196,8 @@ def test_a_file_with_secrets_that_everybody_reads_is_a_warning(tmp_path: Path, m
 @pytest.mark.parametrize("mode", [0o666, 0o602, 0o777])
 def test_one_that_everybody_changes_is_refused_in_production(tmp_path: Path, mode: int) -> None:
     for name, given in files(tmp_path, mode).items():
+        dotenv = tmp_path / ".env"  # which is refused, whatever it sets
+        dotenv.chmod(mode if name == str(dotenv) else 0o600)
         environ = of_file(PRODUCTION, name, given)
         if name == "DATABASE_URL":
             assert "can change. Run: chmod 600 " in named(tmp_path, environ)[name]

@@ -1,4 +1,4 @@
-"""The admin pages: `/admin…`, which need no script and are quicker with one."""
+"""The admin pages: `/admin…`. They work without JavaScript."""
 
 from service.endpoints.admin import audit, delete, identities, roles, user_form, user_list
 

@@ -1,4 +1,4 @@
-"""`/admin/audit`: who changed what, to read."""
+"""`/admin/audit`: the audit log."""
 
 from typing import get_args
 
@@ -14,13 +14,13 @@ _FILTERS = ("user", "action")
 
 @access.requires_role(users.MANAGE_USERS)
 async def list_entries(request: web.Request) -> web.Response:
-    """GET /admin/audit[?user=][&action=][&limit=][&cursor=]: who changed what, newest first."""
+    """GET /admin/audit[?user=][&action=][&limit=][&cursor=]: the audit log, newest first."""
     asked = page.Asked({})
     try:
         asked = page.asked(request, blank=_FILTERS)
         query = schemas.audit_query(asked.given)
     except errors.ValidationError as problem:
-        context.request_info(request).page = _show(request, asked, [], said=form_errors.of(problem))
+        problem.page = _show(request, asked, [], said=form_errors.of(problem))
         raise
     rows = await audit.page(
         request.app[context.DATABASE],

@@ -1,4 +1,4 @@
-"""`/admin/users/{id}/delete` and `/admin/roles/{id}/delete`: a question, then the deed."""
+"""`/admin/users/{id}/delete` and `/admin/roles/{id}/delete`: a confirmation, then the deletion."""
 
 from aiohttp import web
 
@@ -13,14 +13,14 @@ _ROLE = "/admin/roles/{id}/delete"
 
 @access.requires_role(users.MANAGE_USERS)
 async def ask_user(request: web.Request) -> web.Response:
-    """GET /admin/users/{id}/delete: asks whether a user is to be deleted."""
+    """GET /admin/users/{id}/delete: asks for confirmation before a user is deleted."""
     requests.parameters(request, schemas.nothing)
     return await _show_user(request)
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def delete_user(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}/delete: deletes a user, if it is still the one that was shown."""
+    """POST /admin/users/{id}/delete: deletes a user, unless the user changed since the page."""
     fields = await requests.form(request)
     try:
         async with context.changing(request) as (tx, by):
@@ -29,7 +29,7 @@ async def delete_user(request: web.Request) -> web.Response:
                 raise errors.PreconditionFailed
             await users.delete(tx, by, user)
     except form_errors.SHOWN as problem:
-        context.request_info(request).page = await _show_user(request, form_errors.of(problem))
+        problem.page = await _show_user(request, form_errors.of(problem))
         raise
     context.log(request, "user_delete", user=user["username"], by=by.name)
     return page.go_on("/admin", "user-deleted")
@@ -37,14 +37,14 @@ async def delete_user(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def ask_role(request: web.Request) -> web.Response:
-    """GET /admin/roles/{id}/delete: asks whether a role is to be deleted."""
+    """GET /admin/roles/{id}/delete: asks for confirmation before a role is deleted."""
     requests.parameters(request, schemas.nothing)
     return await _show_role(request)
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def delete_role(request: web.Request) -> web.Response:
-    """POST /admin/roles/{id}/delete: deletes a role, and takes it from everybody who has it."""
+    """POST /admin/roles/{id}/delete: deletes a role and revokes it from all users."""
     fields = await requests.form(request)
     try:
         schemas.nothing(schemas.form(fields))
@@ -52,7 +52,7 @@ async def delete_role(request: web.Request) -> web.Response:
             role = (await users.role_by_id(tx, _role_id(request)))["role"]
             await users.delete_role(tx, by, role)
     except form_errors.SHOWN as problem:
-        context.request_info(request).page = await _show_role(request, form_errors.of(problem))
+        problem.page = await _show_role(request, form_errors.of(problem))
         raise
     context.log(request, "role_delete", role=role, by=by.name)
     return page.go_on("/admin/roles", "role-deleted")

@@ -1,4 +1,4 @@
-"""What stands against a form: a word above it, and one beside each faulty field."""
+"""The error messages of a form: above the form, and beside each invalid field."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ SHOWN = (
     errors.LastManager,
     errors.PreconditionFailed,
 )
-"""The problems after which a form is shown again. After all others it is gone."""
+"""The problems after which the form is shown again, with its values."""
 
 _LABELS = {
     "username": "User name",
@@ -33,7 +33,7 @@ _FIELDS = {"username_taken": "username", "role_taken": "role", "identity_taken":
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Sentences. `beside` has one for each faulty field, in the order of the form."""
+    """Error messages. `beside` has one for each invalid field, in the order of the form."""
 
     above: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
@@ -48,9 +48,13 @@ NONE = Faults()
 
 
 def of(problem: errors.Problem) -> Faults:
-    """Return what a problem says, where a person looks for it."""
+    """Return the messages of a problem, each where the form shows it."""
     if isinstance(problem, errors.PreconditionFailed):
-        return Faults(above=("Somebody changed this user meanwhile. Here is how it is now.",))
+        return Faults(
+            above=(
+                "This user was changed while you were editing. The page shows the saved values.",
+            )
+        )
     if problem.code in _FIELDS:
         return Faults(beside={_FIELDS[problem.code]: problem.detail})
     if not problem.errors:
@@ -71,7 +75,7 @@ def of(problem: errors.Problem) -> Faults:
 
 
 def _sentence(label: str, message: str) -> str:
-    """Make a sentence of what continues one: "is required", "value is not …"."""
+    """Return a sentence: a message such as "is required" gets the label as its subject."""
     if message[:1].islower():
         message = f"{label} {message.removeprefix('value ')}"
     return message if message.endswith(".") else f"{message}."

@@ -1,4 +1,4 @@
-"""`/admin/users/{id}/accounts`: the accounts at providers that sign a user in."""
+"""`/admin/users/{id}/accounts`: the provider accounts that are linked to a user."""
 
 from collections.abc import Mapping
 
@@ -16,28 +16,26 @@ _EMPTY = {"provider": "", "subject": ""}
 
 @access.requires_role(users.MANAGE_USERS)
 async def read(request: web.Request) -> web.Response:
-    """GET /admin/users/{id}/accounts[?done=]: the accounts, and the form of another one."""
+    """GET /admin/users/{id}/accounts[?done=]: the linked accounts, and a form to link another."""
     return await _show(request, _EMPTY, done=page.only_done(request))
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}/accounts: lets an account at a provider sign a user in."""
+    """POST /admin/users/{id}/accounts: links a provider account to a user."""
     fields = await requests.form(request)
     try:
         user, *_ = await linking.link(request, schemas.identity(schemas.form(fields)))
     except form_errors.SHOWN as problem:
         typed = {**_EMPTY, **dict(fields)}
-        context.request_info(request).page = await _show(
-            request, typed, said=form_errors.of(problem)
-        )
+        problem.page = await _show(request, typed, said=form_errors.of(problem))
         raise
     return page.go_on(f"/admin/users/{user['id']}/accounts", "account-linked")
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}/accounts/unlink: removes the link; a trusted name still signs in."""
+    """POST /admin/users/{id}/accounts/unlink: unlinks an account; a trusted name signs in."""
     account = schemas.identity(schemas.form(await requests.form(request)))
     user = await linking.unlink(request, account)
     return page.go_on(f"/admin/users/{user['id']}/accounts", "account-unlinked")

@@ -1,4 +1,4 @@
-"""What all admin pages have: their policy, their queries, a word on what was just done."""
+"""Helpers of the admin pages: security policy, query parameters, success messages."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from service.endpoints.admin.form_errors import NONE, Faults
 from service.endpoints.api import requests
 from service.web import context
 
-# That of all pages, and a script of ours, which asks this site alone.
+# The policy of all pages, and a script from this site that may only request this site.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -32,24 +32,24 @@ Given = Mapping[str, str | list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query as it was sent, without what is blank, and the words on what was just done."""
+    """The query parameters of a page without blank ones, and the success message to show."""
 
     given: Given
     done: str = ""
 
     def text(self, name: str) -> str:
-        """Return the value of a parameter to show it again, '' for none or several."""
+        """Return the value of a parameter, '' if it is missing or repeated."""
         value = self.given.get(name, "")
         return value if isinstance(value, str) else ""
 
     def link(self, path: str, **changes: str | None) -> str:
-        """Return the address of a page with this query, but for `changes`."""
+        """Return the address of a page with these parameters and `changes`; None removes one."""
         query = {name: value for name, value in {**self.given, **changes}.items() if value}
         return f"{path}?{urlencode(query, doseq=True)}" if query else path
 
 
 def asked(request: web.Request, *, blank: Collection[str] = ()) -> Asked:
-    """Read the query of a page; a field of `blank` that is empty is as if it were not there."""
+    """Read the query of a page. Parameters named in `blank` are dropped if they are empty."""
     return Asked(
         {
             name: value
@@ -60,9 +60,9 @@ def asked(request: web.Request, *, blank: Collection[str] = ()) -> Asked:
 
 
 def asked_and_done(request: web.Request, *, blank: Collection[str] = ()) -> Asked:
-    """Read the query of a page that may say what was just done.
+    """Read the query of a page that shows a success message, named by `done`.
 
-    Raises ValidationError when `done` names nothing that we do.
+    Raises ValidationError if `done` is unknown.
     """
     found = asked(request, blank=blank)
     given = {name: value for name, value in found.given.items() if name != "done"}
@@ -76,7 +76,7 @@ def asked_and_done(request: web.Request, *, blank: Collection[str] = ()) -> Aske
 
 
 def only_done(request: web.Request) -> str:
-    """Read a query that can say nothing but what was just done. Raises ValidationError."""
+    """Return the success message of a page without other parameters. Raises ValidationError."""
     found = asked_and_done(request)
     schemas.nothing(found.given)
     return found.done
@@ -85,7 +85,7 @@ def only_done(request: web.Request) -> str:
 def show(
     request: web.Request, template: str, *, done: str = "", faults: Faults = NONE, **values: object
 ) -> web.Response:
-    """Answer with a page."""
+    """Return a page."""
     text = request.app[context.TEMPLATES].render(
         f"admin/{template}",
         claims=context.identity(request),
@@ -98,6 +98,6 @@ def show(
 
 
 def go_on(path: str, done: str) -> web.Response:
-    """Answer a form that has done what it says: lead on to a page that says so."""
-    assert done in _DONE  # noqa: S101  # our own word
+    """Return the redirect after a form was processed; the target shows the message `done`."""
+    assert done in _DONE  # noqa: S101  # an argument in our own code
     return web.Response(status=303, headers={"Location": f"{path}?done={done}"})

@@ -26,9 +26,7 @@ async def create(request: web.Request) -> web.Response:
             await users.create_role(tx, by, role)
     except form_errors.SHOWN as problem:
         typed = dict(fields).get("role", "")
-        context.request_info(request).page = await _show(
-            request, typed, said=form_errors.of(problem)
-        )
+        problem.page = await _show(request, typed, said=form_errors.of(problem))
         raise
     context.log(request, "role_create", role=role, by=by.name)
     return page.go_on(_PATH, "role-created")

@@ -1,4 +1,4 @@
-"""`/admin/users/new` and `/admin/users/{id}`: the form of a user, and ending its sessions."""
+"""`/admin/users/new` and `/admin/users/{id}`: create, change and sign out a user."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,9 +32,7 @@ async def create(request: web.Request) -> web.Response:
             facts = schemas.user(schemas.form(fields), await users.role_ids(tx))
             created = await users.create(tx, by, **facts)
     except form_errors.SHOWN as problem:
-        context.request_info(request).page = await _show_new(
-            request, _typed(fields), said=form_errors.of(problem)
-        )
+        problem.page = await _show_new(request, _typed(fields), said=form_errors.of(problem))
         raise
     context.log(request, "user_create", user=created["username"], by=by.name)
     return page.go_on(f"/admin/users/{created['id']}", "user-created")
@@ -42,7 +40,7 @@ async def create(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def read(request: web.Request) -> web.Response:
-    """GET /admin/users/{id}[?done=]: a user, to change."""
+    """GET /admin/users/{id}[?done=]: the form of a user."""
     done = page.only_done(request)
     user = await requests.user(request, request.app[context.DATABASE])
     return await _show(request, user, _as_typed(user), user["version"], done=done)
@@ -50,7 +48,7 @@ async def read(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def update(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}: changes a user, unless somebody else has meanwhile."""
+    """POST /admin/users/{id}: changes a user, unless the user changed since the page."""
     fields = await requests.form(request)
     try:
         async with context.changing(request) as (tx, by):
@@ -60,7 +58,7 @@ async def update(request: web.Request) -> web.Response:
                 raise errors.PreconditionFailed
             await users.update(tx, by, user, facts)
     except form_errors.SHOWN as problem:
-        context.request_info(request).page = await _show_again(request, fields, problem)
+        problem.page = await _show_again(request, fields, problem)
         raise
     context.log(request, "user_update", user=facts["username"], by=by.name)
     return page.go_on(f"/admin/users/{user['id']}", "user-saved")
@@ -88,7 +86,7 @@ async def _show_new(
 async def _show_again(
     request: web.Request, fields: strict_form.Fields, problem: errors.Problem
 ) -> web.Response:
-    """Show what was typed; and if it was typed over an older version, what is saved by now."""
+    """Show the form with its values again and, after a conflict, the saved values."""
     database = request.app[context.DATABASE]
     user, typed = await requests.user(request, database), _typed(fields)
     if not isinstance(problem, errors.PreconditionFailed):
@@ -141,7 +139,7 @@ async def _show(
 
 
 def _as_typed(user: users.User) -> dict[str, Any]:
-    """Return what a form for this user shows at first."""
+    """Return the initial values of the form of a user."""
     return {
         "username": user["username"],
         "name": user["name"] or "",
@@ -152,7 +150,7 @@ def _as_typed(user: users.User) -> dict[str, Any]:
 
 
 def _typed(fields: strict_form.Fields) -> dict[str, Any]:
-    """Return what a person typed, whatever it is worth."""
+    """Return the submitted values, valid or not."""
     last = dict(fields)
     return {
         **{name: last.get(name, "") for name in ("username", "name", "email")},

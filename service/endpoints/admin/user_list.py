@@ -1,4 +1,4 @@
-"""`/admin`: the list of users, to search and to page through."""
+"""`/admin`: search the users and page through the list."""
 
 from aiohttp import web
 
@@ -19,9 +19,7 @@ async def list_users(request: web.Request) -> web.Response:
         asked = page.asked_and_done(request, blank=_FILTERS)
         query = schemas.user_query(asked.given)
     except errors.ValidationError as problem:
-        context.request_info(request).page = await _show(
-            request, asked, users.Query(), [], said=form_errors.of(problem)
-        )
+        problem.page = await _show(request, asked, users.Query(), [], said=form_errors.of(problem))
         raise
     found, after = await users.page(request.app[context.DATABASE], query)
     more = None if after is None else schemas.cursor(query.sort, *after)
@@ -57,7 +55,7 @@ async def _show(
 
 
 def _header(asked: page.Asked, column: str, sort: str) -> dict[str, str]:
-    """Return where the header of a column leads, and how the list is sorted by it now."""
+    """Return the link of a column header, and the current sort direction of the column."""
     ways = {column: "ascending", f"-{column}": "descending"}
     turned = f"-{column}" if sort == column else column
     return {
@@ -67,7 +65,7 @@ def _header(asked: page.Asked, column: str, sort: str) -> dict[str, str]:
 
 
 async def _is_first_run(request: web.Request) -> bool:
-    """Tell whether nobody has made a user yet; production is no place for demo users, nor hints."""
+    """Return whether only demo users exist. False in production, where there are none."""
     if request.app[context.CONFIG].production:
         return False
     return await seeds.are_all_users(request.app[context.DATABASE])

@@ -188,15 +188,15 @@ async def _user(
         return user, False
     told = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
-        raise errors.IdentityUnknown(facts=told)
+        raise errors.IdentityUnknown(extensions=told)
     try:
         created = await identities.provision(
             tx, by, came.provider, came.subject, arrival.username, **arrival.facts
         )
     except errors.UsernameTaken:
-        raise errors.UsernameTaken(_TAKEN, facts=told) from None
+        raise errors.UsernameTaken(_TAKEN, extensions=told) from None
     except errors.UsernameInvalid:
-        raise errors.UsernameInvalid(_IMPOSSIBLE, facts=told) from None
+        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=told) from None
     return created, True
 
 

@@ -24,6 +24,8 @@ SELECT pg_relation_filepath('changes') AS place, concat_ws(' ',
 """
 """The place has the numbers of the database and of the table's file: most restores change one."""
 
+_UNTIL = f"{lifetimes.HORIZON} + {MARGIN}"
+
 _WRITTEN = """
 RETURNING seq, kind, sid, user_id, version, until, (SELECT max(version) FROM changes AS earlier
  WHERE earlier.user_id = changes.user_id AND earlier.kind = 'revoked') AS revoked_below
@@ -56,12 +58,11 @@ async def user_changed(tx: Transaction, user_id: int, version: int) -> None:
 
 async def holders_changed(tx: Transaction, role_id: int) -> None:
     """Announce that all who have a role have changed, with the versions that they have now."""
-    until = await lifetimes.horizon(tx, int(time.time())) + MARGIN
     await _append(
         tx,
-        "(kind, user_id, version, until) SELECT 'changed', id, version, ? FROM users"
+        f"(kind, user_id, version, until) SELECT 'changed', id, version, {_UNTIL} FROM users"  # noqa: S608  # constants
         " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?) ORDER BY id",
-        (until, role_id),
+        (*lifetimes.horizon_parameters(int(time.time())), role_id),
     )
 
 
@@ -70,19 +71,24 @@ async def user_revoked(tx: Transaction, user_id: int, version: int) -> None:
     await _append_for_user(tx, "revoked", user_id, version)
 
 
+IS_REVOKED = """
+(EXISTS (SELECT 1 FROM changes WHERE sid = ?)
+ OR EXISTS (SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ?)
+ OR EXISTS (SELECT 1 FROM revocation_state WHERE not_before > ? OR pruned_until >= ?))
+"""
+"""A condition: a token that was good a moment ago has been taken back since, in any way."""
+
+
+def is_revoked_parameters(claims: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return the parameters of IS_REVOKED."""
+    began = claims.get("auth_time", claims["iat"])
+    return claims["sid"], claims["id"], claims["ver"], began, claims["exp"]
+
+
 async def is_revoked(tx: Transaction, claims: Mapping[str, Any]) -> bool:
     """Tell whether a token that was good a moment ago has been taken back since, in any way."""
-    row = await tx.fetch_one(
-        "SELECT 1 WHERE EXISTS (SELECT 1 FROM changes WHERE sid = ?)"
-        " OR EXISTS (SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ?)"
-        " OR EXISTS"
-        " (SELECT 1 FROM revocation_state WHERE not_before > ? OR pruned_until >= ?)",
-        (
-            *(claims["sid"], claims["id"], claims["ver"]),
-            *(claims.get("auth_time", claims["iat"]), claims["exp"]),
-        ),
-    )
-    return row is not None
+    sql = f"SELECT 1 WHERE {IS_REVOKED}"
+    return await tx.fetch_one(sql, is_revoked_parameters(claims)) is not None
 
 
 async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
@@ -117,9 +123,10 @@ async def prune(tx: Transaction, now: int) -> int:
 
 
 async def _append_for_user(tx: Transaction, kind: str, user_id: int, version: int) -> None:
-    until = await lifetimes.horizon(tx, int(time.time())) + MARGIN
     await _append(
-        tx, "(kind, user_id, version, until) VALUES (?, ?, ?, ?)", (kind, user_id, version, until)
+        tx,
+        f"(kind, user_id, version, until) VALUES (?, ?, ?, {_UNTIL})",
+        (kind, user_id, version, *lifetimes.horizon_parameters(int(time.time()))),
     )
 
 
