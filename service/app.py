@@ -8,6 +8,7 @@ from aiohttp import web
 
 from service import db, keys, middleware, users
 from service.config import Config
+from service.db import Database
 from service.db.readiness import Readiness
 from service.db_tools import schema_state
 from service.endpoints import account, api, docs, forward_auth, jwks, ops, pages, revocations, token
@@ -18,7 +19,7 @@ from service.keys.watcher import KeyWatch
 from service.limits.budgets import Budget
 from service.limits.client_limits import BODY_BYTES
 from service.login import bypass, sso
-from service.providers import http_client
+from service.providers import http_client, issuers
 from service.providers.recent_logouts import Newest
 from service.providers.registry import Providers
 from service.revocation.documents import Documents
@@ -127,8 +128,18 @@ async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.PENDING] = sso.PendingSignIns()
     app[sso.REPLAYS] = sso.ReplayCache()
     app[context.NEWEST_LOGOUT] = Newest(app[context.DATABASE])
+    await _note_issuers(app[context.CONFIG], app[context.DATABASE])
     async with http_client.opened() as app[sso.OUTBOUND]:
         yield
+
+
+async def _note_issuers(config: Config, database: Database) -> None:
+    """Note which providers the settings mean, and warn of those whose accounts may be others'."""
+    is_development = config.environment == "development"  # where addresses come and go
+    with db.fault_on_unavailable(config.database):
+        changes = await issuers.note(database, issuers.of(config), accept_all=is_development)
+    for each in changes:
+        logs.event("issuer_changed", level=logs.ERROR, provider=each.provider, warning=each.warning)
 
 
 async def _figures(app: web.Application) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from service import config, keys
-from service.cli import output
+from service.cli import issuers, output
 from service.errors import Fault
 
 _SECONDS = 5
@@ -16,6 +16,9 @@ _HIDDEN = ("JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS")
 @click.group("config")
 def config_group() -> None:
     """Look at the settings."""
+
+
+config_group.add_command(issuers.accept_issuer)
 
 
 @config_group.command()
@@ -44,6 +47,8 @@ def check(json_form: bool) -> None:
     output.show(rows, json_form=json_form)
     for name, finding in config.findings(settings):
         click.echo(f"Warning: {name} {finding}", err=True)
+    for warning in issuers.warnings(settings):
+        click.echo(f"Warning: {warning}", err=True)
 
 
 @click.command()

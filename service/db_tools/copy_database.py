@@ -21,6 +21,7 @@ TABLES = {
     "revocation_state": ("id",),
     "audit": ("id",),
     "identities": ("provider", "subject"),
+    "provider_issuers": ("provider",),
     "provider_sessions": ("sid",),
     "logout_tokens": ("provider", "jti"),
     "used_answers": ("provider", "hash"),

@@ -78,6 +78,7 @@ async def fill(where: DatabaseUrl) -> None:
             for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
                 account = (provider, "Ada", 1)
                 await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)
+                await tx.execute("INSERT INTO provider_issuers VALUES (?, ?)", account[:2])
                 await tx.execute("INSERT INTO logout_tokens VALUES (?, ?, ?)", account)
                 await tx.execute("INSERT INTO used_answers VALUES (?, ?, ?)", account)
                 await recent_logouts.remember(tx, provider, handle="handle")

@@ -221,8 +221,8 @@ async def test_where_sessions_came_from_is_pruned(database: Database) -> None:
     session = await sessions.for_session(database, "s1")
     assert session == ProviderSession("cas", "ada", hint="id-token")
     assert "id-token" not in repr(session)
-    assert not await sessions.has_dead(database, 1_999_999_999)
-    assert await sessions.has_dead(database, 2_000_000_000)
+    assert not await sessions.has_dead(database, 2_000_003_599)
+    assert await sessions.has_dead(database, 2_000_003_600)
     async with database.transaction() as tx:
         assert await sessions.prune(tx, 2_000_003_599) == 0
         assert await sessions.prune(tx, 2_000_003_600) == 1

@@ -10,7 +10,7 @@ from service import errors, session, users
 from service.audit import Actor
 from service.config import RoleRule
 from service.db import Transaction
-from service.login.sso import attempt
+from service.login.sso import attempt, same_issuer
 from service.providers import identities, recent_logouts, sessions, used_answers
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.sessions import ProviderSession
@@ -105,6 +105,7 @@ async def _sign_in(
     """
     outcome = None
     async with context.writing(request) as tx:
+        await same_issuer.require(request, tx, arrival.session.provider)
         await _use(request, tx, arrival, attempt_id)
         # After a logout the answer is used all the same: it begins no session later.
         if not await _has_ended(tx, arrival, seen):
