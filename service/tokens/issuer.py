@@ -17,11 +17,11 @@ from service import errors
 from service.config import Config
 from service.keys import DocumentPurpose, Key, KeyRing, KeySet, Purpose, SigningPurpose
 from service.limits.byte_cache import Bounded
+from service.parsing import base64url
 from service.tokens import jws, lifetimes, required_claims
 
 MAX_BYTES = 3500
 """A longer token is never issued: browsers drop cookies over 4,096 bytes with their attributes."""
-
 REMEMBERED_BYTES = 32 * 2**20
 """How much memory verified tokens may take: 5,000 with two roles, 1,000 of the largest."""
 
@@ -30,7 +30,6 @@ TYPES: Mapping[DocumentPurpose, str] = {
     Purpose.ASSERTION: "latchkey-assertion+jwt",
 }
 """The header parameter `typ` of what is not a session."""
-
 SECONDS: Mapping[DocumentPurpose, int] = {Purpose.FEED: 120, Purpose.ASSERTION: 60}
 """How long it is good."""
 
@@ -215,14 +214,14 @@ def _in_use(ring: KeyRing) -> _InUse:
 
 def _compact(key: Key, header: bytes, claims: Claims) -> str:
     """Sign, in the form of RFC 7515 section 7.1. `header` is encoded already."""
-    signed = header + b"." + jws.encode(orjson.dumps(claims))
-    return (signed + b"." + jws.encode(key.sign(signed))).decode()
+    signed = header + b"." + base64url.encode(orjson.dumps(claims))
+    return (signed + b"." + base64url.encode(key.sign(signed))).decode()
 
 
 def _header(key: Key, typ: str = "JWT") -> bytes:
     """Return the header segment of what a key signs. A secret needs no `kid`."""
     named = {} if key.kid is None else {"kid": key.kid}
-    return jws.encode(orjson.dumps({"alg": key.algorithm, **named, "typ": typ}))
+    return base64url.encode(orjson.dumps({"alg": key.algorithm, **named, "typ": typ}))
 
 
 def _find(keys: KeySet, segment: bytes) -> Iterable[Key]:

@@ -18,7 +18,7 @@ from service.server import chunked_body, refused_requests, run
 from service.system import descriptors
 from service.telemetry import metrics
 from service.tokens import issuer as tokens
-from service.web import accept, context, cookies, large_responses
+from service.web import accept, cookies, large_responses, responses
 from tests.support.environment import ROOT
 
 TEXT = (ROOT / "docs" / "limits.md").read_text()
@@ -57,7 +57,7 @@ STATED = {
         f"`Accept` {accept.LOOKED_AT:,} characters",
         f"{client_address.MOST_HOPS} addresses",
         f"cookies {cookies.MOST_PAIRS:,} and {cookies.MOST_ENCODED} encoded",
-        f"`If-None-Match` {context.MOST_TAGS_LENGTH:,} characters",
+        f"`If-None-Match` {responses.MOST_TAGS_LENGTH:,} characters",
         f"`Content-Type` {middleware.CONTENT_TYPE_LENGTH}",
     ],
     "XML of CAS": [

@@ -17,7 +17,7 @@ from service.providers.sessions import ProviderSession
 from service.session.sign_in import NewSession
 from service.telemetry import logs
 from service.users import User
-from service.web import context
+from service.web import context, responses
 
 Facts = attempt.State
 
@@ -72,7 +72,7 @@ async def complete(
         seen = await request.app[context.NEWEST_LOGOUT].number()
         arrival = await ask(facts)
         response = (
-            web.Response(status=302, headers={"Location": attempt.sign_in_page(location)})
+            responses.redirect(attempt.sign_in_page(location))
             if arrival is None
             else await _sign_in(request, arrival, location, attempt_id=name, seen=seen)
         )
@@ -90,7 +90,6 @@ class _Outcome(NamedTuple):
 
     begun: NewSession
     user: User
-    is_new: bool
     is_kept: bool
 
 
@@ -148,21 +147,19 @@ async def _has_ended(tx: Transaction, arrival: ExternalLogin, seen: int) -> bool
 async def _begin(request: web.Request, tx: Transaction, arrival: ExternalLogin) -> _Outcome:
     """Begin the session of whose account it is, with the roles that the provider tells."""
     by, is_kept = _actor(request, arrival), False
-    found, is_new = await _user(request, tx, by, arrival)
+    found = await _user(request, tx, by, arrival)
     if found["disabled"]:
         raise errors.UserUnknown
     user, rules, values = found, arrival.rules, arrival.values
     if values is not None:
         user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
     begun = await session.start_for_provider(request, tx, user, arrival.session, amr=arrival.amr)
-    return _Outcome(begun, user, is_new, is_kept)
+    return _Outcome(begun, user, is_kept)
 
 
 def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> None:
-    """Log what a sign-in changed, and roles that were kept; the values of a claim stay out."""
+    """Log roles that were kept; the values of a claim stay out."""
     provider, username = arrival.session.provider, outcome.user["username"]
-    if outcome.is_new:
-        context.log(request, "user_create", user=username, by=provider)
     if outcome.is_kept:
         context.log(request, "roles_kept", level=logs.WARNING, user=username)
     if isinstance(arrival.values, Unreadable):
@@ -177,28 +174,30 @@ def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> Non
         )
 
 
-async def _user(
-    request: web.Request, tx: Transaction, by: Actor, arrival: ExternalLogin
-) -> tuple[User, bool]:
-    """Return whose account it is, and whether the user was created just now, if that is on."""
+async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: ExternalLogin) -> User:
+    """Return whose account it is; create the user if there is none and that is on."""
     came = arrival.session
     user = await identities.by_identity(tx, came.provider, came.subject)
     if user is None and arrival.trusted:
         user = await _of_trusted_name(request, tx, arrival)
     if user is not None:
-        return user, False
+        return user
     told = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=told)
+    facts = dict(arrival.facts)
+    if "email" in facts and await identities.is_email_taken(tx, facts["email"]):
+        del facts["email"]  # applications behind us may know people by it
+        name = arrival.username
+        context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
     try:
-        created = await identities.provision(
-            tx, by, came.provider, came.subject, arrival.username, **arrival.facts
+        return await identities.provision(
+            tx, by, came.provider, came.subject, arrival.username, **facts
         )
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=told) from None
     except errors.UsernameInvalid:
         raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=told) from None
-    return created, True
 
 
 async def _of_trusted_name(
