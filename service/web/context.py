@@ -103,11 +103,21 @@ async def writing(request: web.Request) -> AsyncIterator[Transaction]:
 
     Each entry of the audit gets its line in the log. Raises DatabaseUnavailable.
     """
-    async with request.app[DATABASE].transaction() as tx:
+    async with writing_in(request.app) as tx:
         yield tx
-    request.app[REVOCATION].apply_own(tx.events)
     for entry in tx.entries:
         log(request, entry["action"], **audit.log_fields(entry))
+
+
+@asynccontextmanager
+async def writing_in(app: web.Application) -> AsyncIterator[Transaction]:
+    """Do the same without a request, for background work that adds nothing to the audit.
+
+    Raises DatabaseUnavailable.
+    """
+    async with app[DATABASE].transaction() as tx:
+        yield tx
+    app[REVOCATION].apply_own(tx.events)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from service.audit import Actor
 from service.config import RoleRule
 from service.db import Transaction
 from service.login.sso import attempt, same_issuer
-from service.providers import identities, recent_logouts, used_answers
+from service.providers import identities, recent_logouts, sessions, used_answers
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.sessions import ProviderSession
 from service.session.sign_in import NewSession
@@ -109,8 +109,12 @@ async def _sign_in(
         # After a logout the answer is used all the same: it begins no session later.
         if not await _has_ended(tx, arrival, seen):
             outcome = await _begin(request, tx, arrival)
+    provider = arrival.session.provider
+    if outcome is not None and arrival.has_ended():  # a logout since that check, before the commit
+        async with context.writing(request) as tx:
+            await sessions.end(tx, provider, handle=arrival.session.handle)
+        outcome = None
     if outcome is None:
-        provider = arrival.session.provider
         context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
         raise errors.AnswerRefused(_ENDED)
     _log(request, arrival, outcome)
