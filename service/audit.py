@@ -1,12 +1,13 @@
 """The audit log: a table of all changes, with actor, target and client. It is append-only."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from service.db import Database, Row, Transaction, bulk_insert
+from service.parsing import dates
 
 Action = Literal[
     "user_create",
@@ -41,7 +42,7 @@ class Actor:
 
 def now() -> str:
     """Return the current time in the format of the database: RFC 3339, UTC, seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return dates.rfc3339(int(time.time()))
 
 
 async def record(
@@ -61,11 +62,25 @@ async def record_all(
     action: Action,
     targets: Sequence[tuple[int | None, str, str]],
 ) -> None:
-    """Add an entry for each of several targets: ID, name and `written` detail."""
+    """Append one thing that was done to several: id, name and detail, `written`, of each.
+
+    What a request does is left in `tx.entries`, to be logged after the commit.
+    """
     before, after = (now(), by.id, by.name, action), (by.client, by.request_id)
     rows = [(*before, *target, *after) for target in targets]
     for statement, values in bulk_insert.many("audit", _APPENDED, rows):
         await tx.execute(statement, values)
+    if by.request_id is not None:
+        tx.entries += [dict(zip(_APPENDED, row, strict=True)) for row in rows]
+
+
+def log_fields(entry: Row) -> dict[str, Any]:
+    """Return what the log line of an entry of `tx.entries` says: of whom or what, and by whom."""
+    target = "role" if entry["action"].startswith("role_") else "user"
+    fields = {target: entry["target"], "by": entry["actor"]}
+    if entry["action"].startswith("identity_"):
+        fields["provider"] = json.loads(entry["detail"])["provider"]
+    return fields
 
 
 def written(detail: dict[str, Any]) -> str:
@@ -73,31 +88,35 @@ def written(detail: dict[str, Any]) -> str:
     return json.dumps(detail)
 
 
-async def page(
-    db: Database,
-    *,
-    limit: int,
-    before: int | None = None,
-    user: int | None = None,
-    action: str | None = None,
-) -> list[dict[str, Any]]:
-    """Return the entries with an ID below `before`, newest first.
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which entries: those with an id below `before`, of a user who was changed, of an action."""
+
+    limit: int = 50
+    before: int | None = None
+    user: int | None = None
+    action: str | None = None
+
+
+async def page(db: Database, query: Query) -> tuple[list[dict[str, Any]], int | None]:
+    """Read a page of entries, the newest first, and what `before` of the next page is, if any.
 
     An entry is `{"id", "at", "actor": {"id", "name"}, "action", "target": {"id", "name"}, "detail",
-    "client", "request_id"}`. `user` is the ID of a changed user.
+    "client", "request_id"}`.
     """
     wanted = {
-        "id < ?": before,
-        "target_id = ? AND action NOT LIKE 'role\\_%' ESCAPE '\\'": user,
-        "action = ?": action,
+        "id < ?": query.before,
+        "target_id = ? AND action NOT LIKE 'role\\_%' ESCAPE '\\'": query.user,
+        "action = ?": query.action,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}
     where = f"WHERE {' AND '.join(given)}" if given else ""
     rows = await db.fetch_all(
         f"SELECT {_COLUMNS} FROM audit {where} ORDER BY id DESC LIMIT ?",  # noqa: S608  # constants
-        (*given.values(), limit),
+        (*given.values(), query.limit + 1),
     )
-    return [_entry(row) for row in rows]
+    entries = [_entry(row) for row in rows[: query.limit]]
+    return entries, entries[-1]["id"] if len(rows) > query.limit else None
 
 
 async def last_id(db: Database, username: str) -> int | None:

@@ -55,12 +55,12 @@ async def _pages(
 ) -> AsyncIterator[list[dict[str, Any]]]:
     before: int | None = None
     while limit:
-        size = min(limit, _PAGE)
-        rows = await audit.page(database, limit=size, before=before, user=user_id, action=action)
-        yield rows
-        if len(rows) < size:
+        query = audit.Query(min(limit, _PAGE), before, user_id, action)
+        entries, before = await audit.page(database, query)
+        yield entries
+        if before is None:
             return
-        before, limit = rows[-1]["id"], limit - len(rows)
+        limit -= len(entries)
 
 
 def _in_short(entry: dict[str, Any]) -> dict[str, Any]:

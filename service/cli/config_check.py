@@ -31,10 +31,7 @@ def check(json_form: bool) -> None:
     settings = config.load()
     keys.load(settings)
     rows = [
-        {
-            "setting": name,
-            "value": _shown(getattr(settings, name.lower(), settings.database.safe_url)),
-        }
+        {"setting": name, "value": _shown(_value(settings, name))}
         for name in config.NAMES
         if name not in _HIDDEN and not name.startswith("OIDC_")
     ]
@@ -68,6 +65,11 @@ def healthcheck(json_form: bool) -> None:
     if status != 200:
         raise Fault(f"The server at {host}, port {settings.port} answered with status {status}.")
     output.done("The server is running.", alive=True, json_form=json_form)
+
+
+def _value(settings: config.Config, name: str) -> object:
+    """Return the value of a setting; of the database, its address without a password."""
+    return settings.database.safe_url if name == "DATABASE_URL" else getattr(settings, name.lower())
 
 
 def _shown(value: object) -> object:

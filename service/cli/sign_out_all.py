@@ -9,9 +9,9 @@ from service import users
 from service.cli import database_session, output
 from service.db import Reader, Transaction
 from service.errors import Fault
+from service.parsing import dates
 from service.system.clock_check import TOLERANCE
 from service.tokens import lifetimes
-from service.web import context
 
 _LATELY = 3600  # running servers record their clock every half hour
 
@@ -26,7 +26,7 @@ class _Moment(NamedTuple):
 def sign_out_all(*, yes: bool, json_form: bool) -> None:
     """End all sessions. Raises Fault if the clock of this machine is wrong."""
     now, is_confirmed = database_session.with_database(_moment)
-    notice = f"The clock of this machine reads {context.rfc3339(now)}."
+    notice = f"The clock of this machine reads {dates.rfc3339(now)}."
     if not is_confirmed:
         notice += (
             " No server ran in the last hour to confirm it. If it is wrong, set it and repeat this"

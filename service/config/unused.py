@@ -12,12 +12,12 @@ def of_openid(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if openid.is_plain_on(parsed):
         return
     named: tuple[str, ...] = parsed[openid.PROVIDERS]
-    for setting in openid.PLAIN_SETTINGS:
+    for field in openid.FIELDS:
+        setting = field.setting(openid.PLAIN)
         value = parsed[setting.name]
         if value in {_default(setting), openid.PLAIN_LABEL}:
             continue
-        suffix = setting.name.removeprefix(openid.full_name(openid.PLAIN, ""))
-        hint = f". For {named[0]}, use {openid.full_name(named[0], suffix)}" if named else ""
+        hint = f". For {named[0]} write {openid.full_name(named[0], field.suffix)}" if named else ""
         yield setting.name, f"has no effect without OIDC_ISSUER{hint}"
 
 

@@ -74,11 +74,13 @@ class Transaction(Reader):
     """A write transaction. There is one at a time.
 
     A statement that fails spoils it: there are no more statements, and nothing remains. `events`
-    are the rows of the revocation feed that it has written: to be applied after the commit.
+    are the rows of the revocation feed that it has written, to apply after the commit; `entries`
+    are those of the audit, to log then.
     """
 
     def __init__(self) -> None:
         self.events: list[Row] = []
+        self.entries: list[Row] = []
         self.failure: ConstraintError | DatabaseUnavailable | None = None
 
     @abstractmethod

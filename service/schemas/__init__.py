@@ -10,12 +10,11 @@ if TYPE_CHECKING:
     from service.schemas.base import ID, Reader, T
     from service.schemas.forms import form
     from service.schemas.messages import in_words
-    from service.schemas.queries import AuditQuery, audit_query, cursor, nothing, user_query
+    from service.schemas.queries import audit_query, cursor, nothing, user_query
     from service.schemas.user_input import Identity, edited, identity, patch, role, seen, user
 
 __all__ = [
     "ID",
-    "AuditQuery",
     "Identity",
     "Reader",
     "T",
@@ -37,7 +36,7 @@ _FILES = {
     "base": ("ID", "Reader", "T"),
     "forms": ("form",),
     "messages": ("in_words",),
-    "queries": ("AuditQuery", "audit_query", "cursor", "nothing", "user_query"),
+    "queries": ("audit_query", "cursor", "nothing", "user_query"),
     "user_input": ("Identity", "edited", "identity", "patch", "role", "seen", "user"),
 }
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names}

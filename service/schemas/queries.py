@@ -1,30 +1,18 @@
 """The query parameters of lists."""
 
-import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, StringConstraints
 
 from service import audit, errors, users
-from service.parsing import strict_json
+from service.parsing import base64url, strict_json
 from service.schemas.base import ID, Strict, printable, read
 
 _LIMIT = 50
 _MAX_LIMIT = 200
 _MAX_ID = 10**18
-
-
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
-    """The filters of the audit log: entries before an ID, of one user, of one action."""
-
-    limit: int
-    before: int | None
-    user: int | None
-    action: str | None
 
 
 def _limit(text: str) -> str:
@@ -88,11 +76,11 @@ def user_query(given: Mapping[str, object]) -> users.Query:
     )
 
 
-def audit_query(given: Mapping[str, object]) -> AuditQuery:
+def audit_query(given: Mapping[str, object]) -> audit.Query:
     """Return the query for the audit log. Raises ValidationError."""
     asked = read(_Audit, given)
     place = _place(asked.cursor, "audit")
-    return AuditQuery(
+    return audit.Query(
         limit=int(asked.limit),
         before=None if place is None else place[0],
         user=None if asked.user is None else int(asked.user),
@@ -107,7 +95,7 @@ def nothing(given: Mapping[str, object]) -> None:
 
 def cursor(*place: str | int) -> str:
     """Encode a position in a list, its name first, as an opaque cursor."""
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).rstrip(b"=").decode()
+    return base64url.encode(json.dumps(place).encode()).decode()
 
 
 def _place(text: str | None, name: str, *kinds: type) -> list[Any] | None:
@@ -115,8 +103,7 @@ def _place(text: str | None, name: str, *kinds: type) -> list[Any] | None:
     if text is None:
         return None
     try:
-        padded = text + "=" * (-len(text) % 4)
-        place = strict_json.loads(base64.b64decode(padded, b"-_", validate=True))
+        place = strict_json.loads(base64url.decode(text.encode()))
     except ValueError:
         place = None
     is_ours = isinstance(place, list) and [type(part) for part in place] == [str, *kinds, int]

@@ -4,7 +4,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from service.session.browser import may_come_from_another_site, sends_cookie
-from service.web import context
+from service.web import context, cookies
 
 
 def set_cookie(request: web.Request, value: str, max_age: int) -> CIMultiDict[str]:
@@ -35,9 +35,12 @@ def redirect(
 def _cookie(request: web.Request, value: str, max_age: int, domain: str | None) -> str:
     """Return a `Set-Cookie` value. Setting and clearing use the same attributes (RFC 6265 4.1)."""
     config = request.app[context.CONFIG]
-    secure = "; Secure" if config.cookie_secure else ""
-    of_domain = f"; Domain={domain}" if domain else ""
-    return (
-        f"{config.cookie_name}={value}; HttpOnly{secure}; SameSite={config.cookie_samesite}"
-        f"; Path=/{of_domain}; Max-Age={max_age}"
+    return cookies.write(
+        config.cookie_name,
+        value,
+        path="/",
+        max_age=max_age,
+        samesite=config.cookie_samesite,
+        secure=config.cookie_secure,
+        domain=domain,
     )

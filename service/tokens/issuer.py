@@ -17,11 +17,11 @@ from service import errors
 from service.config import Config
 from service.keys import DocumentPurpose, Key, KeyRing, KeySet, Purpose, SigningPurpose
 from service.limits.byte_cache import Bounded
+from service.parsing import base64url
 from service.tokens import jws, lifetimes, required_claims
 
 MAX_BYTES = 3500
 """The maximum size of a token: browsers drop cookies over 4,096 bytes with attributes."""
-
 REMEMBERED_BYTES = 32 * 2**20
 """The memory for verified tokens: 5,000 with two roles, or 1,000 of the largest."""
 
@@ -30,7 +30,6 @@ TYPES: Mapping[DocumentPurpose, str] = {
     Purpose.ASSERTION: "latchkey-assertion+jwt",
 }
 """The header parameter `typ` of documents."""
-
 SECONDS: Mapping[DocumentPurpose, int] = {Purpose.FEED: 120, Purpose.ASSERTION: 60}
 """The lifetime of documents in seconds."""
 
@@ -215,14 +214,14 @@ def _in_use(ring: KeyRing) -> _InUse:
 
 def _compact(key: Key, header: bytes, claims: Claims) -> str:
     """Return a signed token (RFC 7515 section 7.1). `header` is already encoded."""
-    signed = header + b"." + jws.encode(orjson.dumps(claims))
-    return (signed + b"." + jws.encode(key.sign(signed))).decode()
+    signed = header + b"." + base64url.encode(orjson.dumps(claims))
+    return (signed + b"." + base64url.encode(key.sign(signed))).decode()
 
 
 def _header(key: Key, typ: str = "JWT") -> bytes:
     """Return the encoded header for a key. A shared secret has no `kid`."""
     named = {} if key.kid is None else {"kid": key.kid}
-    return jws.encode(orjson.dumps({"alg": key.algorithm, **named, "typ": typ}))
+    return base64url.encode(orjson.dumps({"alg": key.algorithm, **named, "typ": typ}))
 
 
 def _find(keys: KeySet, segment: bytes) -> Iterable[Key]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from service import users
 from service.audit import Actor
-from service.db import Database, Transaction
+from service.db import Database
 from service.errors import Fault, UsernameInvalid
 from service.parsing import strict_json
 
@@ -44,7 +44,16 @@ async def apply(database: Database, seed: Seed) -> list[str]:
     Existing users stay unchanged, so seeding twice changes nothing.
     """
     async with database.transaction() as tx:
-        return [name for name, roles in seed if await _add(tx, name, roles)]
+        existing = await users.existing_usernames(tx, [name for name, _ in seed])
+        missing = [(name, roles) for name, roles in seed if name not in existing]
+        known = await users.role_ids(tx)
+        for role in dict.fromkeys(role for _, roles in missing for role in roles):
+            if role not in known:
+                await users.create_role(tx, _SEEDER, role)
+        await users.create_all(
+            tx, _SEEDER, [users.validate(name, roles) for name, roles in missing]
+        )
+        return [name for name, _ in missing]
 
 
 async def demo_users(database: Database) -> list[users.User]:
@@ -58,17 +67,6 @@ async def are_all_users(database: Database) -> bool:
     demo = {name for name, _ in read(DEMO)}
     found, _ = await users.page(database, users.Query(limit=len(demo) + 1))
     return bool(found) and {user["username"] for user in found} <= demo
-
-
-async def _add(tx: Transaction, name: str, roles: tuple[str, ...]) -> bool:
-    if await users.find_by_username(tx, name) is not None:
-        return False
-    known = {row["role"] for row in await users.list_roles(tx)}
-    for role in roles:
-        if role not in known:
-            await users.create_role(tx, _SEEDER, role)
-    await users.create(tx, _SEEDER, name, roles)
-    return True
 
 
 def _entry(path: Path, number: int, entry: Any) -> tuple[str, tuple[str, ...]]:

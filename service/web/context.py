@@ -7,12 +7,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-import orjson
 from aiohttp import web
 
-from service import errors
+from service import audit, errors
 from service.audit import Actor
 from service.config import Config
 from service.db import Database, Transaction
@@ -30,7 +28,7 @@ from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import Claims, TokenIssuer
 from service.users import rights
 from service.web.large_responses import LargeAnswers
-from service.web.templates import Asset, Templates
+from service.web.templates import Templates
 
 CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
@@ -62,10 +60,6 @@ class ShutdownState:
 
 
 SHUTDOWN = web.AppKey("life", ShutdownState)
-
-MOST_TAGS_LENGTH = 2000
-"""The maximum length of `If-None-Match` that is parsed. Clients send one entity tag."""
-_JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(slots=True)
@@ -105,13 +99,25 @@ def actor(request: web.Request, claims: Claims | None = None) -> Actor:
 
 @asynccontextmanager
 async def writing(request: web.Request) -> AsyncIterator[Transaction]:
-    """Write in a transaction. After the commit, this process applies what it takes back at once.
+    """Write in a transaction. After the commit, this process applies what was revoked at once.
+
+    Each entry of the audit gets its line in the log. Raises DatabaseUnavailable.
+    """
+    async with writing_in(request.app) as tx:
+        yield tx
+    for entry in tx.entries:
+        log(request, entry["action"], **audit.log_fields(entry))
+
+
+@asynccontextmanager
+async def writing_in(app: web.Application) -> AsyncIterator[Transaction]:
+    """Do the same without a request, for background work that adds nothing to the audit.
 
     Raises DatabaseUnavailable.
     """
-    async with request.app[DATABASE].transaction() as tx:
+    async with app[DATABASE].transaction() as tx:
         yield tx
-    request.app[REVOCATION].apply_own(tx.events)
+    app[REVOCATION].apply_own(tx.events)
 
 
 @asynccontextmanager
@@ -168,39 +174,3 @@ def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: ob
     logs.event(
         name, level=level, **fields, client=client_name(request), id=request_info(request).id
     )
-
-
-def json_response(value: object, status: int = 200) -> web.Response:
-    """Return a JSON response."""
-    return web.Response(body=orjson.dumps(value), status=status, headers=_JSON)
-
-
-def is_known(request: web.Request, etag: str) -> bool:
-    """Return whether `If-None-Match` contains a quoted entity tag (RFC 9110 section 13.1.2)."""
-    return not known_tags(request).isdisjoint({"*", etag.strip('"')})
-
-
-def known_tags(request: web.Request) -> set[str]:
-    """Return the entity tags of `If-None-Match` without quotes; none if it is too long."""
-    if len(request.headers.get("If-None-Match", "")) > MOST_TAGS_LENGTH:
-        return set()
-    return {tag.value for tag in request.if_none_match or ()}
-
-
-async def asset_response(
-    request: web.Request, asset: Asset | None, *, cache_control: str = "public, max-age=86400"
-) -> web.Response:
-    """Return an asset, or 304 if the client has it. Raises NotFound, Overloaded."""
-    if asset is None:
-        raise errors.NotFound
-    headers = {"ETag": asset.etag, "Cache-Control": cache_control}
-    if is_known(request, asset.etag):
-        return web.Response(status=304, headers=headers)
-    headers["Content-Type"] = asset.content_type
-    return await request.app[LARGE_ASSETS].answer(request, asset.body, headers)
-
-
-@lru_cache(maxsize=1024)
-def rfc3339(date: int) -> str:
-    """Return a NumericDate in RFC 3339, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(date))

@@ -86,9 +86,23 @@ def lengths(lines: Iterable[str], prefix: str) -> dict[str, int]:
     return {pair.partition("=")[0]: len(pair) for pair in found}
 
 
-def write(  # the attributes that we use
-    name: str, value: str, *, path: str, max_age: int, samesite: str, secure: bool
+def write(  # noqa: PLR0913  # the attributes that we use
+    name: str,
+    value: str,
+    *,
+    path: str,
+    max_age: int,
+    samesite: str,
+    secure: bool,
+    domain: str | None = None,
 ) -> str:
-    """Return a `Set-Cookie` value: HttpOnly and for this host only. A max_age of 0 clears it."""
+    """Write a `Set-Cookie` value, HttpOnly; to clear the cookie, `max_age` is 0 seconds.
+
+    Without `domain` it is of this host alone.
+    """
     safe = "; Secure" if secure else ""
-    return f"{name}={value}; HttpOnly{safe}; SameSite={samesite}; Path={path}; Max-Age={max_age}"
+    of_domain = f"; Domain={domain}" if domain else ""
+    return (
+        f"{name}={value}; HttpOnly{safe}; SameSite={samesite}; Path={path}{of_domain}"
+        f"; Max-Age={max_age}"
+    )

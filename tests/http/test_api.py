@@ -177,6 +177,39 @@ def test_lists_are_filtered(api: Api) -> None:
     assert len(found("disabled=false")) == 5
 
 
+def test_each_entry_of_the_audit_has_one_line_in_the_log(api: Api) -> None:
+    role = api(ROLES, "POST", {"role": "logged"}).json
+    user = api.create("logged-user", roles=["logged"])
+    where, account = f"{USERS}/{user['id']}", {"provider": "cas", "subject": "Logged"}
+    for _ in range(2):  # the second time is no change
+        assert api(where, "PATCH", {"name": "Seen", "username": "renamed"}).status == 200
+        assert api(f"{where}/identities", "POST", account).status in {200, 201}
+    api(f"{where}/sign-out", "POST")
+    api(f"{where}/identities?provider=cas&subject=Logged", "DELETE")
+    api(f"{ROLES}/{role['id']}", "DELETE")
+    last = api(where, "DELETE")
+    log = api.server.log(until=f"by=admin client=127.0.0.1 id={last['X-Request-ID']}")
+    entries = api("/api/v1/audit?limit=8").json
+    lines = [
+        re.search(rf"info +(\S+) (.*) client=127.0.0.1 id={entry['request_id']}\n", log)
+        for entry in reversed(entries)
+    ]
+    assert [line.groups() for line in lines if line] == [
+        ("role_create", "role=logged by=admin"),
+        ("user_create", "user=logged-user by=admin"),
+        ("user_update", "user=logged-user by=admin"),
+        ("identity_link", "user=renamed by=admin provider=cas"),
+        ("user_sign_out", "user=renamed by=admin"),
+        ("identity_unlink", "user=renamed by=admin provider=cas"),
+        ("role_delete", "role=logged by=admin"),
+        ("user_delete", "user=renamed by=admin"),
+    ]
+    assert [log.count(f" {name} ") for name in ("user_update", "identity_link")] == [
+        len(api(f"/api/v1/audit?limit=200&action={name}").json)
+        for name in ("user_update", "identity_link")
+    ]
+
+
 def test_the_audit_says_who_did_what_to_whom_from_where(api: Api) -> None:
     user = api.create("audited")
     where = f"{USERS}/{user['id']}"

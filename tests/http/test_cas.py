@@ -1,6 +1,7 @@
 """Sign-in by CAS over HTTP: there and back, whose account it is, and how it ends."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -243,7 +244,8 @@ def test_unknown_people_are_created_where_that_is_on(start: Start, provider: Scr
     entries = ask(server.port, "/api/v1/audit", headers=bearer(admin)).json
     made = [entry for entry in entries if entry["action"] == "user_create"]
     assert made[0]["actor"] == {"id": None, "name": "provider:cas"}
-    assert made[0]["request_id"]
+    log = server.log(until="identity_link user=ada by=provider:cas provider=cas")
+    assert re.search(rf"user_create user=ada by=provider:cas .* id={made[0]['request_id']}\n", log)
 
 
 def test_roles_follow_the_provider_where_that_is_on(start: Start, provider: Scripted) -> None:
@@ -459,7 +461,7 @@ def test_a_browser_in_circles_gets_a_page_and_no_fourth_redirect(server: Server)
         session = answer.all("Set-Cookie")[0].partition(";")[0]
     answer = ask(server.port, "/auth/cas", headers={"Cookie": returns})
     assert (answer.status, answer.code) == (400, "cookie_not_kept")
-    for reason in ("Safari", "http", "COOKIE_DOMAIN", "same name"):
+    for reason in ("Safari", "HTTP", "COOKIE_DOMAIN", "same name"):
         assert reason in answer.json["detail"]
     twice = f"{returns}; {session}; {session}"
     assert ask(server.port, "/auth/cas", headers={"Cookie": twice}).code == "cookie_not_kept"

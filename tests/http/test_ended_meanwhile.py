@@ -15,7 +15,7 @@ from aiohttp import web
 
 from service import app as wiring
 from service import db, keys, middleware, users
-from service.audit import Actor, page
+from service.audit import Actor, Query, page
 from service.config import DatabaseUrl as Where
 from service.db import Database, Transaction
 from service.providers import identities
@@ -202,7 +202,12 @@ class Served:
         database = self.database
         found, _ = await users.page(database, users.Query(limit=200))
         linked = [await identities.of_user(database, user["id"]) for user in found]
-        return [found, linked, await users.list_roles(database), await page(database, limit=1)]
+        return [
+            found,
+            linked,
+            await users.list_roles(database),
+            await page(database, Query(limit=1)),
+        ]
 
 
 @pytest.fixture

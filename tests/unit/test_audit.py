@@ -26,11 +26,11 @@ BOTH = ("UPDATE audit SET actor = 'somebody else'", "DELETE FROM audit", UPSERT)
 async def test_what_was_recorded_stays(database: Database, statement: str) -> None:
     async with database.transaction() as tx:
         await audit.record(tx, BY, "role_create", (1, "editor"))
-    before = await audit.page(database, limit=100)
+    before, _ = await audit.page(database, audit.Query(limit=100))
     with pytest.raises(ConstraintError, match="only appended to"):
         async with database.transaction() as tx:
             await tx.execute(statement)
-    assert await audit.page(database, limit=100) == before
+    assert await audit.page(database, audit.Query(limit=100)) == (before, None)
     async with database.transaction() as tx:
         await audit.record(tx, BY, "role_delete", (1, "editor"))
-    assert len(await audit.page(database, limit=100)) == len(before) + 1
+    assert len((await audit.page(database, audit.Query(limit=100)))[0]) == len(before) + 1

@@ -42,7 +42,7 @@ async def open_session(database: Database, sid: str, user: User, **facts: str) -
 
 
 async def actions(database: Database) -> list[tuple[str, str, dict[str, str]]]:
-    entries = await audit.page(database, limit=50)
+    entries, _ = await audit.page(database, audit.Query(limit=50))
     return [(entry["action"], entry["target"]["name"], entry["detail"]) for entry in entries]
 
 

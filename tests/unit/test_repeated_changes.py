@@ -73,7 +73,7 @@ async def served(settings: Settings, where: Where) -> AsyncIterator[Served]:
 
 async def entries(served: Served) -> list[str]:
     """Return the actions in the audit besides those of the seeds."""
-    found = await audit.page(served.database, limit=200)
+    found, _ = await audit.page(served.database, audit.Query(limit=200))
     return [row["action"] for row in found if row["action"] not in {"user_create", "role_create"}]
 
 
@@ -187,7 +187,7 @@ async def test_changes_by_two_processes(where: Where, change: str) -> None:
         async with one.transaction() as tx:
             await identities.link(tx, people.BY, user, "cas", "ada")
             await record(tx, session, {"sid": "s", "id": user["id"], "exp": 2**33})
-        before = len(await audit.page(one, limit=200))
+        before = len((await audit.page(one, audit.Query(limit=200)))[0])
 
         async def unlink(tx: Transaction) -> None:
             await identities.unlink(tx, ADMIN, user, "cas", "ada")
@@ -208,4 +208,4 @@ async def test_changes_by_two_processes(where: Where, change: str) -> None:
         await asyncio.gather(*(run(each) for each in both), return_exceptions=True)
         assert len(await people.feed_rows(one)) == 1
         recorded = 0 if change == "provider logout" else 1
-        assert len(await audit.page(one, limit=200)) == before + recorded
+        assert len((await audit.page(one, audit.Query(limit=200)))[0]) == before + recorded

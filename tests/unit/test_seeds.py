@@ -11,6 +11,7 @@ from service.errors import Fault
 from service.users import User, seeds
 from service.users.seeds import DEMO, Seed
 from tests.support.people import delete, everybody
+from tests.support.stores import watched
 
 SHAPE = r'must look like {"users": \[{"username": "ada", "roles": \["editor"\]}\]}\.$'
 
@@ -63,6 +64,17 @@ async def test_roles_that_are_missing_are_made(database: Database) -> None:
     await seeds.apply(database, [("ada", ("editor", "manage_users")), ("bob", ("editor",))])
     counts = {row["role"]: row["users"] for row in await users.list_roles(database)}
     assert (counts["editor"], counts["manage_users"]) == (2, 2)
+
+
+async def test_the_users_that_there_are_are_not_counted_for_each_new_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = await watched(database, monkeypatch)
+    seed: Seed = [(f"new-{number}", ("editor",)) for number in range(20)]
+    assert len(await seeds.apply(database, seed)) == 20
+    reading = [each for each in statements if each.lstrip().startswith("SELECT")]
+    assert len(reading) < 10
+    assert not [each for each in reading if "count(" in each]
 
 
 async def test_a_seed_that_fails_leaves_nothing(database: Database) -> None:

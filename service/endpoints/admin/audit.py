@@ -22,16 +22,9 @@ async def list_entries(request: web.Request) -> web.Response:
     except errors.ValidationError as problem:
         problem.page = _show(request, asked, [], said=form_errors.of(problem))
         raise
-    rows = await audit.page(
-        request.app[context.DATABASE],
-        limit=query.limit + 1,
-        before=query.before,
-        user=query.user,
-        action=query.action,
-    )
-    shown = rows[: query.limit]
-    more = schemas.cursor("audit", shown[-1]["id"]) if len(rows) > query.limit else None
-    return _show(request, asked, shown, more=more)
+    entries, before = await audit.page(request.app[context.DATABASE], query)
+    more = None if before is None else schemas.cursor("audit", before)
+    return _show(request, asked, entries, more=more)
 
 
 def _show(

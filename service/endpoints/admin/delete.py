@@ -31,7 +31,6 @@ async def delete_user(request: web.Request) -> web.Response:
     except form_errors.SHOWN as problem:
         problem.page = await _show_user(request, form_errors.of(problem))
         raise
-    context.log(request, "user_delete", user=user["username"], by=by.name)
     return page.go_on("/admin", "user-deleted")
 
 
@@ -54,7 +53,6 @@ async def delete_role(request: web.Request) -> web.Response:
     except form_errors.SHOWN as problem:
         problem.page = await _show_role(request, form_errors.of(problem))
         raise
-    context.log(request, "role_delete", role=role, by=by.name)
     return page.go_on("/admin/roles", "role-deleted")
 
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service import schemas, users
 from service.endpoints.admin import form_errors, page
-from service.endpoints.api import linking, requests
+from service.endpoints.api import requests
 from service.providers import identities
 from service.web import access, context
 
@@ -25,7 +25,10 @@ async def link(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/accounts: links a provider account to a user."""
     fields = await requests.form(request)
     try:
-        user, *_ = await linking.link(request, schemas.identity(schemas.form(fields)))
+        account = schemas.identity(schemas.form(fields))
+        async with context.changing(request) as (tx, by):
+            user = await requests.user(request, tx)
+            await identities.link(tx, by, user, *account)
     except form_errors.SHOWN as problem:
         typed = {**_EMPTY, **dict(fields)}
         problem.page = await _show(request, typed, said=form_errors.of(problem))
@@ -35,9 +38,11 @@ async def link(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}/accounts/unlink: unlinks a provider account."""
+    """POST /admin/users/{id}/accounts/unlink: unlinks an account; a trusted name signs in."""
     account = schemas.identity(schemas.form(await requests.form(request)))
-    user = await linking.unlink(request, account)
+    async with context.changing(request) as (tx, by):
+        user = await requests.user(request, tx)
+        await identities.unlink(tx, by, user, *account)
     return page.go_on(f"/admin/users/{user['id']}/accounts", "account-unlinked")
 
 
@@ -49,6 +54,7 @@ async def _show(
     said: form_errors.Faults = form_errors.NONE,
 ) -> web.Response:
     database, providers = request.app[context.DATABASE], request.app[context.PROVIDERS]
+    config = request.app[context.CONFIG]
     user = await requests.user(request, database)
     return page.show(
         request,
@@ -59,6 +65,7 @@ async def _show(
         typed=typed,
         identities=await identities.of_user(database, user["id"]),
         providers=sorted(providers),
+        trusts_names=config.cas_url is not None and config.cas_trust_usernames,
     )
 
 

@@ -28,7 +28,6 @@ async def create(request: web.Request) -> web.Response:
         typed = dict(fields).get("role", "")
         problem.page = await _show(request, typed, said=form_errors.of(problem))
         raise
-    context.log(request, "role_create", role=role, by=by.name)
     return page.go_on(_PATH, "role-created")
 
 

@@ -34,7 +34,6 @@ async def create(request: web.Request) -> web.Response:
     except form_errors.SHOWN as problem:
         problem.page = await _show_new(request, _typed(fields), said=form_errors.of(problem))
         raise
-    context.log(request, "user_create", user=created["username"], by=by.name)
     return page.go_on(f"/admin/users/{created['id']}", "user-created")
 
 
@@ -60,7 +59,6 @@ async def update(request: web.Request) -> web.Response:
     except form_errors.SHOWN as problem:
         problem.page = await _show_again(request, fields, problem)
         raise
-    context.log(request, "user_update", user=facts["username"], by=by.name)
     return page.go_on(f"/admin/users/{user['id']}", "user-saved")
 
 
@@ -72,7 +70,6 @@ async def sign_out(request: web.Request) -> web.Response:
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
         await users.sign_out(tx, by, user["id"], seen=seen["version"])
-    context.log(request, "user_sign_out", user=user["username"], by=by.name)
     return page.go_on(f"/admin/users/{user['id']}", "user-signed-out")
 
 
@@ -93,7 +90,8 @@ async def _show_again(
         version = dict(fields).get("version", "")
         return await _show(request, user, typed, version, said=form_errors.of(problem))
     now = _as_typed(user)
-    (newest, *_) = [*await audit.page(database, limit=1, user=user["id"]), None]
+    entries, _ = await audit.page(database, audit.Query(limit=1, user=user["id"]))
+    newest = entries[0] if entries else None
     return await _show(
         request,
         user,

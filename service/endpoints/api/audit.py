@@ -11,16 +11,8 @@ from service.web import access, context
 async def list_entries(request: web.Request) -> web.Response:
     """GET /api/v1/audit[?limit=][&cursor=][&user=][&action=]: the audit log, newest first."""
     query = requests.parameters(request, schemas.audit_query)
-    rows = await audit.page(
-        request.app[context.DATABASE],
-        limit=query.limit + 1,
-        before=query.before,
-        user=query.user,
-        action=query.action,
-    )
-    shown = rows[: query.limit]
-    after = ("audit", shown[-1]["id"]) if len(rows) > query.limit else None
-    return requests.page(request, shown, after)
+    entries, before = await audit.page(request.app[context.DATABASE], query)
+    return requests.page(request, entries, None if before is None else ("audit", before))
 
 
 ROUTES = (web.get("/api/v1/audit", list_entries),)

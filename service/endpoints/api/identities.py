@@ -3,9 +3,9 @@
 from aiohttp import web
 
 from service import schemas, users
-from service.endpoints.api import linking, requests
+from service.endpoints.api import requests
 from service.providers import identities
-from service.web import access, context
+from service.web import access, context, responses
 
 _PATH = "/api/v1/users/{id}/identities"
 
@@ -16,21 +16,27 @@ async def list_identities(request: web.Request) -> web.Response:
     requests.parameters(request, schemas.nothing)
     database = request.app[context.DATABASE]
     user = await requests.user(request, database)
-    return context.json_response(await identities.of_user(database, user["id"]))
+    return responses.json(await identities.of_user(database, user["id"]))
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
     """POST /api/v1/users/{id}/identities: links a provider account to a user."""
     account = schemas.identity(await requests.body(request))
-    _, identity, changed = await linking.link(request, account)
-    return context.json_response(identity, status=201 if changed else 200)
+    async with context.changing(request) as (tx, by):
+        user = await requests.user(request, tx)
+        changed = await identities.link(tx, by, user, *account)
+        rows = await identities.of_user(tx, user["id"])
+    identity = next(row for row in rows if (row["provider"], row["subject"]) == tuple(account))
+    return responses.json(identity, status=201 if changed else 200)
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
     """DELETE /api/v1/users/{id}/identities?provider=&subject=: unlinks a provider account."""
-    await linking.unlink(request, requests.parameters(request, schemas.identity))
+    account = requests.parameters(request, schemas.identity)
+    async with context.changing(request) as (tx, by):
+        await identities.unlink(tx, by, await requests.user(request, tx), *account)
     return web.Response(status=204)
 
 

@@ -4,14 +4,14 @@ from aiohttp import web
 
 from service import errors, schemas, users
 from service.endpoints.api import requests
-from service.web import access, context
+from service.web import access, context, responses
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
     """GET /api/v1/roles: all roles, with the number of users of each."""
     requests.parameters(request, schemas.nothing)
-    return context.json_response(await users.list_roles(request.app[context.DATABASE]))
+    return responses.json(await users.list_roles(request.app[context.DATABASE]))
 
 
 @access.requires_role(users.MANAGE_USERS)
@@ -20,8 +20,7 @@ async def create(request: web.Request) -> web.Response:
     role = schemas.role(await requests.body(request))
     async with context.changing(request) as (tx, by):
         created = await users.create_role(tx, by, role)
-    context.log(request, "role_create", role=role, by=by.name)
-    response = context.json_response({**created, "users": 0}, status=201)
+    response = responses.json({**created, "users": 0}, status=201)
     response.headers["Location"] = f"/api/v1/roles/{created['id']}"
     return response
 
@@ -33,7 +32,6 @@ async def delete(request: web.Request) -> web.Response:
     async with context.changing(request) as (tx, by):
         role = (await users.role_by_id(tx, role_id))["role"]
         await users.delete_role(tx, by, role)
-    context.log(request, "role_delete", role=role, by=by.name)
     return web.Response(status=204)
 
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service import schemas, users
 from service.endpoints.api import requests
-from service.web import access, context
+from service.web import access, context, responses
 
 _SHOWN = (
     "id", "username", "name", "email", "disabled", "roles", "created_at", "updated_at",
@@ -16,7 +16,7 @@ _SHOWN = (
 @access.public
 async def versions(_request: web.Request) -> web.Response:
     """GET /api/: the versions of this API."""
-    return context.json_response([{"version": "1.0", "url": "/api/v1/"}])
+    return responses.json([{"version": "1.0", "url": "/api/v1/"}])
 
 
 @access.requires_role(users.MANAGE_USERS)
@@ -35,7 +35,6 @@ async def create(request: web.Request) -> web.Response:
     facts = schemas.user(sent, await _known_roles(request))
     async with context.changing(request) as (tx, by):
         created = await users.create(tx, by, **facts)
-    context.log(request, "user_create", user=created["username"], by=by.name)
     return _answer(created, status=201, Location=f"/api/v1/users/{created['id']}")
 
 
@@ -43,8 +42,8 @@ async def create(request: web.Request) -> web.Response:
 async def read(request: web.Request) -> web.Response:
     """GET /api/v1/users/{id}: one user, with an entity tag."""
     user = await requests.user(request, request.app[context.DATABASE])
-    if context.is_known(request, requests.etag(user)):
-        return web.Response(status=304, headers={"ETag": requests.etag(user)})
+    if responses.is_known(request, requests.etag(user)):
+        return responses.not_modified({"ETag": requests.etag(user)})
     return _answer(user)
 
 
@@ -69,7 +68,6 @@ async def delete(request: web.Request) -> web.Response:
         user = await requests.user(request, tx)
         requests.require_match(request, user)
         await users.delete(tx, by, user)
-    context.log(request, "user_delete", user=user["username"], by=by.name)
     return web.Response(status=204)
 
 
@@ -80,7 +78,6 @@ async def sign_out(request: web.Request) -> web.Response:
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
         await users.sign_out(tx, by, user["id"], seen=seen["version"])
-    context.log(request, "user_sign_out", user=user["username"], by=by.name)
     return web.Response(status=204)
 
 
@@ -89,7 +86,6 @@ async def _update(request: web.Request, facts: dict[str, Any]) -> web.Response:
         user = await requests.user(request, tx)
         requests.require_match(request, user)
         updated = await users.update(tx, by, user, facts)
-    context.log(request, "user_update", user=updated["username"], by=by.name)
     return _answer(updated)
 
 
@@ -98,7 +94,7 @@ async def _known_roles(request: web.Request) -> dict[str, int]:
 
 
 def _answer(user: users.User, status: int = 200, **headers: str) -> web.Response:
-    response = context.json_response(_shown(user), status)
+    response = responses.json(_shown(user), status)
     response.headers.update({"ETag": requests.etag(user), **headers})
     return response
 

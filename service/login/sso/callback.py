@@ -11,13 +11,13 @@ from service.audit import Actor
 from service.config import RoleRule
 from service.db import Transaction
 from service.login.sso import attempt, same_issuer
-from service.providers import identities, recent_logouts, used_answers
+from service.providers import identities, recent_logouts, sessions, used_answers
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.sessions import ProviderSession
 from service.session.sign_in import NewSession
 from service.telemetry import logs
 from service.users import User
-from service.web import context
+from service.web import context, responses
 
 Facts = attempt.State
 
@@ -71,7 +71,7 @@ async def complete(
         seen = await request.app[context.NEWEST_LOGOUT].number()
         arrival = await ask(facts)
         response = (
-            web.Response(status=302, headers={"Location": attempt.sign_in_page(location)})
+            responses.redirect(attempt.sign_in_page(location))
             if arrival is None
             else await _sign_in(request, arrival, location, attempt_id=name, seen=seen)
         )
@@ -89,7 +89,6 @@ class _Outcome(NamedTuple):
 
     begun: NewSession
     user: User
-    is_new: bool
     is_kept: bool
 
 
@@ -109,8 +108,12 @@ async def _sign_in(
         # After a logout the answer still counts as used, so it cannot start a session later.
         if not await _has_ended(tx, arrival, seen):
             outcome = await _begin(request, tx, arrival)
+    provider = arrival.session.provider
+    if outcome is not None and arrival.has_ended():  # a logout since that check, before the commit
+        async with context.writing(request) as tx:
+            await sessions.end(tx, provider, handle=arrival.session.handle)
+        outcome = None
     if outcome is None:
-        provider = arrival.session.provider
         context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
         raise errors.AnswerRefused(_ENDED)
     _log(request, arrival, outcome)
@@ -143,21 +146,19 @@ async def _has_ended(tx: Transaction, arrival: ExternalLogin, seen: int) -> bool
 async def _begin(request: web.Request, tx: Transaction, arrival: ExternalLogin) -> _Outcome:
     """Start the session of the account's user, with the roles from the provider."""
     by, is_kept = _actor(request, arrival), False
-    found, is_new = await _user(request, tx, by, arrival)
+    found = await _user(request, tx, by, arrival)
     if found["disabled"]:
         raise errors.UserUnknown
     user, rules, values = found, arrival.rules, arrival.values
     if values is not None:
         user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
     begun = await session.start_for_provider(request, tx, user, arrival.session, amr=arrival.amr)
-    return _Outcome(begun, user, is_new, is_kept)
+    return _Outcome(begun, user, is_kept)
 
 
 def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> None:
-    """Log the changes of a sign-in, and kept roles, without the values of claims."""
+    """Log roles that were kept; the values of a claim stay out."""
     provider, username = arrival.session.provider, outcome.user["username"]
-    if outcome.is_new:
-        context.log(request, "user_create", user=username, by=provider)
     if outcome.is_kept:
         context.log(request, "roles_kept", level=logs.WARNING, user=username)
     if isinstance(arrival.values, Unreadable):
@@ -172,28 +173,30 @@ def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> Non
         )
 
 
-async def _user(
-    request: web.Request, tx: Transaction, by: Actor, arrival: ExternalLogin
-) -> tuple[User, bool]:
-    """Return the user of the account, and whether it was just created."""
+async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: ExternalLogin) -> User:
+    """Return whose account it is; create the user if there is none and that is on."""
     came = arrival.session
     user = await identities.by_identity(tx, came.provider, came.subject)
     if user is None and arrival.trusted:
         user = await _of_trusted_name(request, tx, arrival)
     if user is not None:
-        return user, False
+        return user
     identity = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=identity)
+    facts = dict(arrival.facts)
+    if "email" in facts and await identities.is_email_taken(tx, facts["email"]):
+        del facts["email"]  # applications behind us may know people by it
+        name = arrival.username
+        context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
     try:
-        created = await identities.provision(
-            tx, by, came.provider, came.subject, arrival.username, **arrival.facts
+        return await identities.provision(
+            tx, by, came.provider, came.subject, arrival.username, **facts
         )
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.UsernameInvalid:
         raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
-    return created, True
 
 
 async def _of_trusted_name(

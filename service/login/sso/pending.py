@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-_PER_SECOND = 2.0
-_AT_ONCE = 5.0
+PER_SECOND = 2.0
+AT_ONCE = 5.0
 """Low, because each uses the writer of all processes for several statements."""
 
 
@@ -19,14 +19,15 @@ class _Pending:
 class PendingSignIns:
     """The sign-ins in progress, by the handle of the session at the provider.
 
-    Anyone can send a logout for any handle. A logout for a sign-in of this process needs no row.
-    Others, which may concern another process, are stored within a budget. `ticks` is a monotonic
-    clock in seconds.
+    Any client can send a logout for any handle, and make any handle a pending one. So one for a
+    sign-in of this process is only stored here, and the sign-in checks before and after it writes
+    its session. Logouts that may be for another process get a row within the budget. `ticks` is a
+    clock in seconds that never goes back.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self._ticks = ticks
-        self._left = _AT_ONCE
+        self._left = AT_ONCE
         self._counted_at = ticks()
         self._pending: dict[str, _Pending] = {}
 
@@ -58,7 +59,7 @@ class PendingSignIns:
     def may_write(self) -> bool:
         """Return whether the budget allows to store another logout without a session."""
         now = self._ticks()
-        self._left = min(_AT_ONCE, self._left + (now - self._counted_at) * _PER_SECOND)
+        self._left = min(AT_ONCE, self._left + (now - self._counted_at) * PER_SECOND)
         self._counted_at = now
         if self._left < 1:
             return False
