@@ -11,6 +11,7 @@ from service.db import Transaction
 from service.errors import Fault
 from service.tokens import issuer as tokens
 from service.tokens import jws, lifetimes
+from service.tokens.claims import Claims
 from service.web import context
 
 
@@ -53,7 +54,7 @@ def issue(username: str, expires_in: int | None, json_form: bool) -> None:
 
 async def noted_token(
     tx: Transaction, issuer: tokens.TokenIssuer, username: str, seconds: int
-) -> tuple[str, tokens.Claims]:
+) -> tuple[str, Claims]:
     """Note how far a token of `username` reaches, so that revocations outlive it; return it.
 
     Raises UserNotFound, and Fault if the user is disabled.

@@ -1,7 +1,8 @@
 """The assertion: a short JWT by which an application knows that the proxy really asked."""
 
 from service.keys import Purpose
-from service.tokens.issuer import Claims, TokenIssuer
+from service.tokens.claims import Claims
+from service.tokens.issuer import TokenIssuer
 
 
 def issue(tokens: TokenIssuer, claims: Claims, host: str) -> str:

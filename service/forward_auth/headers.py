@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from service.tokens.issuer import Claims
+from service.tokens.claims import Claims
 
 NOTHING = "-"
 """Stands in a header where there is nothing to say: Caddy wants each to be there, not empty."""

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
+
+from service.tokens.claims import Claims
 
 VERSIONS = 2**62
 """Every `ver` is below: with it the feed takes back all that a user ever had."""
@@ -11,7 +13,7 @@ _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 
-def are_claims(claims: Mapping[str, Any], *, ahead: int) -> bool:
+def are_claims(claims: Mapping[str, Any], *, ahead: int) -> TypeGuard[Claims]:
     """Tell whether every claim that we rely on is there, and of its type.
 
     `auth_time` lies at most `ahead` seconds after `iat`: a later one would outlive every sign-out.
