@@ -17,7 +17,8 @@ from service import db, errors, keys, users
 from service.cli.tokens import noted_token
 from service.db import Database
 from service.system.clock_check import TOLERANCE
-from service.tokens.issuer import Claims, TokenIssuer
+from service.tokens.claims import Claims
+from service.tokens.issuer import TokenIssuer
 from tests.support import people
 from tests.support.environment import Settings
 from tests.support.stores import run_sql

@@ -89,7 +89,7 @@ def expected(everybody: list[users.User], query: Query) -> list[str]:
     q = None if query.q is None else query.q.casefold()
 
     def passes(user: users.User) -> bool:
-        texts = [user["username"], user["name"], user["email"]]
+        texts = [user["username"], user["name"] or "", user["email"] or ""]
         return (
             (query.disabled is None or user["disabled"] == query.disabled)
             and (query.role is None or query.role in [each["role"] for each in user["roles"]])
@@ -105,7 +105,7 @@ def expected(everybody: list[users.User], query: Query) -> list[str]:
 
     found = sorted(
         filter(passes, everybody),
-        key=lambda user: (user[query.sort], user["id"]),
+        key=lambda user: (dict[str, Any](user)[query.sort], user["id"]),
         reverse=query.descending,
     )
     return [user["username"] for user in found]

@@ -749,7 +749,7 @@ def test_new_keys_win_over_what_was_verified_with_the_old_ones() -> None:
 def test_only_so_many_tokens_are_remembered_and_no_bad_one(monkeypatch: pytest.MonkeyPatch) -> None:
     verifying, asked = remembering(Moving())
     issued = [verifying.issue(USER, amr="cli")[0] for _ in range(5)]
-    room = 3 * tokens._size(issued[0], {})
+    room = 3 * tokens._size(issued[0], verifying.verify(issued[0]))
     monkeypatch.setattr(tokens, "REMEMBERED_BYTES", room)
     verifying.use(verifying._in_use.ring)
     for token in issued:

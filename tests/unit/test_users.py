@@ -134,8 +134,8 @@ def test_a_role_that_a_header_could_not_carry_is_refused(role: str) -> None:
 async def test_a_user_is_a_plain_dict_with_its_roles_in_the_order_of_their_ids(
     database: Database,
 ) -> None:
-    user = await users.get_by_username(database, "Admin")
-    moment = user.pop("created_at")
+    user = dict(await users.get_by_username(database, "Admin"))
+    moment = str(user.pop("created_at"))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", moment)
     assert user == {
         "id": 1,
