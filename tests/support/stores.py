@@ -88,6 +88,77 @@ class Files:
         return self.empty(folder)
 
 
+_SCHEMA = """
+SELECT md5(string_agg(each, ' ' ORDER BY each)) FROM (
+ SELECT concat('class ', oid, relnatts) FROM pg_class WHERE oid >= 16384
+ UNION ALL SELECT concat('column ', attrelid, attnum, attisdropped, atttypid, attnotnull)
+ FROM pg_attribute WHERE attrelid >= 16384
+ UNION ALL SELECT concat('constraint ', oid) FROM pg_constraint WHERE oid >= 16384
+ UNION ALL SELECT concat('trigger ', oid, tgenabled) FROM pg_trigger
+ UNION ALL SELECT concat('function ', oid, md5(prosrc)) FROM pg_proc WHERE oid >= 16384
+ UNION ALL SELECT concat('schema ', oid) FROM pg_namespace WHERE nspname NOT LIKE 'pg_temp%'
+ AND nspname NOT LIKE 'pg_toast_temp%'
+ UNION ALL SELECT concat('extension ', oid) FROM pg_extension
+) AS all_of_it (each)
+"""
+_USED = """
+SELECT EXISTS (SELECT FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend')
+ OR EXISTS (SELECT FROM pg_db_role_setting AS given JOIN pg_database ON pg_database.oid = setdatabase
+ WHERE datname = current_database())
+ OR pg_database_size(current_database()) > %s
+"""
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+_SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
+_GREW = 2**20
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that is in a database of PostgreSQL: what its tables are, their rows, the next numbers."""
+
+    schema: str
+    bytes: int
+    rows: dict[str, bytes]
+    sequences: list[tuple[str, int | None]]
+
+    @classmethod
+    def of(cls, database: Database) -> "Contents":
+        """Read it."""
+        with psycopg.connect(database.url) as server:
+            rows = {}
+            for (table,) in server.execute(_TABLES).fetchall():
+                with server.cursor().copy(f'COPY "{table}" TO STDOUT'.encode()) as copy:
+                    rows[table] = b"".join(map(bytes, copy))
+            (schema,), (size,) = (
+                server.execute(query).fetchall()[0]
+                for query in (_SCHEMA, b"SELECT pg_database_size(current_database())")
+            )
+            return cls(schema, size, rows, server.execute(_SEQUENCES).fetchall())
+
+    def restore(self, database: Database) -> bool:
+        """Put the same rows into a copy; False if its tables differ, it grew, or it is in use."""
+        try:
+            server = psycopg.connect(database.url, autocommit=True)
+        except psycopg.OperationalError:
+            return False
+        with server:
+            is_used = server.execute(_USED, (self.bytes + _GREW,)).fetchall() != [(False,)]
+            if is_used or server.execute(_SCHEMA).fetchall() != [(self.schema,)]:
+                return False
+            with server.transaction():
+                server.execute("SET LOCAL session_replication_role = replica")  # no triggers
+                server.execute(";".join(f'DELETE FROM "{table}"' for table in self.rows).encode())
+                for table, rows in self.rows.items():
+                    if rows:
+                        with server.cursor().copy(f'COPY "{table}" FROM STDIN'.encode()) as copy:
+                            copy.write(rows)
+                for name, last in self.sequences:
+                    called = (name, last or 1, last is not None)
+                    server.execute("SELECT setval(%s::regclass, %s, %s)", called)
+        return True
+
+
 @dataclass
 class Databases:
     """PostgreSQL: a database of its own for each test or server, and `.env` to name it."""
@@ -96,6 +167,8 @@ class Databases:
     pattern: Callable[[], Path]
     kind: str = "postgresql"
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    unchanged: list[Database] = field(default_factory=list)
+    contents: Contents | None = None
 
     def empty(self, folder: Path) -> Database:
         """Make a database without tables."""
@@ -103,28 +176,52 @@ class Databases:
 
     def seeded(self, folder: Path) -> Database:
         """Copy the pattern."""
-        return self._make(folder, database_at_env(self.pattern()).url.split("/")[3].split("?")[0])
+        return self._make(folder, _name_of(database_at_env(self.pattern())))
+
+    @contextlib.contextmanager
+    def lent(self, folder: Path) -> Iterator[Database]:
+        """Lend a database with the demo users; one that can be made so again is lent again."""
+        database = self.unchanged.pop() if self.unchanged else None
+        if database is None:
+            database = self.seeded(folder)
+        else:
+            _note(folder, database)
+        yield database
+        if self.contents is None:
+            self.contents = Contents.of(database_at_env(self.pattern()))
+        if self.contents.restore(database):
+            self.unchanged.append(database)
+        else:
+            self.drop(database)
 
     def as_a_stranger(self, database: Database) -> Database:
         """Return it as somebody sees it who may create tables in it, and no extension."""
         with contextlib.suppress(psycopg.errors.DuplicateObject):
             self.cluster.run("CREATE ROLE stranger LOGIN")
-        name = database.shown.rpartition("/")[2]
+        name = _name_of(database)
         self.cluster.run("GRANT CREATE ON SCHEMA public TO stranger", database=name)
         return database_at(database.url.replace(SUPERUSER, "stranger", 1))
 
     def drop(self, database: Database) -> None:
         """Delete a database, whoever uses it."""
-        name = database.shown.rpartition("/")[2]
-        self.cluster.run(f"DROP DATABASE {name} WITH (FORCE)")
+        self.cluster.run(f"DROP DATABASE {_name_of(database)} WITH (FORCE)")
 
     def _make(self, folder: Path, pattern: str) -> Database:
         name = f"latchkey_{next(self.numbers)}"
         self.cluster.run(f"CREATE DATABASE {name} TEMPLATE {pattern} STRATEGY file_copy")
         database = database_at(self.cluster.url(name))
-        with (folder / ".env").open("a") as file:
-            file.write(f"\nDATABASE_URL={database.url}\n")
+        _note(folder, database)
         return database
+
+
+def _note(folder: Path, database: Database) -> None:
+    """Let the settings in a folder name a database."""
+    with (folder / ".env").open("a") as file:
+        file.write(f"\nDATABASE_URL={database.url}\n")
+
+
+def _name_of(database: Database) -> str:
+    return database.shown.rpartition("/")[2]
 
 
 def database_at_env(folder: Path) -> Database:
@@ -192,7 +289,7 @@ def _locked(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _closed(database: Database) -> Iterator[None]:
     """Let nobody into a database of PostgreSQL, and turn out who is there."""
-    name = database.shown.rpartition("/")[2]
+    name = _name_of(database)
     with psycopg.connect(database.url, dbname="postgres", autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
         turn_out = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
