@@ -275,7 +275,7 @@ def test_a_taken_port_is_one_clear_sentence(server: Server) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert f"Port {server.port} is taken" in done.stderr
+    assert f"Port {server.port} is in use by another program" in done.stderr
     assert "Traceback" not in done.stderr
 
 
