@@ -9,14 +9,16 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 BIN := .venv/bin
-# Whole files to each of four workers: most of the time is waiting for servers. conftest.py knows
-# which take longest, and begins with those.
-PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
-# How many requests `make fuzz` sends for each operation and phase; `make test` sends 20.
+# Whole files to each worker, which takes ten seconds to collect the tests: two are enough for what
+# runs in one process, four for what waits for others. conftest.py knows which files take longest.
+PARALLEL := --dist loadfile --no-loadscope-reorder
+WORKERS := -n 2
+MORE_WORKERS := -n 4
+# How many requests `make fuzz` sends for each operation and phase; `make test-all` sends 20.
 FUZZ := 1000
 SOURCES := setup.cfg pyproject.toml service/__init__.py
 
-.PHONY: help run run-sso test seed migrate check fuzz fix bench clean
+.PHONY: help run run-sso test test-all seed migrate check fuzz fix bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; \
@@ -30,8 +32,11 @@ run-sso: .venv/.run .env ## Serve beside a fake CAS and OpenID provider, for dev
 	@$(BIN)/python -m service prepare
 	@exec $(BIN)/python -m service idp --serve
 
-test: .venv/.test ## Run every test that this machine can run
-	@$(BIN)/python -m pytest $(PARALLEL)
+test: .venv/.test ## Test without other programs: units, HTTP, commands
+	@$(BIN)/python -m pytest $(PARALLEL) $(WORKERS) tests/unit tests/http tests/cli
+
+test-all: .venv/.test ## Test everything once: processes, proxies, browsers and fuzzing, too
+	@$(BIN)/python -m pytest $(PARALLEL) $(MORE_WORKERS)
 
 seed: .venv/.run .env ## Create the demo users that are missing
 	@$(BIN)/python -m service seed
@@ -39,12 +44,12 @@ seed: .venv/.run .env ## Create the demo users that are missing
 migrate: .venv/.run .env ## Create or update the database
 	@$(BIN)/python -m service migrate up
 
-check: .venv/.check ## Exactly what CI runs: format, lint, types, tests with coverage
+check: .venv/.check ## Exactly what CI runs: format, lint, types, all tests on both databases, coverage
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(PARALLEL)
+	@LATCHKEY_TEST_EVERYTHING=1 $(BIN)/coverage run -m pytest $(PARALLEL) $(MORE_WORKERS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from service.db import Database, Row, Transaction, bulk_insert
 from service.parsing import dates
@@ -88,6 +88,26 @@ def written(detail: dict[str, Any]) -> str:
     return json.dumps(detail)
 
 
+class Named(TypedDict):
+    """Who or what, as it was called then; without `id` it is no user."""
+
+    id: int | None
+    name: str
+
+
+class Entry(TypedDict):
+    """Who did what to whom, from where, when (RFC 3339, UTC)."""
+
+    id: int
+    at: str
+    actor: Named
+    action: str
+    target: Named
+    detail: dict[str, Any]
+    client: str | None
+    request_id: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Which entries: those with an id below `before`, of a user who was changed, of an action."""
@@ -98,12 +118,8 @@ class Query:
     action: str | None = None
 
 
-async def page(db: Database, query: Query) -> tuple[list[dict[str, Any]], int | None]:
-    """Return a page of entries, newest first, and `before` of the next page or None.
-
-    An entry is `{"id", "at", "actor": {"id", "name"}, "action", "target": {"id", "name"}, "detail",
-    "client", "request_id"}`.
-    """
+async def page(db: Database, query: Query) -> tuple[list[Entry], int | None]:
+    """Return a page of entries, newest first, and `before` of the next page or None."""
     wanted = {
         "id < ?": query.before,
         "target_id = ? AND action NOT LIKE 'role\\_%' ESCAPE '\\'": query.user,
@@ -129,7 +145,7 @@ async def last_id(db: Database, username: str) -> int | None:
     return int(row["target_id"]) if row else None
 
 
-def _entry(row: Row) -> dict[str, Any]:
+def _entry(row: Row) -> Entry:
     return {
         "id": row["id"],
         "at": row["at"],

@@ -52,7 +52,7 @@ async def _id(database: Database, username: str) -> int:
 
 async def _pages(
     database: Database, limit: int, user_id: int | None, action: str | None
-) -> AsyncIterator[list[dict[str, Any]]]:
+) -> AsyncIterator[list[audit.Entry]]:
     before: int | None = None
     while limit:
         query = audit.Query(min(limit, _PAGE), before, user_id, action)
@@ -63,7 +63,7 @@ async def _pages(
         limit -= len(entries)
 
 
-def _in_short(entry: dict[str, Any]) -> dict[str, Any]:
+def _in_short(entry: audit.Entry) -> dict[str, Any]:
     """Return the columns of an entry for the table."""
     detail = [
         f"{name} {', '.join(value) if isinstance(value, list) else value}"

@@ -12,6 +12,7 @@ from service.errors import Fault
 from service.parsing import dates
 from service.tokens import issuer as tokens
 from service.tokens import jws, lifetimes
+from service.tokens.claims import Claims
 
 
 class _Duration(click.ParamType[int]):
@@ -57,7 +58,7 @@ def issue(username: str, expires_in: int | None, json_form: bool) -> None:
 
 async def noted_token(
     tx: Transaction, issuer: tokens.TokenIssuer, username: str, seconds: int
-) -> tuple[str, tokens.Claims]:
+) -> tuple[str, Claims]:
     """Issue a token for `username` and record its expiry, so that revocations outlive it.
 
     Raises UserNotFound, and Fault if the user is disabled.

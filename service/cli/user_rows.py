@@ -1,7 +1,7 @@
 """Users as commands read and print them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from service import errors, schemas, users
 
@@ -12,7 +12,8 @@ _SHOWN = (
 
 def of(user: users.User) -> dict[str, Any]:
     """Return the printed fields of a user."""
-    return {name: user[name] for name in _SHOWN}
+    facts = cast("dict[str, Any]", user)
+    return {name: facts[name] for name in _SHOWN}
 
 
 def checked(

@@ -11,7 +11,7 @@ from service.cli import database_session, output, user_rows
 from service.cli.create import create
 from service.cli.identities import link, unlink
 from service.cli.sign_out_all import sign_out_all
-from service.db import Database, Row, Transaction
+from service.db import Database, Transaction
 from service.providers import identities
 
 _PAGE = 200
@@ -59,7 +59,7 @@ def list_users(limit: int | None, json_form: bool, **asked: Any) -> None:
 def show(username: str, json_form: bool) -> None:
     """Show one user with the linked accounts at providers."""
 
-    async def action(database: Database) -> tuple[users.User, list[Row]]:
+    async def action(database: Database) -> tuple[users.User, list[identities.Identity]]:
         user = await users.get_by_username(database, username)
         return user, await identities.of_user(database, user["id"])
 

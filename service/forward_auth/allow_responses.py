@@ -9,7 +9,8 @@ from service.db import Database
 from service.forward_auth import assertions, headers
 from service.forward_auth.headers import NOTHING
 from service.limits.byte_cache import Bounded
-from service.tokens.issuer import Claims, TokenIssuer
+from service.tokens.claims import Claims
+from service.tokens.issuer import TokenIssuer
 from service.web.cached_response import CachedResponse
 
 REMEMBERED_BYTES = 32 * 2**20

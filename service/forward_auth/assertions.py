@@ -1,7 +1,8 @@
 """Assertions: short-lived JWTs that prove to an application that the proxy called /auth/verify."""
 
 from service.keys import Purpose
-from service.tokens.issuer import Claims, TokenIssuer
+from service.tokens.claims import Claims
+from service.tokens.issuer import TokenIssuer
 
 
 def issue(tokens: TokenIssuer, claims: Claims, host: str) -> str:

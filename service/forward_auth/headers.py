@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from service.tokens.issuer import Claims
+from service.tokens.claims import Claims
 
 NOTHING = "-"
 """The value of an empty header. Caddy requires that each header exists and is not empty."""

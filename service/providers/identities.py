@@ -6,18 +6,26 @@ with a user by name or e-mail address.
 
 import json
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from service import audit, users
 from service.audit import Actor
 from service.config import RoleRule
-from service.db import ConstraintError, Database, Row, Transaction
+from service.db import ConstraintError, Database, Transaction
 from service.errors import IdentityNotFound, IdentityTaken
 from service.providers import sessions
 from service.providers.claim_values import Unreadable
 from service.users import User, rights
 
 _BY_PROVIDER = "provider:"
+
+
+class Identity(TypedDict):
+    """An account at a provider that signs a user in, and when it was linked (RFC 3339, UTC)."""
+
+    provider: str
+    subject: str
+    created_at: str
 
 
 async def by_identity(db: Database | Transaction, provider: str, subject: str) -> User | None:
@@ -28,13 +36,14 @@ async def by_identity(db: Database | Transaction, provider: str, subject: str) -
     return None if row is None else await users.find_by_id(db, row["user_id"])
 
 
-async def of_user(db: Database | Transaction, user_id: int) -> list[Row]:
+async def of_user(db: Database | Transaction, user_id: int) -> list[Identity]:
     """Return the identities of a user, `{"provider", "subject", "created_at"}`."""
-    return await db.fetch_all(
+    rows = await db.fetch_all(
         "SELECT provider, subject, created_at FROM identities WHERE user_id = ?"
         " ORDER BY provider, subject",
         (user_id,),
     )
+    return cast("list[Identity]", rows)
 
 
 def actor_name(provider: str) -> str:
@@ -60,9 +69,9 @@ async def other_namers(db: Database | Transaction, user: User, provider: str) ->
         elif not is_provider and row["action"] == "identity_link":
             detail = json.loads(row["detail"])
             by_hand.add((detail["provider"], detail["subject"]))
-    for row in await of_user(db, user["id"]):
-        if (row["provider"], row["subject"]) not in by_hand:
-            namers.add(row["provider"])
+    for identity in await of_user(db, user["id"]):
+        if (identity["provider"], identity["subject"]) not in by_hand:
+            namers.add(identity["provider"])
     return sorted(namers - {provider})
 
 

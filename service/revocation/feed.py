@@ -8,23 +8,23 @@ when the database has pruned them, never by the clock of this process.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from service import errors
 from service.db import ChangeMarker, Database, Row, reason
 from service.revocation import events
 from service.revocation.freshness import FRESH_SECONDS, Freshness
-from service.revocation.memory import Revoked, RevokedUser
+from service.revocation.memory import CurrentUser, Revoked, RevokedUser
 from service.system.clock import boottime
 from service.telemetry import logs
 from service.tokens import lifetimes
-from service.tokens.issuer import Claims
+from service.tokens.claims import Claims
 
 _T = TypeVar("_T")
 
-FindUser = Callable[[int], Awaitable[Mapping[str, Any] | None]]
-"""Returns a user by `id`, with `username`, `roles`, `version` and `disabled`, or None."""
+FindUser = Callable[[int], Awaitable[CurrentUser | None]]
+"""Reads a user by `id`; None if it is gone."""
 
 POLL_SECONDS = 0.2
 _ATTEMPT_SECONDS = 1.0
@@ -217,8 +217,12 @@ class Revocation:
             raise
         if found is None or found["disabled"]:
             raise errors.TokenRevoked
-        fresh = {name: found[name] for name in ("username", "roles")}
-        return {**claims, **fresh, "ver": min(version, found["version"])}
+        return {
+            **claims,
+            "username": found["username"],
+            "roles": found["roles"],
+            "ver": min(version, found["version"]),
+        }
 
 
 async def _in_time(asked: Awaitable[_T]) -> _T:

@@ -3,12 +3,21 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from service import errors
 from service.db import Row
-from service.tokens.issuer import Claims
+from service.tokens.claims import Claims, Role
 from service.tokens.lifetimes import State
+
+
+class CurrentUser(TypedDict):
+    """What a token needs of a user who has changed."""
+
+    username: str
+    roles: list[Role]
+    version: int
+    disabled: bool
 
 
 @dataclass(slots=True)
@@ -18,7 +27,7 @@ class RevokedUser:
     revoked_below: int = 0
     changed_below: int = 0
     until: int = 0
-    fresh: asyncio.Future[Mapping[str, Any] | None] | None = field(default=None, repr=False)
+    fresh: asyncio.Future[CurrentUser | None] | None = field(default=None, repr=False)
 
 
 class Revoked:

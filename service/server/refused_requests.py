@@ -41,6 +41,6 @@ def _names_host(request: web.BaseRequest) -> bool:
     """Return whether the host of an absolute target equals `Host`."""
     host = request.headers.get("Host")
     try:
-        return host is not None and urlsplit(request.raw_path).netloc.lower() == host.lower()
+        return bool(host) and urlsplit(request.raw_path).netloc.lower() == str(host).lower()
     except ValueError:
         return False

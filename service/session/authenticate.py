@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service import errors
 from service.session.browser import may_come_from_another_site, sends_cookie
-from service.tokens.issuer import Claims
+from service.tokens.claims import Claims
 from service.web import context, cookies
 
 _BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE | re.DOTALL)

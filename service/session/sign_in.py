@@ -1,6 +1,6 @@
 """Start sessions."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -10,7 +10,8 @@ from service.providers.sessions import ProviderSession
 from service.session import cookie, loop_guard
 from service.session.browser import may_come_from_another_site, next_address
 from service.session.fetch_metadata import came_from_another_site
-from service.tokens.issuer import Claims
+from service.tokens.claims import Claims
+from service.users import User
 from service.web import context
 
 
@@ -21,7 +22,7 @@ class NewSession(NamedTuple):
     claims: Claims
 
 
-def sign_in(request: web.Request, user: dict[str, Any], *, amr: str) -> web.Response:
+def sign_in(request: web.Request, user: User, *, amr: str) -> web.Response:
     """Start a session for `user`. Return the response with the cookie and the redirect to `next`.
 
     All sign-in methods end here or in `respond`. Raises TokenTooLarge.
@@ -37,7 +38,7 @@ def sign_in(request: web.Request, user: dict[str, Any], *, amr: str) -> web.Resp
 async def start_for_provider(
     request: web.Request,
     tx: Transaction,
-    user: dict[str, Any],
+    user: User,
     came: ProviderSession,
     *,
     amr: str,

@@ -13,7 +13,7 @@ from service.session import cookie, loop_guard
 from service.session.authenticate import authenticate_optional
 from service.session.browser import next_address, sends_cookie
 from service.telemetry import logs
-from service.tokens.issuer import Claims
+from service.tokens.claims import Claims
 from service.web import accept, context
 
 
@@ -35,8 +35,9 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
             )
         scope = "everywhere" if everywhere else "session"
         if is_new:
-            who = {"user": claims["username"], "sid": claims["sid"]}
-            context.log(request, "sign_out", **who, scope=scope)
+            context.log(
+                request, "sign_out", user=claims["username"], sid=claims["sid"], scope=scope
+            )
         if came_from is not None:
             location = await _by_way_of(request, came_from, location)
     clears = request.method != "GET" or sends_cookie(request)

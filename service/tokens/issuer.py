@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from service import errors
 from service.config import Config
 from service.keys import DocumentPurpose, Key, KeyRing, KeySet, Purpose, SigningPurpose
 from service.limits.byte_cache import Bounded
-from service.parsing import base64url
 from service.tokens import jws, lifetimes, required_claims
+from service.tokens.claims import Claims
 
 MAX_BYTES = 3500
 """The maximum size of a token: browsers drop cookies over 4,096 bytes with attributes."""
@@ -34,8 +32,6 @@ SECONDS: Mapping[DocumentPurpose, int] = {Purpose.FEED: 120, Purpose.ASSERTION: 
 """The lifetime of documents in seconds."""
 
 _LEEWAY = 5
-
-Claims = dict[str, Any]
 
 
 class TokenIssuer:
@@ -90,24 +86,24 @@ class TokenIssuer:
         opaque = secrets.token_urlsafe(33)  # 44 characters: two IDs of 132 bits
         lifetime = self.lifetime if expires_in is None else min(expires_in, self.lifetime)
         if now + lifetime > self.horizon:
-            raise errors.DatabaseUnavailable  # or the clock was set; recorded within a second
-        return self._sign(
-            {
-                "id": user["id"],
-                "username": user["username"],
-                "roles": user["roles"],
-                "iss": self._issuer,
-                "sub": str(user["id"]),
-                "iat": now,
-                "exp": now + lifetime,
-                "auth_time": self._signed_in_at(now),
-                "jti": opaque[:22],
-                "sid": opaque[22:],
-                "ver": user["version"],
-                "amr": [amr],
-                **({} if self._audience is None else {"aud": self._audience}),
-            }
-        )
+            raise errors.DatabaseUnavailable  # or the clock was set: noted within a second
+        claims: Claims = {
+            "id": user["id"],
+            "username": user["username"],
+            "roles": user["roles"],
+            "iss": self._issuer,
+            "sub": str(user["id"]),
+            "iat": now,
+            "exp": now + lifetime,
+            "auth_time": self._signed_in_at(now),
+            "jti": opaque[:22],
+            "sid": opaque[22:],
+            "ver": user["version"],
+            "amr": [amr],
+        }
+        if self._audience is not None:
+            claims["aud"] = self._audience
+        return self._sign(claims)
 
     def exchange(self, token: str, claims: Claims) -> tuple[str, Claims]:
         """Return another token of the session of `token`, which expires when the session does.
@@ -118,18 +114,22 @@ class TokenIssuer:
         """
         self.verify(token)
         now, began = self.now(), claims.get("auth_time", int(claims["iat"]))
-        dated = {"auth_time": latest} if began > (latest := self._signed_in_at(now)) else {}
         issued_at = max(claims["iat"], now) if "auth_time" in claims else claims["iat"]
-        return self._sign({**claims, "iat": issued_at, "jti": secrets.token_urlsafe(16), **dated})
+        fresh: Claims = {**claims, "iat": issued_at, "jti": secrets.token_urlsafe(16)}
+        if began > (latest := self._signed_in_at(now)):
+            fresh["auth_time"] = latest
+        return self._sign(fresh)
 
-    def sign_document(self, purpose: DocumentPurpose, claims: Claims, *, audience: str) -> str:
+    def sign_document(
+        self, purpose: DocumentPurpose, claims: Mapping[str, object], *, audience: str
+    ) -> str:
         """Return a document JWT, signed by the key of its purpose.
 
         Adds `iss`, `aud`, `iat` and `exp` to `claims`, and `typ` to the header.
         """
         key, now = self._in_use.ring.keys(purpose).signing, self.now()
         stated = {"iss": self._issuer, "aud": audience, "iat": now, "exp": now + SECONDS[purpose]}
-        return _compact(key, _header(key, TYPES[purpose]), {**claims, **stated})
+        return jws.compact(key, jws.header(key, TYPES[purpose]), {**claims, **stated})
 
     def verify(self, token: str) -> Claims:
         """Return the claims of a valid token. Do not change them: they are cached.
@@ -157,6 +157,8 @@ class TokenIssuer:
         if not any(key.verify(signed, signature) for key in keys):
             raise errors.TokenInvalid
         claims = jws.members(jws.decode(payload_segment))
+        if not required_claims.are_claims(claims, ahead=lifetimes.DATED_AHEAD):
+            raise errors.TokenInvalid
         self._check_claims(claims)
         return claims
 
@@ -168,7 +170,7 @@ class TokenIssuer:
         return self.not_before if now < self.not_before <= now + lifetimes.DATED_AHEAD else now
 
     def _sign(self, claims: Claims) -> tuple[str, Claims]:
-        token = _compact(self._in_use.sessions.signing, self._in_use.header, claims)
+        token = jws.compact(self._in_use.sessions.signing, self._in_use.header, claims)
         if len(token) > MAX_BYTES:
             raise errors.TokenTooLarge(
                 f"The user {claims['username']} has too many roles ({len(claims['roles'])}) for a"
@@ -177,8 +179,6 @@ class TokenIssuer:
         return token, claims
 
     def _check_claims(self, claims: Claims) -> None:
-        if not required_claims.are_claims(claims, ahead=lifetimes.DATED_AHEAD):
-            raise errors.TokenInvalid
         if claims.get("iss") != self._issuer:
             raise errors.IssuerInvalid
         if claims.get("aud") != self._audience or ("aud" in claims) != bool(self._audience):
@@ -204,24 +204,12 @@ class _InUse:
 def _in_use(ring: KeyRing) -> _InUse:
     sessions = ring.keys(Purpose.SESSION)
     by_header = {
-        _header(key): tuple(
+        jws.header(key): tuple(
             each for each in sessions.find(key.kid) if each.algorithm == key.algorithm
         )
         for key in sessions.verifying
     }
-    return _InUse(ring, sessions, _header(sessions.signing), by_header)
-
-
-def _compact(key: Key, header: bytes, claims: Claims) -> str:
-    """Return a signed token (RFC 7515 section 7.1). `header` is already encoded."""
-    signed = header + b"." + base64url.encode(orjson.dumps(claims))
-    return (signed + b"." + base64url.encode(key.sign(signed))).decode()
-
-
-def _header(key: Key, typ: str = "JWT") -> bytes:
-    """Return the encoded header for a key. A shared secret has no `kid`."""
-    named = {} if key.kid is None else {"kid": key.kid}
-    return base64url.encode(orjson.dumps({"alg": key.algorithm, **named, "typ": typ}))
+    return _InUse(ring, sessions, jws.header(sessions.signing), by_header)
 
 
 def _find(keys: KeySet, segment: bytes) -> Iterable[Key]:

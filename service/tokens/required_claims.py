@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
+
+from service.tokens.claims import Claims
 
 VERSIONS = 2**62
 """The upper limit of `ver`. In the feed, it revokes all tokens of a user."""
@@ -11,7 +13,7 @@ _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 
-def are_claims(claims: Mapping[str, Any], *, ahead: int) -> bool:
+def are_claims(claims: Mapping[str, Any], *, ahead: int) -> TypeGuard[Claims]:
     """Return whether all required claims exist and have the right types.
 
     `auth_time` must be at most `ahead` seconds after `iat`: a later one would survive a sign-out.

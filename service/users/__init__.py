@@ -1,9 +1,7 @@
 """Users and roles: SQL and plain dicts.
 
-A user is `{"id", "username", "name", "email", "disabled", "version", "created_at", "updated_at",
-"roles"}`. `roles` is `[{"id", "role"}, …]`, ordered by ID. Times are RFC 3339 in UTC. Each change
-of a user increments `version`, adds a row to the revocation feed and an audit entry in the same
-transaction. Commands and HTTP handlers use the same functions.
+Whatever changes a user counts its `version` up, announces it in the feed and is recorded in the
+audit, in the same transaction. The command line and the HTTP side come through the same functions.
 """
 
 from service.users.create import NewUser, create, create_all, validate

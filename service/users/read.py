@@ -1,14 +1,34 @@
 """Read single users and roles."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, cast
 
 from service.db import Database, Row, Transaction
 from service.errors import RoleNotFound, UserNotFound
+from service.tokens.claims import Role
 from service.users.names import ROLE, normalize_username
 
-Role = dict[str, Any]
-User = dict[str, Any]
+
+class RoleCount(Role):
+    """A role, and how many users have it."""
+
+    users: int
+
+
+class User(TypedDict):
+    """A user; times are RFC 3339, UTC. `roles` are in the order of their ids."""
+
+    id: int
+    username: str
+    name: str | None
+    email: str | None
+    disabled: bool
+    version: int
+    created_at: str
+    updated_at: str
+    roles: list[Role]
+
+
 _NAMES = 500  # per statement
 
 COLUMNS = "u.id, u.username, u.name, u.email, u.disabled, u.version, u.created_at, u.updated_at"
@@ -52,9 +72,10 @@ async def get_by_id(db: Database | Transaction, user_id: int) -> User:
     return user
 
 
-async def list_roles(db: Database | Transaction) -> list[Row]:
+async def list_roles(db: Database | Transaction) -> list[RoleCount]:
     """Return all roles, `{"id", "role", "users"}`. `users` is the number of users with the role."""
-    return await db.fetch_all(f"{_ROLES} GROUP BY r.id, r.role ORDER BY r.role")
+    rows = await db.fetch_all(f"{_ROLES} GROUP BY r.id, r.role ORDER BY r.role")
+    return cast("list[RoleCount]", rows)
 
 
 async def role_ids(db: Database | Transaction) -> dict[str, int]:
@@ -63,22 +84,22 @@ async def role_ids(db: Database | Transaction) -> dict[str, int]:
     return {row["role"]: row["id"] for row in rows}
 
 
-async def role_by_id(db: Database | Transaction, role_id: int) -> Row:
-    """Read one role, `{"id", "role"}`. Raises RoleNotFound."""
+async def role_by_id(db: Database | Transaction, role_id: int) -> Role:
+    """Read one role. Raises RoleNotFound."""
     row = await db.fetch_one("SELECT id, role FROM roles WHERE id = ?", (role_id,))
     if row is None:
         raise RoleNotFound
-    return row
+    return cast("Role", row)
 
 
-async def role_by_name(db: Database | Transaction, role: str) -> Row:
-    """Read one role, `{"id", "role"}`. Raises RoleNotFound."""
+async def role_by_name(db: Database | Transaction, role: str) -> Role:
+    """Read one role. Raises RoleNotFound."""
     row = None
     if ROLE.fullmatch(role):
         row = await db.fetch_one("SELECT id, role FROM roles WHERE role = ?", (role,))
     if row is None:
         raise no_role(role)
-    return row
+    return cast("Role", row)
 
 
 def no_role(role: str) -> RoleNotFound:
@@ -110,16 +131,19 @@ def group_roles(rows: list[Row]) -> list[User]:
     """Group rows, one for each role of a user, into one dict for each user."""
     users: dict[int, User] = {}
     for row in rows:
-        role_id, role = row.pop("role_id"), row.pop("role")
         user = users.get(row["id"])
         if user is None:
             user = users[row["id"]] = {
-                **row,
+                "id": row["id"],
+                "username": row["username"],
                 "name": row["name"] or None,
                 "email": row["email"] or None,
                 "disabled": bool(row["disabled"]),
+                "version": row["version"],
+                "created_at": row["created_at"],
+                "updated_at": row["updated_at"],
                 "roles": [],
             }
-        if role_id is not None:
-            user["roles"].append({"id": role_id, "role": role})
+        if row["role_id"] is not None:
+            user["roles"].append({"id": row["role_id"], "role": row["role"]})
     return list(users.values())

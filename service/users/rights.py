@@ -1,13 +1,12 @@
 """The right to change users and roles, and the rule that one user must always have it."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from service.audit import Actor
 from service.db import Transaction
 from service.errors import LastManager, RoleMissing, TokenRevoked
 from service.revocation import events
+from service.tokens.claims import Claims
 from service.users.names import MANAGE_USERS
 from service.users.read import User, find_by_id
 
@@ -26,7 +25,7 @@ WHERE r.role = ? AND u.disabled = 0 AND u.id = ?) AS manages
 """  # noqa: S608  # constants
 
 
-async def caller(tx: Transaction, by: Actor, claims: Mapping[str, Any]) -> Actor:
+async def caller(tx: Transaction, by: Actor, claims: Claims) -> Actor:
     """Check in the transaction of a change that the caller's session is valid and manages users.
 
     A token says what was true a moment ago. Return `by` with what was read: in this transaction it

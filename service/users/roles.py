@@ -2,15 +2,16 @@
 
 from service import audit
 from service.audit import Actor
-from service.db import ConstraintError, Row, Transaction
+from service.db import ConstraintError, Transaction
 from service.errors import RoleTaken
+from service.tokens.claims import Role
 from service.users import rights
 from service.users.names import MANAGE_USERS, normalize_role
 from service.users.read import role_by_name
 from service.users.update import touch_holders
 
 
-async def create_role(tx: Transaction, by: Actor, role: str) -> Row:
+async def create_role(tx: Transaction, by: Actor, role: str) -> Role:
     """Create a role and return `{"id", "role"}`. Raises Fault (invalid), RoleTaken, RoleMissing."""
     await rights.require_manager(tx, by)
     try:

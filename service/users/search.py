@@ -1,6 +1,7 @@
 """Search, filter and sort users. Reads a page at a time with indexes."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 from service.db import Database
 from service.users import filters
@@ -51,7 +52,7 @@ async def page(db: Database, query: Query) -> tuple[list[User], tuple[str | int,
     found = [] if asked is None else await _found(db, query, asked)
     if len(found) <= query.limit:
         return found, None
-    last = found[query.limit - 1]
+    last = cast("dict[str, Any]", found[query.limit - 1])
     return found[: query.limit], (last[query.sort] or "", last["id"])
 
 

@@ -1,7 +1,7 @@
 """Change users. Each change increments the version, and adds a feed row and an audit entry."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from service import audit
 from service.audit import Actor
@@ -9,10 +9,10 @@ from service.db import ConstraintError, Transaction
 from service.errors import UsernameTaken
 from service.revocation import events
 from service.tokens import lifetimes
+from service.tokens.claims import Claims, Role
 from service.users import rights
 from service.users.names import normalize_username, searched
 from service.users.read import (
-    Role,
     User,
     find_by_id,
     get_by_username,
@@ -73,13 +73,13 @@ async def sign_out(tx: Transaction, by: Actor, user_id: int, *, seen: int | None
     if user is None:
         return events.DELETED_VERSION
     if seen is not None and await events.is_user_revoked(tx, user_id, seen):
-        return int(user["version"])
+        return user["version"]
     updated = await _write(tx, user, {}, is_revoking=True)
     await audit.record(tx, by, "user_sign_out", (user_id, user["username"]))
-    return int(updated["version"])
+    return updated["version"]
 
 
-async def sign_out_by_token(tx: Transaction, by: Actor, claims: Mapping[str, Any]) -> bool:
+async def sign_out_by_token(tx: Transaction, by: Actor, claims: Claims) -> bool:
     """End all sessions of the user of a token; return whether that is a change.
 
     A token that was revoked while it waited for its turn ends nothing. Raises RoleMissing.
@@ -147,7 +147,8 @@ def _columns(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _held(user: User, key: str) -> Any:
-    return user[key] or "" if key in _TEXTS else user[key]
+    held: Mapping[str, Any] = user
+    return held[key] or "" if key in _TEXTS else held[key]
 
 
 async def _write(
@@ -157,7 +158,7 @@ async def _write(
 
     `values` are those of `_columns`. Raises UsernameTaken.
     """
-    version = int(user["version"]) + 1
+    version = user["version"] + 1
     now = {"version": version, "updated_at": audit.now()}
     updated = {**user, **values, **now}
     texts = {name: updated[name] or "" for name in ("username", *_TEXTS)}
@@ -173,7 +174,7 @@ async def _write(
         raise UsernameTaken(f"The user {updated['username']} already exists.") from None
     announce = events.user_revoked if is_revoking else events.user_changed
     await announce(tx, user["id"], version)
-    return {**updated, **{name: texts[name] or None for name in _TEXTS}}
+    return cast("User", {**updated, **{name: texts[name] or None for name in _TEXTS}})
 
 
 async def _set_roles(
@@ -196,8 +197,8 @@ async def _set_roles(
         )
         if missing := sorted(set(granted) - {row["role"] for row in rows}):
             raise no_role(missing[0])
-        roles += rows
-    return sorted(roles, key=lambda role: int(role["id"]))
+        roles += cast("list[Role]", rows)
+    return sorted(roles, key=lambda role: role["id"])
 
 
 def _names(user: User) -> list[str]:

@@ -24,8 +24,9 @@ from service.revocation.documents import Documents
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
+from service.tokens.claims import Claims
 from service.tokens.encrypted import EncryptedValues
-from service.tokens.issuer import Claims, TokenIssuer
+from service.tokens.issuer import TokenIssuer
 from service.users import rights
 from service.web.large_responses import LargeAnswers
 from service.web.templates import Templates

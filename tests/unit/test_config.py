@@ -21,6 +21,7 @@ from service.config.setting import Setting
 from service.config.settings import NOT_YET, SETTINGS
 from service.errors import Fault
 from tests.support.environment import ROOT, STRONG
+from tests.support.thoroughness import some
 
 DEVELOPMENT = {"ENVIRONMENT": "development", "JWT_SECRET_KEY": STRONG}
 PRODUCTION = {"PUBLIC_URL": "https://auth.example.org", "JWT_SECRET_KEY": STRONG}
@@ -433,7 +434,6 @@ def test_the_address_of_the_database_may_stand_in_a_file(read: Read, tmp_path: P
     count=st.integers(min_value=1, max_value=365 * 86400),
     unit=st.sampled_from([("", 1), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]),
 )
-@hypothesis_settings(derandomize=True, deadline=None)
 def test_a_duration_is_its_count_times_its_unit_up_to_a_year(
     count: int, unit: tuple[str, int]
 ) -> None:
@@ -692,7 +692,7 @@ def test_the_default_of_a_later_setting_may_stand_there(
 
 
 @given(seed=st.binary(max_size=8), length=st.integers(min_value=16, max_value=96))
-@hypothesis_settings(derandomize=True, deadline=None, max_examples=300)
+@hypothesis_settings(max_examples=some(300))
 def test_random_text_of_enough_bytes_is_always_a_good_secret(seed: bytes, length: int) -> None:
     random = hashlib.shake_256(seed).digest(length)
     longer = hashlib.shake_256(seed).digest(length + 8)  # 16 bytes are 22 characters of base64
@@ -704,7 +704,6 @@ def test_random_text_of_enough_bytes_is_always_a_good_secret(seed: bytes, length
     part=st.text(st.characters(codec="ascii"), min_size=1, max_size=8),
     times=st.integers(min_value=32, max_value=200),
 )
-@hypothesis_settings(derandomize=True, deadline=None)
 def test_a_short_text_repeated_is_never_one(part: str, times: int) -> None:
     assert secret_strength.fault(part * times, production=True) is not None
 

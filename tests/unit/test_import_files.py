@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.schemas import import_files
+from tests.support.thoroughness import some
 
 KNOWN = {"editor": 1, "viewer": 2}
 HEAD = b"username,name,email,roles,disabled\n"
@@ -172,7 +173,7 @@ PIECES = st.sampled_from(
 
 @pytest.mark.parametrize("form", import_files.FORMATS)
 @given(data=st.lists(PIECES | st.binary(max_size=4), max_size=40).map(b"".join))
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(max_examples=some(400))
 def test_whatever_is_in_a_file_each_line_is_a_user_or_named(form: str, data: bytes) -> None:
     found = read(data, form)
     numbers = [line.number for line in found]
@@ -201,7 +202,7 @@ def test_whatever_is_in_a_file_each_line_is_a_user_or_named(form: str, data: byt
         unique_by=lambda person: person[0],
     )
 )
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=some(200))
 def test_what_is_written_is_read(people: list[tuple[str, str, list[str], bool]]) -> None:
     wanted = [(username, name, "", tuple(roles), off) for username, name, roles, off in people]
     names = ("username", "name", "roles", "disabled")

@@ -1,6 +1,6 @@
 """`/api/v1/users`."""
 
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -100,7 +100,8 @@ def _answer(user: users.User, status: int = 200, **headers: str) -> web.Response
 
 
 def _shown(user: users.User) -> dict[str, Any]:
-    return {name: user[name] for name in _SHOWN}
+    facts = cast("dict[str, Any]", user)
+    return {name: facts[name] for name in _SHOWN}
 
 
 _ONE = "/api/v1/users/{id}"

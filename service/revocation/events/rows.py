@@ -5,11 +5,10 @@ rows in `tx.events`. Times are seconds since 1970.
 """
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from service.db import ChangeMarker, Database, Row, Transaction
 from service.tokens import lifetimes, required_claims
+from service.tokens.claims import Claims
 from service.tokens.lifetimes import MARGIN
 
 DELETED_VERSION = required_claims.VERSIONS
@@ -79,13 +78,13 @@ IS_REVOKED = """
 """A condition: a token that was just verified has been revoked since then."""
 
 
-def is_revoked_parameters(claims: Mapping[str, Any]) -> tuple[object, ...]:
+def is_revoked_parameters(claims: Claims) -> tuple[object, ...]:
     """Return the parameters of IS_REVOKED."""
     began = claims.get("auth_time", claims["iat"])
     return claims["sid"], claims["id"], claims["ver"], began, claims["exp"]
 
 
-async def is_revoked(tx: Transaction, claims: Mapping[str, Any]) -> bool:
+async def is_revoked(tx: Transaction, claims: Claims) -> bool:
     """Return whether a token that was just verified has been revoked since then."""
     sql = f"SELECT 1 WHERE {IS_REVOKED}"
     return await tx.fetch_one(sql, is_revoked_parameters(claims)) is not None
