@@ -28,7 +28,7 @@ _COLUMNS = ", ".join(("id", *_APPENDED))
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes a change. Without `id` it is the command line, which may do everything.
+    """The user, command or provider that makes a change. Without `id`, all changes are allowed.
 
     `manages` says that the transaction of the change has read that the user `id` manages users.
     """
@@ -62,7 +62,7 @@ async def record_all(
     action: Action,
     targets: Sequence[tuple[int | None, str, str]],
 ) -> None:
-    """Append one thing that was done to several: id, name and detail, `written`, of each.
+    """Add an entry for each of several targets: ID, name and `written` detail.
 
     What a request does is left in `tx.entries`, to be logged after the commit.
     """
@@ -89,14 +89,14 @@ def written(detail: dict[str, Any]) -> str:
 
 
 class Named(TypedDict):
-    """Who or what, as it was called then; without `id` it is no user."""
+    """An actor or target, with its name at that time. Without `id` it is not a user."""
 
     id: int | None
     name: str
 
 
 class Entry(TypedDict):
-    """Who did what to whom, from where, when (RFC 3339, UTC)."""
+    """An audit entry. `at` is RFC 3339 in UTC."""
 
     id: int
     at: str
@@ -110,7 +110,7 @@ class Entry(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which entries: those with an id below `before`, of a user who was changed, of an action."""
+    """The filters of entries: an ID below `before`, a changed user, an action."""
 
     limit: int = 50
     before: int | None = None

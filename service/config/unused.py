@@ -17,7 +17,7 @@ def of_openid(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value = parsed[setting.name]
         if value in {_default(setting), openid.PLAIN_LABEL}:
             continue
-        hint = f". For {named[0]} write {openid.full_name(named[0], field.suffix)}" if named else ""
+        hint = f". For {named[0]}, use {openid.full_name(named[0], field.suffix)}" if named else ""
         yield setting.name, f"has no effect without OIDC_ISSUER{hint}"
 
 

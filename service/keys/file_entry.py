@@ -130,4 +130,4 @@ def _date(text: object) -> int:
     try:
         return timegm(time.strptime(str(text), FORM))
     except ValueError:
-        raise ValueError(f"has a date that is not like {rfc3339(0)} ({MEMBER})") from None
+        raise ValueError(f"must have dates such as {rfc3339(0)} ({MEMBER})") from None
