@@ -30,6 +30,7 @@ export class Verifier {
   rows = new Map(); // by kind and ID: [`ver` limit, `until`]
   #options; #isShared; #keys; #feedKeys; #keysFetched = 0; #keysLast = 0;
   #since = 0; #etag; #fresh = 0;
+  #unfinished; // a reading whose last question got no answer
   #covered = { maxLife: 0, notBefore: 0, prunedUntil: 0 };
 
   /** `issuer` is required. README.md describes all options. */
@@ -127,11 +128,14 @@ export class Verifier {
 
   async #readFeed() {
     const began = now();
-    let [rows, since, etag, age, more, body] = [this.rows, this.#since, this.#etag, 0, true];
-    let covered = this.#covered;
-    let over = 0; // a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
+    // `over`: a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
+    const known = [this.rows, this.#since, this.#etag, this.#covered, 0];
+    let [rows, since, etag, covered, over] = this.#unfinished ?? known;
+    let [age, more, body] = [0, true];
     while (more) {
+      this.#unfinished = [rows, since, etag, covered, over];
       ({ etag, body } = await this.#get(`/auth/revocations?since=${since}`, etag));
+      this.#unfinished = undefined;
       if (!body) break;
       const said = await this.#open(this.#feedKeys, body, `${FEED}+jwt`, ['exp', 'iat', 'aud']);
       if (said.aud !== FEED) throw new Error('not a document of the feed');

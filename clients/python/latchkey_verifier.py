@@ -63,6 +63,7 @@ class Verifier:
         self._keys_fetched, self._keys_last = 0.0, 0.0
         self._remember = functools.lru_cache(self.remembered)(self._check)
         self._known = _Known()
+        self._unfinished: Any = None  # a reading whose last question got no answer
         self.stopped, self.fault = threading.Event(), Exception("not started")
 
     def start(self) -> "Verifier":
@@ -149,10 +150,13 @@ class Verifier:
 
     def _read_feed(self) -> None:
         known, began, age, more = self._known, time.time(), 0.0, True
-        rows, since, etag, covered = known.rows, known.since, known.etag, known.covered
-        over = 0  # a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
+        begin = known.rows, known.since, known.etag, known.covered, 0
+        rows, since, etag, covered, over = self._unfinished or begin
+        # `over`: a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
         while more:
+            self._unfinished = rows, since, etag, covered, over
             etag, body = self._get(f"/auth/revocations?since={since}", etag)
+            self._unfinished = None
             if not body:
                 break
             said = self._open(self._feed_keys, body, f"{_FEED}+jwt", "exp", "iat", "aud")

@@ -117,6 +117,15 @@ class Pace:
         self._next = start + units * self._seconds_per_unit
         return True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether new work is refused now."""
+        return self._next - self._ticks() > self._patience
+
+    def give_back(self, units: float) -> None:
+        """Return units of work that was not done, for other work."""
+        self._next -= units * self._seconds_per_unit
+
     async def turn(self, units: float = 1) -> None:
         """Wait until work of some units can start. Raises Overloaded."""
         now = self._ticks()
@@ -129,11 +138,15 @@ class Pace:
 
     async def refuse(self) -> NoReturn:
         """Raise Overloaded, after a delay if there is room for delayed callers."""
+        await self.hold()
+        raise Overloaded
+
+    async def hold(self, share: float = 1.0) -> None:
+        """Wait for about `share` of the patience, if there is room for delayed callers."""
         if self._held < self._most_held:
             self._held += 1
             try:
                 # With jitter, because many may have come at the same time.
-                await asyncio.sleep(self._patience * random.uniform(0.5, 1.5))  # noqa: S311
+                await asyncio.sleep(share * self._patience * random.uniform(0.5, 1.5))  # noqa: S311
             finally:
                 self._held -= 1
-        raise Overloaded

@@ -24,7 +24,7 @@ from service.tokens.claims import Claims
 _T = TypeVar("_T")
 
 FindUser = Callable[[int], Awaitable[CurrentUser | None]]
-"""Reads a user by `id`; None if it is gone."""
+"""Returns a user by `id`, or None."""
 
 POLL_SECONDS = 0.2
 _ATTEMPT_SECONDS = 1.0

@@ -41,6 +41,11 @@ class LargeAnswers:
         """Return the number of responses in progress."""
         return len(self._sending)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a long answer is refused now."""
+        return self._pace.is_full or self._has_no_place()
+
     async def answer(
         self, request: web.Request, body: bytes, headers: Mapping[str, str]
     ) -> web.Response:
@@ -51,10 +56,11 @@ class LargeAnswers:
         if len(body) < FROM_BYTES or request.method == "HEAD":
             return web.Response(body=body, headers=headers)
         await self._pace.turn(len(body))
+        if self._has_no_place():
+            self._pace.give_back(len(body))
+            await self.refuse()
         if len(self._sending) >= AT_ONCE:
-            oldest, since = next(iter(self._sending.items()))
-            if self._ticks() - since < _SLOW_SECONDS:
-                await self.refuse()
+            oldest = next(iter(self._sending))
             self.sent(oldest)
             oldest.give_up()
         answer = _Large(self, request.transport, body, headers)
@@ -65,9 +71,20 @@ class LargeAnswers:
         """Raise Overloaded after a delay, to slow down clients that retry."""
         await self._pace.refuse()
 
+    async def hold(self) -> None:
+        """Wait for half of that time, so that a client in a loop sends fewer requests."""
+        await self._pace.hold(0.5)
+
     def sent(self, answer: "_Large") -> None:
-        """Remove a response that was sent or given up."""
-        self._sending.pop(answer, None)
+        """Remove an answer that has been sent, or never will be. Others get what it did not use."""
+        if self._sending.pop(answer, None) is not None:
+            self._pace.give_back(answer.unsent_bytes)
+
+    def _has_no_place(self) -> bool:
+        """Tell whether the most answers are being sent, and none of them for long."""
+        if len(self._sending) < AT_ONCE:
+            return False
+        return self._ticks() - next(iter(self._sending.values())) < _SLOW_SECONDS
 
 
 class _Large(web.Response):
@@ -80,9 +97,19 @@ class _Large(web.Response):
         body: bytes,
         headers: Mapping[str, str],
     ) -> None:
-        super().__init__(body=BytesIOPayload(io.BytesIO(body)), headers=headers)
+        self._source, self._size = io.BytesIO(body), len(body)
+        super().__init__(body=BytesIOPayload(self._source), headers=headers)
         self._answers = answers
+        self._is_sent = False
         self._transport = transport
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How many bytes of the body the system has not taken."""
+        if self._is_sent:
+            return 0
+        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return min(self._size, self._size - self._source.tell() + waiting)
 
     def give_up(self) -> None:
         """Close the connection. Discards data that the client has not read."""
@@ -93,5 +120,6 @@ class _Large(web.Response):
         """Send the body."""
         try:
             await super().write_eof(data)
+            self._is_sent = True
         finally:
             self._answers.sent(self)
