@@ -1,10 +1,10 @@
-"""The audit: who changed what, of whom, from where. A table that is only appended to."""
+"""The audit log: a table of all changes, with actor, target and client. It is append-only."""
 
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from service.db import Database, Row, Transaction, bulk_insert
 from service.parsing import dates
@@ -41,7 +41,7 @@ class Actor:
 
 
 def now() -> str:
-    """Return the time as the database keeps it: RFC 3339, UTC, seconds."""
+    """Return the current time in the format of the database: RFC 3339, UTC, seconds."""
     return dates.rfc3339(int(time.time()))
 
 
@@ -52,7 +52,7 @@ async def record(
     target: tuple[int | None, str],
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Append what was done to `target` (id and name), in the transaction of the change itself."""
+    """Add an entry for `target` (ID and name) in the transaction of the change."""
     await record_all(tx, by, action, [(*target, written(detail or {}))])
 
 
@@ -84,8 +84,28 @@ def log_fields(entry: Row) -> dict[str, Any]:
 
 
 def written(detail: dict[str, Any]) -> str:
-    """Return a detail as it is kept."""
+    """Return a detail in the format of the database."""
     return json.dumps(detail)
+
+
+class Named(TypedDict):
+    """Who or what, as it was called then; without `id` it is no user."""
+
+    id: int | None
+    name: str
+
+
+class Entry(TypedDict):
+    """Who did what to whom, from where, when (RFC 3339, UTC)."""
+
+    id: int
+    at: str
+    actor: Named
+    action: str
+    target: Named
+    detail: dict[str, Any]
+    client: str | None
+    request_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +118,8 @@ class Query:
     action: str | None = None
 
 
-async def page(db: Database, query: Query) -> tuple[list[dict[str, Any]], int | None]:
-    """Read a page of entries, the newest first, and what `before` of the next page is, if any.
-
-    An entry is `{"id", "at", "actor": {"id", "name"}, "action", "target": {"id", "name"}, "detail",
-    "client", "request_id"}`.
-    """
+async def page(db: Database, query: Query) -> tuple[list[Entry], int | None]:
+    """Read a page of entries, the newest first, and what `before` of the next page is, if any."""
     wanted = {
         "id < ?": query.before,
         "target_id = ? AND action NOT LIKE 'role\\_%' ESCAPE '\\'": query.user,
@@ -120,7 +136,7 @@ async def page(db: Database, query: Query) -> tuple[list[dict[str, Any]], int | 
 
 
 async def last_id(db: Database, username: str) -> int | None:
-    """Read the id of the last user of a name that entries speak of; None if none does."""
+    """Return the ID of the last user with a name in the entries, or None."""
     row = await db.fetch_one(
         "SELECT target_id FROM audit WHERE target = ? AND action LIKE 'user\\_%' ESCAPE '\\'"
         " ORDER BY id DESC LIMIT 1",
@@ -129,7 +145,7 @@ async def last_id(db: Database, username: str) -> int | None:
     return int(row["target_id"]) if row else None
 
 
-def _entry(row: Row) -> dict[str, Any]:
+def _entry(row: Row) -> Entry:
     return {
         "id": row["id"],
         "at": row["at"],

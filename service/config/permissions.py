@@ -1,4 +1,4 @@
-"""Who may read and change the files that hold secrets."""
+"""The permissions of files that contain secrets."""
 
 import os
 import stat

@@ -1,7 +1,7 @@
 """`/auth/revocations`: the feed for services that verify tokens on their own.
 
-Strangers may ask as often as they like: a document is made once for all who ask within a second, on
-the feed's own connection to the database, and few long ones are on their way at once.
+The route is public, so its cost is limited: requests within a second share a document, reads use
+the feed's own connection to the database, and few long responses are sent at once.
 """
 
 import contextlib
@@ -23,39 +23,38 @@ from service.web.large_responses import FROM_BYTES
 TYPE = TYPES[Purpose.FEED]
 AUDIENCE = "latchkey-revocations"
 RENEWED_SECONDS = 30
-"""How old the document can be that a cache gives out after a 304. Followers refuse one over 60."""
+"""The maximum age of a cached document after a 304. Followers reject documents over 60 s."""
 
 
 @access.public
 async def feed(request: web.Request) -> web.Response:
-    """GET /auth/revocations[?since=]: what tokens were taken back, as a signed JWT.
+    """GET /auth/revocations[?since=]: the revoked tokens, as a signed JWT.
 
-    Claims: `iss`, `aud`, `iat`, `exp`, `age` (seconds since the database was asked), `since`,
-    `next` (the `since` of the next question), `more` (ask again at once), `max_life` (a token with
-    a longer life is refused), `not_before` (one with an earlier `auth_time`, too), `pruned_until`
-    (one whose `exp` is not later has expired, whatever a clock says), and `changes`, with rows of
-    three kinds:
+    Claims: `iss`, `aud`, `iat`, `exp`, `age` (seconds since the database was read), `since`, `next`
+    (the `since` of the next request), `more` (send the next request at once), `max_life` (tokens
+    with a longer lifetime are refused), `not_before` (tokens with an earlier `auth_time` are
+    refused), `pruned_until` (tokens with an `exp` up to this time have expired, regardless of
+    clocks), and `changes`, with rows of three kinds:
     `[seq, "session", sid, until]`, `[seq, "revoked", user id, version, until]` and
-    `[seq, "changed", user id, version, until]`. A `since` from the future is answered from the
-    start (`since` is 0): the database is another one, and what the asker knows is void. When much
-    is asked for at once, the document is short (`more`) or from the start; or 503 with
-    `Retry-After`.
+    `[seq, "changed", user id, version, until]`. A `since` in the future is answered from the start
+    (`since` is 0), because the database was replaced and the client's state is void. Under load,
+    the document is short (`more`) or from the start, or the answer is 503 with `Retry-After`.
     """
     since = _since(request)
     known = request.app[context.REVOCATION]
     if known.age > FRESH_SECONDS or since > known.seq:
         await known.catch_up()
-    newest = known.seq  # once: what comes while we read is for the next question
+    newest = known.seq  # read once: later rows are for the next request
     since = since if since <= newest else 0
     said = known.state
     state = f"{said.max_life}.{said.not_before}.{said.pruned_until}"
-    # With the signer: who has the document of an old key learns that there is a new one. With the
-    # time: no 304 lets a cache give out a document again that is over.
+    # Contains the signer, so that clients get a new document after a key rotation, and the time, so
+    # that no 304 renews an expired document.
     tokens = request.app[context.TOKENS]
     signer = tokens.signer(Purpose.FEED)
     tag = f"{newest}.{state}.{signer}.{tokens.now() // RENEWED_SECONDS:x}"
     headers = {"ETag": f'"{tag}.{since}"', "Cache-Control": "no-cache"}
-    # Who has read up to the newest row from another place knows as much.
+    # A client with the newest row is up to date, whatever its `since` was.
     known_tags = {each.rpartition(".")[0] for each in responses.known_tags(request)}
     if since == newest and tag in known_tags:
         return responses.not_modified(headers)
@@ -111,7 +110,7 @@ async def _short(app: web.Application, key: Key) -> tuple[str, bytes]:
 
 
 async def _make(app: web.Application, key: Key) -> Document:
-    """Return the signed document of what came after `since`."""
+    """Return the signed document of the rows after `since`."""
     page = await events.read(app[context.DATABASE].feed, key.since, LONG)
     if len(page.rows) < LONG:
         return Document(_sign(app, key.since, page, more=False))

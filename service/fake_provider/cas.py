@@ -21,13 +21,13 @@ xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">@NOT_USED@</saml:NameID>\
 
 
 class Tickets:
-    """Service tickets, each good once, for its service."""
+    """Service tickets. Each is valid once and for its service."""
 
     def __init__(self) -> None:
         self._good: dict[str, tuple[str, BrowserSession]] = {}
 
     def issue(self, service: str, session: BrowserSession) -> str:
-        """Return the address of a service with a ticket for it."""
+        """Return the URL of a service with a new ticket."""
         ticket = f"ST-{secrets.token_urlsafe(24)}"
         self._good[ticket] = service, session
         session.tickets[ticket] = service
@@ -35,7 +35,7 @@ class Tickets:
         return f"{service}{separator}{urlencode({'ticket': ticket})}"
 
     def validate(self, service: str, ticket: str, *, with_attributes: bool) -> str:
-        """Return the XML that says whose ticket it is, if it is one for this service."""
+        """Return the XML response for a ticket of a service."""
         issued_for, session = self._good.pop(ticket, (None, None))
         if session is None or issued_for != service:
             return _FAILURE
@@ -49,5 +49,5 @@ class Tickets:
 
 
 def logout_request(ticket: str, at: str) -> str:
-    """Return what tells a service that the session of a ticket has ended."""
+    """Return the logout request for the session of a ticket."""
     return _LOGOUT.format(id=f"LR-{secrets.token_hex(16)}", at=at, ticket=ticket)

@@ -1,4 +1,4 @@
-"""The providers of identities that are on: how people go to one, and how they sign out there."""
+"""The enabled identity providers: their sign-in and sign-out."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.providers.sessions import ProviderSession
 
 Leave = Callable[[ProviderSession, str], Awaitable[str | None]]
-"""From the session there, and the address to come back to, to the address that signs out there."""
+"""Returns the sign-out URL for a provider session and a return URL, or None."""
 
 
 @dataclass(frozen=True, slots=True)

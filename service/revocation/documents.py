@@ -1,4 +1,4 @@
-"""The documents of the published feed: each is made once for all who ask for it."""
+"""The published documents of the feed. Concurrent requests share a document."""
 
 import asyncio
 import time
@@ -14,17 +14,17 @@ from service.revocation.events import Page
 SHARED_SECONDS = 1.0
 KEPT_BYTES = 8 * 2**20
 RECENT = 100
-"""A `since` at most so far behind is one of few, and its document is small."""
+"""A `since` at most this far behind has a small document."""
 WAITING = 8
 REST = 4.0
 LONG = 10_000
-"""How many rows a document has at most."""
+"""The maximum number of rows in a document."""
 SHORT = 200
-"""How many rows a document has while too many long ones are asked for: it is under 16 KiB."""
+"""The maximum number of rows while too many long documents are requested: under 16 KiB."""
 NEAR = 6_400
-"""A `since` at most so far behind can be answered by a short document, whatever it is."""
+"""Any `since` at most this far behind can be answered with a short document."""
 BLOCKS_WAITING = 250
-"""How many blocks further behind wait to be made: work of some seconds."""
+"""How many blocks further behind can wait: work of some seconds."""
 BLOCKS_SHARED_SECONDS = 10.0
 BLOCKS_KEPT_BYTES = 32 * 2**20
 """Those of 400,000 rows."""
@@ -33,9 +33,9 @@ _PAGES = 1000
 
 
 class Key(NamedTuple):
-    """What a document depends on. `signer` tells the issuer and its signing key from others.
+    """The cache key of a document. `signer` identifies the issuer and its signing key.
 
-    `state` is what holds for all tokens: an answer's entity tag names it, so its document has it.
+    `state` applies to all tokens. It is part of the entity tag and of the document.
     """
 
     since: int
@@ -59,7 +59,7 @@ _T = TypeVar("_T")
 
 
 class _Shared(Generic[_T]):
-    """What is made once for all who ask for it within some seconds."""
+    """A value that callers share for some seconds."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class _Shared(Generic[_T]):
         self._making: dict[Key, asyncio.Task[_T]] = {}
 
     async def get(self, key: Key, lane: Lane, make: Callable[[], Awaitable[_T]]) -> _T:
-        """Return what was made in that time, or is made now, in its turn."""
+        """Return the value of that time, or make it now in the lane."""
         kept = self.kept.get(key)
         if kept is not None and self._ticks() - kept[1] < self._seconds:
             return kept[0]
@@ -97,13 +97,13 @@ class _Shared(Generic[_T]):
 
 
 class Documents:
-    """The memory of one process.
+    """The documents of one process.
 
-    There are as many documents as values of `since`, so lanes keep apart what is made: the pages of
-    the whole feed, the last few rows, and all else. Many values of `since` fill the last lane
-    alone. A follower who finds it full gets what is shared: of the last 6,400 rows there are only
-    33 parts, and from each a short document is quickly made. The whole feed has blocks, one for
-    each 200 numbers: a client that reads them one after another needs no long answer.
+    There can be as many documents as values of `since`, so there are lanes: for the pages of the
+    whole feed, for the last rows, and for everything else. Requests with many values of `since`
+    fill only the last lane. If it is full, followers get short documents, made from shared parts:
+    the last 6,400 rows have only 33 parts. The whole feed has blocks, one for each 200 numbers: a
+    client that reads them one after another needs no long document.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -124,7 +124,7 @@ class Documents:
         self._whole = Lane(waiting=BLOCKS_WAITING, rest=1.0, ticks=ticks)
 
     async def get(self, key: Key, make: Make) -> bytes:
-        """Return a document that was made by `make` within the last second, or is made now.
+        """Return a document that is at most a second old, or make one with `make`.
 
         Raises Overloaded, and what `make` raises.
         """
@@ -138,9 +138,9 @@ class Documents:
         return document.body
 
     async def part(self, key: Key, read: Callable[[int, int], Awaitable[Page]]) -> Page:
-        """Return the first rows after `key.since`, at least one and at most 200, read together.
+        """Return the first rows after `key.since`, from a shared part of at most 200 rows.
 
-        `read` gets a place and how many rows. Raises Overloaded, and what `read` raises.
+        `read` gets a position and a number of rows. Raises Overloaded, and what `read` raises.
         """
         start = key.since // SHORT * SHORT
         page = await self._parts.get(
@@ -163,7 +163,7 @@ class Documents:
         return document.body
 
     def is_page(self, since: int) -> bool:
-        """Tell whether a page of the whole feed begins at a place."""
+        """Return whether a page of the whole feed starts at a position."""
         return since == 0 or since in self._pages
 
     def _lane(self, key: Key) -> Lane:

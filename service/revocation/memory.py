@@ -1,24 +1,33 @@
-"""What one process remembers of the revocation feed: sessions that ended, users that changed."""
+"""The in-memory revocation state: ended sessions and changed users."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from service import errors
 from service.db import Row
-from service.tokens.issuer import Claims
+from service.tokens.claims import Claims, Role
 from service.tokens.lifetimes import State
+
+
+class CurrentUser(TypedDict):
+    """What a token needs of a user who has changed."""
+
+    username: str
+    roles: list[Role]
+    version: int
+    disabled: bool
 
 
 @dataclass(slots=True)
 class RevokedUser:
-    """What the feed says of one user's tokens, by their `ver`; `until` as in the feed."""
+    """The revocation state of a user's tokens, by `ver`. `until` is from the feed."""
 
     revoked_below: int = 0
     changed_below: int = 0
     until: int = 0
-    fresh: asyncio.Future[Mapping[str, Any] | None] | None = field(default=None, repr=False)
+    fresh: asyncio.Future[CurrentUser | None] | None = field(default=None, repr=False)
 
 
 class Revoked:
@@ -29,11 +38,11 @@ class Revoked:
         self.users: dict[int, RevokedUser] = {}
 
     def __len__(self) -> int:
-        """How many sessions and users are remembered."""
+        """Return the number of sessions and users."""
         return len(self.sessions) + len(self.users)
 
     def apply(self, row: Row) -> None:
-        """Remember a row of the feed; one that is known already changes nothing."""
+        """Apply a row of the feed. Applying it again changes nothing."""
         if row["kind"] == "session":
             self.sessions[row["sid"]] = max(row["until"], self.sessions.get(row["sid"], 0))
             return
@@ -56,12 +65,12 @@ class Revoked:
             self.apply({**row, "kind": "revoked", "version": row["revoked_below"]})
 
     def require_good(self, claims: Claims, state: State) -> RevokedUser | None:
-        """Refuse a token that was taken back; return its user if it has old roles or an old name.
+        """Check that a token is not revoked. Return its user if the name or roles are outdated.
 
         Raises TokenRevoked, TokenExpired.
         """
         if claims["exp"] <= state.pruned_until:
-            raise errors.TokenExpired  # whatever this clock reads: revocations of it may be gone
+            raise errors.TokenExpired  # regardless of our clock: its revocation may be pruned
         if claims["sid"] in self.sessions:
             raise errors.TokenRevoked
         began = claims["auth_time"] if "auth_time" in claims else claims["iat"]
@@ -75,15 +84,15 @@ class Revoked:
         return user if claims["ver"] < user.changed_below else None
 
     def versions(self) -> dict[int, int]:
-        """Return below which version the tokens of each user are taken back."""
+        """Return the version below which the tokens of each user are revoked."""
         return {key: user.revoked_below for key, user in self.users.items()}
 
     def learn_again(self, before: Mapping[int, int], said: "Revoked") -> None:
-        """Know of users only what is `said`, and what this process has done since `before`.
+        """Replace the users by `said`, but keep what this process has revoked since `before`.
 
-        All users that there are are said: a restored database gives numbers of lost rows again, so
-        some may look known. Tokens that other rows concerned are refused, since all sessions have
-        ended. The sessions are remembered while they are read.
+        `said` has all users: a restored database reuses the numbers of lost rows, so rows in memory
+        may be wrong. Tokens of other users are refused, since all sessions have ended. Sessions are
+        added while the rows are read.
         """
         for key, revoked_below in before.items():
             user = self.users.get(key)
@@ -96,7 +105,7 @@ class Revoked:
             mine.until = max(mine.until, user.until)
 
     def forget(self, state: State) -> None:
-        """Forget what the database has pruned."""
+        """Remove what the database has pruned."""
         is_dead = state.is_dead
         self.sessions = {sid: until for sid, until in self.sessions.items() if not is_dead(until)}
         self.users = {key: user for key, user in self.users.items() if not is_dead(user.until)}

@@ -1,7 +1,7 @@
-"""The tokens: JWTs (RFC 7519) in the compact form of RFC 7515, issued and verified.
+"""Issue and verify JWTs (RFC 7519) in the compact form of RFC 7515.
 
-No I/O and no globals. The signature is PyJWT's; what stands around it is read strictly here,
-because two readers of one token must never see two different tokens (RFC 8725 section 3).
+No I/O and no globals. PyJWT signs and verifies. Everything else is parsed strictly here, because
+two parsers must never read a token differently (RFC 8725 section 3).
 """
 
 import hashlib
@@ -11,39 +11,35 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from service import errors
 from service.config import Config
 from service.keys import DocumentPurpose, Key, KeyRing, KeySet, Purpose, SigningPurpose
 from service.limits.byte_cache import Bounded
-from service.parsing import base64url
 from service.tokens import jws, lifetimes, required_claims
+from service.tokens.claims import Claims
 
 MAX_BYTES = 3500
-"""A longer token is never issued: browsers drop cookies over 4,096 bytes with their attributes."""
+"""The maximum size of a token: browsers drop cookies over 4,096 bytes with attributes."""
 REMEMBERED_BYTES = 32 * 2**20
-"""How much memory verified tokens may take: 5,000 with two roles, 1,000 of the largest."""
+"""The memory for verified tokens: 5,000 with two roles, or 1,000 of the largest."""
 
 TYPES: Mapping[DocumentPurpose, str] = {
     Purpose.FEED: "latchkey-revocations+jwt",
     Purpose.ASSERTION: "latchkey-assertion+jwt",
 }
-"""The header parameter `typ` of what is not a session."""
+"""The header parameter `typ` of documents."""
 SECONDS: Mapping[DocumentPurpose, int] = {Purpose.FEED: 120, Purpose.ASSERTION: 60}
-"""How long it is good."""
+"""The lifetime of documents in seconds."""
 
 _LEEWAY = 5
 
-Claims = dict[str, Any]
-
 
 class TokenIssuer:
-    """Issues and verifies for one issuer. `clock` returns the time as seconds since 1970.
+    """Issues and verifies tokens of one issuer. `clock` returns seconds since 1970.
 
-    No token is issued that expires after `horizon`, which is what the database has noted: 0 until
-    then. `not_before` is the start of the oldest session that is good; `lifetime` is that of a
-    session, in seconds.
+    Issues no token that expires after `horizon`, the value that the database has recorded, 0 until
+    then. `not_before` is the earliest start of a valid session. `lifetime` is the lifetime of a
+    session in seconds.
     """
 
     def __init__(
@@ -59,17 +55,17 @@ class TokenIssuer:
         self.use(keys)
 
     def use(self, keys: KeyRing) -> None:
-        """Issue and verify with these keys from now on; tokens of a key that left are no good."""
+        """Use these keys from now on. Tokens of removed keys become invalid."""
         self._in_use = _in_use(keys)
         self._verified: Bounded[str, Claims] = Bounded(REMEMBERED_BYTES, _size)
 
     def public_keys(self, purpose: SigningPurpose) -> tuple[bytes, str]:
-        """Return the public set of a purpose (RFC 7517), and the tag that changes when it does."""
+        """Return the public JWK Set of a purpose (RFC 7517) and its entity tag."""
         keys = self._in_use.ring.keys(purpose)
         return keys.jwks, keys.etag
 
     def signer(self, purpose: DocumentPurpose) -> str:
-        """Return a name for the issuer and the key that signs; it changes with either of them."""
+        """Return a value that changes with the issuer or the signing key."""
         name = f"{self._in_use.ring.keys(purpose).signer} {self._issuer}"
         return hashlib.sha256(name.encode()).hexdigest()[:16]
 
@@ -80,62 +76,66 @@ class TokenIssuer:
     def issue(
         self, user: Mapping[str, Any], *, amr: str, expires_in: int | None = None
     ) -> tuple[str, Claims]:
-        """Return a token that begins a session, and its claims.
+        """Return the token of a new session, and its claims.
 
-        `user` has `id`, `username`, `roles` and `version`; `amr` says how the user signed in (RFC
-        8176); `expires_in` are seconds, at most the life of a session. Raises TokenTooLarge,
-        and DatabaseUnavailable if the token would outlive the horizon.
+        `user` has `id`, `username`, `roles` and `version`. `amr` is the sign-in method (RFC 8176).
+        `expires_in` is in seconds, at most the lifetime of a session. Raises TokenTooLarge, and
+        DatabaseUnavailable if the token would expire after the horizon.
         """
         now = self.now()
-        opaque = secrets.token_urlsafe(33)  # 44 letters: two names of 132 bits
+        opaque = secrets.token_urlsafe(33)  # 44 characters: two IDs of 132 bits
         lifetime = self.lifetime if expires_in is None else min(expires_in, self.lifetime)
         if now + lifetime > self.horizon:
             raise errors.DatabaseUnavailable  # or the clock was set: noted within a second
-        return self._sign(
-            {
-                "id": user["id"],
-                "username": user["username"],
-                "roles": user["roles"],
-                "iss": self._issuer,
-                "sub": str(user["id"]),
-                "iat": now,
-                "exp": now + lifetime,
-                "auth_time": self._signed_in_at(now),
-                "jti": opaque[:22],
-                "sid": opaque[22:],
-                "ver": user["version"],
-                "amr": [amr],
-                **({} if self._audience is None else {"aud": self._audience}),
-            }
-        )
+        claims: Claims = {
+            "id": user["id"],
+            "username": user["username"],
+            "roles": user["roles"],
+            "iss": self._issuer,
+            "sub": str(user["id"]),
+            "iat": now,
+            "exp": now + lifetime,
+            "auth_time": self._signed_in_at(now),
+            "jti": opaque[:22],
+            "sid": opaque[22:],
+            "ver": user["version"],
+            "amr": [amr],
+        }
+        if self._audience is not None:
+            claims["aud"] = self._audience
+        return self._sign(claims)
 
     def exchange(self, token: str, claims: Claims) -> tuple[str, Claims]:
-        """Return another token of the session of `token`, which ends when the session does.
+        """Return another token of the session of `token`, which expires when the session does.
 
-        `claims` are those of now. `auth_time` stays, or of an older version `iat`; a later one than
-        a new session has would outlive a sign-out of all users. No exchange by a slow clock makes a
-        life longer. Raises what `verify` does: the key of `token` may be gone.
+        `claims` are the current claims. Keeps `auth_time`, or `iat` of an older version, but not
+        later than for a new session: it would survive a sign-out of all users. A slow clock does
+        not extend the lifetime. Raises what `verify` raises, as the key of `token` may be removed.
         """
         self.verify(token)
         now, began = self.now(), claims.get("auth_time", int(claims["iat"]))
-        dated = {"auth_time": latest} if began > (latest := self._signed_in_at(now)) else {}
         issued_at = max(claims["iat"], now) if "auth_time" in claims else claims["iat"]
-        return self._sign({**claims, "iat": issued_at, "jti": secrets.token_urlsafe(16), **dated})
+        fresh: Claims = {**claims, "iat": issued_at, "jti": secrets.token_urlsafe(16)}
+        if began > (latest := self._signed_in_at(now)):
+            fresh["auth_time"] = latest
+        return self._sign(fresh)
 
-    def sign_document(self, purpose: DocumentPurpose, claims: Claims, *, audience: str) -> str:
-        """Return a JWT that is not a session, by the key of its purpose.
+    def sign_document(
+        self, purpose: DocumentPurpose, claims: Mapping[str, object], *, audience: str
+    ) -> str:
+        """Return a document JWT, signed by the key of its purpose.
 
-        It says `iss`, `aud`, `iat` and `exp` besides `claims`, and its `typ` in the header.
+        Adds `iss`, `aud`, `iat` and `exp` to `claims`, and `typ` to the header.
         """
         key, now = self._in_use.ring.keys(purpose).signing, self.now()
         stated = {"iss": self._issuer, "aud": audience, "iat": now, "exp": now + SECONDS[purpose]}
-        return _compact(key, _header(key, TYPES[purpose]), {**claims, **stated})
+        return jws.compact(key, jws.header(key, TYPES[purpose]), {**claims, **stated})
 
     def verify(self, token: str) -> Claims:
-        """Return the claims of a good token, for reading only: they are remembered.
+        """Return the claims of a valid token. Do not change them: they are cached.
 
-        A signature is checked once; the time of expiry, each time. Raises TokenInvalid,
-        AlgorithmInvalid, TokenExpired, IssuerInvalid or AudienceInvalid.
+        Checks the signature once, and the expiry each time. Raises TokenInvalid, AlgorithmInvalid,
+        TokenExpired, IssuerInvalid or AudienceInvalid.
         """
         known = self._verified.get(token)
         if known is None:
@@ -157,18 +157,20 @@ class TokenIssuer:
         if not any(key.verify(signed, signature) for key in keys):
             raise errors.TokenInvalid
         claims = jws.members(jws.decode(payload_segment))
+        if not required_claims.are_claims(claims, ahead=lifetimes.DATED_AHEAD):
+            raise errors.TokenInvalid
         self._check_claims(claims)
         return claims
 
     def _signed_in_at(self, now: int) -> int:
-        """Return the time of a sign-in: at least `not_before`, which lies a little ahead.
+        """Return the time of a sign-in, at least `not_before`, which may be slightly ahead.
 
-        One that lies further ahead was written by a wrong clock: no sign-in is dated so.
+        A `not_before` that is further ahead is from a wrong clock and is not used.
         """
         return self.not_before if now < self.not_before <= now + lifetimes.DATED_AHEAD else now
 
     def _sign(self, claims: Claims) -> tuple[str, Claims]:
-        token = _compact(self._in_use.sessions.signing, self._in_use.header, claims)
+        token = jws.compact(self._in_use.sessions.signing, self._in_use.header, claims)
         if len(token) > MAX_BYTES:
             raise errors.TokenTooLarge(
                 f"The user {claims['username']} has too many roles ({len(claims['roles'])}) for a"
@@ -177,8 +179,6 @@ class TokenIssuer:
         return token, claims
 
     def _check_claims(self, claims: Claims) -> None:
-        if not required_claims.are_claims(claims, ahead=lifetimes.DATED_AHEAD):
-            raise errors.TokenInvalid
         if claims.get("iss") != self._issuer:
             raise errors.IssuerInvalid
         if claims.get("aud") != self._audience or ("aud" in claims) != bool(self._audience):
@@ -193,7 +193,7 @@ class TokenIssuer:
 
 @dataclass(frozen=True, slots=True)
 class _InUse:
-    """A ring of keys, and those of sessions with their headers, encoded once."""
+    """A key ring, with the keys of sessions and their encoded headers."""
 
     ring: KeyRing
     sessions: KeySet
@@ -204,30 +204,18 @@ class _InUse:
 def _in_use(ring: KeyRing) -> _InUse:
     sessions = ring.keys(Purpose.SESSION)
     by_header = {
-        _header(key): tuple(
+        jws.header(key): tuple(
             each for each in sessions.find(key.kid) if each.algorithm == key.algorithm
         )
         for key in sessions.verifying
     }
-    return _InUse(ring, sessions, _header(sessions.signing), by_header)
-
-
-def _compact(key: Key, header: bytes, claims: Claims) -> str:
-    """Sign, in the form of RFC 7515 section 7.1. `header` is encoded already."""
-    signed = header + b"." + base64url.encode(orjson.dumps(claims))
-    return (signed + b"." + base64url.encode(key.sign(signed))).decode()
-
-
-def _header(key: Key, typ: str = "JWT") -> bytes:
-    """Return the header segment of what a key signs. A secret needs no `kid`."""
-    named = {} if key.kid is None else {"kid": key.kid}
-    return base64url.encode(orjson.dumps({"alg": key.algorithm, **named, "typ": typ}))
+    return _InUse(ring, sessions, jws.header(sessions.signing), by_header)
 
 
 def _find(keys: KeySet, segment: bytes) -> Iterable[Key]:
-    """Return the keys that a header names, by `kid` and `alg` alone.
+    """Return the keys for a header, by `kid` and `alg` only.
 
-    `alg`, `kid` and `typ` are all there may be: nothing points anywhere, nothing is critical.
+    The header may contain only `alg`, `kid` and `typ`: no key references and no `crit`.
     """
     header = jws.members(jws.decode(segment))
     if header.get("alg") not in [key.algorithm for key in keys.verifying]:
@@ -245,5 +233,5 @@ def _find(keys: KeySet, segment: bytes) -> Iterable[Key]:
 
 
 def _size(token: str, _claims: Claims) -> int:
-    """Return how many bytes a verified token takes at most; measured (decision 25)."""
+    """Return the maximum memory of a verified token in bytes, as measured (decision 25)."""
     return 2048 + 9 * len(token)

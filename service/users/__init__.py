@@ -1,7 +1,5 @@
-"""Users and roles: their SQL, and the plain dicts that it becomes.
+"""Users and roles: SQL and plain dicts.
 
-A user is `{"id", "username", "name", "email", "disabled", "version", "created_at", "updated_at",
-"roles"}`; its roles are `[{"id", "role"}, …]`, in the order of their ids. Times are RFC 3339, UTC.
 Whatever changes a user counts its `version` up, announces it in the feed and is recorded in the
 audit, in the same transaction. The command line and the HTTP side come through the same functions.
 """

@@ -1,15 +1,35 @@
-"""Reading users and roles, one at a time."""
+"""Read single users and roles."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, cast
 
 from service.db import Database, Row, Transaction
 from service.errors import RoleNotFound, UserNotFound
+from service.tokens.claims import Role
 from service.users.names import ROLE, normalize_username
 
-Role = dict[str, Any]
-User = dict[str, Any]
-_NAMES = 500  # how many a statement asks for
+
+class RoleCount(Role):
+    """A role, and how many users have it."""
+
+    users: int
+
+
+class User(TypedDict):
+    """A user; times are RFC 3339, UTC. `roles` are in the order of their ids."""
+
+    id: int
+    username: str
+    name: str | None
+    email: str | None
+    disabled: bool
+    version: int
+    created_at: str
+    updated_at: str
+    roles: list[Role]
+
+
+_NAMES = 500  # per statement
 
 COLUMNS = "u.id, u.username, u.name, u.email, u.disabled, u.version, u.created_at, u.updated_at"
 WITH_ROLES = "LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id"
@@ -24,19 +44,19 @@ LEFT JOIN user_roles ur ON ur.role_id = r.id
 
 
 async def find_by_username(db: Database | Transaction, username: str) -> User | None:
-    """Read one user with its roles, in one query. `username` is canonical."""
+    """Return one user with its roles, or None. `username` must be normalized."""
     users = group_roles(await db.fetch_all(_BY_USERNAME, (username,)))
     return users[0] if users else None
 
 
 async def find_by_id(db: Database | Transaction, user_id: int) -> User | None:
-    """Read one user with its roles, in one query."""
+    """Return one user with its roles, or None."""
     users = group_roles(await db.fetch_all(_BY_ID, (user_id,)))
     return users[0] if users else None
 
 
 async def get_by_username(db: Database | Transaction, username: str) -> User:
-    """Read one user with its roles. Raises UserNotFound, UsernameInvalid."""
+    """Return one user with its roles. Raises UserNotFound, UsernameInvalid."""
     name = normalize_username(username)
     user = await find_by_username(db, name)
     if user is None:
@@ -45,40 +65,41 @@ async def get_by_username(db: Database | Transaction, username: str) -> User:
 
 
 async def get_by_id(db: Database | Transaction, user_id: int) -> User:
-    """Read one user with its roles. Raises UserNotFound."""
+    """Return one user with its roles. Raises UserNotFound."""
     user = await find_by_id(db, user_id)
     if user is None:
         raise UserNotFound
     return user
 
 
-async def list_roles(db: Database | Transaction) -> list[Row]:
-    """Read all roles, `{"id", "role", "users"}`, with how many users have each."""
-    return await db.fetch_all(f"{_ROLES} GROUP BY r.id, r.role ORDER BY r.role")
+async def list_roles(db: Database | Transaction) -> list[RoleCount]:
+    """Return all roles, `{"id", "role", "users"}`. `users` is the number of users with the role."""
+    rows = await db.fetch_all(f"{_ROLES} GROUP BY r.id, r.role ORDER BY r.role")
+    return cast("list[RoleCount]", rows)
 
 
 async def role_ids(db: Database | Transaction) -> dict[str, int]:
-    """Read the ids of all roles, by name."""
+    """Return the IDs of all roles by name."""
     rows = await db.fetch_all("SELECT id, role FROM roles")
     return {row["role"]: row["id"] for row in rows}
 
 
-async def role_by_id(db: Database | Transaction, role_id: int) -> Row:
-    """Read one role, `{"id", "role"}`. Raises RoleNotFound."""
+async def role_by_id(db: Database | Transaction, role_id: int) -> Role:
+    """Read one role. Raises RoleNotFound."""
     row = await db.fetch_one("SELECT id, role FROM roles WHERE id = ?", (role_id,))
     if row is None:
         raise RoleNotFound
-    return row
+    return cast("Role", row)
 
 
-async def role_by_name(db: Database | Transaction, role: str) -> Row:
-    """Read one role, `{"id", "role"}`. Raises RoleNotFound."""
+async def role_by_name(db: Database | Transaction, role: str) -> Role:
+    """Read one role. Raises RoleNotFound."""
     row = None
     if ROLE.fullmatch(role):
         row = await db.fetch_one("SELECT id, role FROM roles WHERE role = ?", (role,))
     if row is None:
         raise no_role(role)
-    return row
+    return cast("Role", row)
 
 
 def no_role(role: str) -> RoleNotFound:
@@ -89,7 +110,7 @@ def no_role(role: str) -> RoleNotFound:
 
 
 async def existing_usernames(db: Database | Transaction, names: Sequence[str]) -> set[str]:
-    """Return those of `names`, all canonical, that users have."""
+    """Return those of `names` that already exist. `names` must be normalized."""
     found: set[str] = set()
     for start in range(0, len(names), _NAMES):
         some = names[start : start + _NAMES]
@@ -107,19 +128,22 @@ def marks(values: Sequence[object]) -> str:
 
 
 def group_roles(rows: list[Row]) -> list[User]:
-    """Turn one row for each role into one dict for each user."""
+    """Group rows, one for each role of a user, into one dict for each user."""
     users: dict[int, User] = {}
     for row in rows:
-        role_id, role = row.pop("role_id"), row.pop("role")
         user = users.get(row["id"])
         if user is None:
             user = users[row["id"]] = {
-                **row,
+                "id": row["id"],
+                "username": row["username"],
                 "name": row["name"] or None,
                 "email": row["email"] or None,
                 "disabled": bool(row["disabled"]),
+                "version": row["version"],
+                "created_at": row["created_at"],
+                "updated_at": row["updated_at"],
                 "roles": [],
             }
-        if role_id is not None:
-            user["roles"].append({"id": role_id, "role": role})
+        if row["role_id"] is not None:
+            user["roles"].append({"id": row["role_id"], "role": row["role"]})
     return list(users.values())

@@ -1,17 +1,18 @@
-"""Creating and deleting roles."""
+"""Create and delete roles."""
 
 from service import audit
 from service.audit import Actor
-from service.db import ConstraintError, Row, Transaction
+from service.db import ConstraintError, Transaction
 from service.errors import RoleTaken
+from service.tokens.claims import Role
 from service.users import rights
 from service.users.names import MANAGE_USERS, normalize_role
 from service.users.read import role_by_name
 from service.users.update import touch_holders
 
 
-async def create_role(tx: Transaction, by: Actor, role: str) -> Row:
-    """Create a role; return `{"id", "role"}`. Raises Fault (no name), RoleTaken, RoleMissing."""
+async def create_role(tx: Transaction, by: Actor, role: str) -> Role:
+    """Create a role and return `{"id", "role"}`. Raises Fault (invalid), RoleTaken, RoleMissing."""
     await rights.require_manager(tx, by)
     try:
         await tx.execute("INSERT INTO roles (role) VALUES (?)", (normalize_role(role),))
@@ -23,9 +24,9 @@ async def create_role(tx: Transaction, by: Actor, role: str) -> Row:
 
 
 async def delete_role(tx: Transaction, by: Actor, role: str) -> None:
-    """Delete a role and take it from everybody who has it.
+    """Delete a role and revoke it from all users.
 
-    Raises RoleNotFound, RoleMissing, and LastManager if nobody could manage users any more.
+    Raises RoleNotFound, RoleMissing, and LastManager if no user could manage users afterwards.
     """
     await rights.require_manager(tx, by)
     found = await role_by_name(tx, role)

@@ -21,6 +21,7 @@ from service.db import Database, Transaction
 from service.providers import identities
 from service.revocation import events
 from service.server.run import listening
+from service.tokens.claims import Claims
 from service.web import access, context
 from tests.http.test_admin import FORM
 from tests.support import people
@@ -28,6 +29,8 @@ from tests.support.client import ask, bearer, cookie, sign_in
 from tests.support.environment import SECRET, Settings, free_port
 from tests.support.people import feed_rows
 from tests.support.servers import Server, Start
+
+pytestmark = pytest.mark.both_stores
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 JSON = "application/json"
@@ -193,7 +196,7 @@ class Served:
         async with self.client.get(address, allow_redirects=False) as answer:
             return answer.cookies["jwt"].value
 
-    def claims(self, token: str) -> dict[str, Any]:
+    def claims(self, token: str) -> Claims:
         """Return what a token says."""
         return self.app[context.TOKENS].verify(token)
 
@@ -272,7 +275,7 @@ async def until_somebody_waits(served: Served) -> None:
     await asyncio.sleep(0.05)
 
 
-Ending = Callable[[Transaction, dict[str, Any]], Awaitable[object]]
+Ending = Callable[[Transaction, Claims], Awaitable[object]]
 ENDS: dict[str, Ending] = {
     "signed out": lambda tx, claims: events.session_ended(tx, claims["sid"], claims["exp"]),
     "signed out everywhere": lambda tx, claims: users.sign_out(tx, BY, claims["id"]),
@@ -281,11 +284,11 @@ ENDS: dict[str, Ending] = {
 }
 
 
-async def delete_mallory(tx: Transaction, _claims: dict[str, Any]) -> None:
+async def delete_mallory(tx: Transaction, _claims: Claims) -> None:
     await users.delete(tx, BY, await users.get_by_username(tx, MANAGER))
 
 
-async def disable_for_a_moment(tx: Transaction, _claims: dict[str, Any]) -> None:
+async def disable_for_a_moment(tx: Transaction, _claims: Claims) -> None:
     await users.set_disabled(tx, BY, MANAGER, disabled=True)
     await users.set_disabled(tx, BY, MANAGER, disabled=False)
 
@@ -463,7 +466,7 @@ async def test_a_quick_answer_is_not_asked_about_twice(
     feed = served.app[context.REVOCATION]
     check = feed.check
 
-    async def counted(claims: dict[str, Any]) -> dict[str, Any]:
+    async def counted(claims: Claims) -> Claims:
         asked.append(claims)
         return await check(claims)
 

@@ -10,7 +10,7 @@ from service.providers import sessions
 from service.revocation import events
 from service.revocation.feed import Revocation
 from service.tokens import lifetimes
-from service.tokens.issuer import Claims
+from service.tokens.claims import Claims
 from service.users import User
 
 BY = Actor("test")

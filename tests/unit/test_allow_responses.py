@@ -12,7 +12,8 @@ from service.config import DatabaseUrl as Where
 from service.db import Database
 from service.forward_auth import allow_responses
 from service.forward_auth.allow_responses import AllowResponses
-from service.tokens.issuer import Claims, TokenIssuer
+from service.tokens.claims import Claims
+from service.tokens.issuer import TokenIssuer
 from tests.support.environment import Settings
 from tests.support.keyfiles import key
 from tests.support.people import BY
@@ -147,7 +148,7 @@ async def test_who_gets_id_and_version_of_another_user_after_a_restore_is_named_
 ) -> None:
     known, claims = AllowResponses(database, tokens), await claims_of(database, tokens)
     assert (await known.of(claims)).headers["Remote-User"] == "user"
-    new = {**claims, "username": "kim", "roles": []}
+    new: Claims = {**claims, "username": "kim", "roles": []}
     assert (await known.of(new, not_before=1)).headers["Remote-User"] == "kim"
 
 

@@ -19,7 +19,6 @@ from service.revocation import events
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.tokens import lifetimes
-from service.tokens.issuer import Claims
 from service.tokens.lifetimes import LEAD, MARGIN
 from tests.support import people, stores
 from tests.support.stores import ON_SQLITE
@@ -67,8 +66,8 @@ async def elsewhere(
         yield change
 
 
-async def claims_of(database: Database, username: str, sid: str = "session-1") -> Claims:
-    """Return the claims that a token of this user would have now."""
+async def claims_of(database: Database, username: str, sid: str = "session-1") -> Any:
+    """Return the claims that a token of this user would have now; tests change them."""
     user = await users.find_by_username(database, username)
     assert user is not None
     return {
@@ -82,10 +81,15 @@ async def claims_of(database: Database, username: str, sid: str = "session-1") -
     }
 
 
+def altered(claims: Any, **changes: object) -> Any:
+    """Return claims with changes."""
+    return dict(claims, **changes)
+
+
 Elsewhere = Callable[[Change], Awaitable[None]]
 
 
-async def refused(feed: Revocation, claims: Claims) -> bool:
+async def refused(feed: Revocation, claims: Any) -> bool:
     """Tell whether a token is refused as revoked."""
     try:
         await feed.check(claims)
@@ -470,7 +474,7 @@ async def test_a_token_that_expired_before_what_was_pruned_is_refused_by_a_slow_
     await restarted.catch_up()
     with pytest.raises(errors.TokenExpired):
         await restarted.check(claims)
-    assert not await refused(restarted, {**claims, "exp": claims["exp"] + MARGIN})
+    assert not await refused(restarted, altered(claims, exp=claims["exp"] + MARGIN))
 
 
 async def until_of_next(database: Database) -> int:
@@ -542,8 +546,8 @@ async def test_a_hundred_thousand_rows_are_loaded_in_order(database: Database) -
     feed = people.memory(database)
     await feed.catch_up()
     assert len(feed) == 100_000
-    assert await refused(feed, {**claims, "sid": "sid-77777"})
-    assert not await refused(feed, {**claims, "sid": "sid-0"})
+    assert await refused(feed, altered(claims, sid="sid-77777"))
+    assert not await refused(feed, altered(claims, sid="sid-0"))
 
 
 async def test_following_goes_on_whatever_goes_wrong(
@@ -573,9 +577,9 @@ async def test_a_token_that_outlives_revocations_is_refused(
     database: Database, feed: Revocation
 ) -> None:
     claims = await claims_of(database, "admin")
-    longest = {**claims, "exp": claims["iat"] + 6 * 3600}
+    longest = altered(claims, exp=claims["iat"] + 6 * 3600)
     assert not await refused(feed, longest)
-    longer = {**longest, "exp": longest["exp"] + 1}
+    longer = altered(longest, exp=longest["exp"] + 1)
     with pytest.raises(errors.TokenInvalid):
         await feed.check(longer)
     # Another process notes a longer lifetime, and its token is here before the next poll.
@@ -593,7 +597,7 @@ async def test_without_the_database_an_unknown_lifetime_is_no_bad_token(
 
     monkeypatch.setattr(database, "data_version", gone)
     with pytest.raises(errors.DatabaseUnavailable):
-        await feed.check({**claims, "exp": claims["iat"] + 86400})
+        await feed.check(altered(claims, exp=claims["iat"] + 86400))
 
 
 async def test_a_token_exchanged_while_its_user_is_signed_out_elsewhere_ends_too(
@@ -634,7 +638,7 @@ async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
         deleted = await users.create(tx, people.BY, "ute")
         await users.delete(tx, people.BY, deleted)
     await feed.catch_up()
-    old = {**await claims_of(database, "admin"), "id": deleted["id"], "auth_time": now}
+    old = altered(await claims_of(database, "admin"), id=deleted["id"], auth_time=now)
     assert await refused(feed, old)
     async with database.transaction() as tx:  # a backup in which there never was such a user
         await tx.execute("DELETE FROM changes")
@@ -643,15 +647,15 @@ async def test_who_gets_the_id_of_a_deleted_user_after_a_restore_is_admitted(
         await users.sign_out_all(tx, people.BY, now)
         await users.sign_out(tx, people.BY, admin["id"])  # who has signed in again already
     fresh = {"auth_time": now + lifetimes.AHEAD}
-    await people.sign_out(database, feed, {**await claims_of(database, "user"), **fresh})
+    await people.sign_out(database, feed, altered(await claims_of(database, "user"), **fresh))
     await feed.catch_up()
     assert fresh["auth_time"] == feed.state.not_before
-    new = {**await claims_of(database, "kim"), **fresh}
+    new = altered(await claims_of(database, "kim"), **fresh)
     assert await feed.check(new) is new
     assert await refused(feed, old)
     for name in ("admin", "user"):
-        claims = {**await claims_of(database, name), **fresh}
-        assert await refused(feed, {**claims, "ver": claims["ver"] - 1})
+        claims = altered(await claims_of(database, name), **fresh)
+        assert await refused(feed, altered(claims, ver=claims["ver"] - 1))
         assert await feed.check(claims) is claims
 
 
@@ -676,9 +680,9 @@ async def test_what_others_take_back_while_all_is_read_again_counts_beside_ones_
     database.feed.fetch_all = watched  # type: ignore[method-assign]
     await feed.catch_up()
     assert rows_read == 1
-    between = {**claims, "ver": claims["ver"] + 1, "auth_time": claims["iat"]}
+    between = altered(claims, ver=claims["ver"] + 1, auth_time=claims["iat"])
     assert await refused(feed, between)
-    assert not await refused(feed, {**between, "ver": claims["ver"] + 2})
+    assert not await refused(feed, altered(between, ver=claims["ver"] + 2))
 
 
 async def test_rows_with_the_numbers_of_lost_rows_are_read_after_a_restore(
@@ -697,7 +701,7 @@ async def test_rows_with_the_numbers_of_lost_rows_are_read_after_a_restore(
             )
         await lifetimes.end_all(tx, now)
     await feed.catch_up()
-    assert await refused(feed, {**ended, "auth_time": feed.state.not_before})
+    assert await refused(feed, altered(ended, auth_time=feed.state.not_before))
     assert await refused(feed, lost)
 
 
@@ -723,7 +727,7 @@ async def test_a_restored_backup_takes_nothing_out_of_memory(
 async def test_a_restore_is_noticed_though_what_rose_makes_up_for_what_fell(
     database: Database, feed: Revocation
 ) -> None:
-    claims = {**await claims_of(database, "admin"), "auth_time": 1006}
+    claims = altered(await claims_of(database, "admin"), auth_time=1006)
     async with database.transaction() as tx:
         await lifetimes.end_all(tx, 1000)
         for number in range(4):
@@ -761,14 +765,14 @@ async def test_a_backup_that_is_written_through_sqlite_is_noticed_by_a_running_p
     database: Database, feed: Revocation, where: Where, tmp_path: Path
 ) -> None:
     """One that takes the file's place is, too: tests/process/test_faults_sqlite.py."""
-    claims = {**await claims_of(database, "admin"), "auth_time": 1000}
-    ended = {**claims, "sid": "restored", "auth_time": 9000}
+    claims = altered(await claims_of(database, "admin"), auth_time=1000)
+    ended = altered(claims, sid="restored", auth_time=9000)
     db.save(where, tmp_path / "backup")
     backup = stores.database_at(f"sqlite:///{tmp_path}/backup")
     async with db.connect(backup) as restored, restored.transaction() as tx:
         await events.session_ended(tx, ended["sid"], ended["exp"])
         await lifetimes.end_all(tx, 1000)
-    await people.end_session(database, feed, {**claims, "sid": "lost"})
+    await people.end_session(database, feed, altered(claims, sid="lost"))
     await feed.catch_up()
     assert where.path is not None
     with (

@@ -49,7 +49,7 @@ def claims(sid: str, *, is_old: bool = False) -> dict[str, Any]:
     return {"id": 1, "ver": 9, "sid": sid, "iat": AFTER, "exp": AFTER + 600, "auth_time": began}
 
 
-async def refused(feed: Revocation, token: dict[str, Any]) -> bool:
+async def refused(feed: Revocation, token: Any) -> bool:
     """Tell whether a token is refused as revoked."""
     try:
         await feed.check(token)

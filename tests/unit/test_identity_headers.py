@@ -1,5 +1,6 @@
 """A text in a header is ASCII, never empty, and can be read back."""
 
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -42,7 +43,7 @@ def test_it_can_be_read_back(text: str) -> None:
 
 
 def test_nobody_without_a_name_is_left_out() -> None:
-    claims = {"username": "ada", "roles": []}
+    claims: Any = {"username": "ada", "roles": []}
     assert headers.of(claims, None, "ada@example.org") == {
         "Remote-User": "ada",
         "Remote-Groups": "-",

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -473,7 +473,7 @@ async def test_a_database_that_takes_the_name_of_another_is_noticed(
         await feed.catch_up()
         for sid in ("restored", "lost"):
             with pytest.raises(TokenRevoked):
-                await feed.check({**claims, "sid": sid})
+                await feed.check(cast("Any", {**claims, "sid": sid}))
     cluster.run("DROP DATABASE gone WITH (FORCE)")
 
 

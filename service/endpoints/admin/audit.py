@@ -30,7 +30,7 @@ async def list_entries(request: web.Request) -> web.Response:
 def _show(
     request: web.Request,
     asked: page.Asked,
-    entries: list[dict[str, object]],
+    entries: list[audit.Entry],
     *,
     more: str | None = None,
     said: form_errors.Faults = form_errors.NONE,

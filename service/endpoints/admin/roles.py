@@ -1,4 +1,4 @@
-"""`/admin/roles`: the roles, and a form for a new one."""
+"""`/admin/roles`: list and create roles."""
 
 from aiohttp import web
 
@@ -12,7 +12,7 @@ _PATH = "/admin/roles"
 
 @access.requires_role(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
-    """GET /admin/roles[?done=]: all roles, with how many users have each."""
+    """GET /admin/roles[?done=]: all roles, with the number of users of each."""
     return await _show(request, "", done=page.only_done(request))
 
 
