@@ -71,7 +71,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
 
 
 def _provider_kinds(config: Config) -> list[Any]:
-    """Load what the configured providers need: their libraries take memory and time."""
+    """Load the modules of the configured providers. Their libraries take memory and time."""
     names = [name for name, is_on in (("cas", config.cas_url), ("oidc", config.openid)) if is_on]
     return [importlib.import_module(f"service.login.{name}") for name in names]
 

@@ -75,7 +75,7 @@ async def record_all(
 
 
 def log_fields(entry: Row) -> dict[str, Any]:
-    """Return what the log line of an entry of `tx.entries` says: of whom or what, and by whom."""
+    """Return the log fields of an entry of `tx.entries`: the target and the actor."""
     target = "role" if entry["action"].startswith("role_") else "user"
     fields = {target: entry["target"], "by": entry["actor"]}
     if entry["action"].startswith("identity_"):
@@ -119,7 +119,7 @@ class Query:
 
 
 async def page(db: Database, query: Query) -> tuple[list[Entry], int | None]:
-    """Read a page of entries, the newest first, and what `before` of the next page is, if any."""
+    """Return a page of entries, newest first, and `before` of the next page or None."""
     wanted = {
         "id < ?": query.before,
         "target_id = ? AND action NOT LIKE 'role\\_%' ESCAPE '\\'": query.user,

@@ -64,7 +64,7 @@ def unlink(username: str, provider: str, subject: str, json_form: bool) -> None:
 
 
 def _has_name_of(user: users.User, account: dict[str, Any]) -> bool:
-    """Tell whether an account at CAS has the user's own name."""
+    """Return whether a CAS account has the name of the user."""
     is_named = cas.as_username(str(account["subject"])) == user["username"]
     return bool(account["provider"] == _CAS and is_named)
 

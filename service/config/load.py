@@ -67,7 +67,7 @@ def load_database(
 
 
 def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> KeySettings:
-    """Read what the commands about keys need: they prepare a complete configuration. Raises Fault.
+    """Load the settings of the `key` commands, which may run before others are set. Raises Fault.
 
     JWT_ALGORITHM, JWT_EXPIRES_IN, ENVIRONMENT, and JWT_KEYS_FILE, which is required.
     """
@@ -82,7 +82,7 @@ def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".en
 def _load_some(
     environ: Mapping[str, str] | None, dotenv: Path, *names: str
 ) -> tuple[dict[str, Any], str]:
-    """Read some settings, whatever the others are, and ENVIRONMENT. Raises Fault."""
+    """Load some settings and ENVIRONMENT, and ignore errors in all others. Raises Fault."""
     faults: dict[str, str] = {}
     seen = files.Seen()
     environ = os.environ if environ is None else environ
@@ -99,9 +99,9 @@ def _load_some(
 
 
 def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> str:
-    """Read ENVIRONMENT alone; what is not one of its words counts as production.
+    """Load ENVIRONMENT only. An invalid value counts as production.
 
-    So does what a file says that others can change.
+    So does a value from a file that others can change.
     """
     environ, seen = os.environ if environ is None else environ, files.Seen()
     return _environment(sources.gather(environ, dotenv, {}, seen), environ, dotenv, seen)

@@ -73,7 +73,7 @@ class Reader(ABC):
 class Transaction(Reader):
     """A write transaction. There is one at a time.
 
-    A statement that fails spoils it: there are no more statements, and nothing remains. `events`
+    After a statement fails, all further statements fail, and nothing is committed. `events`
     are the rows of the revocation feed that it has written, to apply after the commit; `entries`
     are those of the audit, to log then.
     """

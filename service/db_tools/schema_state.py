@@ -9,7 +9,7 @@ from service.errors import Fault
 DIRECTORY = Path(__file__).parent.parent.parent / "migrations"
 HOW_TO_MIGRATE = "Run: python -m service migrate up"
 TABLE = "_yoyo_migration"
-"""Where yoyo records what was applied."""
+"""The table in which yoyo records applied migrations."""
 
 State = list[tuple[str, str | None]]
 """The name of each migration and when it was applied (UTC), None if it was not."""

@@ -46,8 +46,8 @@ async def feed(request: web.Request) -> web.Response:
         await known.catch_up()
     newest = known.seq  # read once: later rows are for the next request
     since = since if since <= newest else 0
-    said = known.state
-    state = f"{said.max_life}.{said.not_before}.{said.pruned_until}"
+    current = known.state
+    state = f"{current.max_life}.{current.not_before}.{current.pruned_until}"
     # Contains the signer, so that clients get a new document after a key rotation, and the time, so
     # that no 304 renews an expired document.
     tokens = request.app[context.TOKENS]

@@ -11,7 +11,7 @@ _SUCCESS = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas">
 </cas:serviceResponse>
 """
 _FAILURE = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas">
-<cas:authenticationFailure code="INVALID_TICKET">The ticket is not good.</cas:authenticationFailure>
+<cas:authenticationFailure code="INVALID_TICKET">The ticket is invalid.</cas:authenticationFailure>
 </cas:serviceResponse>
 """
 _LOGOUT = """<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="{id}" \
@@ -39,9 +39,9 @@ class Tickets:
         issued_for, session = self._good.pop(ticket, (None, None))
         if session is None or issued_for != service:
             return _FAILURE
-        told = [("groups", group) for group in session.person.groups]
-        told.append(("displayName", session.person.name))
-        inner = "".join(f"<cas:{name}>{escape(value)}</cas:{name}>" for name, value in told)
+        attributes = [("groups", group) for group in session.person.groups]
+        attributes.append(("displayName", session.person.name))
+        inner = "".join(f"<cas:{name}>{escape(value)}</cas:{name}>" for name, value in attributes)
         return _SUCCESS.format(
             user=escape(session.person.username),
             attributes=f"<cas:attributes>{inner}</cas:attributes>" if with_attributes else "",

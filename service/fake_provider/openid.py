@@ -101,7 +101,7 @@ class FakeProvider(AuthorizationServer):
 
 def claims_of(person: Person, scope: str) -> UserInfo:
     """Return the claims of a person for the scopes."""
-    told = UserInfo(
+    claims = UserInfo(
         sub=person.subject,
         preferred_username=person.username,
         name=person.name,
@@ -109,8 +109,8 @@ def claims_of(person: Person, scope: str) -> UserInfo:
         email_verified=True,
     ).filter(scope)
     if "groups" in scope.split():
-        told["groups"] = list(person.groups)
-    return told
+        claims["groups"] = list(person.groups)
+    return claims
 
 
 class _Grant(AuthorizationCodeGrant):

@@ -175,7 +175,7 @@ async def _end(request: web.Request) -> None:
     app[SESSIONS].end(session)
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as client:
-        await asyncio.gather(*(_tell(client, *told) for told in _to_tell(app, session)))
+        await asyncio.gather(*(_tell(client, *call) for call in _to_tell(app, session)))
 
 
 def _to_tell(app: web.Application, session: BrowserSession) -> list[tuple[str, dict[str, str]]]:

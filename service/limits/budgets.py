@@ -39,7 +39,7 @@ class Budget:
 
     @asynccontextmanager
     async def unrefused(self) -> AsyncIterator[None]:
-        """Wait for a turn, however many wait. For the process's own work, one task at a time."""
+        """Wait without a limit of callers. For the process's own work, one task at a time."""
         async with self._free:
             yield
 

@@ -74,7 +74,7 @@ async def sign_out(request: web.Request) -> web.Response:
 
 
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
-    """Tell whether to remember a logout that fits no session yet, for the other processes.
+    """Return whether to store a logout without a session, for sign-ins in other processes.
 
     Above the budget, the logout is deferred: its session is looked for later. Raises Overloaded.
     """
@@ -88,9 +88,9 @@ async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
 
 
 async def _end(app: web.Application, handle: str, *, remembers: bool = False) -> int:
-    """End the sessions of ours that a ticket opened, and return their number.
+    """End the sessions of a ticket, and return their number.
 
-    With `remembers`, also one that is just beginning. Raises DatabaseUnavailable.
+    With `remembers`, also end a session that is starting. Raises DatabaseUnavailable.
     """
     async with context.writing_in(app) as tx:
         if remembers:

@@ -130,7 +130,7 @@ async def provision(
 
 
 async def is_email_taken(tx: Transaction, email: str) -> bool:
-    """Tell whether a user has an e-mail address, in any case of its letters."""
+    """Return whether a user has an e-mail address, ignoring case."""
     row = await tx.fetch_one("SELECT 1 FROM users WHERE lower(email) = lower(?) LIMIT 1", (email,))
     return row is not None
 
@@ -150,8 +150,8 @@ async def follow_roles(
     """
     known = await users.role_ids(tx)
     ruled = {rule.role for rule in rules} & known.keys()
-    told = values.partial if isinstance(values, Unreadable) else values
-    wanted = {rule.role for rule in rules if rule.value in told} & known.keys()
+    readable = values.partial if isinstance(values, Unreadable) else values
+    wanted = {rule.role for rule in rules if rule.value in readable} & known.keys()
     held = {role["role"] for role in user["roles"]}
     if isinstance(values, Unreadable):
         wanted |= held & ruled

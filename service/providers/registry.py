@@ -14,7 +14,7 @@ class LoginOption:
     """A provider to sign in with, by the name that identities know it by.
 
     `label` is what people call it, `start` the path of our way in; `leave` returns None where one
-    cannot sign out. It may ask the provider; after a Problem one is signed out here alone.
+    has no sign-out. It may contact the provider; after a Problem, only our session ends.
     """
 
     name: str

@@ -58,7 +58,7 @@ async def exists(db: Database, provider: str, handle: str) -> bool:
 
 
 async def existing(db: Database, provider: str, handles: Sequence[str]) -> set[str]:
-    """Return those of some handles whose session at a provider opened one of ours."""
+    """Return the handles whose provider session has a session of ours."""
     rows = await db.fetch_all(
         "SELECT handle FROM provider_sessions WHERE provider = ?"  # noqa: S608  # placeholders
         f" AND handle IN ({', '.join('?' * len(handles))})",
@@ -115,7 +115,7 @@ async def prune(tx: Transaction, now: int) -> int:
     """Delete the rows of sessions whose tokens expired a margin ago. Return their number.
 
     Without its row a session cannot be ended from the provider. So its tokens count as expired from
-    now on, whatever a clock reads.
+    now on, regardless of clocks.
     """
     count = await tx.execute(
         "DELETE FROM provider_sessions WHERE until <= ?", (now - lifetimes.MARGIN,)

@@ -24,7 +24,7 @@ from service.tokens.claims import Claims
 _T = TypeVar("_T")
 
 FindUser = Callable[[int], Awaitable[CurrentUser | None]]
-"""Reads a user by `id`; None if it is gone."""
+"""Returns a user by `id`, or None."""
 
 POLL_SECONDS = 0.2
 _ATTEMPT_SECONDS = 1.0
@@ -82,7 +82,7 @@ class Revocation:
         if changed is None:
             return claims
         fresh = await self._with_current_user(claims, changed)
-        self._revoked.require_good(claims, self.state)  # looking the user up takes time
+        self._revoked.require_good(claims, self.state)  # it may have changed during the lookup
         return fresh
 
     async def catch_up(self) -> None:
@@ -92,7 +92,7 @@ class Revocation:
         await asyncio.shield(self._attempt)
 
     async def catch_up_from_now(self) -> None:
-        """Read what is new by an attempt that starts now. Raises DatabaseUnavailable."""
+        """Read new rows with an attempt that starts now. Raises DatabaseUnavailable."""
         if self._attempt is not None and not self._attempt.done():
             await self.catch_up()
         await self.catch_up()
@@ -190,20 +190,20 @@ class Revocation:
             self._revoked.learn_again(known, anew)
         self._seq, self._learned = page.newest, learned
 
-    def _heed(self, said: lifetimes.State) -> None:
-        """Learn what the database says of all tokens, and forget what it has pruned.
+    def _heed(self, recorded: lifetimes.State) -> None:
+        """Update the state from the database, and remove what it has pruned.
 
-        After a restore of a backup it says less than before: what ended stays ended.
+        After a restore of a backup, the database has an older state. Ended sessions stay ended.
         """
-        before, self.state = self.state, said.after(self.state)
+        before, self.state = self.state, recorded.after(self.state)
         if self.state.pruned_until != before.pruned_until:
             self._revoked.forget(self.state)
 
     async def _with_current_user(self, claims: Claims, user: RevokedUser) -> Claims:
-        """Look the user up once, however many ask, and remember it until the next change.
+        """Return the claims with the current user, which is read once per change.
 
-        `ver` is the change that is known here, not the newest: a token that is exchanged for one
-        with the newest would outlive a revocation that has not been read yet.
+        `ver` is the newest version in memory, not in the database: with a newer `ver`, an exchanged
+        token would survive a revocation that is not in memory yet.
         """
         version = user.changed_below
         if user.fresh is None:

@@ -57,8 +57,8 @@ class Revoked:
     def apply_own(self, row: Row) -> None:
         """Remember a row that this process has written, though earlier ones may not be read yet.
 
-        Tokens get the user's new version from now on, so what was taken back below it is
-        remembered as well: a token with that version would outlive it.
+        New tokens get the user's new version, so revocations below it are recorded as well: a
+        token with that version would survive them.
         """
         self.apply(row)
         if row["revoked_below"] is not None:
@@ -87,18 +87,18 @@ class Revoked:
         """Return the version below which the tokens of each user are revoked."""
         return {key: user.revoked_below for key, user in self.users.items()}
 
-    def learn_again(self, before: Mapping[int, int], said: "Revoked") -> None:
-        """Replace the users by `said`, but keep what this process has revoked since `before`.
+    def learn_again(self, before: Mapping[int, int], current: "Revoked") -> None:
+        """Replace the users by `current`, but keep what this process has revoked since `before`.
 
-        `said` has all users: a restored database reuses the numbers of lost rows, so rows in memory
-        may be wrong. Tokens of other users are refused, since all sessions have ended. Sessions are
-        added while the rows are read.
+        `current` has all users: a restored database reuses the numbers of lost rows, so rows in
+        memory may be wrong. Tokens of other users are refused, since all sessions have ended.
+        Sessions are added while the rows are read.
         """
         for key, revoked_below in before.items():
             user = self.users.get(key)
             if user is not None and user.revoked_below == revoked_below:
                 del self.users[key]
-        for key, user in said.users.items():
+        for key, user in current.users.items():
             mine = self.users.setdefault(key, user)
             mine.revoked_below = max(mine.revoked_below, user.revoked_below)
             mine.changed_below = max(mine.changed_below, user.changed_below)

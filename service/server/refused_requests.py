@@ -22,7 +22,7 @@ The library's router tries a path again and again, each time without its last se
 
 
 def refusal(request: web.BaseRequest) -> int | None:
-    """Return the status that refuses a request whatever it asks for, or None."""
+    """Return the status that rejects a request regardless of its path, or None."""
     if request.version is not HttpVersion11 and (
         request.version != HttpVersion10 or "Transfer-Encoding" in request.headers
     ):

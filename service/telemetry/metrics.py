@@ -150,7 +150,7 @@ class Metrics:
         if self._board is not None:
             for text in self._board.read_others(self._place):
                 total.add(Counters.of_text(text))
-        # With the library, which takes memory: not every server is asked.
+        # Loads the library, which takes memory, only at the first scrape.
         exposition = importlib.import_module("service.telemetry.exposition")
         return bytes(exposition.text(total))
 

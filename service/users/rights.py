@@ -26,7 +26,7 @@ WHERE r.role = ? AND u.disabled = 0 AND u.id = ?) AS manages
 
 
 async def caller(tx: Transaction, by: Actor, claims: Claims) -> Actor:
-    """Check in the transaction of a change that the caller's session goes on and manages users.
+    """Check in the transaction of a change that the caller's session is valid and manages users.
 
     A token says what was true a moment ago. Return `by` with what was read: in this transaction it
     is not read again. Raises TokenRevoked, RoleMissing.

@@ -44,8 +44,8 @@ async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any
     updated["roles"] = await _set_roles(tx, user, granted, revoked)
     if rights.manages(user) and not rights.manages(updated):
         await rights.require_a_manager_is_left(tx)
-    told = {**changed, "granted": granted, "revoked": revoked}
-    detail = {key: value for key, value in told.items() if value not in ([], None)}
+    parts = {**changed, "granted": granted, "revoked": revoked}
+    detail = {key: value for key, value in parts.items() if value not in ([], None)}
     await audit.record(tx, by, "user_update", (user["id"], user["username"]), detail)
     return updated
 
@@ -154,7 +154,7 @@ def _held(user: User, key: str) -> Any:
 async def _write(
     tx: Transaction, user: User, values: Mapping[str, Any], *, is_revoking: bool
 ) -> User:
-    """Set columns, count the version up and announce it in the feed; return the user as it is now.
+    """Set columns, increment the version and add a row to the feed. Return the changed user.
 
     `values` are those of `_columns`. Raises UsernameTaken.
     """
@@ -180,7 +180,7 @@ async def _write(
 async def _set_roles(
     tx: Transaction, user: User, granted: list[str], revoked: list[str]
 ) -> list[Role]:
-    """Give and take roles; return those that the user has now. Raises RoleNotFound."""
+    """Grant and revoke roles. Return the new roles of the user. Raises RoleNotFound."""
     roles = [role for role in user["roles"] if role["role"] not in revoked]
     if revoked:
         ids = [role["id"] for role in user["roles"] if role["role"] in revoked]

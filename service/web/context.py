@@ -100,7 +100,7 @@ def actor(request: web.Request, claims: Claims | None = None) -> Actor:
 
 @asynccontextmanager
 async def writing(request: web.Request) -> AsyncIterator[Transaction]:
-    """Write in a transaction. After the commit, this process applies what was revoked at once.
+    """Write in a transaction. After the commit, this process applies its revocations at once.
 
     Each entry of the audit gets its line in the log. Raises DatabaseUnavailable.
     """

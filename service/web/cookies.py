@@ -98,7 +98,7 @@ def write(  # noqa: PLR0913  # the attributes that we use
 ) -> str:
     """Write a `Set-Cookie` value, HttpOnly; to clear the cookie, `max_age` is 0 seconds.
 
-    Without `domain` it is of this host alone.
+    Without `domain` it is for this host only.
     """
     safe = "; Secure" if secure else ""
     of_domain = f"; Domain={domain}" if domain else ""

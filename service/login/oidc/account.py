@@ -41,12 +41,12 @@ class Account:
     @property
     def facts(self) -> dict[str, Any]:
         """The name and e-mail address of a new user, if the API would accept them."""
-        told = {"name": self._any("name")}
+        fields = {"name": self._any("name")}
         email = requirements.checked_email(self.documents)
         if email is not None:
-            told["email"] = email
+            fields["email"] = email
         facts: dict[str, Any] = {}
-        for name, value in told.items():
+        for name, value in fields.items():
             with contextlib.suppress(errors.ValidationError):
                 facts |= schemas.patch({name: value}, {})
         return facts
@@ -85,12 +85,12 @@ async def fetch(
     if tokens.access_token is None or not lacks:
         return account
     try:
-        told = await provider.user_info(tokens.access_token, claims["sub"])
+        userinfo = await provider.user_info(tokens.access_token, claims["sub"])
     except (errors.ProviderUnavailable, ProviderError) as error:
         if lacks_essential:
             raise
         return Account(provider.settings, (claims,), _why_failed(error))
-    return Account(provider.settings, (claims, told))
+    return Account(provider.settings, (claims, userinfo))
 
 
 def require(request: web.Request, account: Account) -> None:

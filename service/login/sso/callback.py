@@ -85,7 +85,7 @@ async def complete(
 
 
 class _Outcome(NamedTuple):
-    """A session that has begun, and what it changed."""
+    """A new session, and its changes."""
 
     begun: NewSession
     user: User

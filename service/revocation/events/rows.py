@@ -75,7 +75,7 @@ IS_REVOKED = """
  OR EXISTS (SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ?)
  OR EXISTS (SELECT 1 FROM revocation_state WHERE not_before > ? OR pruned_until >= ?))
 """
-"""A condition: a token that was good a moment ago has been taken back since, in any way."""
+"""A condition: a token that was just verified has been revoked since then."""
 
 
 def is_revoked_parameters(claims: Claims) -> tuple[object, ...]:
