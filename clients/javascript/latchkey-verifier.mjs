@@ -30,7 +30,7 @@ export class Verifier {
   rows = new Map(); // by kind and ID: [`ver` limit, `until`]
   #options; #isShared; #keys; #feedKeys; #keysFetched = 0; #keysLast = 0;
   #since = 0; #etag; #fresh = 0;
-  #unfinished; // a reading whose last question got no answer
+  #unfinished; // a read whose last request failed
   #covered = { maxLife: 0, notBefore: 0, prunedUntil: 0 };
 
   /** `issuer` is required. README.md describes all options. */

@@ -63,7 +63,7 @@ class Verifier:
         self._keys_fetched, self._keys_last = 0.0, 0.0
         self._remember = functools.lru_cache(self.remembered)(self._check)
         self._known = _Known()
-        self._unfinished: Any = None  # a reading whose last question got no answer
+        self._unfinished: Any = None  # a read whose last request failed
         self.stopped, self.fault = threading.Event(), Exception("not started")
 
     def start(self) -> "Verifier":

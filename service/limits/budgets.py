@@ -142,7 +142,7 @@ class Pace:
         raise Overloaded
 
     async def hold(self, share: float = 1.0) -> None:
-        """Wait for about `share` of the patience, if there is room for delayed callers."""
+        """Wait for about that share of the patience, if there is room for delayed callers."""
         if self._held < self._most_held:
             self._held += 1
             try:

@@ -22,9 +22,9 @@ LONG = 10_000
 SHORT = 200
 """The maximum number of rows while too many long documents are requested: under 16 KiB."""
 NEAR = 6_400
-"""A `since` at most so far behind can be answered by a short document, whatever it is."""
+"""Any `since` at most this far behind can be answered with a short document."""
 BLOCKS_WAITING = 250
-"""How many blocks further behind wait to be made: work of some seconds."""
+"""How many blocks further behind can wait: work of some seconds."""
 BLOCKS_SHARED_SECONDS = 10.0
 BLOCKS_KEPT_BYTES = 32 * 2**20
 """Those of 400,000 rows."""
@@ -59,7 +59,7 @@ _T = TypeVar("_T")
 
 
 class _Shared(Generic[_T]):
-    """A value that callers share for a second."""
+    """A value that callers share for some seconds."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class _Shared(Generic[_T]):
         self._making: dict[Key, asyncio.Task[_T]] = {}
 
     async def get(self, key: Key, lane: Lane, make: Callable[[], Awaitable[_T]]) -> _T:
-        """Return the value of the last second, or make it now in the lane."""
+        """Return the value of that time, or make it now in the lane."""
         kept = self.kept.get(key)
         if kept is not None and self._ticks() - kept[1] < self._seconds:
             return kept[0]
@@ -99,11 +99,11 @@ class _Shared(Generic[_T]):
 class Documents:
     """The documents of one process.
 
-    There are as many documents as values of `since`, so lanes keep apart what is made: the pages of
-    the whole feed, the last few rows, and all else. Many values of `since` fill the last lane
-    alone. A follower who finds it full gets what is shared: of the last 6,400 rows there are only
-    33 parts, and from each a short document is quickly made. The whole feed has blocks, one for
-    each 200 numbers: a client that reads them one after another needs no long answer.
+    There can be as many documents as values of `since`, so there are lanes: for the pages of the
+    whole feed, for the last rows, and for everything else. Requests with many values of `since`
+    fill only the last lane. If it is full, followers get short documents, made from shared parts:
+    the last 6,400 rows have only 33 parts. The whole feed has blocks, one for each 200 numbers: a
+    client that reads them one after another needs no long document.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:

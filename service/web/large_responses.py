@@ -43,7 +43,7 @@ class LargeAnswers:
 
     @property
     def is_full(self) -> bool:
-        """Whether a long answer is refused now."""
+        """Whether a large response is refused now."""
         return self._pace.is_full or self._has_no_place()
 
     async def answer(
@@ -72,16 +72,16 @@ class LargeAnswers:
         await self._pace.refuse()
 
     async def hold(self) -> None:
-        """Wait for half of that time, so that a client in a loop sends fewer requests."""
+        """Wait for half of that delay, to slow down clients that retry."""
         await self._pace.hold(0.5)
 
     def sent(self, answer: "_Large") -> None:
-        """Remove an answer that has been sent, or never will be. Others get what it did not use."""
+        """Remove a response that was sent or given up. Others can use what it has not sent."""
         if self._sending.pop(answer, None) is not None:
             self._pace.give_back(answer.unsent_bytes)
 
     def _has_no_place(self) -> bool:
-        """Tell whether the most answers are being sent, and none of them for long."""
+        """Return whether the most responses are in progress, and none of them is slow."""
         if len(self._sending) < AT_ONCE:
             return False
         return self._ticks() - next(iter(self._sending.values())) < _SLOW_SECONDS
