@@ -1,9 +1,7 @@
 """The only wiring: a configuration becomes an application."""
 
-import asyncio
-import contextlib
 import importlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import web
@@ -30,7 +28,7 @@ from service.telemetry import logs
 from service.telemetry.metrics import Metrics
 from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import TokenIssuer
-from service.web import context
+from service.web import background, context
 from service.web.large_responses import LargeAnswers
 from service.web.templates import Templates
 
@@ -107,7 +105,7 @@ async def _revocation(app: web.Application) -> AsyncIterator[None]:
         await keeping.start()
     app[context.REVOCATION] = feed
     app[context.METRICS].watch_feed(feed.__len__, lambda: feed.age)
-    async with _beside(feed.follow()), _beside(keeping.run()):
+    async with background.running(feed.follow()), background.running(keeping.run()):
         yield
 
 
@@ -122,7 +120,7 @@ async def _key_watch(app: web.Application) -> AsyncIterator[None]:
         app[context.ENCRYPTED].use(ring)
         app[ALLOW_RESPONSES].forget()
 
-    async with _beside(watch.run(use, app[context.METRICS].keys_file)):
+    async with background.running(watch.run(use, app[context.METRICS].keys_file)):
         yield
 
 
@@ -147,18 +145,6 @@ async def _note_issuers(config: Config, database: Database) -> None:
 async def _figures(app: web.Application) -> AsyncIterator[None]:
     """Leave what was counted for the other processes, once a second and at the end."""
     metrics = app[context.METRICS]
-    async with _beside(metrics.keep_publishing()):
+    async with background.running(metrics.keep_publishing()):
         yield
     metrics.publish()
-
-
-@contextlib.asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` beside what is inside, and no longer."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

@@ -1,12 +1,13 @@
 """The audit: who changed what, of whom, from where. A table that is only appended to."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
 
 from service.db import Database, Row, Transaction, bulk_insert
+from service.parsing import dates
 
 Action = Literal[
     "user_create",
@@ -41,7 +42,7 @@ class Actor:
 
 def now() -> str:
     """Return the time as the database keeps it: RFC 3339, UTC, seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return dates.rfc3339(int(time.time()))
 
 
 async def record(

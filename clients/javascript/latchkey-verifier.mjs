@@ -55,7 +55,10 @@ export class Verifier {
     return this;
   }
 
-  /** A token's claims. `roles` is empty if `stale_roles`: they have changed, ask `/auth/me`. */
+  /**
+   * A token's claims. If `stale_roles`, roles or name have changed: call `/auth/me` for them. Then
+   * `roles` is empty and `username` is undefined: another user may have the old name.
+   */
   async verify(token) {
     const verified = this.verified; // before the keys are looked at: new keys come with a new one
     const claims = verified.get(token) ?? await this.#check(token);
@@ -74,7 +77,8 @@ export class Verifier {
     const isBelow = (kind, who) => claims.ver < this.rows.get(`${kind} ${who}`)?.[0];
     if (isBelow('session', claims.sid) || isBelow('revoked', claims.id)) refuse('token_revoked');
     const stale = isBelow('changed', claims.id);
-    return { ...claims, roles: stale ? [] : [...claims.roles], stale_roles: stale };
+    if (stale) return { ...claims, username: undefined, roles: [], stale_roles: true };
+    return { ...claims, roles: [...claims.roles], stale_roles: false };
   }
 
   async #check(token) {

@@ -72,7 +72,10 @@ class Verifier:
         return self
 
     def verify(self, token: str) -> dict[str, Any]:
-        """Return its claims. `roles` is empty if `stale_roles`: they changed, ask `/auth/me`."""
+        """Return its claims. If `stale_roles`, roles or name changed: call `/auth/me` for them.
+
+        Then `roles` is empty and `username` is None: another user may have the old name.
+        """
         claims, known, now = self._remember(token), self._known, time.time()
         max_life, not_before, pruned_until = known.covered
         if claims["exp"] <= max(now, pruned_until):
@@ -89,8 +92,9 @@ class Verifier:
         below = {row[0]: claims["ver"] < known.rows.get(row, (0, 0))[0] for row in who.items()}
         if below["session"] or below["revoked"]:
             raise Refused("token_revoked")
-        roles = [] if below["changed"] else [*claims["roles"]]
-        return {**claims, "roles": roles, "stale_roles": below["changed"]}
+        if below["changed"]:
+            return {**claims, "username": None, "roles": [], "stale_roles": True}
+        return {**claims, "roles": [*claims["roles"]], "stale_roles": False}
 
     def _check(self, token: str) -> dict[str, Any]:
         try:

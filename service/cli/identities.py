@@ -7,8 +7,13 @@ import click
 from service import users
 from service.cli import database_session, output, user_rows
 from service.db import Transaction
-from service.providers import identities
+from service.providers import cas, identities
 
+_CAS = "cas"
+_TRUSTED = (
+    "\nWith CAS_TRUST_USERNAMES, the CAS account {name} still signs this user in, by its name."
+    " To prevent this, run `user disable {name}`."
+)
 _account = click.argument("provider")
 _subject = click.argument("subject")
 
@@ -41,7 +46,11 @@ def link(username: str, provider: str, subject: str, json_form: bool) -> None:
 @_subject
 @output.as_json
 def unlink(username: str, provider: str, subject: str, json_form: bool) -> None:
-    """Let an account sign a user in no longer, and end the sessions that it opened."""
+    """Remove the link of an account, and end the sessions that it opened.
+
+    With CAS_TRUST_USERNAMES, the CAS account of the user's own name still signs the user in, by its
+    name. To prevent this, run user disable.
+    """
 
     async def action(tx: Transaction) -> users.User:
         user = await users.get_by_username(tx, username)
@@ -50,7 +59,14 @@ def unlink(username: str, provider: str, subject: str, json_form: bool) -> None:
 
     user = database_session.in_transaction(action)
     done = {"action": "identity_unlink", "changed": True, **_facts(user, provider, subject)}
-    output.done("Unlinked.", **done, json_form=json_form)
+    signs_in = _TRUSTED.format(name=user["username"]) if _has_name_of(user, done) else ""
+    output.done(f"Unlinked.{signs_in}", **done, json_form=json_form)
+
+
+def _has_name_of(user: users.User, account: dict[str, Any]) -> bool:
+    """Tell whether an account at CAS has the user's own name."""
+    is_named = cas.as_username(str(account["subject"])) == user["username"]
+    return bool(account["provider"] == _CAS and is_named)
 
 
 def _facts(user: users.User, provider: str, subject: str) -> dict[str, Any]:

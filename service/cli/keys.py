@@ -9,7 +9,8 @@ from service import config
 from service.cli import output
 from service.config import KeySettings, permissions
 from service.keys import ALGORITHMS, MAX_AGE, file, rotation
-from service.keys.file_entry import RETIRED, SIGNING, STATES, VERIFYING, Entries, Entry, written
+from service.keys.file_entry import RETIRED, SIGNING, STATES, VERIFYING, Entries, Entry
+from service.parsing.dates import rfc3339
 
 _force = click.option("--force", is_flag=True, help="Do not wait; some people may be signed out.")
 
@@ -161,5 +162,5 @@ def _facts(entry: Entry) -> dict[str, str | None]:
         "kid": entry.kid,
         "algorithm": entry.algorithm,
         "state": entry.state,
-        **{f"{state}_at": None if at is None else written(at) for state, at in dates.items()},
+        **{f"{state}_at": None if at is None else rfc3339(at) for state, at in dates.items()},
     }

@@ -9,9 +9,9 @@ from service import users
 from service.cli import database_session, output
 from service.db import Reader, Transaction
 from service.errors import Fault
+from service.parsing import dates
 from service.system.clock_check import TOLERANCE
 from service.tokens import lifetimes
-from service.web import context
 
 _LATELY = 3600  # servers that run write a note each half hour
 
@@ -26,7 +26,7 @@ class _Moment(NamedTuple):
 def sign_out_all(*, yes: bool, json_form: bool) -> None:
     """End all sessions, if the clock of this machine can be right. Raises Fault."""
     now, is_confirmed = database_session.with_database(_moment)
-    said = f"The clock of this machine reads {context.rfc3339(now)}."
+    said = f"The clock of this machine reads {dates.rfc3339(now)}."
     if not is_confirmed:
         said += (
             " No server has run lately that could confirm it. If it is wrong, set it and repeat"

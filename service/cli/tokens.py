@@ -9,10 +9,10 @@ from service.cli import database_session, output
 from service.config import parse
 from service.db import Transaction
 from service.errors import Fault
+from service.parsing import dates
 from service.tokens import issuer as tokens
 from service.tokens import jws, lifetimes
 from service.tokens.claims import Claims
-from service.web import context
 
 
 class _Duration(click.ParamType[int]):
@@ -111,5 +111,5 @@ def _verdict(token: str) -> str:
 
 def _with_date(name: str, value: object) -> object:
     if name in {"exp", "iat", "nbf", "auth_time"} and type(value) is int and 0 <= value < 10**11:
-        return f"{value} ({context.rfc3339(value)})"
+        return f"{value} ({dates.rfc3339(value)})"
     return value

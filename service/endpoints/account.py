@@ -3,18 +3,19 @@
 from aiohttp import web
 
 from service import session
-from service.web import access, context
+from service.parsing import dates
+from service.web import access, context, responses
 
 
 async def me(request: web.Request) -> web.Response:
     """GET /auth/me: the caller, as the token has it."""
     claims = context.identity(request)
-    return context.json_response(
+    return responses.json(
         {
             "id": claims["id"],
             "username": claims["username"],
             "roles": claims["roles"],
-            "expires_at": context.rfc3339(claims["exp"]),
+            "expires_at": dates.rfc3339(claims["exp"]),
             "method": claims["amr"][0],
         }
     )
@@ -38,14 +39,14 @@ async def sign_out_by_link(request: web.Request) -> web.Response:
     everywhere = request.query.getall("everywhere", [])
     if by_another_site or everywhere or not session.is_top_navigation(request):
         ends_all = everywhere == ["true"]
-        page = request.app[context.TEMPLATES].render(
+        return responses.page(
+            request,
             "logout.html",
             location=session.next_address(request),
             everywhere=ends_all,
             nothing_to_end=ends_all and await session.is_signed_out(request),
             by_another_site=by_another_site,
         )
-        return web.Response(text=page, content_type="text/html")
     return await session.sign_out(request)
 
 

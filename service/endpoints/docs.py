@@ -6,7 +6,7 @@ import importlib
 import orjson
 from aiohttp import web
 
-from service.web import access, context
+from service.web import access, context, responses
 from service.web.templates import Asset, as_asset
 
 _POLICY = (
@@ -43,22 +43,20 @@ def _describe(app: web.Application) -> Asset:
 async def description(request: web.Request) -> web.Response:
     """GET /openapi.json: the routes that exist here (OpenAPI 3.1)."""
     described = await request.app[DESCRIPTION].get(request.app)
-    return await context.asset_response(request, described, cache_control="no-cache")
+    return await responses.asset(request, described, cache_control="no-cache")
 
 
 @access.public
 async def page(request: web.Request) -> web.Response:
     """GET /docs: the description, to read and to try out."""
-    text = request.app[context.TEMPLATES].render("docs.html")
-    headers = {"Content-Security-Policy": _POLICY}
-    return web.Response(text=text, content_type="text/html", headers=headers)
+    return responses.page(request, "docs.html", headers={"Content-Security-Policy": _POLICY})
 
 
 @access.public
 async def file(request: web.Request) -> web.Response:
     """GET /docs/{name}: a file of Swagger UI."""
     found = request.app[context.TEMPLATES].swagger_ui.get(request.match_info["name"])
-    return await context.asset_response(request, found)
+    return await responses.asset(request, found)
 
 
 ROUTES = (

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from service import keys
 from service.keys import Purpose, SigningPurpose
-from service.web import access, context
+from service.web import access, context, responses
 
 
 @access.public
@@ -28,8 +28,8 @@ async def assertions(request: web.Request) -> web.Response:
 def _answer(request: web.Request, purpose: SigningPurpose) -> web.Response:
     body, tag = request.app[context.TOKENS].public_keys(purpose)
     headers = {"Cache-Control": f"public, max-age={keys.MAX_AGE}", "ETag": f'"{tag}"'}
-    if context.is_known(request, headers["ETag"]):
-        return web.Response(status=304, headers=headers)
+    if responses.is_known(request, headers["ETag"]):
+        return responses.not_modified(headers)
     return web.Response(body=body, headers={**headers, "Content-Type": "application/json"})
 
 

@@ -3,13 +3,13 @@
 from aiohttp import web
 
 from service.telemetry import metrics
-from service.web import access, context
+from service.web import access, context, responses
 
 
 @access.public
 async def alive(_request: web.Request) -> web.Response:
     """GET /healthz: the process answers."""
-    return context.json_response({"status": "ok"})
+    return responses.json({"status": "ok"})
 
 
 @access.public
@@ -22,7 +22,7 @@ async def ready(request: web.Request) -> web.Response:
     stopping = request.app[context.SHUTDOWN].draining
     database = "ok" if await request.app[context.READINESS].is_well() else "unavailable"
     keys = request.app[context.KEY_WATCH].fault or "ok"
-    return context.json_response(
+    return responses.json(
         {
             "status": _status(stopping=stopping, is_well=database == keys == "ok"),
             "database": database,

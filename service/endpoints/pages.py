@@ -5,9 +5,9 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from service import session
-from service.parsing import urls
+from service.parsing import dates, urls
 from service.users import seeds
-from service.web import access, context
+from service.web import access, context, responses
 
 
 @access.public
@@ -18,11 +18,11 @@ async def home(request: web.Request) -> web.Response:
         return await _ways_in(request, location="/")
     config = request.app[context.CONFIG]
     now = request.app[context.TOKENS].now()
-    return _page(
+    return responses.page(
         request,
         "home.html",
         claims=claims,
-        ends_at=context.rfc3339(claims["exp"]),
+        ends_at=dates.rfc3339(claims["exp"]),
         ends_in=_in_words(claims["exp"] - now),
         public_url=config.public_url,
         by_bypass=config.bypass_auth and claims["amr"] == ["bypass"],
@@ -40,10 +40,10 @@ async def login(request: web.Request) -> web.Response:
     location = session.next_address(request)
     if session.withholds_cookie(request):
         again = f"/auth/login?{urlencode({'next': location, 'landed': '1'})}"
-        return _page(request, "moving.html", location=again)
+        return responses.page(request, "moving.html", location=again)
     has_landed = request.query.getall("landed", []) == ["1"] and location != urls.HOME
     if has_landed and await session.authenticate_optional(request) is not None:
-        return web.Response(status=302, headers={"Location": location})
+        return responses.redirect(location)
     return await _ways_in(request, location=location)
 
 
@@ -51,11 +51,11 @@ async def login(request: web.Request) -> web.Response:
 async def asset(request: web.Request) -> web.Response:
     """GET /static/{name}: a file of the pages."""
     found = request.app[context.TEMPLATES].assets.get(request.match_info["name"])
-    return await context.asset_response(request, found)
+    return await responses.asset(request, found)
 
 
 async def _ways_in(request: web.Request, *, location: str) -> web.Response:
-    return _page(
+    return responses.page(
         request,
         "login.html",
         providers=_providers(request, location),
@@ -89,11 +89,6 @@ async def _demo_users(request: web.Request, location: str) -> list[dict[str, str
         }
         for user in found
     ]
-
-
-def _page(request: web.Request, template: str, **values: object) -> web.Response:
-    text = request.app[context.TEMPLATES].render(template, **values)
-    return web.Response(text=text, content_type="text/html")
 
 
 def _in_words(seconds: int) -> str:

@@ -15,7 +15,7 @@ from service.revocation import events
 from service.revocation.documents import LONG, NEAR, SHORT, Document, Key
 from service.revocation.freshness import FRESH_SECONDS
 from service.tokens.issuer import TYPES
-from service.web import access, context
+from service.web import access, context, responses
 
 TYPE = TYPES[Purpose.FEED]
 AUDIENCE = "latchkey-revocations"
@@ -53,9 +53,9 @@ async def feed(request: web.Request) -> web.Response:
     tag = f"{newest}.{state}.{signer}.{tokens.now() // RENEWED_SECONDS:x}"
     headers = {"ETag": f'"{tag}.{since}"', "Cache-Control": "no-cache"}
     # Who has read up to the newest row from another place knows as much.
-    known_tags = {each.rpartition(".")[0] for each in context.known_tags(request)}
+    known_tags = {each.rpartition(".")[0] for each in responses.known_tags(request)}
     if since == newest and tag in known_tags:
-        return web.Response(status=304, headers=headers)
+        return responses.not_modified(headers)
     key = Key(since, newest, signer, state)
     answers = request.app[context.LARGE_ANSWERS]
     try:

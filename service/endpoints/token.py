@@ -2,14 +2,14 @@
 
 from aiohttp import web
 
-from service.web import context
+from service.web import context, responses
 
 
 async def token(request: web.Request) -> web.Response:
     """GET /auth/token: another token of the caller's session; it ends when the session does."""
     tokens = request.app[context.TOKENS]
     fresh, claims = tokens.exchange(context.request_info(request).token, context.identity(request))
-    return context.json_response(
+    return responses.json(
         {"token": fresh, "token_type": "Bearer", "expires_in": claims["exp"] - tokens.now()}
     )
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from service.keys import jwk
 from service.keys.key import Root
+from service.parsing.dates import FORM, rfc3339
 
 PUBLISHED, SIGNING, VERIFYING, RETIRED = STATES = ("published", "signing", "verifying", "retired")
 MEMBER = "latchkey"
-_DATE = "%Y-%m-%dT%H:%M:%SZ"
 _MAX_KID = 128
 
 # time.strptime imports it at its first use. Root may have another user's rights then.
@@ -79,7 +79,7 @@ def read(members: object, *, alone: bool) -> Entry:
 
 def write(entry: Entry) -> dict[str, Any]:
     """Return the JWK of an entry, as `read` takes it."""
-    dates = {f"{state}_at": written(at) for state, at in entry.dates.items()}
+    dates = {f"{state}_at": rfc3339(at) for state, at in entry.dates.items()}
     return {
         **entry.members,
         "kid": entry.kid,
@@ -105,11 +105,6 @@ def check_together(entries: Sequence[Entry]) -> None:
         signing |= {entry.algorithm} if entry.state == SIGNING else set()
 
 
-def written(date: int) -> str:
-    """Write a date as RFC 3339, UTC."""
-    return time.strftime(_DATE, time.gmtime(date))
-
-
 def _read_states(members: jwk.Members, *, alone: bool) -> tuple[str, dict[str, int]]:
     if MEMBER not in members:
         if alone:
@@ -128,6 +123,6 @@ def _read_states(members: jwk.Members, *, alone: bool) -> tuple[str, dict[str, i
 
 def _date(text: object) -> int:
     try:
-        return timegm(time.strptime(str(text), _DATE))
+        return timegm(time.strptime(str(text), FORM))
     except ValueError:
-        raise ValueError(f"has a date that is not like {written(0)} ({MEMBER})") from None
+        raise ValueError(f"has a date that is not like {rfc3339(0)} ({MEMBER})") from None

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from service.keys import derive
 from service.keys.key import Key, Root
 from service.keys.purpose import DocumentPurpose, Purpose
+from service.parsing import base64url
 
 Members = Mapping[str, Any]
 
@@ -107,7 +108,7 @@ def thumbprint(members: Members) -> str:
     """Return the name that follows from the public part (RFC 7638). Raises ValueError."""
     public = _public(members, algorithm_of(members))
     text = json.dumps(public, separators=(",", ":"), sort_keys=True)
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    return base64url.encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def without_private(members: Members) -> dict[str, Any]:

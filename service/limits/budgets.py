@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import NoReturn, TypeVar
 
 from service.errors import Overloaded
@@ -35,6 +36,12 @@ class Budget:
         """Let the next one begin."""
         self._room += 1
         self._free.release()
+
+    @asynccontextmanager
+    async def unrefused(self) -> AsyncIterator[None]:
+        """Wait for a turn, however many wait. For the process's own work, one task at a time."""
+        async with self._free:
+            yield
 
 
 class Lane:

@@ -1,5 +1,6 @@
 """Sign-in by CAS: `GET /auth/cas` there and back, `POST /auth/cas` for single logout."""
 
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from urllib.parse import parse_qs, urlencode
 
@@ -11,11 +12,13 @@ from service.login import sso
 from service.parsing import content_type
 from service.providers import cas, claim_values, recent_logouts, sessions
 from service.providers.claim_values import Claimed, Unreadable
+from service.providers.deferred_logouts import DeferredLogouts
 from service.providers.registry import LoginOption
 from service.providers.sessions import ProviderSession
 from service.telemetry import logs
-from service.web import access, context
+from service.web import access, background, context
 
+DEFERRED = web.AppKey("deferred_logouts", DeferredLogouts)
 NAME = "cas"
 _PATH = "/auth/cas"
 _MAX_FIELDS = 10
@@ -55,37 +58,60 @@ async def sign_in(request: web.Request) -> web.Response:
 async def sign_out(request: web.Request) -> web.Response:
     """POST /auth/cas: the CAS server says that a session has ended there (single logout)."""
     handle = cas.handle(cas.read_logout_request(await _logout_request(request)))
-    pending, database = request.app[sso.PENDING], request.app[context.DATABASE]
-    # In this order: a sign-in that is no longer pending has written its session.
-    is_pending = pending.end(handle)
+    # In this order: a sign-in that is no longer pending has written its session. One that is
+    # pending checks again after it has.
+    request.app[sso.PENDING].end(handle)
     async with request.app[context.LOOKUPS]:
-        is_known = await sessions.exists(database, NAME, handle)
+        is_known = await sessions.exists(request.app[context.DATABASE], NAME, handle)
     # Anybody can guess tickets: few guesses get as far as the one writer.
     remembers = not is_known and await _is_worth_a_row(request, handle)
-    if is_known or is_pending or remembers:
-        await _end(request, handle, remembers=remembers)
+    ended = 0
+    if is_known or remembers:
+        ended = await _end(request.app, handle, remembers=remembers)
+    if ended:
+        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
     return web.Response(status=204)
 
 
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
-    """Tell whether to remember a logout that fits no session yet, for the other processes."""
+    """Tell whether to remember a logout that fits no session yet, for the other processes.
+
+    Above the budget, the logout is deferred: its session is looked for later. Raises Overloaded.
+    """
     async with request.app[context.LOOKUPS]:
         if await recent_logouts.is_known(request.app[context.DATABASE], NAME, handle):
             return False
     if request.app[sso.PENDING].may_write():
         return True
-    context.log(request, "logout_not_remembered", level=logs.DEBUG, provider=NAME)
+    request.app[DEFERRED].add(handle)
     return False
 
 
-async def _end(request: web.Request, handle: str, *, remembers: bool) -> None:
-    """End the session of a ticket, also one that is just beginning. Raises DatabaseUnavailable."""
-    async with context.writing(request) as tx:
+async def _end(app: web.Application, handle: str, *, remembers: bool = False) -> int:
+    """End the sessions of ours that a ticket opened, and return their number.
+
+    With `remembers`, also one that is just beginning. Raises DatabaseUnavailable.
+    """
+    async with context.writing_in(app) as tx:
         if remembers:
             await recent_logouts.remember(tx, NAME, handle=handle)
-        ended = await sessions.end(tx, NAME, handle=handle)
-    if ended:
-        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
+        return await sessions.end(tx, NAME, handle=handle)
+
+
+async def _deferred_logouts(app: web.Application) -> AsyncIterator[None]:
+    """Look again for the sessions of deferred logouts while the application runs."""
+    deferred = app[DEFERRED] = DeferredLogouts()
+
+    async def find(handles: Sequence[str]) -> set[str]:
+        async with app[context.LOOKUPS].unrefused():
+            return await sessions.existing(app[context.DATABASE], NAME, handles)
+
+    async def end(handle: str) -> None:
+        if ended := await _end(app, handle):
+            logs.event("sign_out", scope="provider", provider=NAME, sessions=ended)
+
+    async with background.running(deferred.run(find, end)):
+        yield
 
 
 def routes(_config: Config) -> list[web.RouteDef]:
@@ -93,8 +119,9 @@ def routes(_config: Config) -> list[web.RouteDef]:
     return [web.get(_PATH, sign_in, allow_head=False), web.post(_PATH, sign_out)]
 
 
-def providers(_app: web.Application, config: Config) -> list[LoginOption]:
-    """Return the CAS server of the settings, as a sign-in option."""
+def providers(app: web.Application, config: Config) -> list[LoginOption]:
+    """Return the CAS server of the settings, as a sign-in option, with its deferred logouts."""
+    app.cleanup_ctx.append(_deferred_logouts)
 
     async def leave(_session: ProviderSession, back: str) -> str:
         return cas.logout_address(str(config.cas_url), back)

@@ -129,6 +129,12 @@ async def provision(
     return created
 
 
+async def is_email_taken(tx: Transaction, email: str) -> bool:
+    """Tell whether a user has an e-mail address, in any case of its letters."""
+    row = await tx.fetch_one("SELECT 1 FROM users WHERE lower(email) = lower(?) LIMIT 1", (email,))
+    return row is not None
+
+
 async def follow_roles(
     tx: Transaction,
     by: Actor,

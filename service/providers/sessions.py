@@ -1,6 +1,6 @@
 """Which of our sessions a session at a provider opened, so that they end together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,16 @@ async def exists(db: Database, provider: str, handle: str) -> bool:
         (provider, handle),
     )
     return row is not None
+
+
+async def existing(db: Database, provider: str, handles: Sequence[str]) -> set[str]:
+    """Return those of some handles whose session at a provider opened one of ours."""
+    rows = await db.fetch_all(
+        "SELECT handle FROM provider_sessions WHERE provider = ?"  # noqa: S608  # placeholders
+        f" AND handle IN ({', '.join('?' * len(handles))})",
+        (provider, *handles),
+    )
+    return {row["handle"] for row in rows}
 
 
 async def end(

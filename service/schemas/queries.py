@@ -1,6 +1,5 @@
 """The queries of lists."""
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
@@ -8,7 +7,7 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, StringConstraints
 
 from service import audit, errors, users
-from service.parsing import strict_json
+from service.parsing import base64url, strict_json
 from service.schemas.base import ID, Strict, printable, read
 
 _LIMIT = 50
@@ -96,7 +95,7 @@ def nothing(given: Mapping[str, object]) -> None:
 
 def cursor(*place: str | int) -> str:
     """Write a place in a list, its name first, as a word that only this file reads."""
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).rstrip(b"=").decode()
+    return base64url.encode(json.dumps(place).encode()).decode()
 
 
 def _place(text: str | None, name: str, *kinds: type) -> list[Any] | None:
@@ -104,8 +103,7 @@ def _place(text: str | None, name: str, *kinds: type) -> list[Any] | None:
     if text is None:
         return None
     try:
-        padded = text + "=" * (-len(text) % 4)
-        place = strict_json.loads(base64.b64decode(padded, b"-_", validate=True))
+        place = strict_json.loads(base64url.decode(text.encode()))
     except ValueError:
         place = None
     is_ours = isinstance(place, list) and [type(part) for part in place] == [str, *kinds, int]

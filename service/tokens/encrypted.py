@@ -9,7 +9,7 @@ import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from service.keys import KeyRing
-from service.tokens import jws
+from service.parsing import base64url
 
 _TEXT = re.compile(r"[A-Za-z0-9_-]{1,8192}", re.ASCII)
 
@@ -53,4 +53,4 @@ class EncryptedValues:
     def _fernet(self, purpose: str) -> MultiFernet:
         """Derive the keys of a purpose. There is one for each attempt: none is remembered."""
         keys = self._keys.sealing(purpose)
-        return MultiFernet([Fernet(jws.encode(key) + b"=") for key in keys])
+        return MultiFernet([Fernet(base64url.encode(key) + b"=") for key in keys])

@@ -20,7 +20,6 @@ from service.tokens.claims import Claims
 
 MAX_BYTES = 3500
 """A longer token is never issued: browsers drop cookies over 4,096 bytes with their attributes."""
-
 REMEMBERED_BYTES = 32 * 2**20
 """How much memory verified tokens may take: 5,000 with two roles, 1,000 of the largest."""
 
@@ -29,7 +28,6 @@ TYPES: Mapping[DocumentPurpose, str] = {
     Purpose.ASSERTION: "latchkey-assertion+jwt",
 }
 """The header parameter `typ` of what is not a session."""
-
 SECONDS: Mapping[DocumentPurpose, int] = {Purpose.FEED: 120, Purpose.ASSERTION: 60}
 """How long it is good."""
 

@@ -7,9 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-import orjson
 from aiohttp import web
 
 from service import audit, errors
@@ -31,7 +29,7 @@ from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import TokenIssuer
 from service.users import rights
 from service.web.large_responses import LargeAnswers
-from service.web.templates import Asset, Templates
+from service.web.templates import Templates
 
 CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
@@ -63,10 +61,6 @@ class ShutdownState:
 
 
 SHUTDOWN = web.AppKey("life", ShutdownState)
-
-MOST_TAGS_LENGTH = 2000
-"""How long an `If-None-Match` is read. Clients send back one entity tag."""
-_JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(slots=True)
@@ -110,11 +104,21 @@ async def writing(request: web.Request) -> AsyncIterator[Transaction]:
 
     Each entry of the audit gets its line in the log. Raises DatabaseUnavailable.
     """
-    async with request.app[DATABASE].transaction() as tx:
+    async with writing_in(request.app) as tx:
         yield tx
-    request.app[REVOCATION].apply_own(tx.events)
     for entry in tx.entries:
         log(request, entry["action"], **audit.log_fields(entry))
+
+
+@asynccontextmanager
+async def writing_in(app: web.Application) -> AsyncIterator[Transaction]:
+    """Do the same without a request, for background work that adds nothing to the audit.
+
+    Raises DatabaseUnavailable.
+    """
+    async with app[DATABASE].transaction() as tx:
+        yield tx
+    app[REVOCATION].apply_own(tx.events)
 
 
 @asynccontextmanager
@@ -171,39 +175,3 @@ def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: ob
     logs.event(
         name, level=level, **fields, client=client_name(request), id=request_info(request).id
     )
-
-
-def json_response(value: object, status: int = 200) -> web.Response:
-    """Return an answer in JSON."""
-    return web.Response(body=orjson.dumps(value), status=status, headers=_JSON)
-
-
-def is_known(request: web.Request, etag: str) -> bool:
-    """Tell whether `If-None-Match` names an entity tag, in quotes (RFC 9110 section 13.1.2)."""
-    return not known_tags(request).isdisjoint({"*", etag.strip('"')})
-
-
-def known_tags(request: web.Request) -> set[str]:
-    """Return what `If-None-Match` names, without quotes; nothing if it is long."""
-    if len(request.headers.get("If-None-Match", "")) > MOST_TAGS_LENGTH:
-        return set()
-    return {tag.value for tag in request.if_none_match or ()}
-
-
-async def asset_response(
-    request: web.Request, asset: Asset | None, *, cache_control: str = "public, max-age=86400"
-) -> web.Response:
-    """Answer with an asset, or 304 if the client has it. Raises NotFound, Overloaded."""
-    if asset is None:
-        raise errors.NotFound
-    headers = {"ETag": asset.etag, "Cache-Control": cache_control}
-    if is_known(request, asset.etag):
-        return web.Response(status=304, headers=headers)
-    headers["Content-Type"] = asset.content_type
-    return await request.app[LARGE_ASSETS].answer(request, asset.body, headers)
-
-
-@lru_cache(maxsize=1024)
-def rfc3339(date: int) -> str:
-    """Write a NumericDate as RFC 3339, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(date))

@@ -40,6 +40,19 @@ def test_accounts_are_linked_shown_and_unlinked(folder: Path) -> None:
     )
 
 
+def test_unlinking_says_that_a_trusted_name_still_signs_in(folder: Path) -> None:
+    for subject in ("User", "other"):
+        done(folder, "user", "link", "user", "cas", subject)
+    assert done(folder, "user", "unlink", "user", "cas", "other") == "Unlinked.\n"
+    said = done(folder, "user", "unlink", "user", "cas", "User")
+    assert said.startswith("Unlinked.\n")
+    assert "CAS_TRUST_USERNAMES" in said
+    assert "`user disable user`" in said
+    assert "user disable" in done(folder, "user", "unlink", "--help")
+    done(folder, "user", "link", "user", "oidc", "user")
+    assert done(folder, "user", "unlink", "user", "oidc", "user") == "Unlinked.\n"
+
+
 WRONG = {
     ("link", "nobody", "cas", "a"): "The user nobody does not exist.",
     ("link", "user", "the campus", "a"): "A provider's name starts with a letter",

@@ -283,6 +283,21 @@ def test_accounts_are_linked_and_unlinked(admin: Admin, ada: int) -> None:
     assert "Ada L." not in log
 
 
+def test_where_cas_names_are_trusted_the_page_says_what_keeps_a_person_out(
+    admin: Admin, ada: int, start: Start
+) -> None:
+    assert "disable the user" not in admin.page(f"/admin/users/{ada}/accounts").text
+    trusting = Admin(start(CAS_URL="https://cas.example.org/cas", CAS_TRUST_USERNAMES="true"))
+    where = f"/admin/users/{trusting.create('grace')}/accounts"
+    trusting.follow(where, {"provider": "cas", "subject": "grace"})
+    for page in (
+        trusting.page(where),
+        trusting.follow(f"{where}/unlink", {"provider": "cas", "subject": "grace"}),
+    ):
+        assert "the CAS account grace signs this user in by its name" in page.text
+        assert "disable the user" in page.text
+
+
 def test_an_account_that_cannot_be_linked_is_shown_again_with_what_is_wrong(
     admin: Admin, ada: int
 ) -> None:

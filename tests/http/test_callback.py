@@ -174,3 +174,25 @@ def test_where_one_wanted_to_go_never_makes_a_cookie_too_long(server: Server, ev
         answer = attempt.come_back(attempt.good())
         assert answer.status == 302
         assert (answer["Location"] == "/") is not kept
+
+
+@pytest.mark.parametrize("told", ["boss@example.org", "BOSS@Example.org"])
+def test_a_new_user_does_not_get_the_address_of_another(
+    start: Start, evil: Evil, told: str
+) -> None:
+    server = start(**settings_for(evil, PROVISION_USERS="true"))
+    api = Api(server)
+    api.create("boss", email="Boss@example.org")
+    for number, email in enumerate((told, "mallory@example.org")):
+        attempt = begin(server.port)
+        claims: dict[str, Any] = {"sub": str(number), "preferred_username": f"mallory-{number}"}
+        claims |= {"email": email, "email_verified": True}
+        evil.answers(RSA.sign(evil.claims(attempt, **claims)))
+        assert attempt.come_back(attempt.good()).status == 302
+    emails = [
+        json.loads(server.cli("user", "show", f"mallory-{number}", "--json").stdout)["email"]
+        for number in range(2)
+    ]
+    assert emails == [None, "mallory@example.org"]
+    assert " email_taken " in server.log(until="email_taken")
+    assert "provider=oidc user=mallory-0" in server.log()

@@ -8,7 +8,7 @@ import pytest
 
 from service.config import DatabaseUrl as Where
 from service.db_tools import migrations
-from service.web import context
+from service.parsing import dates
 from tests.support.client import ask, bearer, sign_in
 from tests.support.commands import Run
 from tests.support.environment import SECRET
@@ -138,11 +138,11 @@ def test_a_clock_that_nobody_confirms_is_named_and_can_be_corrected(
         fast.setattr(time, "time", lambda: now + 30 * 86400)
         code, asked, _ = run("user", "sign-out", "--all", stdin="n\n")
         assert code == 1
-        assert context.rfc3339(now + 30 * 86400) in asked
+        assert dates.rfc3339(now + 30 * 86400) in asked
         assert "No server has run lately" in asked
         assert run_sql(where, "SELECT not_before FROM revocation_state") == []
         code, _, said = run("user", "sign-out", "--all", "--yes")
-        assert (code, context.rfc3339(now + 30 * 86400) in said) == (0, True)
+        assert (code, dates.rfc3339(now + 30 * 86400) in said) == (0, True)
     note = "INSERT INTO token_lifetimes (seconds, until, noted_at) VALUES (60, ?, ?)"
     run_sql(where, note, now + 7200, now - 1800)
     assert run("user", "sign-out", "--all", "--yes")[::2] == (0, "")

@@ -13,7 +13,7 @@ from service.app import create_app
 from service.parsing import content_type
 from service.parsing.content_type import Media
 from service.web import access
-from service.web.context import MOST_TAGS_LENGTH
+from service.web.responses import MOST_TAGS_LENGTH
 from tests.support.client import ask, rested
 from tests.support.environment import PROVIDERS, ROOT, Settings
 from tests.support.servers import Server, Start
@@ -112,7 +112,7 @@ LAZY = frozenset(
 )
 """Properties and methods of a request that read a header, or a body by what a header says."""
 ALLOWED = {
-    ("web/context.py", "if_none_match"),  # the only reader of it: only up to a length
+    ("web/responses.py", "if_none_match"),  # the only reader of it: only up to a length
     ("login/bypass.py", "host"),  # as the client sent it, or without `Host` a name of ours
 }
 

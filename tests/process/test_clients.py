@@ -103,10 +103,15 @@ def test_a_change_of_roles_or_name_shows_as_stale(make: Make, latchkey: Server) 
             assert time.monotonic() - began < 2
         assert isinstance(seen, dict)
         assert seen["roles"] == []
+        assert seen.get("username") is None
         fresh = ask(latchkey.port, "/auth/token", headers=bearer(token)).json["token"]
         current = client.verify(fresh)
         assert isinstance(current, dict)
         assert not current["stale_roles"]
+        assert (
+            current["username"]
+            == ask(latchkey.port, "/auth/me", headers=bearer(token)).json["username"]
+        )
 
 
 def test_a_feed_out_of_reach_is_stale_after_the_limit(make: Make, start: Start) -> None:
@@ -402,6 +407,7 @@ def test_versions_below_are_refused_and_above_are_good(make: Make, issuer: Issue
         seen = client.verify(EC.sign(issuer.claims(ver=ver)))
         assert isinstance(seen, dict)
         assert seen["stale_roles"] is stale
+        assert seen.get("username") == (None if stale else issuer.claims()["username"])
     assert outcome(client, EC.sign(issuer.claims(id=2, sub="2", ver=10**9))) == "token_revoked"
 
 

@@ -92,6 +92,31 @@ def test_also_by_http_2(pair: tuple[Deployment, Application], path: str) -> None
     assert other.received == []
 
 
+RAW = [
+    # Long forms of `.` and `/`, other signs that are read as these, and what is no UTF-8 at all.
+    *("public/\xc0\xae\xc0\xae/admin", "public/\xe0\x80\xae\xe0\x80\xae/x", "public/\xc0\xaf../x"),
+    *("public/\xf0\x80\x80\xae/x", "public/\xe2\x80\xa4\xe2\x80\xa4/x", "public/a\xff", "adm\xa0"),
+    *("public/a\xc3\xa9", "\xc5\xbf", "\xe2\x84\xaa", "public/..\xa0/x", "\x80", "x\x7f"),
+    # Blanks and control signs.
+    *("public/.. /admin", "public/a b", "public/..\t/admin", "public/a\x01", "public/\x1f"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", RAW, ids=ascii)
+def test_a_path_with_raw_bytes_is_refused_like_its_encoding(
+    pair: tuple[Deployment, Application], path: str
+) -> None:
+    site, other = pair
+    before = site.application.requests, other.requests
+    for host in (APP, AUTH):
+        named = f"Host: {host}:{site.port}\r\nConnection: close\r\n\r\n"
+        answer = site.send(f"GET /{path} HTTP/1.1\r\n{named}".encode("latin-1"), patience=5)
+        assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")), answer
+        headers = [(":method", "GET"), (":scheme", "https"), (":authority", f"{host}:{site.port}")]
+        site.send_http_2(http2.request([*headers, (":path", f"/{path}")]))
+    assert (site.application.requests, other.requests) == before
+
+
 ONE_READING = [
     *("/x", "/a.b/c..d/.well-known/...", "/100%25", "/100%25/x", "/100%25.x", "/50%25-60%25"),
     "/a%20b",

@@ -16,8 +16,8 @@ from service.fake_provider.models import Client, Request
 from service.fake_provider.openid import FakeProvider
 from service.fake_provider.people import BrowserSession, Person
 from service.keys import KeyRing, Purpose, SigningPurpose
+from service.parsing import base64url
 from service.providers.openid import provider as openid
-from service.tokens import jws
 from service.tokens.encrypted import EncryptedValues
 from tests.support.client import ask, bearer
 from tests.support.servers import Server
@@ -91,8 +91,8 @@ def forge(ring: KeyRing, purpose: SigningPurpose, typ: str, claims: Claims) -> s
     key = ring.keys(purpose).signing
     named = {} if key.kid is None else {"kid": key.kid}
     header = {"alg": key.algorithm, **named, "typ": typ}
-    signed = b".".join(jws.encode(json.dumps(part).encode()) for part in (header, claims))
-    return (signed + b"." + jws.encode(key.sign(signed))).decode()
+    signed = b".".join(base64url.encode(json.dumps(part).encode()) for part in (header, claims))
+    return (signed + b"." + base64url.encode(key.sign(signed))).decode()
 
 
 # The fake provider, in the worst case: under the same address, for a client of the same name
@@ -100,7 +100,7 @@ def forge(ring: KeyRing, purpose: SigningPurpose, typ: str, claims: Claims) -> s
 
 PERSON = Person("manager", "subject", "Manager")
 _VERIFIER = "v" * 64
-_CHALLENGE = jws.encode(hashlib.sha256(_VERIFIER.encode()).digest())
+_CHALLENGE = base64url.encode(hashlib.sha256(_VERIFIER.encode()).digest())
 
 
 def fake_provider(issuer: str) -> FakeProvider:

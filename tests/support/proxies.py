@@ -101,6 +101,12 @@ class Application:
         self._thread.join(10)
         self._loop.close()
 
+    @property
+    def requests(self) -> int:
+        """How many requests have come, those that cannot be read among them."""
+        assert self._runner.server is not None
+        return self._runner.server.requests_count
+
     async def _listen(self) -> None:
         self._runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=1)
         await self._runner.setup()

@@ -139,24 +139,24 @@ def test_the_types_ask_for_the_purpose(tmp_path: Path) -> None:
     """Mypy refuses a document without a purpose, and one with that of sessions."""
     program = """
 from service.keys import DocumentPurpose, Purpose, SigningPurpose
-from service.tokens.issuer import Tokens
+from service.tokens.issuer import TokenIssuer
 
-def good(tokens: Tokens, purpose: DocumentPurpose) -> str:
+def good(tokens: TokenIssuer, purpose: DocumentPurpose) -> str:
     return tokens.sign_document(purpose, {}, audience="a")
 
-def session(tokens: Tokens) -> str:
+def session(tokens: TokenIssuer) -> str:
     return tokens.sign_document(Purpose.SESSION, {}, audience="a")
 
-def sealed(tokens: Tokens) -> str:
+def sealed(tokens: TokenIssuer) -> str:
     return tokens.sign_document(Purpose.SEALED, {}, audience="a")
 
-def any_purpose(tokens: Tokens, purpose: SigningPurpose) -> str:
+def any_purpose(tokens: TokenIssuer, purpose: SigningPurpose) -> str:
     return tokens.sign_document(purpose, {}, audience="a")
 
-def without(tokens: Tokens) -> str:
+def without(tokens: TokenIssuer) -> str:
     return tokens.sign_document({}, audience="a")
 
-def for_nobody(tokens: Tokens) -> str:
+def for_nobody(tokens: TokenIssuer) -> str:
     return tokens.sign_document(Purpose.FEED, {})
 """
     (tmp_path / "program.py").write_text(program)

@@ -9,16 +9,16 @@ from service.db import readiness
 from service.db.postgresql import database
 from service.forward_auth import allow_responses
 from service.limits import client_limits
-from service.login.sso import replays
+from service.login.sso import pending, replays
 from service.parsing import client_address, strict_xml
-from service.providers import cas, http_client
+from service.providers import cas, deferred_logouts, http_client
 from service.revocation import documents
 from service.schemas import base, user_input
 from service.server import chunked_body, refused_requests, run
 from service.system import descriptors
 from service.telemetry import metrics
 from service.tokens import issuer as tokens
-from service.web import accept, context, cookies, large_responses
+from service.web import accept, cookies, large_responses, responses
 from tests.support.environment import ROOT
 
 TEXT = (ROOT / "docs" / "limits.md").read_text()
@@ -57,7 +57,7 @@ STATED = {
         f"`Accept` {accept.LOOKED_AT:,} characters",
         f"{client_address.MOST_HOPS} addresses",
         f"cookies {cookies.MOST_PAIRS:,} and {cookies.MOST_ENCODED} encoded",
-        f"`If-None-Match` {context.MOST_TAGS_LENGTH:,} characters",
+        f"`If-None-Match` {responses.MOST_TAGS_LENGTH:,} characters",
         f"`Content-Type` {middleware.CONTENT_TYPE_LENGTH}",
     ],
     "XML of CAS": [
@@ -105,6 +105,12 @@ STATED = {
     "memory of verified tokens": [f"{tokens.REMEMBERED_BYTES // MIB} MiB"],
     "memory of answers of `/auth/verify`": [f"{allow_responses.REMEMBERED_BYTES // MIB} MiB"],
     "memory of single-use answers of providers": [f"{replays.AT_MOST:,}"],
+    "CAS logouts without a known session": [
+        f"{pending.AT_ONCE:.0f} rows at once and {pending.PER_SECOND:.0f} a second",
+        f"{deferred_logouts.AT_MOST:,} more wait",
+        f"looked for for {deferred_logouts.SECONDS:.0f} s",
+        f"every {deferred_logouts.INTERVAL_SECONDS:.0f} s",
+    ],
     "metrics: texts": [f"{metrics.TEXTS_PER_SECOND} a second"],
 }
 

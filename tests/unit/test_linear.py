@@ -18,13 +18,21 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from service import errors, schemas
 from service.forward_auth import original_request
-from service.parsing import client_address, content_type, strict_form, strict_json, strict_xml, urls
+from service.parsing import (
+    base64url,
+    client_address,
+    content_type,
+    strict_form,
+    strict_json,
+    strict_xml,
+    urls,
+)
 from service.providers import cas, claim_values
 from service.providers.openid import LoginRejected, jwt
 from service.session import bearer_token
 from service.telemetry import logs
 from service.tokens import jws
-from service.web import accept, context, cookies
+from service.web import accept, cookies, responses
 from tests.support.cas import logout_request, response
 
 SMALL, TIMES = 4096, 16
@@ -62,7 +70,7 @@ READERS: dict[str, Read] = {
     "JSON": lambda text: strict_json.loads(text.encode()),
     "a JWT": jws.peek,
     "a JWT with such a payload": lambda text: jws.peek(
-        f"e30.{jws.encode(text.encode()).decode()}.x"
+        f"e30.{base64url.encode(text.encode()).decode()}.x"
     ),
     "a JWT of a provider": jwt.unverified,
     "a form": lambda text: strict_form.loads(text.encode()),
@@ -96,7 +104,7 @@ READERS: dict[str, Read] = {
     "Authorization": lambda text: bearer_token(
         make_mocked_request("GET", "/", {"Authorization": f"Bearer {text}"})
     ),
-    "If-None-Match": lambda text: context.is_known(
+    "If-None-Match": lambda text: responses.is_known(
         make_mocked_request("GET", "/", {"If-None-Match": text}), '"b"'
     ),
     "the values of a claim": lambda text: claim_values.values_of(text, {"a b", "a"}),

@@ -13,6 +13,7 @@ import pytest
 from service.errors import Fault
 from service.keys import file, file_entry, jwk, rotation
 from service.keys.file_entry import Entries
+from service.parsing.dates import rfc3339
 from tests.support.environment import ROOT, clean_environ
 
 NOW = 1_800_000_000
@@ -223,10 +224,10 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     (first, second) = json.loads(path.read_text())["keys"]
     assert first["latchkey"] == {
         "state": "signing",
-        "published_at": file_entry.written(NOW - 10_000),
-        "signing_at": file_entry.written(NOW - 10_000),
+        "published_at": rfc3339(NOW - 10_000),
+        "signing_at": rfc3339(NOW - 10_000),
     }
-    assert second["latchkey"]["retired_at"] == file_entry.written(NOW)
+    assert second["latchkey"]["retired_at"] == rfc3339(NOW)
     assert "d" not in second
 
 
@@ -239,7 +240,7 @@ def test_a_plain_set_keeps_what_else_it_says_and_gains_its_states(tmp_path: Path
     first = json.loads(path.read_text())["keys"][0]
     assert first["x5t"] == "kept"
     assert first["kid"] == jwk.thumbprint(first)
-    assert first["latchkey"]["verifying_at"] == file_entry.written(NOW + 600)
+    assert first["latchkey"]["verifying_at"] == rfc3339(NOW + 600)
 
 
 def test_a_missing_or_bad_file_is_not_replaced(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ async def link(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
-    """POST /admin/users/{id}/accounts/unlink: unlinks a provider account."""
+    """POST /admin/users/{id}/accounts/unlink: unlinks an account; a trusted name signs in."""
     account = schemas.identity(schemas.form(await requests.form(request)))
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
@@ -54,6 +54,7 @@ async def _show(
     said: form_errors.Faults = form_errors.NONE,
 ) -> web.Response:
     database, providers = request.app[context.DATABASE], request.app[context.PROVIDERS]
+    config = request.app[context.CONFIG]
     user = await requests.user(request, database)
     return page.show(
         request,
@@ -64,6 +65,7 @@ async def _show(
         typed=typed,
         identities=await identities.of_user(database, user["id"]),
         providers=sorted(providers),
+        trusts_names=config.cas_url is not None and config.cas_trust_usernames,
     )
 
 

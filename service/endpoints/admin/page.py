@@ -9,7 +9,7 @@ from aiohttp import web
 from service import errors, schemas
 from service.endpoints.admin.form_errors import NONE, Faults
 from service.endpoints.api import requests
-from service.web import context
+from service.web import context, responses
 
 # The policy of all pages, and a script from this site that may only request this site.
 _POLICY = (
@@ -86,18 +86,18 @@ def show(
     request: web.Request, template: str, *, done: str = "", faults: Faults = NONE, **values: object
 ) -> web.Response:
     """Return a page."""
-    text = request.app[context.TEMPLATES].render(
+    return responses.page(
+        request,
         f"admin/{template}",
+        headers={"Content-Security-Policy": _POLICY},
         claims=context.identity(request),
         done=done,
         faults=faults,
         **values,
     )
-    headers = {"Content-Security-Policy": _POLICY}
-    return web.Response(text=text, content_type="text/html", headers=headers)
 
 
 def go_on(path: str, done: str) -> web.Response:
     """Return the redirect after a form was processed; the target shows the message `done`."""
     assert done in _DONE  # noqa: S101  # an argument in our own code
-    return web.Response(status=303, headers={"Location": f"{path}?done={done}"})
+    return responses.redirect(f"{path}?done={done}", 303)

@@ -10,7 +10,7 @@ from service import errors, schemas, users
 from service.db import Database, Transaction
 from service.parsing import content_type, strict_form, strict_json
 from service.users import User
-from service.web import context
+from service.web import responses
 
 _JSON = frozenset({content_type.JSON, "application/merge-patch+json"})
 
@@ -81,7 +81,7 @@ def page(
     request: web.Request, rows: list[Any], after: tuple[str | int, ...] | None
 ) -> web.Response:
     """Answer with a page of a list, and a `Link` to the next one (RFC 8288)."""
-    response = context.json_response(rows)
+    response = responses.json(rows)
     if after is not None:
         query = urlencode([*_others(request), ("cursor", schemas.cursor(*after))])
         response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'

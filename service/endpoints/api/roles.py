@@ -4,14 +4,14 @@ from aiohttp import web
 
 from service import errors, schemas, users
 from service.endpoints.api import requests
-from service.web import access, context
+from service.web import access, context, responses
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
     """GET /api/v1/roles: all roles, with how many users have each."""
     requests.parameters(request, schemas.nothing)
-    return context.json_response(await users.list_roles(request.app[context.DATABASE]))
+    return responses.json(await users.list_roles(request.app[context.DATABASE]))
 
 
 @access.requires_role(users.MANAGE_USERS)
@@ -20,7 +20,7 @@ async def create(request: web.Request) -> web.Response:
     role = schemas.role(await requests.body(request))
     async with context.changing(request) as (tx, by):
         created = await users.create_role(tx, by, role)
-    response = context.json_response({**created, "users": 0}, status=201)
+    response = responses.json({**created, "users": 0}, status=201)
     response.headers["Location"] = f"/api/v1/roles/{created['id']}"
     return response
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service import schemas, users
 from service.endpoints.api import requests
-from service.web import access, context
+from service.web import access, context, responses
 
 _SHOWN = (
     "id", "username", "name", "email", "disabled", "roles", "created_at", "updated_at",
@@ -16,7 +16,7 @@ _SHOWN = (
 @access.public
 async def versions(_request: web.Request) -> web.Response:
     """GET /api/: the versions of this API."""
-    return context.json_response([{"version": "1.0", "url": "/api/v1/"}])
+    return responses.json([{"version": "1.0", "url": "/api/v1/"}])
 
 
 @access.requires_role(users.MANAGE_USERS)
@@ -42,8 +42,8 @@ async def create(request: web.Request) -> web.Response:
 async def read(request: web.Request) -> web.Response:
     """GET /api/v1/users/{id}: one user, with an entity tag."""
     user = await requests.user(request, request.app[context.DATABASE])
-    if context.is_known(request, requests.etag(user)):
-        return web.Response(status=304, headers={"ETag": requests.etag(user)})
+    if responses.is_known(request, requests.etag(user)):
+        return responses.not_modified({"ETag": requests.etag(user)})
     return _answer(user)
 
 
@@ -94,7 +94,7 @@ async def _known_roles(request: web.Request) -> dict[str, int]:
 
 
 def _answer(user: users.User, status: int = 200, **headers: str) -> web.Response:
-    response = context.json_response(_shown(user), status)
+    response = responses.json(_shown(user), status)
     response.headers.update({"ETag": requests.etag(user), **headers})
     return response
 

@@ -19,7 +19,7 @@ from service.providers.openid.provider import OpenIdClient
 from service.providers.openid.token_endpoint import TokenResponse
 from service.providers.sessions import ProviderSession
 from service.telemetry import logs
-from service.web import access, context
+from service.web import access, context, responses
 
 _LEAF = "oidc"
 _MAX_HINT = 3072
@@ -41,7 +41,7 @@ async def start(request: web.Request) -> web.Response:
     has_name = "provider" in request.match_info
     if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
         query = urlencode({"next": session.next_address(request)})
-        return web.Response(status=302, headers={"Location": f"/auth/login?{query}"})
+        return responses.redirect(f"/auth/login?{query}")
     if session.is_background_load(request):
         raise errors.PrefetchRefused
     provider = registry.named(request)

@@ -15,7 +15,7 @@ from aiohttp import web
 from service import errors, session
 from service.parsing import urls
 from service.session import loop_guard
-from service.web import context, cookies
+from service.web import context, cookies, responses
 
 SECONDS = 600
 _ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
@@ -47,7 +47,7 @@ async def begin(
     await _break_circles(request, location)
     lines = request.headers.getall("Cookie", ())
     sealed = _sealed(request, leaf, attempt, {**facts, "next": location})
-    response = web.Response(status=302, headers={"Location": to})
+    response = responses.redirect(to)
     response.headers.add("Set-Cookie", _cookie(request, leaf, attempt, sealed))
     for old in _to_forget(leaf, lines, len(sealed)):
         response.headers.add("Set-Cookie", _cookie(request, leaf, old, ""))

@@ -11,13 +11,13 @@ from service.audit import Actor
 from service.config import RoleRule
 from service.db import Transaction
 from service.login.sso import attempt, same_issuer
-from service.providers import identities, recent_logouts, used_answers
+from service.providers import identities, recent_logouts, sessions, used_answers
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.sessions import ProviderSession
 from service.session.sign_in import NewSession
 from service.telemetry import logs
 from service.users import User
-from service.web import context
+from service.web import context, responses
 
 Facts = attempt.State
 
@@ -72,7 +72,7 @@ async def complete(
         seen = await request.app[context.NEWEST_LOGOUT].number()
         arrival = await ask(facts)
         response = (
-            web.Response(status=302, headers={"Location": attempt.sign_in_page(location)})
+            responses.redirect(attempt.sign_in_page(location))
             if arrival is None
             else await _sign_in(request, arrival, location, attempt_id=name, seen=seen)
         )
@@ -109,8 +109,12 @@ async def _sign_in(
         # After a logout the answer is used all the same: it begins no session later.
         if not await _has_ended(tx, arrival, seen):
             outcome = await _begin(request, tx, arrival)
+    provider = arrival.session.provider
+    if outcome is not None and arrival.has_ended():  # a logout since that check, before the commit
+        async with context.writing(request) as tx:
+            await sessions.end(tx, provider, handle=arrival.session.handle)
+        outcome = None
     if outcome is None:
-        provider = arrival.session.provider
         context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
         raise errors.AnswerRefused(_ENDED)
     _log(request, arrival, outcome)
@@ -181,9 +185,14 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: Exter
     told = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=told)
+    facts = dict(arrival.facts)
+    if "email" in facts and await identities.is_email_taken(tx, facts["email"]):
+        del facts["email"]  # applications behind us may know people by it
+        name = arrival.username
+        context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
     try:
         return await identities.provision(
-            tx, by, came.provider, came.subject, arrival.username, **arrival.facts
+            tx, by, came.provider, came.subject, arrival.username, **facts
         )
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=told) from None

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-_PER_SECOND = 2.0
-_AT_ONCE = 5.0
+PER_SECOND = 2.0
+AT_ONCE = 5.0
 """Few, since each of them has the one writer of all processes for several questions to it."""
 
 
@@ -19,14 +19,15 @@ class _Pending:
 class PendingSignIns:
     """Remembers which sessions at a provider are about to begin one of ours, by their handles.
 
-    Anybody can send a logout for any handle. One for a sign-in of this process costs no row; of the
-    others, which another process may be busy with, so many are worth a row as the budget allows.
-    `ticks` are seconds that nobody sets back.
+    Any client can send a logout for any handle, and make any handle a pending one. So one for a
+    sign-in of this process is only stored here, and the sign-in checks before and after it writes
+    its session. Logouts that may be for another process get a row within the budget. `ticks` is a
+    clock in seconds that never goes back.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self._ticks = ticks
-        self._left = _AT_ONCE
+        self._left = AT_ONCE
         self._counted_at = ticks()
         self._pending: dict[str, _Pending] = {}
 
@@ -58,7 +59,7 @@ class PendingSignIns:
     def may_write(self) -> bool:
         """Tell whether one more logout that fits no session may be written down."""
         now = self._ticks()
-        self._left = min(_AT_ONCE, self._left + (now - self._counted_at) * _PER_SECOND)
+        self._left = min(AT_ONCE, self._left + (now - self._counted_at) * PER_SECOND)
         self._counted_at = now
         if self._left < 1:
             return False
