@@ -4,19 +4,21 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# The first Python on PATH that is new enough.
+# The first Python 3.11 or newer on PATH.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 BIN := .venv/bin
-# Whole files to each of four workers: most of the time is waiting for servers. conftest.py knows
-# which take longest, and begins with those.
-PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
-# How many requests `make fuzz` sends for each operation and phase; `make test` sends 20.
+# Whole files to each worker, which takes ten seconds to collect the tests: two are enough for what
+# runs in one process, four for what waits for others. conftest.py knows which files take longest.
+PARALLEL := --dist loadfile --no-loadscope-reorder
+WORKERS := -n 2
+MORE_WORKERS := -n 4
+# How many requests `make fuzz` sends for each operation and phase; `make test-all` sends 20.
 FUZZ := 1000
 SOURCES := setup.cfg pyproject.toml service/__init__.py
 
-.PHONY: help run run-sso test seed migrate check fuzz fix bench clean
+.PHONY: help run run-sso test test-all seed migrate check fuzz fix bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; \
@@ -30,8 +32,11 @@ run-sso: .venv/.run .env ## Serve beside a fake CAS and OpenID provider, for dev
 	@$(BIN)/python -m service prepare
 	@exec $(BIN)/python -m service idp --serve
 
-test: .venv/.test ## Run every test that this machine can run
-	@$(BIN)/python -m pytest $(PARALLEL)
+test: .venv/.test ## Test without other programs: units, HTTP, commands
+	@$(BIN)/python -m pytest $(PARALLEL) $(WORKERS) tests/unit tests/http tests/cli
+
+test-all: .venv/.test ## Test everything once: processes, proxies, browsers and fuzzing, too
+	@$(BIN)/python -m pytest $(PARALLEL) $(MORE_WORKERS)
 
 seed: .venv/.run .env ## Create the demo users that are missing
 	@$(BIN)/python -m service seed
@@ -39,23 +44,23 @@ seed: .venv/.run .env ## Create the demo users that are missing
 migrate: .venv/.run .env ## Create or update the database
 	@$(BIN)/python -m service migrate up
 
-check: .venv/.check ## Exactly what CI runs: format, lint, types, tests with coverage
+check: .venv/.check ## Exactly what CI runs: format, lint, types, all tests on both databases, coverage
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(PARALLEL)
+	@LATCHKEY_TEST_EVERYTHING=1 $(BIN)/coverage run -m pytest $(PARALLEL) $(MORE_WORKERS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
 fuzz: .venv/.test ## Send thousands of requests made from the description (FUZZ=1000 for each route)
 	@LATCHKEY_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/process/test_fuzz.py
 
-fix: .venv/.check ## Format, and mend what the linter can mend
+fix: .venv/.check ## Format the code and apply the linter's fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/.run ## Measure against a bare aiohttp handler; a hundred thousand users
+bench: .venv/.run ## Measure against a bare aiohttp handler, and with 100,000 users
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python -m bench.start
 	@$(BIN)/python -m bench.revocations
@@ -63,17 +68,17 @@ bench: .venv/.run ## Measure against a bare aiohttp handler; a hundred thousand 
 	@$(BIN)/python -m bench.workers
 	@$(BIN)/python -m bench.writes
 
-clean: ## Remove what the other targets made, except .env and data/
+clean: ## Remove everything that the other targets create, except .env and data/
 	@rm -rf .venv build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv:
-	@test -n "$(PYTHON)" || { echo "Latchkey needs Python 3.11 or newer, and finds none on PATH. Install one, or name it: make run PYTHON=/path/to/python3" >&2; exit 1; }
-	@test -w . || { echo "This folder cannot be written to: clone Latchkey into one of your own." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Latchkey needs Python 3.11 or newer; $(PYTHON) is older or does not run." >&2; exit 1; }
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "The environment .venv could not be made (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Latchkey needs Python 3.11 or newer, but none is on PATH. Install it, or set its path: make run PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -w . || { echo "This folder is not writable. Clone Latchkey into a folder of your own." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Latchkey needs Python 3.11 or newer, but $(PYTHON) is older or does not run." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Cannot create the virtual environment .venv. On Debian and Ubuntu, run: apt install python3-venv" >&2; exit 1; }
 
-# Each stamp is younger than what it was installed from: a second run installs nothing.
+# Each stamp file is newer than its sources, so a second run installs nothing.
 .venv/.run: EXTRAS :=
 .venv/.test: EXTRAS := [test]
 .venv/.check: EXTRAS := [test,check]
@@ -83,9 +88,9 @@ clean: ## Remove what the other targets made, except .env and data/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRAS)'
 	@touch $@
 
-# With a fresh JWT_SECRET_KEY, readable for its owner alone; never overwritten.
+# Create .env with a new JWT_SECRET_KEY, readable only by its owner. Never overwrite it.
 .env: | .venv
 	@umask 077; key=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(64))') && \
 	while IFS= read -r line; do \
 		case $$line in JWT_SECRET_KEY=*) line=JWT_SECRET_KEY=$$key ;; esac; printf '%s\n' "$$line"; \
-	done < .env.example > .env.new && mv -n .env.new .env && echo "Wrote .env with a fresh JWT_SECRET_KEY."
+	done < .env.example > .env.new && mv -n .env.new .env && echo "Created .env with a new JWT_SECRET_KEY."

@@ -1,1 +1,1 @@
-"""`make bench`: what Latchkey costs, against the framework that it stands on."""
+"""`make bench`: measure Latchkey against the bare framework."""

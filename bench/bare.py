@@ -1,4 +1,4 @@
-"""The floor under every figure: an aiohttp application with constant answers, and nothing else."""
+"""The baseline: an aiohttp application with constant answers."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A load: many connections asking for one address as fast as the server answers."""
+"""A load generator: many connections that request one URL as fast as possible."""
 
 import asyncio
 import re
@@ -13,14 +13,14 @@ CONNECTIONS = 32
 
 
 def generator() -> str:
-    """Return which load generator is used: wrk when it is installed, else a small client."""
+    """Return the load generator: wrk if it is installed, else a small client."""
     return "wrk" if shutil.which("wrk") else "aiohttp client"
 
 
 def requests_per_second(
     url: str, headers: Mapping[str, str], seconds: float, expected: int, *, pinned: bool = True
 ) -> float:
-    """Return how many answers a second came, all with the status `expected`.
+    """Return the answers per second. All must have the status `expected`.
 
     `pinned` leaves core 0 to the server.
 

@@ -1,4 +1,4 @@
-"""Measure what live revocations cost: the time of a check, memory for each row, and the start."""
+"""Measure the cost of revocations: time per check, memory per row, and start time."""
 
 import asyncio
 import os
@@ -62,7 +62,7 @@ async def measure(where: Where) -> None:
 
 
 def _memory(database: Database) -> Revocation:
-    """Return a memory that has read nothing yet."""
+    """Return an empty revocation memory."""
     return Revocation(
         database, lambda user_id: users.find_by_id(database, user_id), max_staleness=60
     )
@@ -75,7 +75,7 @@ async def fill(database: Database) -> None:
 
 
 async def compare(none: Revocation, many: Revocation) -> float:
-    """Return the time of a check with many rows by that with none: the median of many turns."""
+    """Return the ratio of check times with many rows and with none: the median of many turns."""
     settings = config.load(
         {"ENVIRONMENT": "test", "JWT_SECRET_KEY": os.urandom(64).hex()}, Path(os.devnull)
     )
@@ -96,7 +96,7 @@ async def compare(none: Revocation, many: Revocation) -> float:
 
 
 def served() -> float:
-    """Return the processor time of /auth/me with many rows by that with none: the median."""
+    """Return the ratio of processor times of /auth/me with many rows and with none: the median."""
     with (
         tempfile.TemporaryDirectory() as first,
         tempfile.TemporaryDirectory() as second,
@@ -121,12 +121,12 @@ async def fill_file(where: Where) -> None:
 
 
 def file_in(folder: Path) -> Where:
-    """Return the database that a server in a folder has."""
+    """Return the database of a server in a folder."""
     return config.load_database({"DATABASE_URL": f"sqlite:///{folder}/data/latchkey.db"})
 
 
 def start(folder: Path) -> float:
-    """Return how long a server takes from its start to its first answer."""
+    """Return the time from the start of a server to its first answer."""
     port = run.free_port()
     environ = {
         **os.environ,

@@ -34,7 +34,7 @@ class Server:
     started_at: float = 0.0
 
     def ask(self, case: "Case", cookie: str, seconds: float) -> "Measured":
-        """Load one address for some seconds."""
+        """Request one URL for some seconds."""
         path, status = case.path, case.status
         headers = {} if status == 302 else {"Cookie": cookie, **case.headers}
         before = processor_seconds(self.pid)
@@ -45,7 +45,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Measured:
-    """Answers a second, and microseconds of processor time for each."""
+    """Answers per second, and microseconds of processor time per answer."""
 
     rate: float
     busy: float
@@ -53,7 +53,7 @@ class Measured:
 
 @dataclass
 class Case:
-    """One address, and what each server gave in each round."""
+    """One URL, and the results of each server in each round."""
 
     name: str
     path: str
@@ -129,7 +129,7 @@ def show(options: argparse.Namespace, cases: list[Case]) -> None:
 
 
 def processor_seconds(pid: int) -> float:
-    """Return how long a process has been running on a processor, all its threads together."""
+    """Return the processor time of a process, over all threads."""
     tasks = Path(f"/proc/{pid}/task")
     if not tasks.exists():
         return float("nan")  # not Linux
@@ -147,7 +147,7 @@ def bare(folder: Path) -> Iterator[Server]:
 def latchkey(
     folder: Path, algorithm: str = "HS256", *, workers: int = 1, pinned: bool = True
 ) -> Iterator[Server]:
-    """Run Latchkey on a database of its own, its log in a file."""
+    """Run Latchkey with its own database, and its log in a file."""
     environ = {
         "ENVIRONMENT": "development",
         "BYPASS_AUTH": "true",
@@ -207,14 +207,14 @@ def wait(server: subprocess.Popen[bytes], port: int) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def sign_in(port: int) -> str:
-    """Return a `Cookie` header of a fresh session."""
+    """Return the `Cookie` header of a new session."""
     connection = HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/auth/bypass?token=admin")
     header = connection.getresponse().headers["Set-Cookie"]

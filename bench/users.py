@@ -1,4 +1,4 @@
-"""Measure a hundred thousand users: how long a file takes, how long others wait, how lists answer.
+"""Measure a hundred thousand users: the import of a file, the waits of other writers, and lists.
 
 Lists are asked for as a server asks, in this process, without HTTP. Each combination of filters,
 orders and places is asked for once; the slowest again, and what counts is the median. The
@@ -32,13 +32,13 @@ FIRST = ("ada", "alan", "anna", "chen", "élodie", "emma", "fatima", "grace", "i
 LAST = ("brown", "dupont", "garcía", "hopper", "ivanov", "khan", "lovelace", "müller", "novak",
         "rossi", "silva", "smith", "turing", "wang", "zhang")  # fmt: skip
 ROLES = {"everybody": 1, "half": 2, "tenth": 10, "rare": 10_000}
-"""Roles, each with how many users there are for one who has it."""
+"""Roles: one in this many users has each."""
 
 QUERIES = (None, "example.org", "exa", "müller", "turing99", "a", "z", "zzz")
 
 
 def main() -> None:
-    """Create the users of a file, then ask for lists of them, and print the tables."""
+    """Create the users of a file, then request lists, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--lists", type=int, default=2_000, help="how many combinations; 0 for all")
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def load(folder: Path, where: Where, number: int) -> None:
-    """Create users from a file, while somebody else tries to write all the time."""
+    """Create users from a file, while another process writes continuously."""
     environ = {**os.environ, "ENVIRONMENT": "development", "PYTHONPATH": str(ROOT),
                "JWT_SECRET_KEY": os.urandom(64).hex(), "DATABASE_URL": where.url}  # fmt: skip
     service = [sys.executable, "-m", "service"]
@@ -81,7 +81,7 @@ def load(folder: Path, where: Where, number: int) -> None:
 
 
 def people(number: int) -> Iterator[dict[str, object]]:
-    """Yield users whose names begin as their user names do, as names do."""
+    """Yield users whose names start like their user names, as is common."""
     choose = random.Random(1).choice  # noqa: S311  # the same each time
     for place in range(number):
         first, last = choose(FIRST), choose(LAST)
@@ -97,7 +97,7 @@ def people(number: int) -> Iterator[dict[str, object]]:
 
 @contextlib.contextmanager
 def writer_beside(where: Where, waits: list[float]) -> Iterator[None]:
-    """Begin and end a transaction again and again; note how long each had to wait."""
+    """Run transactions continuously, and record the wait of each."""
     over = threading.Event()
     begin = ["BEGIN", f"SELECT pg_advisory_xact_lock({db.WRITERS})"]
     patience = "SET lock_timeout = 0"
@@ -124,7 +124,7 @@ def writer_beside(where: Where, waits: list[float]) -> Iterator[None]:
 
 
 async def ask(where: Where, most: int) -> None:
-    """Ask for every combination of filters, orders and places, and print the slowest."""
+    """Request all combinations of filters, orders and positions, and print the slowest."""
     async with db.connect(where) as database:
         first = await places(database)
         combinations = [
@@ -153,7 +153,7 @@ async def ask(where: Where, most: int) -> None:
 
 
 async def places(database: Database) -> dict[str, list[tuple[str | int, int] | None]]:
-    """Return the beginning, a middle and nearly the end of each order."""
+    """Return the start, a middle position and one near the end of each order."""
     found: dict[str, list[tuple[str | int, int] | None]] = {}
     for sort in users.SORTS:
         rows = await database.fetch_all(f"SELECT {sort} AS value, id FROM users ORDER BY 1, 2")  # noqa: S608
@@ -162,14 +162,14 @@ async def places(database: Database) -> dict[str, list[tuple[str | int, int] | N
 
 
 async def timed(database: Database, query: Query) -> tuple[float, float]:
-    """Ask once; return milliseconds by the clock, and of the processor."""
+    """Send one request. Return milliseconds of wall-clock and processor time."""
     clock, busy = time.perf_counter(), time.process_time()
     await users.page(database, query)
     return (time.perf_counter() - clock) * 1e3, (time.process_time() - busy) * 1e3
 
 
 def told(query: Query) -> str:
-    """Return a query in words."""
+    """Return a query as text."""
     parts = {"q": query.q, "role": query.role, "disabled": query.disabled}
     filters = " ".join(f"{name}={value}" for name, value in parts.items() if value is not None)
     return f"{filters or 'all'} sort={'-' * query.descending}{query.sort} after={query.after}"

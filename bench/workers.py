@@ -1,4 +1,4 @@
-"""Measure what a second worker adds: one against two in turns, on all cores, the client beside."""
+"""Measure a second worker: one and two workers in turns, on all cores, with the client."""
 
 import argparse
 import statistics
@@ -54,18 +54,18 @@ def _show(rates: dict[int, list[float]]) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that a process has begun."""
+    """Return the child processes of a process."""
     ran = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, check=False)
     return [int(word) for word in ran.stdout.split()]
 
 
 def resident(pid: int) -> int:
-    """Return the bytes of memory that a process uses, those that it shares included."""
+    """Return the memory of a process in bytes, including shared memory."""
     return _kilobytes(pid, "Rss:") * 1024
 
 
 def unique(pid: int) -> int:
-    """Return the bytes of memory that would be free without a process."""
+    """Return the memory in bytes that only this process uses."""
     return (_kilobytes(pid, "Private_Clean:") + _kilobytes(pid, "Private_Dirty:")) * 1024
 
 

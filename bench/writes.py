@@ -1,4 +1,4 @@
-"""Measure what the database has to write: sign-outs a second, one after another and many at once.
+"""Measure database writes: sign-outs per second, sequential and concurrent.
 
 `DATABASE_URL=postgresql://… python -m bench.writes` measures an empty database of PostgreSQL.
 """
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 async def sign_outs(server: run.Server, number: int, clients: int) -> tuple[float, float]:
-    """Sign in `number` times, then out of each; return rate and processor time of the latter."""
+    """Sign in `number` times, then sign out. Return rate and processor time of the sign-outs."""
     url = f"http://127.0.0.1:{server.port}"
     connector = aiohttp.TCPConnector(limit=clients)
     async with aiohttp.ClientSession(

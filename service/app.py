@@ -1,4 +1,4 @@
-"""The only wiring: a configuration becomes an application."""
+"""Create the application from the settings."""
 
 import importlib
 from collections.abc import AsyncIterator
@@ -33,14 +33,14 @@ from service.web.large_responses import LargeAnswers
 from service.web.templates import Templates
 
 LOOKUPS_AT_ONCE = 2
-"""One connection to PostgreSQL less than there are for reading."""
+"""One less than the read connections to PostgreSQL."""
 LOOKUPS_WAITING = 1000
 
 
 def create_app(config: Config, metrics: Metrics | None = None) -> web.Application:
-    """Return the application. Its database is opened when it starts up, and closed when it ends.
+    """Return the application. It opens the database at startup and closes it at cleanup.
 
-    One of several processes counts in `metrics` that it shares with the others.
+    A worker process passes the `metrics` that it shares with the others.
     """
     app = web.Application(client_max_size=BODY_BYTES)
     app[context.CONFIG] = config
@@ -71,7 +71,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
 
 
 def _provider_kinds(config: Config) -> list[Any]:
-    """Load what the configured providers need: their libraries take memory and time."""
+    """Load the modules of the configured providers. Their libraries take memory and time."""
     names = [name for name, is_on in (("cas", config.cas_url), ("oidc", config.openid)) if is_on]
     return [importlib.import_module(f"service.login.{name}") for name in names]
 
@@ -93,7 +93,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _revocation(app: web.Application) -> AsyncIterator[None]:
-    """Know every revocation before the first answer, and follow the feed from then on."""
+    """Read all revocations before the first request, then follow the feed."""
     config, database = app[context.CONFIG], app[context.DATABASE]
     feed = Revocation(
         database,
@@ -143,7 +143,7 @@ async def _note_issuers(config: Config, database: Database) -> None:
 
 
 async def _figures(app: web.Application) -> AsyncIterator[None]:
-    """Leave what was counted for the other processes, once a second and at the end."""
+    """Publish the metrics for the other processes once a second and at the end."""
     metrics = app[context.METRICS]
     async with background.running(metrics.keep_publishing()):
         yield

@@ -1,4 +1,4 @@
-"""The audit: who changed what, of whom, from where. A table that is only appended to."""
+"""The audit log: a table of all changes, with actor, target and client. It is append-only."""
 
 import json
 import time
@@ -41,7 +41,7 @@ class Actor:
 
 
 def now() -> str:
-    """Return the time as the database keeps it: RFC 3339, UTC, seconds."""
+    """Return the current time in the format of the database: RFC 3339, UTC, seconds."""
     return dates.rfc3339(int(time.time()))
 
 
@@ -52,7 +52,7 @@ async def record(
     target: tuple[int | None, str],
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Append what was done to `target` (id and name), in the transaction of the change itself."""
+    """Add an entry for `target` (ID and name) in the transaction of the change."""
     await record_all(tx, by, action, [(*target, written(detail or {}))])
 
 
@@ -75,7 +75,7 @@ async def record_all(
 
 
 def log_fields(entry: Row) -> dict[str, Any]:
-    """Return what the log line of an entry of `tx.entries` says: of whom or what, and by whom."""
+    """Return the log fields of an entry of `tx.entries`: the target and the actor."""
     target = "role" if entry["action"].startswith("role_") else "user"
     fields = {target: entry["target"], "by": entry["actor"]}
     if entry["action"].startswith("identity_"):
@@ -84,7 +84,7 @@ def log_fields(entry: Row) -> dict[str, Any]:
 
 
 def written(detail: dict[str, Any]) -> str:
-    """Return a detail as it is kept."""
+    """Return a detail in the format of the database."""
     return json.dumps(detail)
 
 
@@ -119,7 +119,7 @@ class Query:
 
 
 async def page(db: Database, query: Query) -> tuple[list[Entry], int | None]:
-    """Read a page of entries, the newest first, and what `before` of the next page is, if any."""
+    """Return a page of entries, newest first, and `before` of the next page or None."""
     wanted = {
         "id < ?": query.before,
         "target_id = ? AND action NOT LIKE 'role\\_%' ESCAPE '\\'": query.user,
@@ -136,7 +136,7 @@ async def page(db: Database, query: Query) -> tuple[list[Entry], int | None]:
 
 
 async def last_id(db: Database, username: str) -> int | None:
-    """Read the id of the last user of a name that entries speak of; None if none does."""
+    """Return the ID of the last user with a name in the entries, or None."""
     row = await db.fetch_one(
         "SELECT target_id FROM audit WHERE target = ? AND action LIKE 'user\\_%' ESCAPE '\\'"
         " ORDER BY id DESC LIMIT 1",

@@ -1,4 +1,4 @@
-"""What a process does regularly: it notes how far its tokens reach, and prunes what is over."""
+"""Regular tasks of a process: record token lifetimes and prune expired rows."""
 
 import asyncio
 import contextlib
@@ -24,9 +24,9 @@ _PRUNED = (events, lifetimes, sessions, recent_logouts, used_logout_tokens)
 
 
 class Housekeeping:
-    """Keeps `tokens.horizon` ahead of the tokens that this process issues.
+    """Keeps `tokens.horizon` later than the expiry of all tokens that this process issues.
 
-    `clock` returns seconds since 1970, `ticks` those of a stopwatch.
+    `clock` returns seconds since 1970, `ticks` is a monotonic clock in seconds.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Housekeeping:
         self._noted = self._minute = self._looked = ticks()
 
     async def start(self) -> None:
-        """Note the lifetime and read the feed, before the first request.
+        """Record the lifetime and read the feed before the first request.
 
         Raises DatabaseUnavailable.
         """
         before = await lifetimes.state(self._database)
-        for noted_at in before.noted_at.values():  # an older one says nothing, one ahead does
+        for noted_at in before.noted_at.values():  # only a record ahead of us is a conflict
             self._clocks.agrees("process", max(noted_at, self._clock()))
         self._noted_at, self._disputes = before.noted_at, before.disputes
         await self._note()
@@ -64,18 +64,18 @@ class Housekeeping:
         await self._compare_with_database()
 
     async def run(self) -> None:
-        """Do what is due, several times a second, without end."""
+        """Run due tasks several times a second until cancelled."""
         while True:
             await asyncio.sleep(_INTERVAL)
             try:
                 await self.tend()
             except errors.DatabaseUnavailable:
-                continue  # the follower of the feed logs it
-            except Exception as error:  # noqa: BLE001  # whatever it is, the horizon moves on
+                continue  # the follower of the feed logs the error
+            except Exception as error:  # noqa: BLE001  # the horizon must be kept up to date
                 logs.unexpected(error)
 
     async def tend(self) -> None:
-        """Do what is due now. Raises DatabaseUnavailable."""
+        """Run the tasks that are due. Raises DatabaseUnavailable."""
         self._clocks.check()
         self._compare_with_notes()
         self._follow_feed()
@@ -88,14 +88,14 @@ class Housekeeping:
                 await self.prune(now)
 
     async def prune(self, now: int) -> None:
-        """Delete what no token can need at `now`. Raises DatabaseUnavailable."""
+        """Delete the rows that no token needs after `now`. Raises DatabaseUnavailable."""
         for table in _PRUNED:
             if await table.has_dead(self._database, now):
                 async with self._database.transaction() as tx:
                     await table.prune(tx, now)
 
     def _follow_feed(self) -> None:
-        """Issue tokens by what the database says: their horizon, and when sessions may begin."""
+        """Pass the state of the database to the issuer: horizon and earliest session start."""
         state, tokens = self._feed.state, self._tokens
         tokens.horizon = state.horizons.get(tokens.lifetime, 0)
         tokens.not_before = state.not_before
@@ -113,13 +113,13 @@ class Housekeeping:
         self._follow_feed()
 
     def _must_note(self) -> bool:
-        """Tell whether the horizon comes near, or others have to see the clock of this process."""
+        """Return whether the horizon is near, or this process must record its clock again."""
         rest = self._tokens.horizon - self._clock() - self._tokens.lifetime
         quiet_for = self._ticks() - self._noted
         return rest < _HALF or quiet_for >= (_MINUTE if self._is_disputed else _HALF)
 
     def _compare_with_notes(self) -> None:
-        """Compare clocks with the processes that have written a note since the last look."""
+        """Compare the clock with the processes that wrote a record since the last check."""
         state, now = self._feed.state, self._clock()
         since, is_fresh = self._ticks() - self._looked, self._feed.age <= FRESH_SECONDS
         for seconds, at in state.noted_at.items():
@@ -130,11 +130,11 @@ class Housekeeping:
         if state.disputes != self._disputes:
             self._clocks.doubt()
         self._noted_at, self._disputes = dict(state.noted_at), state.disputes
-        if is_fresh:  # else a note may be older than the last look
+        if is_fresh:  # otherwise a record may be older than the last check
             self._looked = self._ticks()
 
     async def _compare_with_database(self) -> int:
-        """Compare clocks with the database; return the earlier of both."""
+        """Compare the clock with the database, and return the earlier time."""
         now = int(self._clock())
         other = await lifetimes.database_clock(self._database)
         if other is None:

@@ -1,7 +1,7 @@
-"""What every request passes: errors become answers, closed routes ask who calls, bodies are cut.
+"""Wraps every route: authentication, role and CSRF checks, body limits, errors.
 
-It is bound to each route when the application is wired: aiohttp's list of middlewares is looked
-through for each request, and a check of a token is quick enough to notice that.
+It is bound to each route at startup, because aiohttp's list of middlewares costs time for each
+request, compared with the check of a token.
 """
 
 import asyncio
@@ -24,23 +24,23 @@ Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
 
 _BODY_SECONDS = 10
 QUICK_SECONDS = 0.5
-"""After a longer time an answer asks again whether the caller's session goes on."""
+"""If a request takes longer, the caller's session is checked again before the answer."""
 CONTENT_TYPE_LENGTH = 256
-"""Of a header that has some 60. Longer ones are refused on every route."""
+"""The maximum length of Content-Type, on every route. Usual values have up to 60 characters."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 def before(route: web.RouteDef) -> web.RouteDef:
-    """Return a route that lets a request through to its handler, or answers what stands against it.
+    """Return the route with all checks in front of its handler.
 
-    Closed by default: a route without the mark `public` needs a good credential, and the role that
-    its mark `needs` names.
+    Closed by default: a route without `public` needs a valid credential, and the role of
+    `requires_role`.
     """
     handler: access.Handler = route.handler
     rules = access.rules(handler)
     is_closed, role = not rules.public, rules.role
     is_safe = rules.any_method or route.method in _SAFE_METHODS or rules.csrf_exempt
-    # A change looks in its own transaction whether the session goes on.
+    # Changes check the session again in their own transaction.
     asks_again = is_closed and is_safe
 
     @functools.wraps(handler)
@@ -61,7 +61,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
             response = await handler(request)
             while asks_again and _took_long(call) and await _identify_again(request, role):
                 response = await handler(request)
-        except Exception as error:  # noqa: BLE001  # whatever it was, the client gets an answer
+        except Exception as error:  # noqa: BLE001  # the client must get an answer
             return refuse(request, _problem_of(request, error), rules.on_error)
         else:
             return response
@@ -74,9 +74,9 @@ def _took_long(call: context.RequestInfo) -> bool:
 
 
 async def _identify_again(request: web.Request, role: str | None) -> bool:
-    """Identify the caller again, since time has passed; tell whether the user has changed.
+    """Authenticate again after a slow request. Return whether the user has changed.
 
-    Raises as at the first time: the session may have ended, or the role be gone.
+    Raises the errors of the first check, if the session has ended or the role was revoked.
     """
     call = context.request_info(request)
     before = context.identity(request)
@@ -87,7 +87,7 @@ async def _identify_again(request: web.Request, role: str | None) -> bool:
 
 
 def _problem_of(request: web.Request, error: Exception) -> errors.Problem:
-    """Return what the client is told of an error; what nobody expected is logged as well."""
+    """Return the problem for an error. Log unexpected errors."""
     if isinstance(error, errors.Problem):
         return error
     if isinstance(error, web.HTTPException):
@@ -99,7 +99,7 @@ def _problem_of(request: web.Request, error: Exception) -> errors.Problem:
 def refuse(
     request: web.Request, problem: errors.Problem, on_error: access.OnError | None = None
 ) -> web.Response:
-    """Answer with a problem, count it and log it; the route may have a `say` in the answer."""
+    """Return the answer for a problem, count it and log it. `say` may change the answer."""
     request.app[context.METRICS].refused(problem.code)
     if problem.status != 404:
         level = logs.ERROR if problem.status >= 500 else logs.INFO
@@ -116,7 +116,7 @@ def refuse(
 
 
 def _explain(request: web.Request, problem: errors.Problem, response: web.Response) -> None:
-    """Say what happened: in JSON to programs, to people as the page of the call, or a bare one."""
+    """Set the body: JSON for programs; for browsers the page of the request or the error page."""
     if not accept.prefers_html(request.headers):
         response.body = errors.as_json(problem)
         response.headers["Content-Type"] = errors.CONTENT_TYPE
@@ -127,14 +127,14 @@ def _explain(request: web.Request, problem: errors.Problem, response: web.Respon
 
 
 def from_http(error: web.HTTPException) -> errors.Problem:
-    """Return our problem for an error that aiohttp raised; its own text may repeat the request."""
+    """Return our problem for an error of aiohttp, whose text may repeat the request."""
     kind = errors.BY_STATUS.get(error.status, errors.BadRequest)
     allow = error.headers.get("Allow")
     return kind(headers=None if allow is None else {"Allow": allow})
 
 
 def stamp(config: Config) -> Stamp:
-    """Return what puts on an answer the headers that every answer carries."""
+    """Return a function that sets the common headers of an answer."""
     forms = " ".join(("'self'", *sorted(config.form_origins)))
     always = CIMultiDict(
         {
@@ -160,7 +160,7 @@ def stamp(config: Config) -> Stamp:
 
 
 def _check_same_site(request: web.Request) -> None:
-    """Refuse what a page of another site makes a browser send; it cannot send a bearer token."""
+    """Reject cross-site requests, except with a bearer token, which other sites cannot send."""
     if session.bearer_token(request) is None and session.has_foreign_source(request):
         raise errors.CrossSite
 
@@ -176,7 +176,7 @@ def _page(request: web.Request, problem: errors.Problem) -> web.Response:
 
 
 async def _has_read_body(request: web.Request) -> bool:
-    """Read a body here, within limits of size and time, so that no handler ever waits for one."""
+    """Read the body within the limits of size and time, so that no handler waits for it."""
     if len(request.headers.get("Content-Type", "")) > CONTENT_TYPE_LENGTH:
         raise errors.ContentTypeUnsupported("Send a shorter Content-Type.")
     if not request.can_read_body:
@@ -196,7 +196,7 @@ async def _has_read_body(request: web.Request) -> bool:
 
 
 def _challenge(problem: errors.Problem) -> str:
-    """RFC 6750 section 3: no error code for a caller who sent no credential."""
+    """Return the challenge (RFC 6750 section 3). Without a credential it has no error code."""
     if isinstance(problem, (errors.CredentialsMissing, errors.UserUnknown)):
         return "Bearer"
     return f'Bearer error="invalid_token", error_description="{problem.title}"'

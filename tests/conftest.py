@@ -8,6 +8,7 @@ import pytest
 from service import config
 from tests.support.environment import SECRET, Settings
 from tests.support.stores import KINDS
+from tests.support.thoroughness import EVERYTHING, REQUIRE_ALL
 
 pytest_plugins = (
     "tests.support.commands",  # before those that import it, as pytest rewrites assertions
@@ -20,16 +21,13 @@ pytest_plugins = (
     "tests.support.worlds",
 )
 
-REQUIRE_ALL = "LATCHKEY_REQUIRE_ALL_TESTS"
-"""Set where everything is tested and a skipped test is a failure, as in CI."""
-
 LONGEST_FIRST = (
     "process/framing",
     "process/fuzz",
     "process/proxy_paths",
     "process/revocation",
     "http/oidc",
-    "http/purpose",
+    "process/purpose",
     "process/proxy_hosts",
     "process/admission",
     "cli/keys",
@@ -66,21 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_stores: on both databases, also where one is enough")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--both-stores`."""
-    parser.addoption(
-        "--both-stores",
-        action="store_true",
-        default=bool(os.environ.get(REQUIRE_ALL)),
-        help="run all tests that use a database on SQLite and PostgreSQL; so it is in CI",
-    )
-
-
-def pytest_report_header(config: pytest.Config) -> str:
-    """Say which databases are used."""
-    if config.getoption("--both-stores"):
-        return "databases: SQLite and PostgreSQL"
-    return "databases: SQLite; tests of databases and concurrency: PostgreSQL too (--both-stores)"
+def pytest_report_header() -> str:
+    """Say how much is tried."""
+    if EVERYTHING:
+        return "everything: each test of a store on SQLite and PostgreSQL, all examples"
+    return "http/, cli/: SQLite, concurrency on PostgreSQL too; fewer examples (all: make check)"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -105,11 +93,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = getattr(metafunc.module, "STORES", KINDS)
         tier = Path(str(metafunc.module.__file__)).parent.name
         is_marked = metafunc.definition.get_closest_marker("both_stores") is not None
-        if (
-            tier in {"http", "cli"}
-            and not is_marked
-            and not metafunc.config.getoption("both_stores")
-        ):
+        if tier in {"http", "cli"} and not is_marked and not EVERYTHING:
             kinds = kinds[:1]
         metafunc.parametrize("store", kinds, indirect=True, scope="session")
 

@@ -1,4 +1,4 @@
-/** Verifies Latchkey's tokens without asking it each time, and refuses those taken back. */
+/** Verifies Latchkey's tokens locally, and rejects revoked ones by following its feed. */
 
 import { hkdfSync } from 'node:crypto';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
@@ -6,11 +6,11 @@ import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 const FEED = 'latchkey-revocations'; // its `aud`, and with "+jwt" its `typ`
 const now = () => Date.now() / 1000;
 const ticks = () => performance.now() / 1000;
-/** The key of the feed under HS256: neither it nor the feed can pass for a session. */
+/** The key of the feed for HS256. It differs from the key of sessions. */
 const feedKey = (secret) => new Uint8Array(hkdfSync('sha256', secret, '', 'latchkey feed', 32));
 const refuse = (code) => { throw new Refused(code); };
 
-/** The token is not good: a 401. `code` is Latchkey's word for why, as `token_revoked`. */
+/** The token is invalid: answer 401. `code` is the error code, such as `token_revoked`. */
 export class Refused extends Error {
   constructor(code) {
     super(code);
@@ -18,21 +18,22 @@ export class Refused extends Error {
   }
 }
 
-/** For too long nobody has said what was taken back: a 503. */
+/** The feed has not been updated for too long: answer 503. */
 export class FeedStale extends Error {}
 
 /** Verifies the tokens of one issuer. */
 export class Verifier {
-  /** Why the last poll failed; and set `stopped` to end polling. */
+  /** The error of the last poll. Set `stopped` to end polling. */
   fault;
   stopped = false;
   verified = new Map();
-  rows = new Map(); // by kind and whom: [below which `ver`, until when]
+  rows = new Map(); // by kind and ID: [`ver` limit, `until`]
   #options; #isShared; #keys; #feedKeys; #keysFetched = 0; #keysLast = 0;
   #since = 0; #etag; #fresh = 0;
+  #unfinished; // a reading whose last question got no answer
   #covered = { maxLife: 0, notBefore: 0, prunedUntil: 0 };
 
-  /** `issuer` is required; the others, and what they mean: README.md. */
+  /** `issuer` is required. README.md describes all options. */
   constructor(options) {
     const defaults = { secrets: [], url: options.issuer, maxStaleness: 60, remembered: 4096 };
     this.#options = { ...defaults, acceptBypass: false, refetchSeconds: 60, ...options };
@@ -43,13 +44,13 @@ export class Verifier {
     if (isShort) throw new RangeError('a secret has at least 32 bytes');
   }
 
-  /** Ask for keys and feed, and again twice a second in the background, until `stopped`. */
+  /** Fetch keys and feed, then poll twice a second in the background until `stopped`. */
   async start() {
     try {
       if (!this.#isShared && ticks() - this.#keysFetched >= this.#keysLast) await this.#fetchKeys();
       await this.#readFeed();
     } catch (error) {
-      this.fault = error; // whatever it is, what we know grows old
+      this.fault = error; // the state becomes stale
     }
     if (!this.stopped) setTimeout(() => this.start(), 500).unref?.();
     return this;
@@ -60,7 +61,7 @@ export class Verifier {
    * `roles` is empty and `username` is undefined: another user may have the old name.
    */
   async verify(token) {
-    const verified = this.verified; // before the keys are looked at: new keys come with a new one
+    const verified = this.verified; // read before the keys: new keys replace it
     const claims = verified.get(token) ?? await this.#check(token);
     verified.set(token, claims);
     if (verified.size > this.#options.remembered) verified.delete(verified.keys().next().value);
@@ -68,7 +69,7 @@ export class Verifier {
     if (claims.exp <= Math.max(now(), prunedUntil)) refuse('token_expired');
     const isFresh = Math.abs(now() - this.#fresh) <= this.#options.maxStaleness;
     const isLong = claims.exp - claims.iat > maxLife;
-    const isNew = claims.iat > this.#fresh - 5; // and its lifetime may be newer than the feed
+    const isNew = claims.iat > this.#fresh - 5; // its lifetime may be newer than the feed
     if (!isFresh || (isLong && isNew)) {
       throw new FeedStale('the feed cannot be read, or is too old', { cause: this.fault });
     }
@@ -85,20 +86,20 @@ export class Verifier {
     const required = ['exp', 'iat', 'sub', 'sid', 'ver'];
     const claims = await this.#open(this.#keys, token, 'JWT', required).catch((error) => {
       if (error instanceof Refused) throw error;
-      const codes = { exp: 'token_expired', iss: 'issuer_invalid' }; // by the claim at fault
+      const codes = { exp: 'token_expired', iss: 'issuer_invalid' }; // by the invalid claim
       refuse(error.reason === 'check_failed' && codes[error.claim] || 'token_invalid');
     });
     if (claims.aud !== this.#options.audience) refuse('audience_invalid');
     if (claims.amr.includes('bypass') && !this.#options.acceptBypass) refuse('token_invalid');
     const { iat, exp, ver, auth_time: began = iat } = claims;
     if (iat > now() + 5) refuse('token_invalid');
-    // What is beyond these bounds, no revocation would reach.
+    // Revocations would not cover values beyond these limits.
     const isWhole = [iat, exp, ver, began].every(Number.isInteger);
     if (!isWhole || ver >= 2 ** 62 || began > iat + 11) refuse('token_invalid');
     return claims;
   }
 
-  /** What a JWT of that type says, if a key of the issuer has signed it. */
+  /** Return the claims of a JWT of this type, signed by a key of the issuer. */
   async #open(keys, token, typ, requiredClaims) {
     const header = decodeProtectedHeader(token);
     const algorithms = this.#isShared ? ['HS256'] : ['EdDSA', 'ES256', 'RS256'];
@@ -115,7 +116,7 @@ export class Verifier {
       }
     }
     this.#keysLast = Math.min(this.#keysLast, typ === 'JWT' ? this.#options.refetchSeconds : 0);
-    return refuse('token_invalid'); // or by a new key: look for it, for the feed at once
+    return refuse('token_invalid'); // or a new key: fetch it, for the feed at once
   }
 
   async #fetchKeys() {
@@ -127,11 +128,14 @@ export class Verifier {
 
   async #readFeed() {
     const began = now();
-    let [rows, since, etag, age, more, body] = [this.rows, this.#since, this.#etag, 0, true];
-    let covered = this.#covered;
-    let over = 0; // a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
+    // `over`: a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
+    const known = [this.rows, this.#since, this.#etag, this.#covered, 0];
+    let [rows, since, etag, covered, over] = this.#unfinished ?? known;
+    let [age, more, body] = [0, true];
     while (more) {
+      this.#unfinished = [rows, since, etag, covered, over];
       ({ etag, body } = await this.#get(`/auth/revocations?since=${since}`, etag));
+      this.#unfinished = undefined;
       if (!body) break;
       const said = await this.#open(this.#feedKeys, body, `${FEED}+jwt`, ['exp', 'iat', 'aud']);
       if (said.aud !== FEED) throw new Error('not a document of the feed');
@@ -142,8 +146,8 @@ export class Verifier {
         [rows, since, etag] = [new Map(), 0, '']; // a restore: old numbers, new rows
         continue;
       }
-      if (said.since !== since) rows = new Map(); // of another database, once all is here
-      else if (rows === this.rows) rows = new Map(rows); // nothing half read counts
+      if (said.since !== since) rows = new Map(); // the database was replaced
+      else if (rows === this.rows) rows = new Map(rows); // apply only complete reads
       for (const [, kind, who, ...rest] of said.changes) {
         if (!['session', 'revoked', 'changed'].includes(kind)) throw new Error(`unknown: ${kind}`);
         const [version, until] = kind === 'session' ? [Infinity, ...rest] : rest;
@@ -161,7 +165,7 @@ export class Verifier {
         prunedUntil: Math.max(prunedUntil, covered.prunedUntil),
       };
     }
-    // All at once, without an await in between: a verification knows one reading of the feed.
+    // Without an await in between, so that a verification sees one complete state.
     if (rows !== this.rows) this.rows = new Map([...rows].filter(([, [, until]]) => until > over));
     [this.#since, this.#etag, this.#fresh, this.#covered] = [since, etag, began - age, covered];
   }

@@ -1,4 +1,4 @@
-"""Verifies Latchkey's tokens without asking it each time, and refuses those taken back."""
+"""Verifies Latchkey's tokens locally, and rejects revoked ones by following its feed."""
 
 import contextlib
 import functools
@@ -17,18 +17,18 @@ _CODES: Any = {jwt.ExpiredSignatureError: "token_expired", jwt.InvalidIssuerErro
 
 
 class Refused(Exception):
-    """The token is not good: a 401. `code` is Latchkey's word for why, as `token_revoked`."""
+    """The token is invalid: answer 401. `code` is the error code, such as `token_revoked`."""
 
     code = property(str)
 
 
 class FeedStale(Exception):
-    """For too long nobody has said what was taken back: a 503."""
+    """The feed has not been updated for too long: answer 503."""
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What one reading of the feed has left: never changed, and replaced as a whole."""
+    """The state after one read of the feed. Immutable; each read replaces it."""
 
     rows: dict[Any, tuple[int, int]] = field(default_factory=dict)  # below which `ver`, until when
     since: int = 0
@@ -43,13 +43,13 @@ class Verifier:
 
     issuer: str
     _: KW_ONLY
-    secrets: tuple[str, ...] = field(default=(), repr=False)  # of HS256; without: published keys
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # for HS256; default: published keys
     audience: str | None = None
-    url: str = ""  # where Latchkey is reached, if not at the issuer's address
-    max_staleness: float = 60  # seconds without a good answer of the feed until FeedStale
+    url: str = ""  # Latchkey's URL, if it is not the issuer
+    max_staleness: float = 60  # seconds without a valid feed until FeedStale
     accept_bypass: bool = False  # tokens of the development sign-in
     remembered: int = 4096  # verified tokens
-    refetch_seconds: float = 60  # an unknown key is looked for once in that time
+    refetch_seconds: float = 60  # minimum interval of refreshes for unknown keys
 
     def __post_init__(self) -> None:
         if any(len(secret.encode()) < 32 for secret in self.secrets):
@@ -63,10 +63,11 @@ class Verifier:
         self._keys_fetched, self._keys_last = 0.0, 0.0
         self._remember = functools.lru_cache(self.remembered)(self._check)
         self._known = _Known()
+        self._unfinished: Any = None  # a reading whose last question got no answer
         self.stopped, self.fault = threading.Event(), Exception("not started")
 
     def start(self) -> "Verifier":
-        """Ask for keys and feed, and again twice a second in a thread, until `stopped` is set."""
+        """Fetch keys and feed, then poll twice a second in a thread until `stopped` is set."""
         self._poll()
         threading.Thread(target=self._follow, daemon=True).start()
         return self
@@ -81,7 +82,7 @@ class Verifier:
         if claims["exp"] <= max(now, pruned_until):
             raise Refused("token_expired")
         is_long = claims["exp"] - claims["iat"] > max_life
-        is_new = claims["iat"] > known.fresh - 5  # and its lifetime may be newer than the feed
+        is_new = claims["iat"] > known.fresh - 5  # its lifetime may be newer than the feed
         if abs(now - known.fresh) > self.max_staleness or (is_long and is_new):
             raise FeedStale from self.fault
         if is_long:
@@ -105,7 +106,7 @@ class Verifier:
             raise Refused("audience_invalid")
         began, is_bypass = claims.get("auth_time", claims["iat"]), "bypass" in claims["amr"]
         numbers = claims["iat"], claims["exp"], claims["ver"], began
-        # What is beyond these bounds, no revocation would reach.
+        # Revocations would not cover values beyond these limits.
         if any(type(each) is not int for each in numbers) or claims["ver"] >= 2**62:
             raise Refused("token_invalid")
         is_early = claims["iat"] > time.time() + 5 or began > claims["iat"] + 11
@@ -124,7 +125,7 @@ class Verifier:
             with contextlib.suppress(jwt.InvalidSignatureError):
                 return jwt.decode(token, key, [header["alg"]], options, issuer=self.issuer)
         self._keys_last = min(self._keys_last, self.refetch_seconds if typ == "JWT" else 0)
-        raise Refused("token_invalid")  # or by a new key: look for it, for the feed at once
+        raise Refused("token_invalid")  # or a new key: fetch it, for the feed at once
 
     def _follow(self) -> None:
         while not self.stopped.wait(0.5):
@@ -139,7 +140,7 @@ class Verifier:
                 self._feed_keys = self._key_set("/.well-known/feed-jwks.json")
                 self._keys_fetched, self._keys_last = time.monotonic(), 600
             self._read_feed()
-        except Exception as error:  # noqa: BLE001  # whatever it is, what we know grows old
+        except Exception as error:  # noqa: BLE001  # the state becomes stale
             self.fault = error
             self._latchkey.close()
 
@@ -149,10 +150,13 @@ class Verifier:
 
     def _read_feed(self) -> None:
         known, began, age, more = self._known, time.time(), 0.0, True
-        rows, since, etag, covered = known.rows, known.since, known.etag, known.covered
-        over = 0  # a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
+        begin = known.rows, known.since, known.etag, known.covered, 0
+        rows, since, etag, covered, over = self._unfinished or begin
+        # `over`: a row that ends until then is forgotten: by Latchkey's clock, ours may be fast
         while more:
+            self._unfinished = rows, since, etag, covered, over
             etag, body = self._get(f"/auth/revocations?since={since}", etag)
+            self._unfinished = None
             if not body:
                 break
             said = self._open(self._feed_keys, body, f"{_FEED}+jwt", "exp", "iat", "aud")
@@ -166,7 +170,7 @@ class Verifier:
                 rows, since, etag = {}, 0, ""
                 continue
             if said["since"] != since:
-                rows = {}  # of another database, once all is here
+                rows = {}  # the database was replaced
             elif rows is known.rows:
                 rows = {**rows}
             for _, kind, who, *version, until in said["changes"]:
@@ -190,6 +194,6 @@ class Verifier:
 
 
 def _feed_key(secret: str) -> bytes:
-    """Return the key of the feed (HKDF-SHA-256): neither it nor the feed can pass for a session."""
+    """Return the key of the feed (HKDF-SHA-256). It differs from the key of sessions."""
     extracted = hmac.digest(bytes(32), secret.encode(), "sha256")
     return hmac.digest(extracted, b"latchkey feed\x01", "sha256")

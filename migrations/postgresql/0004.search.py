@@ -1,6 +1,6 @@
-"""Lists of many users: what is searched stands in each row, folded (service/db/casefold.py).
+"""Search in many users: each row has its case-folded search text (service/db/casefold.py).
 
-A program, because PostgreSQL has no such function: those who are there already are folded here.
+This is Python because PostgreSQL has no such function. It fills the column for existing users.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ _MANY = 10_000
 
 
 def _fold_all(connection: Any) -> None:
-    """Fill the column, some users at a time."""
+    """Fill the column in batches."""
     with connection.cursor() as cursor:
         last = 0
         while True:
@@ -48,7 +48,7 @@ steps = [
         "DROP INDEX users_by_disabled",
     ),
     # A trusted extension: the owner of a database may create it, if the server has it (contrib).
-    # Without it the answers are the same, and all texts are looked at: docs/databases.md.
+    # Without it the results are the same, but searches read all texts: docs/databases.md.
     step(
         """
         DO $$ BEGIN

@@ -1,4 +1,4 @@
--- Whose account it is: which account at a provider (CAS, OpenID Connect) signs in which user.
+-- Identities: accounts at providers (CAS, OpenID Connect) that are linked to users.
 
 CREATE TABLE identities (
     provider TEXT COLLATE "C" NOT NULL,
@@ -10,10 +10,10 @@ CREATE TABLE identities (
 
 CREATE INDEX identities_by_user ON identities (user_id);
 
--- Which of our sessions a session at a provider opened, until the last token of ours has expired.
--- `handle` is what the provider names its session by when it ends it: for CAS the SHA-256 of the
--- ticket, for OpenID Connect the claim `sid`; NULL if it gave none. `hint` is what signing out there
--- needs (an ID token); '' for nothing.
+-- The provider session of each session, until the last token of the session has expired.
+-- `handle` identifies the provider session in logouts: the SHA-256 of the CAS ticket, or the claim
+-- `sid` of OpenID Connect; NULL if there is none. `hint` is the value for a sign-out at the provider
+-- (an ID token), or ''.
 CREATE TABLE provider_sessions (
     sid TEXT COLLATE "C" PRIMARY KEY,
     provider TEXT COLLATE "C" NOT NULL,
@@ -32,8 +32,7 @@ CREATE INDEX provider_sessions_by_user ON provider_sessions (user_id);
 
 CREATE INDEX provider_sessions_by_until ON provider_sessions (until);
 
--- Logout tokens of OpenID providers that were taken, by their `jti`, for as long as they could be
--- said again.
+-- Used logout tokens of OpenID providers, by `jti`, until they expire.
 CREATE TABLE logout_tokens (
     provider TEXT COLLATE "C" NOT NULL,
     jti TEXT COLLATE "C" NOT NULL,

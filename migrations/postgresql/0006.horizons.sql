@@ -1,12 +1,12 @@
--- How far tokens can reach, and what the feed has forgotten.
--- A row of `token_lifetimes` says: processes issue tokens with a life of `seconds`, and none of these
--- expires after `until`. `until` only moves forward. `noted_at` is the clock of the process that
--- wrote it last. `until` is NULL if a process of an older version has written the row.
+-- The horizons of tokens, and the pruned part of the feed.
+-- A row of `token_lifetimes`: processes issue tokens with a lifetime of `seconds`, and none of these
+-- expires after `until`. `until` never moves back. `noted_at` is the clock of the process that wrote
+-- the row last. `until` is NULL if a process of an older version wrote the row.
 
 ALTER TABLE token_lifetimes ADD COLUMN noted_at BIGINT;
 
--- `until` in `changes` is now an hour after the last token has expired, not a minute. What older
--- versions wrote about users assumed one lifetime at a time: let it cover all that are known.
+-- `until` in `changes` is now an hour after the last token has expired, not a minute. Older versions
+-- assumed a single lifetime in their rows of users: extend these rows to all known lifetimes.
 UPDATE changes SET until = until + 3540;
 
 UPDATE changes SET until = greatest(until, (
@@ -14,10 +14,10 @@ UPDATE changes SET until = greatest(until, (
     FROM token_lifetimes
 )) WHERE kind <> 'session';
 
--- The first two columns are seconds since 1970; no row means 0.
+-- The first two columns are in seconds since 1970. No row means 0.
 --   pruned_until  revocations of tokens that expired until then may have been deleted
---   not_before    tokens of sessions that began before are refused, of all users
---   disputes      how often a process has found that its clock differs from another one's
+--   not_before    tokens of sessions that started earlier are refused, for all users
+--   disputes      how often a process has found that two clocks differ
 CREATE TABLE revocation_state (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     pruned_until BIGINT NOT NULL,

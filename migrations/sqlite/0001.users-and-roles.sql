@@ -1,6 +1,6 @@
--- Users, their roles, and what signing in needs to know of them.
--- A user's id is never used twice: a deleted and re-created name is a new person.
--- `version` counts the changes of a user; it is the token's claim `ver`.
+-- Users and roles.
+-- IDs of users are never reused: a user that is deleted and created again has a new ID.
+-- `version` counts the changes of a user. It is the claim `ver` of tokens.
 
 CREATE TABLE users (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,9 +1,9 @@
--- What tokens that are already out there must learn: the revocation feed.
--- A row is appended in the transaction of the change that it announces. `seq` is never used twice.
+-- The revocation feed: changes that affect issued tokens.
+-- Each row is inserted in the transaction of its change. `seq` is never reused.
 --   session   the session `sid` has ended
---   revoked   the tokens of `user_id` with a `ver` below `version` are taken back
---   changed   the tokens of `user_id` with a `ver` below `version` are good, but the user has changed
--- `until` (seconds since 1970) is when the last token that it concerns has expired.
+--   revoked   the tokens of `user_id` with a `ver` below `version` are revoked
+--   changed   the tokens of `user_id` with a `ver` below `version` are valid, but outdated
+-- `until` (seconds since 1970) is when the last affected token has expired.
 
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -16,8 +16,8 @@ CREATE TABLE changes (
 
 CREATE INDEX changes_by_until ON changes (until);
 
--- How long tokens may live that were issued on this database: `until` is NULL while servers issue
--- with that life, and then the moment when the last of them has expired.
+-- The lifetimes of the tokens issued with this database. `until` is NULL while servers use the
+-- lifetime, then the time when the last of these tokens has expired.
 CREATE TABLE token_lifetimes (
     seconds INTEGER PRIMARY KEY CHECK (seconds > 0),
     until INTEGER

@@ -1,5 +1,5 @@
--- What people are called, how lists of them are sorted and searched, and who changed what.
--- `name` and `email` are '' for nobody said.
+-- Names and e-mail addresses, indexes for sorting and searching, and the audit log.
+-- `name` and `email` are '' if they are not set.
 
 ALTER TABLE users ADD COLUMN name TEXT NOT NULL DEFAULT '';
 
@@ -36,8 +36,8 @@ CREATE TRIGGER user_search_update AFTER UPDATE OF username, name, email ON users
     VALUES (new.id, new.username, new.name, new.email);
 END;
 
--- Who (`actor_id` is NULL for the command line) did what to whom, from where. A row is appended in
--- the transaction of the change that it tells of, and stays as it is.
+-- The audit log: actor (`actor_id` is NULL for commands), action, target and client. Each row is
+-- inserted in the transaction of its change, and cannot be changed.
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at TEXT NOT NULL,
@@ -59,7 +59,7 @@ CREATE TRIGGER audit_stays_as_it_is BEFORE UPDATE ON audit BEGIN
     SELECT RAISE(ABORT, 'the audit is only appended to');
 END;
 
--- INSERT OR REPLACE deletes without a word to the trigger below.
+-- INSERT OR REPLACE deletes rows without firing the trigger below.
 CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit
 WHEN EXISTS (SELECT 1 FROM audit WHERE id = new.id) BEGIN
     SELECT RAISE(ABORT, 'the audit is only appended to');

@@ -1,6 +1,6 @@
--- Lists of many users: what is searched stands in each row, folded (service/db/casefold.py), so that
--- rows can be checked without the index; those who are not disabled may be the few as well; and
--- names begin as user names do, so that in the order of names a row's user name has to be at hand.
+-- Search in many users: each row has its case-folded search text (service/db/casefold.py), so that
+-- rows can be checked without the index. Enabled users may also be the minority. Names often start
+-- like user names, so the index by name contains the user name.
 
 DROP TRIGGER user_search_update;
 

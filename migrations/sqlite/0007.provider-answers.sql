@@ -1,6 +1,6 @@
--- Answers of providers that began a session: each counts once over all processes. `hash` is the
--- SHA-256 of the attempt's name, or that of a CAS ticket. `until` (seconds since 1970, by the
--- database's clock) is long after the answer can be used.
+-- Used answers of providers: each can start a session once, over all processes. `hash` is the SHA-256
+-- of the attempt's ID or of a CAS ticket. `until` (seconds since 1970, by the database's clock) is
+-- long after the answer can be used.
 
 CREATE TABLE used_answers (
     provider TEXT NOT NULL,
@@ -11,9 +11,9 @@ CREATE TABLE used_answers (
 
 CREATE INDEX used_answers_by_until ON used_answers (until);
 
--- Logouts at providers, kept for some minutes: one may arrive before the session that it ends has
--- begun. `handle` and `subject` are those of provider_sessions; NULL means all of them. `issued_at`
--- is the provider's time; 0 if it gave none. `id` is never used twice, and rises.
+-- Recent logouts at providers, kept for some minutes: one may arrive before its session has started.
+-- `handle` and `subject` are those of provider_sessions; NULL means all. `issued_at` is the
+-- provider's time, 0 if unknown. `id` increases and is never reused.
 
 CREATE TABLE provider_logouts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -24,18 +24,18 @@ VERBS = {
     "healthcheck": "config_check:healthcheck",
     "idp": "fake_provider:idp",
 }
-"""Where each verb is found: the file, and the name within."""
+"""The module and the name of each command."""
 
 
 class _Verbs(click.Group):
-    """Loads a verb when it is asked for: few need all that the server needs."""
+    """Loads a command when it is used: most commands need few of the modules."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's
-        """Return the names of all verbs."""
+        """Return the names of all commands."""
         return sorted(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Load a verb."""
+        """Load a command."""
         if cmd_name not in VERBS:
             return None
         file, _, name = VERBS[cmd_name].partition(":")
@@ -49,18 +49,17 @@ class _Verbs(click.Group):
 )
 @click.version_option(__version__, prog_name="Latchkey")
 def cli() -> None:
-    """Latchkey: sign in once, carry the same signed JWT as a cookie and as a bearer token.
+    """Latchkey: sign in once, and use one signed JWT as a cookie and as a bearer token.
 
     Settings come from the environment and from .env in the working directory.
 
-    It exits with 0 when all went well, also when there was nothing to change; with 1, and one
-    message on standard error, when something could not be done; with 2 when the command line is
-    not one that can be read.
+    Exit status: 0 for success, also if there was nothing to change; 1 if the command failed, with
+    one message on standard error; 2 if the command line is invalid.
     """
 
 
 def main() -> None:
-    """Run a command; what goes wrong is one message on standard error and a non-zero exit."""
+    """Run a command. An error prints one message on standard error and exits with non-zero."""
     if sys.stdin is None:  # started with <&-
         sys.stdin = io.TextIOWrapper(io.BytesIO())
     sys.exit(output.exit_status(lambda: cli(prog_name="python -m service", standalone_mode=False)))

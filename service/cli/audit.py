@@ -14,37 +14,39 @@ _PAGE = 200
 
 @click.group("audit")
 def audit_group() -> None:
-    """Show who changed what."""
+    """Show the audit log."""
 
 
 @audit_group.command("list")
-@click.option("--user", help="Whom it was done to, by user name; of those who are gone, the last.")
-@click.option("--user-id", type=click.IntRange(1, 10**18), help="The same by id.")
-@click.option("--action", type=click.Choice(get_args(audit.Action)), help="What was done.")
+@click.option("--user", help="Only changes to this user. A deleted user: the last with this name.")
+@click.option(
+    "--user-id", type=click.IntRange(1, 10**18), help="Only changes to the user with this ID."
+)
+@click.option("--action", type=click.Choice(get_args(audit.Action)), help="Only this action.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True,
-              help="So many at most.")  # fmt: skip
+              help="The maximum number of entries.")  # fmt: skip
 @output.as_json
 def list_entries(user: str | None, json_form: bool, **asked: Any) -> None:
-    """List what was done to users and roles, the newest first."""
+    """List the changes to users and roles, newest first."""
     if user is not None and asked["user_id"] is not None:
-        raise click.UsageError("--user and --user-id are two ways to say the same.")
+        raise click.UsageError("Use --user or --user-id, not both.")
 
     async def action(database: Database) -> None:
         target = asked["user_id"] if user is None else await _id(database, user)
         pages = _pages(database, asked["limit"], target, asked["action"])
         shown = ([row if json_form else _in_short(row) for row in rows] async for rows in pages)
-        await output.show_pages(shown, json_form=json_form, empty="There are no such entries.")
+        await output.show_pages(shown, json_form=json_form, empty="No entries found.")
 
     database_session.with_database(action)
 
 
 async def _id(database: Database, username: str) -> int:
-    """Return the id of the user of this name, or of the last one who had it."""
+    """Return the ID of the user with this name, or of the last deleted one."""
     name = users.normalize_username(username)
     found = await users.find_by_username(database, name)
     user_id = await audit.last_id(database, name) if found is None else int(found["id"])
     if user_id is None:
-        raise errors.UserNotFound(f"There is no user {name}, and the audit knows of none.")
+        raise errors.UserNotFound(f"The user {name} does not exist and is not in the audit log.")
     return user_id
 
 
@@ -62,7 +64,7 @@ async def _pages(
 
 
 def _in_short(entry: audit.Entry) -> dict[str, Any]:
-    """Return an entry as a line has room for it."""
+    """Return the columns of an entry for the table."""
     detail = [
         f"{name} {', '.join(value) if isinstance(value, list) else value}"
         for name, value in entry["detail"].items()

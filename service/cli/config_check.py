@@ -15,7 +15,7 @@ _HIDDEN = ("JWT_SECRET_KEY", "JWT_SECRET_KEY_PREVIOUS")
 
 @click.group("config")
 def config_group() -> None:
-    """Look at the settings."""
+    """Check the settings."""
 
 
 config_group.add_command(issuers.accept_issuer)
@@ -24,9 +24,9 @@ config_group.add_command(issuers.accept_issuer)
 @config_group.command()
 @output.as_json
 def check(json_form: bool) -> None:
-    """Show the settings as they are read, secrets left out. Exits with 1 if one is invalid.
+    """Show the settings without secrets. Exits with 1 if a setting is invalid.
 
-    Settings that are allowed and unsafe are named on standard error.
+    Warnings about unsafe settings go to standard error.
     """
     settings = config.load()
     keys.load(settings)
@@ -51,7 +51,7 @@ def check(json_form: bool) -> None:
 @click.command()
 @output.as_json
 def healthcheck(json_form: bool) -> None:
-    """Ask the server of these settings whether it is alive, for container health checks."""
+    """Check that the server answers on HOST and PORT. For container health checks."""
     settings = config.load()
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     connection = http.client.HTTPConnection(host, settings.port, timeout=_SECONDS)
@@ -59,12 +59,12 @@ def healthcheck(json_form: bool) -> None:
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        raise Fault(f"No answer from {host}, port {settings.port}: {error}.") from error
+        raise Fault(f"Cannot connect to {host}, port {settings.port}: {error}.") from error
     finally:
         connection.close()
     if status != 200:
-        raise Fault(f"The server at {host}, port {settings.port} answered {status}.")
-    output.done("The server is alive.", alive=True, json_form=json_form)
+        raise Fault(f"The server at {host}, port {settings.port} answered with status {status}.")
+    output.done("The server is running.", alive=True, json_form=json_form)
 
 
 def _value(settings: config.Config, name: str) -> object:

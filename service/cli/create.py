@@ -1,4 +1,4 @@
-"""`user create`: one user, or all of a file."""
+"""`user create`: create one user, or all users of a file."""
 
 from pathlib import Path
 from typing import Any
@@ -15,42 +15,44 @@ _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 @click.command()
 @click.argument("username", required=False)
-@click.option("--name", help="What people call the user.")
-@click.option("--email", help="An e-mail address.")
-@click.option("--role", "roles", multiple=True, help="A role to give at once; repeatable.")
-@click.option("--disabled", is_flag=True, help="The user may not sign in yet.")
+@click.option("--name", help="The full name.")
+@click.option("--email", help="The e-mail address.")
+@click.option("--role", "roles", multiple=True, help="A role to grant; repeatable.")
+@click.option("--disabled", is_flag=True, help="Create the user disabled.")
 @click.option("--file", type=click.Path(exists=True, dir_okay=False, allow_dash=True,
               path_type=Path), help="Create all users of a file; - is standard input.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(import_files.FORMATS),
-              help="Of the file, if its name does not end with .csv or .jsonl.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Check the file, and create nobody.")
+              help="The format of --file. Default: by its suffix, .csv or .jsonl.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Check the file without creating users.")
 @output.as_json
 def create(username: str | None, file: Path | None, json_form: bool, **asked: Any) -> None:
-    """Create a user, or with --file all users of a file, or nobody if anything is wrong.
+    """Create a user. With --file, create all users of a file, or none if one is invalid.
 
     \b
-    CSV has a line with the names of its columns, then a user on each line:
+    A CSV file has a header line, then one user per line:
       username,name,email,roles,disabled
       ada,Ada Lovelace,ada@example.org,editor reviewer,false
-    Only username has to be there. Roles are separated by blanks or semicolons.
+    Only username is required. Separate roles with spaces or semicolons.
 
     \b
-    JSON Lines have a user on each line, as the API takes it:
+    A JSON Lines file has one user per line, as in the API:
       {"username": "ada", "name": "Ada Lovelace", "roles": ["editor"]}
     """  # noqa: D301  # the backslashes are click's mark of lines to keep
     form, dry_run = asked.pop("form"), asked.pop("dry_run")
     if (username is None) == (file is None):
-        raise click.UsageError("Name a user, or a file of users with --file.")
+        raise click.UsageError("Use either USERNAME or --file.")
     if username is not None:
         if form or dry_run:
-            raise click.UsageError("--format and --dry-run are for --file.")
+            raise click.UsageError("--format and --dry-run need --file.")
         _create({"username": username, **asked, "roles": list(asked["roles"])}, json_form=json_form)
     elif file is not None:
         if any(asked.values()):
-            raise click.UsageError("With --file, name, e-mail address and roles stand in the file.")
+            raise click.UsageError(
+                "With --file, set names, e-mail addresses and roles in the file."
+            )
         form = form or _ENDINGS.get(file.suffix.lower())
         if form is None:
-            raise click.UsageError(f"Say in which format {file} is: --format csv|jsonl")
+            raise click.UsageError(f"Unknown format of {file}. Use --format csv or --format jsonl.")
         import_users.create(file, form, dry_run=dry_run, json_form=json_form)
 
 

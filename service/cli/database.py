@@ -1,4 +1,4 @@
-"""`db`: moving, saving and examining the database."""
+"""`db`: copy, back up and check the database."""
 
 import sys
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from service.errors import Fault
 
 
 class _Address(click.ParamType[DatabaseUrl]):
-    """An address as DATABASE_URL has it."""
+    """A database URL, as in DATABASE_URL."""
 
     name = "address"
 
@@ -28,7 +28,7 @@ class _Address(click.ParamType[DatabaseUrl]):
 
 
 class _AddressFile(click.ParamType[DatabaseUrl]):
-    """A file that holds an address, as DATABASE_URL_FILE has it."""
+    """The path of a file that contains a database URL, as in DATABASE_URL_FILE."""
 
     name = "file"
 
@@ -43,15 +43,15 @@ class _AddressFile(click.ParamType[DatabaseUrl]):
 def _side(
     name: str, *, by_address: DatabaseUrl | None, by_file: DatabaseUrl | None
 ) -> DatabaseUrl | None:
-    """Return the database that one of two options names. Raises UsageError if both do."""
+    """Return the database that one of two options names. Raises UsageError if both are used."""
     if by_address is not None and by_file is not None:
-        raise click.UsageError(f"Give '--{name}' or '--{name}-file', not both.")
+        raise click.UsageError(f"Use '--{name}' or '--{name}-file', not both.")
     return by_address or by_file
 
 
 @click.group("db")
 def db_group() -> None:
-    """Move the database, save a copy of it, look whether it is sound."""
+    """Copy, back up or check the database."""
 
 
 @db_group.command()
@@ -61,7 +61,7 @@ def db_group() -> None:
     type=_Address(),
     envvar="DB_COPY_FROM",
     show_envvar=True,
-    help="The address of the database to copy; by default DATABASE_URL.",
+    help="The URL of the database to copy. Default: DATABASE_URL.",
 )
 @click.option(
     "--from-file",
@@ -77,7 +77,7 @@ def db_group() -> None:
     type=_Address(),
     envvar="DB_COPY_TO",
     show_envvar=True,
-    help="The address of an empty database.",
+    help="The URL of an empty database.",
 )
 @click.option(
     "--to-file",
@@ -87,7 +87,7 @@ def db_group() -> None:
     show_envvar=True,
     help="A file that holds it.",
 )
-@click.option("--dry-run", is_flag=True, help="Read and count, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Count the rows without copying them.")
 @output.as_json
 def copy(
     source: DatabaseUrl | None,
@@ -98,13 +98,14 @@ def copy(
     dry_run: bool,
     json_form: bool,
 ) -> None:
-    """Copy everything to an empty database, of the same kind or the other.
+    """Copy all data to an empty database, between SQLite and PostgreSQL in any direction.
 
-    An address with a password does not belong on a command line, where every user of the machine
-    can read it: put it in a file or in the environment.
+    Every user of this machine can read a command line. If a URL contains a password, use a file or
+    an environment variable.
 
-    It gets its tables, and then all rows in one transaction, or none: counts and checksums of both
-    are compared before it is kept. End the servers first; whoever writes meanwhile is refused.
+    The command creates the tables and copies all rows in one transaction. It compares the number of
+    rows and a checksum of each table before it commits. Stop the servers first: writes to the
+    databases fail while the command runs.
     """
     source = _side("from", by_address=source, by_file=source_file) or config.load_database()
     target = _side("to", by_address=target, by_file=target_file)
@@ -121,9 +122,9 @@ def copy(
     if not json_form:
         output.show([asdict(each) for each in tables], json_form=False)
     rows = sum(each.rows for each in tables)
-    said = f"{rows} rows would be copied" if dry_run else f"Copied {rows} rows; all agree"
+    result = f"{rows} rows would be copied" if dry_run else f"Copied and compared {rows} rows"
     output.done(
-        f"{said}: {source} to {target}.",
+        f"{result}: {source} to {target}.",
         action="db_copy",
         changed=not dry_run,
         dry_run=dry_run,
@@ -136,11 +137,11 @@ def copy(
 @click.argument("file", type=click.Path(path_type=Path))
 @output.as_json
 def backup(file: Path, json_form: bool) -> None:
-    """Copy SQLite's file to FILE while it is served; PostgreSQL has its own pg_dump for this."""
+    """Back up the SQLite database to FILE. Servers may run. For PostgreSQL, use pg_dump."""
     where = config.load_database()
     size = db.save(where, file)
     output.done(
-        f"Copied {where} to {file}, {size} bytes; it is whole.",
+        f"Backed up {where} to {file} ({size} bytes). The copy passed the integrity check.",
         action="db_backup",
         changed=True,
         file=str(file),
@@ -152,9 +153,9 @@ def backup(file: Path, json_form: bool) -> None:
 @db_group.command()
 @output.as_json
 def check(json_form: bool) -> None:
-    """Look at the whole database, and whether it is sound. Exits with 1 if it is not."""
+    """Check the integrity of the database. Exits with 1 if a check fails."""
     where = config.load_database()
     findings = check_database.run(where)
     output.show([asdict(each) for each in findings], json_form=json_form)
     if any(each.verdict == "bad" for each in findings):
-        raise Fault(f"The database {where} is not sound.")
+        raise Fault(f"The database {where} failed the check. The table lists each finding.")

@@ -1,4 +1,4 @@
-"""How a command reaches the database: open, check, do, close."""
+"""Opening the database for a command."""
 
 import asyncio
 import getpass
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def operator() -> Actor:
-    """Return who runs this command, as the audit names it."""
+    """Return the user of the operating system as an actor of the audit log."""
     try:
         return Actor(f"cli:{getpass.getuser()}")
     except (OSError, KeyError):  # no such user on this machine, as in a container
@@ -46,20 +46,20 @@ def with_database(action: Callable[[Database], Awaitable[T]]) -> T:
 
 
 def _rights_for(where: config.DatabaseUrl) -> AbstractContextManager[None]:
-    """Return in what SQLite's files are opened: root takes the rights of the folder's owner."""
+    """Return a context for SQLite files: root acts with the rights of the folder's owner."""
     return nullcontext() if where.path is None else file_owner.as_owner(where.path)
 
 
 @asynccontextmanager
 async def writing(database: Database) -> AsyncIterator[Transaction]:
-    """Write in one transaction. When all is written, Ctrl-C comes too late and is not heard.
+    """Write in one transaction. Ignore Ctrl-C from the commit on.
 
-    Otherwise "nothing was changed" would be said of what is just being committed.
+    Otherwise the command could print "nothing was changed" after the commit.
     """
     async with database.transaction() as tx:
         yield tx
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        await asyncio.sleep(0)  # what was heard before counts
+        await asyncio.sleep(0)  # an earlier Ctrl-C takes effect here
 
 
 def in_transaction(action: Callable[[Transaction], Awaitable[T]]) -> T:

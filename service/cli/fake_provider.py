@@ -1,4 +1,4 @@
-"""`idp`: the fake provider, alone or with the service beside it."""
+"""`idp`: the fake provider, alone or together with the service."""
 
 import asyncio
 import contextlib
@@ -22,26 +22,28 @@ from service.telemetry import logs
 from service.users import seeds
 
 _HOST = "127.0.0.1"
-"""Another site than `localhost`, as a real provider is, and out of everybody else's reach."""
+"""Loopback only, and another site than `localhost`, as a real provider is."""
 _CLIENT_ID = "latchkey"
-_STRANGER = Person("stranger", "demo-stranger", "whom no user is linked with")
+_STRANGER = Person("stranger", "demo-stranger", "an account without a linked user")
 _SECONDS = 30
 _LINKED_BY = Actor("cli:idp")
 
 
 @click.command()
 @click.option("--port", default=9080, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--client-secret", help="What the client shows; made up if it is not given.")
-@click.option("--serve", "beside", is_flag=True, help="Serve as well, wired to the provider.")
+@click.option("--client-secret", help="The client secret. Default: random.")
+@click.option(
+    "--serve", "beside", is_flag=True, help="Also run the service, configured for this provider."
+)
 def idp(port: int, client_secret: str | None, *, beside: bool) -> None:
-    """Run a fake CAS and OpenID provider on loopback: anybody signs in as anybody.
+    """Run a fake CAS and OpenID provider on loopback, which signs in without a password.
 
-    For development alone; with ENVIRONMENT=production it refuses.
+    For development only. Refuses to start with ENVIRONMENT=production.
     """
     if config.environment() == "production":
         raise Fault(
-            "ENVIRONMENT is production (or unset): the fake provider signs anybody in as anybody,"
-            " and is for development: ENVIRONMENT=development"
+            "ENVIRONMENT is production (or unset). The fake provider signs in without a password"
+            " and is for development only: set ENVIRONMENT=development"
         )
     service = config.load()
     logs.configure(service.log_level, service.log_format)
@@ -61,13 +63,13 @@ def idp(port: int, client_secret: str | None, *, beside: bool) -> None:
     try:
         web.run_app(app, host=_HOST, port=port, print=None, access_log=None)
     except OSError as error:
-        raise Fault(f"Port {port} of {_HOST} cannot be listened on: {error.strerror}.") from error
+        raise Fault(f"Cannot listen on {_HOST}, port {port}: {error.strerror}.") from error
     if ended:
-        raise Fault("The service has ended by itself, and the fake provider with it.")
+        raise Fault("The service exited, so the fake provider was stopped.")
 
 
 def _people() -> tuple[Person, ...]:
-    """Return the demo users as the provider knows them."""
+    """Return the accounts of the demo users at the provider."""
     return tuple(
         Person(name, f"demo-{name}", name.capitalize(), roles)
         for name, roles in seeds.read(seeds.DEMO)
@@ -75,7 +77,7 @@ def _people() -> tuple[Person, ...]:
 
 
 async def _link(tx: Transaction, people: tuple[Person, ...]) -> None:
-    """Let the provider's people sign in the demo users of their names, as far as these exist."""
+    """Link the provider's accounts to the demo users with the same names, if these exist."""
     for person in people:
         user = await users.find_by_username(tx, person.username)
         if user is not None:
@@ -84,7 +86,7 @@ async def _link(tx: Transaction, people: tuple[Person, ...]) -> None:
 
 
 def _announce(settings: Settings, *, beside: bool) -> None:
-    click.echo(f"\nUNSAFE, for development: a fake provider answers at {settings.url}/")
+    click.echo(f"\nUNSAFE, for development only: a fake provider runs at {settings.url}/")
     if beside:
         click.echo(f"  sign in by OpenID Connect  {settings.app}/auth/oidc")
         click.echo(f"  sign in by CAS             {settings.app}/auth/cas")
@@ -95,7 +97,7 @@ def _announce(settings: Settings, *, beside: bool) -> None:
 
 
 def _wiring(settings: Settings) -> dict[str, str]:
-    """Return the settings of the service that lead it to the provider."""
+    """Return the settings that connect the service to the provider."""
     return {
         "OIDC_ISSUER": settings.url,
         "OIDC_CLIENT_ID": settings.client_id,
@@ -106,9 +108,9 @@ def _wiring(settings: Settings) -> dict[str, str]:
 
 
 async def _beside(service: Config, settings: Settings, ended: list[int]) -> AsyncIterator[None]:
-    """Run the service as a process of its own, as long as the provider.
+    """Run the service in a child process while the provider runs.
 
-    If it ends by itself, note how in `ended`, and end too.
+    If the service exits first, append its exit status to `ended` and stop the provider.
     """
     wiring = {**_wiring(settings), "PORT": str(service.port), "PUBLIC_URL": service.public_url}
     server = await asyncio.create_subprocess_exec(

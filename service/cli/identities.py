@@ -1,4 +1,4 @@
-"""`user link|unlink`: which accounts at providers sign a user in."""
+"""`user link|unlink`: link accounts at providers to users."""
 
 from typing import Any
 
@@ -24,10 +24,10 @@ _subject = click.argument("subject")
 @_subject
 @output.as_json
 def link(username: str, provider: str, subject: str, json_form: bool) -> None:
-    """Let an account at a provider (cas, for example) sign a user in.
+    """Link an account at a provider to a user.
 
-    SUBJECT is what the provider calls the account, letter for letter; whoever was refused with
-    identity_unknown has seen it.
+    PROVIDER is cas, oidc or a name in OIDC_PROVIDERS. SUBJECT is the exact identifier of the
+    account there; the error page identity_unknown shows it.
     """
 
     async def action(tx: Transaction) -> tuple[users.User, bool]:
@@ -35,7 +35,7 @@ def link(username: str, provider: str, subject: str, json_form: bool) -> None:
         return user, await identities.link(tx, database_session.operator(), user, provider, subject)
 
     user, changed = database_session.in_transaction(action)
-    sentence = "Linked." if changed else "It is linked with that user already."
+    sentence = "Linked." if changed else "The account is already linked to this user."
     done = {"action": "identity_link", "changed": changed, **_facts(user, provider, subject)}
     output.done(sentence, **done, json_form=json_form)
 
@@ -64,7 +64,7 @@ def unlink(username: str, provider: str, subject: str, json_form: bool) -> None:
 
 
 def _has_name_of(user: users.User, account: dict[str, Any]) -> bool:
-    """Tell whether an account at CAS has the user's own name."""
+    """Return whether a CAS account has the name of the user."""
     is_named = cas.as_username(str(account["subject"])) == user["username"]
     return bool(account["provider"] == _CAS and is_named)
 

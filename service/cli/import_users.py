@@ -1,4 +1,4 @@
-"""All users of a file: checked as a whole, then created in one transaction, or none of them."""
+"""`user create --file`: check a whole file, then create its users in one transaction."""
 
 import stat
 import sys
@@ -17,25 +17,25 @@ from service.schemas import import_files
 from service.users import NewUser
 
 _SHOWN = 100
-"""How many faults are shown; the others are counted."""
+"""The maximum number of faults to print."""
 
-_STEP = 500  # lines between two looks at the progress
+_STEP = 500  # lines between two updates of the progress bar
 
 
 @dataclass
 class _Batch:
-    """What was read: those who are to be, and the first faults of a great many perhaps."""
+    """The users of a file, and the first faults found in it."""
 
     name: str
     newcomers: list[NewUser] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
-    """In which line each user name stands first."""
+    """The line of the first occurrence of each user name."""
     faults: list[tuple[int, str]] = field(default_factory=list)
     count: int = 0
-    """Of all faults, those that are not kept as well."""
+    """The number of all faults, including those that are not in `faults`."""
 
     def add(self, line: import_files.Line) -> None:
-        """Take a line."""
+        """Add a line."""
         if line.newcomer is not None:
             self.newcomers.append(line.newcomer)
         if line.username is not None:
@@ -45,27 +45,27 @@ class _Batch:
             self.faults += [(line.number, fault) for fault in line.faults]
 
     def require_good(self, taken: set[str]) -> None:
-        """Raise Fault, which names the faults and whose names are taken, if there are any."""
-        exist = [(self.lines[name], f"username: {name} exists already") for name in taken]
+        """Raise Fault with the faults and the names that already exist, if there are any."""
+        exist = [(self.lines[name], f"username: {name} already exists") for name in taken]
         count = self.count + len(exist)
         if not count:
             return
         first = sorted([*self.faults, *exist], key=lambda fault: fault[0])[:_SHOWN]
-        told = [f"  line {number}: {fault}" for number, fault in first]
+        lines = [f"  line {number}: {fault}" for number, fault in first]
         more = [f"  … and {count - len(first)} more"] if count > len(first) else []
-        raise errors.Fault("\n".join([f"{self.name}: nobody was created.", *told, *more]))
+        raise errors.Fault("\n".join([f"{self.name}: no users were created.", *lines, *more]))
 
 
 def create(file: Path, form: str, *, dry_run: bool, json_form: bool) -> None:
-    """Create the users of a file; `form` is one of files.FORMATS. Raises Fault."""
+    """Create the users of a file; `form` is one of import_files.FORMATS. Raises Fault."""
     batch = _read(file, form, database_session.with_database(users.role_ids))
     if not (batch.newcomers or batch.count):
-        raise errors.Fault(f"{batch.name}: there are no users in it.")
+        raise errors.Fault(f"{batch.name} contains no users.")
     database_session.with_database(lambda database: _create(database, batch, dry_run=dry_run))
     count = len(batch.newcomers)
-    said = "Nothing was wrong: {} would be created." if dry_run else "Created {}."
+    sentence = "The file is valid: {} would be created." if dry_run else "Created {}."
     output.done(
-        said.format("1 user" if count == 1 else f"{count} users"),
+        sentence.format("1 user" if count == 1 else f"{count} users"),
         action="user_create",
         changed=not dry_run,
         users=count,
@@ -83,7 +83,7 @@ async def _create(database: Database, batch: _Batch, *, dry_run: bool) -> None:
         with _progress("Creating", len(batch.newcomers)) as bar:
             async with database_session.writing(database) as tx:
                 await users.create_all(tx, database_session.operator(), batch.newcomers, bar.update)
-    except errors.UsernameTaken:  # somebody was quicker
+    except errors.UsernameTaken:  # another process created one of the users meanwhile
         batch.require_good(await users.existing_usernames(database, names))
         raise
 
@@ -114,7 +114,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 def _size(stream: BinaryIO) -> int | None:
-    """Return how many bytes a file has; None if it is none on a disk."""
+    """Return the size of a regular file in bytes, None for other kinds of files."""
     try:
         facts = Path(f"/dev/fd/{stream.fileno()}").stat()
     except OSError:
@@ -124,7 +124,7 @@ def _size(stream: BinaryIO) -> int | None:
 
 @contextmanager
 def _progress(label: str, length: int | None) -> Iterator[Any]:
-    """Show a progress bar where somebody looks at it, and it is known how far there is to go."""
+    """Show a progress bar if standard error is a terminal and the length is known."""
     hidden = length is None or not sys.stderr.isatty()
     bar: Any = click.progressbar(length=length or 1, label=label, file=sys.stderr, hidden=hidden)
     with bar:

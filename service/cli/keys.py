@@ -12,27 +12,27 @@ from service.keys import ALGORITHMS, MAX_AGE, file, rotation
 from service.keys.file_entry import RETIRED, SIGNING, STATES, VERIFYING, Entries, Entry
 from service.parsing.dates import rfc3339
 
-_force = click.option("--force", is_flag=True, help="Do not wait; some people may be signed out.")
+_force = click.option("--force", is_flag=True, help="Do not wait. Some users may be signed out.")
 
 _CHECK_SERVERS = (
-    'Check that /readyz of each server says "ok": a server that cannot read the new file goes on'
-    " with the keys from before."
+    'Check that /readyz of each server reports "ok": a server that cannot read the new file'
+    " continues with the previous keys."
 )
 
 
 @click.group()
 def key() -> None:
-    """Make, rotate, show and retire the keys of JWT_KEYS_FILE, while servers run."""
+    """Generate, rotate, list and retire the keys in JWT_KEYS_FILE. Servers may run."""
 
 
 @key.command()
 @click.option("--algorithm", type=click.Choice(ALGORITHMS, case_sensitive=False),
-              help="JWT_ALGORITHM, or EdDSA where that is HS256.")  # fmt: skip
+              help="Default: JWT_ALGORITHM, or EdDSA if that is HS256.")  # fmt: skip
 @output.as_json
 def generate(algorithm: str | None, json_form: bool) -> None:
-    """Make a key, and the file if there is none.
+    """Generate a key. Create the file if it does not exist.
 
-    The first key of its algorithm signs at once; a later one is published, and signs after
+    The first key of an algorithm signs at once. A later key is published and signs after
     `key rotate`.
     """
     settings = config.load_keys()
@@ -46,23 +46,23 @@ def generate(algorithm: str | None, json_form: bool) -> None:
     )
     made = entries[-1]
     if made.state != SIGNING:
-        then = f"published. In {MAX_AGE} s everybody knows it: key rotate"
+        then = f"published. Wait {MAX_AGE} s for caches of the public keys, then run: key rotate"
     elif wanted == settings.algorithm:
         then = "signing"
     else:
-        then = f"it signs where JWT_ALGORITHM is {wanted}"
-    sentence = f"Made the {wanted} key {made.kid}: {then}."
+        then = f"signing on servers with JWT_ALGORITHM={wanted}"
+    sentence = f"Generated the {wanted} key {made.kid}: {then}."
     output.done(sentence, **_did("key_generate"), **_facts(made), json_form=json_form)
 
 
 @key.command()
 @_force
-@click.option("--leaked", is_flag=True, help="The file leaked: retire all keys at once; a new one"
-              " signs. Everybody has to sign in again.")  # fmt: skip
+@click.option("--leaked", is_flag=True, help="The file leaked: retire all keys at once and generate"
+              " new ones. All users must sign in again.")  # fmt: skip
 @output.yes
 @output.as_json
 def rotate(force: bool, leaked: bool, yes: bool, json_form: bool) -> None:
-    """Let the oldest published key sign. The one before verifies its tokens until they expire."""
+    """Sign with the oldest published key. The previous key still verifies its tokens."""
     settings = config.load_keys()
     algorithm, now = _signs_here(settings), int(time.time())
     if leaked:
@@ -77,19 +77,19 @@ def rotate(force: bool, leaked: bool, yes: bool, json_form: bool) -> None:
 
     file.change(settings.path, turn, ours_alone=settings.production)
     signing = next(entry for entry in changed if entry.state == SIGNING)
-    verifying = [f" The key {each.kid} only verifies now." for each in changed
+    verifying = [f" The key {each.kid} now only verifies." for each in changed
                  if each.state == VERIFYING]  # fmt: skip
-    sentence = f"The key {signing.kid} signs now.{''.join(verifying)}"
+    sentence = f"The key {signing.kid} now signs.{''.join(verifying)}"
     output.done(sentence, **_did("key_rotate"), **_facts(signing), json_form=json_form)
 
 
 @key.command("list")
 @output.as_json
 def list_keys(json_form: bool) -> None:
-    """List all keys, and since when each is in its state."""
+    """List all keys, with the dates of their states."""
     settings = config.load_keys()
     rows = [_facts(entry) for entry in file.read(settings.path)]
-    output.show(rows, json_form=json_form, empty="There are no keys yet: key generate")
+    output.show(rows, json_form=json_form, empty="There are no keys. Run: key generate")
     if settings.production and (found := file.exposure(settings.path)) is not None:
         cure = permissions.keys_cure(found)
         click.echo(f"Warning: JWT_KEYS_FILE names a file {found.what}. Run: {cure}.", err=True)
@@ -101,7 +101,7 @@ def list_keys(json_form: bool) -> None:
 @output.yes
 @output.as_json
 def retire(kid: str, force: bool, yes: bool, json_form: bool) -> None:
-    """Take the key KID out of use for good; its private part is deleted."""
+    """Retire the key KID permanently and delete its private part."""
     settings = config.load_keys()
 
     def take(before: Entries) -> Entries:
@@ -127,7 +127,7 @@ def retire(kid: str, force: bool, yes: bool, json_form: bool) -> None:
 
 
 def _replace_all(settings: KeySettings, *, yes: bool, json_form: bool) -> None:
-    """Retire all keys and let new ones sign, in one change of the file."""
+    """Retire all keys and generate new ones, in one change of the file."""
     algorithm, retired = _signs_here(settings), list[str]()
 
     def turn(before: Entries) -> Entries:
@@ -136,11 +136,11 @@ def _replace_all(settings: KeySettings, *, yes: bool, json_form: bool) -> None:
 
     if not yes:
         turn(file.read(settings.path))
-        question = f"Retire all keys ({len(retired)}) and sign everybody out?"
+        question = f"Retire all keys ({len(retired)}) and sign all users out?"
         click.confirm(question, abort=True, err=json_form)
     after = file.change(settings.path, turn, takes_over=True)
     made = [entry for entry in after if entry.state == SIGNING]
-    signs = "".join(f" The {each.algorithm} key {each.kid} signs now." for each in made)
+    signs = "".join(f" The {each.algorithm} key {each.kid} now signs." for each in made)
     sentence = f"Retired {', '.join(retired)}.{signs} Next: python -m service user sign-out --all"
     sentence += f"\n{_CHECK_SERVERS}"
     facts = {**_facts(made[0]), "retired": retired}
@@ -148,7 +148,7 @@ def _replace_all(settings: KeySettings, *, yes: bool, json_form: bool) -> None:
 
 
 def _signs_here(settings: KeySettings) -> str | None:
-    """Return JWT_ALGORITHM if keys of the file sign with it."""
+    """Return JWT_ALGORITHM if it needs a key file, else None."""
     return settings.algorithm if settings.algorithm in ALGORITHMS else None
 
 

@@ -13,13 +13,13 @@ from service.users import seeds
 
 @click.group()
 def migrate() -> None:
-    """Make, update or take back the tables of the database."""
+    """Create, update or roll back the tables of the database."""
 
 
 @migrate.command()
 @output.as_json
 def up(json_form: bool) -> None:
-    """Apply what is pending; create the database and its folder if need be."""
+    """Apply all pending migrations. Create the database and its folder if they do not exist."""
     where = config.load_database()
     names = migrations.up(where)
     sentence = f"Applied {', '.join(names)}." if names else f"{where} is up to date."
@@ -29,24 +29,30 @@ def up(json_form: bool) -> None:
 
 
 @migrate.command()
-@click.option("--steps", default=1, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option(
+    "--steps",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The number of migrations.",
+)
 @output.yes
 @output.as_json
 def down(steps: int, yes: bool, json_form: bool) -> None:
-    """Take the newest migrations back. Their tables and data are deleted."""
+    """Roll back the newest migrations. This deletes their tables and data."""
     where = config.load_database()
     if not yes:
-        question = f"Delete what the newest {steps} migration(s) of {where} made?"
+        question = f"Roll back the newest {steps} migration(s) of {where} and delete their data?"
         click.confirm(question, abort=True, err=json_form)
     names = migrations.down(where, steps)
-    sentence = f"Took back {', '.join(names)}." if names else "There is nothing to take back."
+    sentence = f"Rolled back {', '.join(names)}." if names else "There is nothing to roll back."
     _done("migrate_down", sentence, json_form=json_form, migrations=names)
 
 
 @migrate.command()
 @output.as_json
 def status(json_form: bool) -> None:
-    """Show every migration and when it was applied. Exits with 1 if one is pending."""
+    """List all migrations and when each was applied. Exits with 1 if one is pending."""
     state = schema_state.status(config.load_database())
     rows = [{"migration": name, "applied_at": applied_at} for name, applied_at in state]
     output.show(rows, json_form=json_form)
@@ -58,29 +64,29 @@ def status(json_form: bool) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @output.as_json
 def seed(file: Path | None, json_form: bool) -> None:
-    """Create the users of FILE that are missing (the demo users, if no FILE is named).
+    """Create the users of FILE that do not exist yet. Default: the demo users.
 
-    FILE is JSON: {"users": [{"username": "ada", "roles": ["editor"]}]}. Seeding twice changes
-    nothing. In production FILE has to be named.
+    FILE is JSON: {"users": [{"username": "ada", "roles": ["editor"]}]}. Existing users stay
+    unchanged. FILE is required in production.
     """
     if file is None and config.environment() == "production":
         raise Fault(
-            "ENVIRONMENT is production (or unset): name the seed file. The demo users are for"
-            " development: ENVIRONMENT=development"
+            "ENVIRONMENT is production (or unset), so FILE is required. For the demo users, set"
+            " ENVIRONMENT=development"
         )
     seed = seeds.read(file or seeds.DEMO)
     created = database_session.with_database(lambda database: seeds.apply(database, seed))
-    sentence = f"Created {', '.join(created)}." if created else "Nothing to do: they all exist."
+    sentence = f"Created {', '.join(created)}." if created else "Nothing to do: all users exist."
     _done("seed", sentence, json_form=json_form, users=created)
 
 
 @click.command()
 def prepare() -> None:
-    """Do what `serve` needs done first: migrate, and in development seed the demo users."""
+    """Prepare for `serve`: migrate the database and, in development, create the demo users."""
     settings = config.load()
     applied = migrations.up(settings.database)
     if applied:
-        click.echo(f"Made the database {settings.database}.")
+        click.echo(f"Migrated the database {settings.database}.")
     if settings.environment == "development":
         demo = seeds.read(seeds.DEMO)
         created = database_session.with_database(lambda database: seeds.apply(database, demo))

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs."""
+"""The output of commands: text tables, or JSON for programs."""
 
 import importlib
 import json
@@ -10,8 +10,8 @@ import click
 
 from service.errors import Fault, Problem
 
-as_json = click.option("--json", "json_form", is_flag=True, help="Print JSON, for programs.")
-yes = click.option("--yes", is_flag=True, help="Do not ask.")
+as_json = click.option("--json", "json_form", is_flag=True, help="Print JSON.")
+yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -27,7 +27,7 @@ def show(rows: Rows, *, json_form: bool, empty: str = "Nothing.") -> None:
 
 
 async def show_pages(pages: AsyncIterator[Rows], *, json_form: bool, empty: str) -> None:
-    """Print rows as they come, however many: as `show` does, a row of JSON on each line."""
+    """Print rows page by page, as `show` does. JSON has one row per line."""
     write = _JsonList() if json_form else _Table(empty)
     async for rows in pages:
         if rows:
@@ -36,7 +36,7 @@ async def show_pages(pages: AsyncIterator[Rows], *, json_form: bool, empty: str)
 
 
 def show_one(row: Mapping[str, Any], *, json_form: bool) -> None:
-    """Print one thing: a line for each of its facts, or a JSON object."""
+    """Print one row: a line for each of its values, or a JSON object."""
     if json_form:
         click.echo(json.dumps(row, indent=2))
     else:
@@ -50,9 +50,9 @@ def _tabulate(rows: Iterable[object], **options: str) -> str:
 
 
 def done(sentence: str, **facts: Any) -> None:
-    """Say what was done. With `json_form=True` among the facts, say them in JSON instead.
+    """Print the result of a command: `sentence`, or with `json_form=True` the facts as JSON.
 
-    What changes something says `action`, a word of the audit where it has one, and `changed`.
+    Commands that change data include `action`, as in the audit log, and `changed`.
     """
     if facts.pop("json_form", False):
         click.echo(json.dumps(facts))
@@ -61,19 +61,19 @@ def done(sentence: str, **facts: Any) -> None:
 
 
 def problem(refusal: Problem) -> str:
-    """Return what a command says instead of a problem that HTTP would answer with."""
+    """Return the message of a problem for the command line."""
     faults = [f"{error['attribute']}: {error['message']}" for error in refusal.errors]
     return "\n".join(faults) or refusal.detail
 
 
 class _JsonList:
-    """A JSON array, a member on each line."""
+    """A JSON array with one member per line."""
 
     def __init__(self) -> None:
         self._is_empty = True
 
     def lines(self, rows: Rows) -> list[str]:
-        """Return the lines of more rows."""
+        """Return the lines of the next rows."""
         begins = [("[" if self._is_empty else ",") for _ in rows[:1]] + [","] * (len(rows) - 1)
         self._is_empty = False
         return [f"{begin}{json.dumps(row)}" for begin, row in zip(begins, rows, strict=True)]
@@ -84,14 +84,14 @@ class _JsonList:
 
 
 class _Table:
-    """A table whose columns are as wide as what has come so far."""
+    """A table whose columns are as wide as the widest value so far."""
 
     def __init__(self, empty: str) -> None:
         self._empty = empty
         self._widths: list[int] = []
 
     def lines(self, rows: Rows) -> list[str]:
-        """Return the lines of more rows; before the first, those of the head."""
+        """Return the lines of the next rows, the first time with the header."""
         shown = [_in_words(row) for row in rows]
         texts = [[str(value) for value in row.values()] for row in shown]
         names = list(shown[0])
@@ -117,7 +117,7 @@ def _in_words(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Escape what could move the cursor, break the line or hide something."""
+    """Escape non-printable characters, such as terminal control sequences."""
     if not isinstance(value, str) or value.isprintable():
         return value
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
@@ -139,24 +139,24 @@ def _word(value: Any) -> Any:
 
 
 def exit_status(work: Callable[[], int | None]) -> int:
-    """Do something; what goes wrong is one message on standard error, and another status than 0."""
+    """Run `work` and return its exit status. Print one message on standard error for an error."""
     try:
         return work() or 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort:
-        return _failed("Stopped: nothing was changed.")
+        return _failed("Cancelled. Nothing was changed.")
     except Fault as error:
         return _failed(str(error))
     except Problem as error:
         return _failed(problem(error))
     except OSError as error:
-        # What is buffered for standard output would fail once more at exit.
+        # The buffer of standard output would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):
             return 1
-        return _failed(f"The output cannot be written: {error.strerror}.")
+        return _failed(f"Cannot write the output: {error.strerror}.")
 
 
 def _failed(why: str) -> int:

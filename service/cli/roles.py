@@ -11,7 +11,7 @@ _role = click.argument("role")
 
 @click.group()
 def role() -> None:
-    """Show and change roles, and who has them."""
+    """List, create, delete, grant and revoke roles."""
 
 
 @role.command("list")
@@ -21,7 +21,7 @@ def list_roles(json_form: bool) -> None:
     output.show(
         database_session.with_database(users.list_roles),
         json_form=json_form,
-        empty="There are no roles yet.",
+        empty="There are no roles.",
     )
 
 
@@ -43,9 +43,9 @@ def create(role: str, json_form: bool) -> None:
 @output.yes
 @output.as_json
 def delete(role: str, yes: bool, json_form: bool) -> None:
-    """Delete a role, and take it from everybody who has it."""
+    """Delete a role and revoke it from all users."""
     if not yes:
-        question = f"Delete the role {role}, and take it from everybody?"
+        question = f"Delete the role {role} and revoke it from all users?"
         click.confirm(question, abort=True, err=json_form)
     database_session.in_transaction(
         lambda tx: users.delete_role(tx, database_session.operator(), role)
@@ -59,11 +59,11 @@ def delete(role: str, yes: bool, json_form: bool) -> None:
 @_role
 @output.as_json
 def grant(username: str, role: str, json_form: bool) -> None:
-    """Give USERNAME the role ROLE."""
+    """Grant ROLE to USERNAME."""
     changed = database_session.in_transaction(
         lambda tx: users.grant(tx, database_session.operator(), username, role)
     )
-    sentence = "Granted." if changed else "The user has that role already."
+    sentence = "Granted." if changed else "The user already has this role."
     _done("role_grant", sentence, username, role, changed=changed, json_form=json_form)
 
 
@@ -72,14 +72,14 @@ def grant(username: str, role: str, json_form: bool) -> None:
 @_role
 @output.as_json
 def revoke(username: str, role: str, json_form: bool) -> None:
-    """Take the role ROLE from USERNAME."""
+    """Revoke ROLE from USERNAME."""
     changed = database_session.in_transaction(
         lambda tx: users.revoke(tx, database_session.operator(), username, role)
     )
-    sentence = "Revoked." if changed else "The user does not have that role."
+    sentence = "Revoked." if changed else "The user does not have this role."
     _done("role_revoke", sentence, username, role, changed=changed, json_form=json_form)
 
 
-def _done(action: str, sentence: str, username: str, role: str, **told: bool) -> None:
+def _done(action: str, sentence: str, username: str, role: str, **facts: bool) -> None:
     name = users.normalize_username(username)
-    output.done(sentence, action=action, username=name, role=role, **told)
+    output.done(sentence, action=action, username=name, role=role, **facts)

@@ -18,7 +18,7 @@ from service.web import context
 
 @click.command()
 def serve() -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+    """Run the server until SIGTERM or Ctrl-C."""
     settings = config.load()
     logs.configure(settings.log_level, settings.log_format)
     if settings.workers == 1:
@@ -33,7 +33,7 @@ def serve() -> None:
 
 
 async def announce(app: web.Application) -> None:
-    """Say that the port is open, and what is unsafe."""
+    """Log that the server listens, and warn about unsafe settings."""
     settings = app[context.CONFIG]
     logs.event(
         "listening",
@@ -52,18 +52,18 @@ async def _announce_bypass(app: web.Application, settings: Config) -> None:
     logs.event(
         "bypass_enabled",
         level=logs.WARNING,
-        warning="anybody in BYPASS_NETWORKS signs in as anybody, without a password",
+        warning="clients in BYPASS_NETWORKS can sign in without a password, as any user",
         networks=", ".join(map(str, settings.bypass_networks)),
     )
-    click.echo(f"\nLatchkey answers at {settings.public_url}/")
+    click.echo(f"\nLatchkey runs at {settings.public_url}/")
     try:
         names = [user["username"] for user in await seeds.demo_users(app[context.DATABASE])]
     except DatabaseUnavailable:
-        click.echo("  the database does not answer: no demo users can be shown")
+        click.echo("  cannot list the demo users: the database is not responding")
     else:
         for name in names:
             link = f"{settings.public_url}/auth/bypass?{urlencode({'token': name})}"
             click.echo(f"  sign in as {name:12} {link}")
         if not names:
-            click.echo("  no demo users yet: make seed")
+            click.echo("  no demo users; create them with: make seed")
     click.echo("")

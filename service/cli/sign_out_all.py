@@ -1,4 +1,4 @@
-"""`user sign-out --all`: all sessions end, by a clock that others confirm where they can."""
+"""`user sign-out --all`: end all sessions, after a check of the clock of this machine."""
 
 import time
 from typing import NamedTuple
@@ -13,29 +13,29 @@ from service.parsing import dates
 from service.system.clock_check import TOLERANCE
 from service.tokens import lifetimes
 
-_LATELY = 3600  # servers that run write a note each half hour
+_LATELY = 3600  # running servers record their clock every half hour
 
 
 class _Moment(NamedTuple):
-    """The time by which sessions end; `is_confirmed` if another clock agrees."""
+    """The current time in seconds; `is_confirmed` if another clock agrees."""
 
     now: int
     is_confirmed: bool
 
 
 def sign_out_all(*, yes: bool, json_form: bool) -> None:
-    """End all sessions, if the clock of this machine can be right. Raises Fault."""
+    """End all sessions. Raises Fault if the clock of this machine is wrong."""
     now, is_confirmed = database_session.with_database(_moment)
-    said = f"The clock of this machine reads {dates.rfc3339(now)}."
+    notice = f"The clock of this machine reads {dates.rfc3339(now)}."
     if not is_confirmed:
-        said += (
-            " No server has run lately that could confirm it. If it is wrong, set it and repeat"
-            " this command: by a fast clock nobody can sign in until that time."
+        notice += (
+            " No server ran in the last hour to confirm it. If it is wrong, set it and repeat this"
+            " command: if it is fast, no user can sign in until that time."
         )
     if not yes:
-        click.confirm(f"{said}\nSign all users out?", abort=True, err=json_form)
+        click.confirm(f"{notice}\nSign all users out?", abort=True, err=json_form)
     elif not is_confirmed:
-        click.echo(said, err=True)
+        click.echo(notice, err=True)
 
     async def action(tx: Transaction) -> None:
         await users.sign_out_all(tx, database_session.operator(), (await _moment(tx)).now)
@@ -45,18 +45,18 @@ def sign_out_all(*, yes: bool, json_form: bool) -> None:
 
 
 async def _moment(db: Reader) -> _Moment:
-    """Compare the clock of this machine with that of the database and with notes of servers."""
+    """Compare the clock of this machine with the database and the records of the servers."""
     own, other = int(time.time()), await lifetimes.database_clock(db)
     if other is not None and own > other + TOLERANCE:
         raise Fault(
-            f"The clock of this machine is {own - other} s ahead of that of the database. Set the"
-            " clock first: nobody could sign in for so long."
+            f"The clock of this machine is {own - other} s ahead of the clock of the database. Set"
+            " it first; otherwise no user could sign in for that time."
         )
     now = own if other is None else max(own, other)
     latest = max((await lifetimes.state(db)).noted_at.values(), default=0)
     if latest > now + TOLERANCE:
         raise Fault(
-            f"The clock of this machine is {latest - now} s behind that of a server. Set the"
-            " clock first: tokens that were issued since would stay valid."
+            f"The clock of this machine is {latest - now} s behind the clock of a server. Set it"
+            " first; otherwise tokens that were issued since then would stay valid."
         )
     return _Moment(now, other is not None or now - latest <= _LATELY)

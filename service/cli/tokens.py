@@ -29,18 +29,22 @@ class _Duration(click.ParamType[int]):
 
 @click.group()
 def token() -> None:
-    """Issue tokens, and look inside them."""
+    """Issue and inspect tokens."""
 
 
 @token.command()
 @click.argument("username")
-@click.option("--expires-in", type=_Duration(), help="Such as 15m; at most JWT_EXPIRES_IN.")
+@click.option(
+    "--expires-in",
+    type=_Duration(),
+    help="The lifetime, such as 15m. Default and maximum: JWT_EXPIRES_IN.",
+)
 @output.as_json
 def issue(username: str, expires_in: int | None, json_form: bool) -> None:
     """Print a bearer token for USERNAME."""
     settings = config.load()
     if expires_in is not None and expires_in > settings.jwt_expires_in:
-        raise Fault(f"A token lives {settings.jwt_expires_in} s at most: that is JWT_EXPIRES_IN.")
+        raise Fault(f"--expires-in is at most {settings.jwt_expires_in} s (JWT_EXPIRES_IN).")
     issuer = tokens.TokenIssuer(settings, keys.load(settings))
 
     seconds = issuer.lifetime if expires_in is None else expires_in
@@ -55,13 +59,13 @@ def issue(username: str, expires_in: int | None, json_form: bool) -> None:
 async def noted_token(
     tx: Transaction, issuer: tokens.TokenIssuer, username: str, seconds: int
 ) -> tuple[str, Claims]:
-    """Note how far a token of `username` reaches, so that revocations outlive it; return it.
+    """Issue a token for `username` and record its expiry, so that revocations outlive it.
 
     Raises UserNotFound, and Fault if the user is disabled.
     """
     user = await users.get_by_username(tx, username)
     if user["disabled"]:
-        raise Fault(f"The user {user['username']} is disabled: user enable {user['username']}")
+        raise Fault(f"The user {user['username']} is disabled. Run: user enable {user['username']}")
     issuer.horizon = await lifetimes.note(tx, seconds, issuer.now())
     issuer.not_before = (await lifetimes.state(tx)).not_before
     return issuer.issue(user, amr="cli", expires_in=seconds)
@@ -71,10 +75,10 @@ async def noted_token(
 @click.argument("token", default="-")
 @output.as_json
 def inspect(token: str, json_form: bool) -> None:
-    """Show what is in TOKEN, and whether it is good here. Exits with 1 if it is not.
+    """Decode TOKEN and verify it with the settings. Exits with 1 if it is not valid.
 
-    Without TOKEN, or with "-", it is read from standard input, and thus stays out of the history of
-    the shell and of the list of processes.
+    Without TOKEN, or with "-", the command reads standard input. This keeps the token out of the
+    shell history and the process list.
     """
     if token == "-":  # noqa: S105  # not a password but "standard input"
         token = sys.stdin.buffer.read().decode("ascii", "replace")
@@ -82,26 +86,26 @@ def inspect(token: str, json_form: bool) -> None:
     try:
         header, claims = jws.peek(token)
     except errors.TokenInvalid:
-        raise Fault("That is not a JWT: three parts of base64url with dots between them.") from None
+        raise Fault("Not a JWT. A JWT has three base64url parts, separated by dots.") from None
     verdict = _verdict(token)
     if json_form:
         output.show_one({"header": header, "claims": claims, "verdict": verdict}, json_form=True)
     else:
         shown = {f"header {name}": value for name, value in header.items()}
         dated = {name: _with_date(name, value) for name, value in claims.items()}
-        shown = {**shown, **dated, **shown}  # headers stand first, and no claim takes their place
+        shown = {**shown, **dated, **shown}  # headers come first, and no claim replaces one
         output.show_one({**shown, "verdict": verdict}, json_form=False)
     if verdict != "good":
         raise click.exceptions.Exit(1)
 
 
 def _verdict(token: str) -> str:
-    """Say `good`, or why not, by the settings here; without settings, say that."""
+    """Return `good`, the reason why the token is invalid, or that the settings are invalid."""
     try:
         settings = config.load()
         verifier = tokens.TokenIssuer(settings, keys.load(settings))
     except Fault:
-        return "not checked: the settings here are not complete (config check)"
+        return "not checked: the settings are invalid; run: config check"
     try:
         verifier.verify(token)
     except errors.Problem as problem:

@@ -1,4 +1,4 @@
-"""The facts of a user, as commands take and show them."""
+"""Users as commands read and print them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -11,7 +11,7 @@ _SHOWN = (
 
 
 def of(user: users.User) -> dict[str, Any]:
-    """Return what is shown of a user."""
+    """Return the printed fields of a user."""
     facts = cast("dict[str, Any]", user)
     return {name: facts[name] for name in _SHOWN}
 
@@ -21,7 +21,7 @@ def checked(
     given: Mapping[str, Any],
     known_roles: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Return what was given, read as the API reads it. Raises Fault, which names every fault."""
+    """Return validated fields, by the same rules as the API. Raises Fault with every error."""
     try:
         return read(given, known_roles)
     except errors.ValidationError as invalid:

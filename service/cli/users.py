@@ -1,4 +1,4 @@
-"""`user list|show|update|rename|enable|disable|sign-out|delete`; others have files of their own."""
+"""`user list|show|update|rename|enable|disable|sign-out|delete`. Other files have the rest."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,7 +16,7 @@ from service.providers import identities
 
 _PAGE = 200
 Changed = tuple[users.User, bool]
-"""A user as it is now, and whether that is a change."""
+"""A user, and whether the command changed it."""
 
 _username = click.argument("username")
 
@@ -31,22 +31,22 @@ for command in (create, link, unlink):
 
 
 @user.command("list")
-@click.option("--q", help="In user name, name or e-mail address; under three characters, at the"
-              " start of the user name.")  # fmt: skip
-@click.option("--role", help="Who has this role.")
-@click.option("--disabled/--enabled", default=None, help="Who may not, or may, sign in.")
-@click.option("--sort", help=f"{', '.join(users.SORTS)}; with - before it, backwards.")
-@click.option("--limit", type=click.IntRange(1), help="So many at most.")
+@click.option("--q", help="Search user names, names and e-mail addresses. One or two characters:"
+              " the start of user names only.")  # fmt: skip
+@click.option("--role", help="Only users with this role.")
+@click.option("--disabled/--enabled", default=None, help="Only disabled, or only enabled users.")
+@click.option("--sort", help=f"{', '.join(users.SORTS)}. Prefix - for descending order.")
+@click.option("--limit", type=click.IntRange(1), help="The maximum number of users.")
 @output.as_json
 def list_users(limit: int | None, json_form: bool, **asked: Any) -> None:
-    """List all users, or those who are asked for."""
+    """List users, all or filtered."""
     if asked["disabled"] is not None:
         asked["disabled"] = "true" if asked["disabled"] else "false"
     given = {name: value for name, value in asked.items() if value is not None}
     query = schemas.user_query(given)
 
     async def action(database: Database) -> None:
-        empty = "There are no such users." if given else "There are no users yet."
+        empty = "No users found." if given else "There are no users."
         pages = _pages(database, query, limit)
         await output.show_pages(pages, json_form=json_form, empty=empty)
 
@@ -57,7 +57,7 @@ def list_users(limit: int | None, json_form: bool, **asked: Any) -> None:
 @_username
 @output.as_json
 def show(username: str, json_form: bool) -> None:
-    """Show one user, and the accounts at providers that sign the user in."""
+    """Show one user with the linked accounts at providers."""
 
     async def action(database: Database) -> tuple[users.User, list[identities.Identity]]:
         user = await users.get_by_username(database, username)
@@ -72,18 +72,20 @@ def show(username: str, json_form: bool) -> None:
 
 @user.command()
 @_username
-@click.option("--username", "to", help="Another user name.")
-@click.option("--name", help="What people call the user; '' for nothing.")
-@click.option("--email", help="'' for none.")
-@click.option("--role", "roles", multiple=True, help="The roles, all of them anew; repeatable.")
-@click.option("--no-roles", is_flag=True, help="Take all roles away.")
-@click.option("--disabled/--enabled", default=None, help="Whether the user may sign in.")
+@click.option("--username", "to", help="The new user name.")
+@click.option("--name", help="The full name; '' removes it.")
+@click.option("--email", help="The e-mail address; '' removes it.")
+@click.option(
+    "--role", "roles", multiple=True, help="The new roles, instead of all current ones; repeatable."
+)
+@click.option("--no-roles", is_flag=True, help="Revoke all roles.")
+@click.option("--disabled/--enabled", default=None, help="Disable or enable the user.")
 @output.as_json
 def update(username: str, json_form: bool, no_roles: bool, **asked: Any) -> None:
-    """Change a user: what is not named stays as it is."""
+    """Change a user. Omitted options stay unchanged."""
     roles = asked.pop("roles")
     if roles and no_roles:
-        raise click.UsageError("--role and --no-roles contradict each other.")
+        raise click.UsageError("Use --role or --no-roles, not both.")
     given = {
         "username": asked.pop("to"),
         **asked,
@@ -91,8 +93,10 @@ def update(username: str, json_form: bool, no_roles: bool, **asked: Any) -> None
     }
     wanted = {name: value for name, value in given.items() if value is not None}
     if not wanted:
-        raise click.UsageError("Say what to change: --name, --email, --role …")
-    _update(username, wanted, ("Updated.", "The user is like that already."), json_form=json_form)
+        raise click.UsageError("Nothing to change. Use --name, --email, --role or another option.")
+    _update(
+        username, wanted, ("Updated.", "The user already has these values."), json_form=json_form
+    )
 
 
 @user.command()
@@ -100,8 +104,8 @@ def update(username: str, json_form: bool, no_roles: bool, **asked: Any) -> None
 @click.argument("to", metavar="NEW_NAME")
 @output.as_json
 def rename(username: str, to: str, json_form: bool) -> None:
-    """Give a user another name, which signs nobody out."""
-    sentences = ("Renamed.", "That is the user's name already.")
+    """Rename a user. The user stays signed in."""
+    sentences = ("Renamed.", "The user already has this name.")
     _update(username, {"username": to}, sentences, json_form=json_form)
 
 
@@ -109,8 +113,8 @@ def rename(username: str, to: str, json_form: bool) -> None:
 @_username
 @output.as_json
 def enable(username: str, json_form: bool) -> None:
-    """Let a disabled user sign in again."""
-    sentences = ("Enabled.", "The user is enabled already.")
+    """Enable a disabled user."""
+    sentences = ("Enabled.", "The user is already enabled.")
     _set_disabled(username, sentences, disabled=False, json_form=json_form)
 
 
@@ -118,24 +122,24 @@ def enable(username: str, json_form: bool) -> None:
 @_username
 @output.as_json
 def disable(username: str, json_form: bool) -> None:
-    """Keep a user from signing in, and end all of the user's sessions."""
-    sentences = ("Disabled.", "The user is disabled already.")
+    """Disable a user and end all of the user's sessions."""
+    sentences = ("Disabled.", "The user is already disabled.")
     _set_disabled(username, sentences, disabled=True, json_form=json_form)
 
 
 @user.command("sign-out")
 @click.argument("username", required=False)
-@click.option("--all", "everybody", is_flag=True, help="All users, as after a restore.")
+@click.option("--all", "everybody", is_flag=True, help="Sign all users out, as after a restore.")
 @output.yes
 @output.as_json
 def sign_out(username: str | None, everybody: bool, yes: bool, json_form: bool) -> None:
-    """End all sessions of a user, within a second and everywhere.
+    """End all sessions of a user within a second, on every server.
 
-    With --all instead of USERNAME, end all sessions of all users: after a backup was restored, the
-    database does not know which sessions ended since.
+    With --all instead of USERNAME, end all sessions of all users. Do this after you restore a
+    backup: it does not contain the sessions that ended after it was made.
     """
     if (username is None) != everybody:
-        raise click.UsageError("Name one user, or --all.")
+        raise click.UsageError("Use either USERNAME or --all.")
     if username is None:
         sign_out_all(yes=yes, json_form=json_form)
         return
@@ -158,12 +162,14 @@ def sign_out(username: str | None, everybody: bool, yes: bool, json_form: bool) 
 @output.yes
 @output.as_json
 def delete(username: str, yes: bool, json_form: bool) -> None:
-    """Delete a user for good, and end all of the user's sessions."""
+    """Delete a user permanently and end all of the user's sessions."""
     if not yes:
         found = database_session.with_database(
             lambda database: users.get_by_username(database, username)
         )
-        click.confirm(f"Delete the user {found['username']} for good?", abort=True, err=json_form)
+        click.confirm(
+            f"Delete the user {found['username']} permanently?", abort=True, err=json_form
+        )
 
     async def action(tx: Transaction) -> users.User:
         found = await users.get_by_username(tx, username)
@@ -203,7 +209,7 @@ def _set_disabled(
 
 
 def _done(after: Changed, sentences: tuple[str, str], *, json_form: bool) -> None:
-    """Say the first of the sentences if there was a change, or the second."""
+    """Print the first sentence if the user changed, else the second."""
     user, changed = after
     done = {"action": "user_update", "changed": changed, **user_rows.of(user)}
     output.done(sentences[0 if changed else 1], **done, json_form=json_form)

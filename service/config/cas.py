@@ -1,4 +1,4 @@
-"""What the settings of providers (CAS, OpenID Connect) must be together."""
+"""Checks across the settings of providers (CAS, OpenID Connect)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,12 +16,15 @@ def complete(parsed: dict[str, Any]) -> None:
 
 
 def unfit(parsed: dict[str, Any], *, production: bool) -> Iterator[tuple[str, str]]:
-    """Yield the settings that do not fit, each with what is wrong."""
+    """Yield each inconsistent setting with its error."""
     attribute, rules = parsed["CAS_ROLES_ATTRIBUTE"], parsed["CAS_ROLES"]
     if attribute is not None and not rules:
-        yield "CAS_ROLES", "is missing: which role each value of CAS_ROLES_ATTRIBUTE gives"
+        yield (
+            "CAS_ROLES",
+            "is missing: map values of CAS_ROLES_ATTRIBUTE to roles, as in role=value",
+        )
     if rules and attribute is None:
-        yield "CAS_ROLES_ATTRIBUTE", "is missing: the attribute whose values CAS_ROLES speaks of"
+        yield "CAS_ROLES_ATTRIBUTE", "is missing: name the attribute whose values CAS_ROLES uses"
     if bool(rules) == (attribute is not None):
         yield from unused.of_cas(parsed, SETTINGS)
     yield from unused.of_openid(parsed)

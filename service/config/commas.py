@@ -1,4 +1,4 @@
-"""Commas in the values of rules: parts of a name of LDAP, or meant to begin another rule."""
+"""Commas in the values of rules: parts of an LDAP name, or a mistaken separator of rules."""
 
 import re
 
@@ -8,21 +8,21 @@ _ATTRIBUTE = re.compile(
     r"|dnqualifier|e|emailaddress|postalcode|[0-9]+(?:\.[0-9]+)+",
     re.IGNORECASE,
 )
-"""The types that stand in distinguished names: those of RFC 4514 section 3, and common others."""
+"""Attribute types of distinguished names: those of RFC 4514 section 3, and common others."""
 
 
 def check(value: str, what: str) -> None:
-    """Check that a value does not go on as another rule. Raises ValueError.
+    """Raise ValueError if a value contains another rule after a comma.
 
-    A distinguished name has `=` in its first part too: `cn=it,dc=example`.
+    A distinguished name also has `=` in its first part: `cn=it,dc=example`.
     """
     if "=" not in value.partition(",")[0] and (found := _NEXT.search(value)):
         raise ValueError(
-            f"has a comma before {found[1]}=: separate {what} by semicolons, as in a=b; c=d"
+            f"has a comma before {found[1]}=: separate {what} with semicolons, as in a=b; c=d"
         )
 
 
 def doubtful(value: str) -> str | None:
-    """Return the first name in a value that is hardly a part of a distinguished name."""
+    """Return the first name in a value that is not an attribute of a distinguished name."""
     names = (found[1] for found in _NEXT.finditer(value))
     return next((name for name in names if not _ATTRIBUTE.fullmatch(name)), None)

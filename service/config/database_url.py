@@ -1,4 +1,4 @@
-"""The address of the database: DATABASE_URL, read strictly."""
+"""The database URL, parsed strictly."""
 
 import re
 from pathlib import Path
@@ -31,11 +31,11 @@ _OPTIONS = {
         )
     ),
 }  # fmt: skip
-"""The parameters of libpq that may follow `?`, with their values where others would do harm."""
+"""The libpq parameters allowed after `?`, with their allowed values if these are limited."""
 
 
 def database(text: str) -> DatabaseUrl:
-    """`sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…/name`."""
+    """Parse `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…/name`."""
     if text.startswith(("postgresql:", "postgres:")):
         return _postgresql(text)
     name = text.removeprefix("sqlite:///")
@@ -46,18 +46,20 @@ def database(text: str) -> DatabaseUrl:
 
 
 def _postgresql(text: str) -> DatabaseUrl:
-    """An address as libpq reads it, less what it would read in two ways; several hosts may be."""
+    """Parse a URL as libpq does, without its ambiguous forms. Several hosts are allowed."""
     match = _POSTGRESQL.fullmatch(text)
     if match is None or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError(
-            f"{_SHAPE}; in user, password and name, what is not a letter, a digit or one of -._~"
-            " is written as %XX"
+            f"{_SHAPE}; in the user, password and name, write all characters except letters, digits"
+            " and -._~ as %XX"
         )
     if _BAD_ESCAPE.search(text) or not _is_text(text):
-        raise ValueError("has a % that does not begin an escape such as %40 (write % as %25)")
+        raise ValueError("has an invalid percent escape: write % itself as %25")
     hosts = match["hosts"].split(",")
     if match["hosts"] and not all(_is_host(host) for host in hosts):
-        raise ValueError("must name hosts as host, host:5432 or [::1]:5432, separated by commas")
+        raise ValueError(
+            "must have hosts such as host, host:5432 or [::1]:5432, separated by commas"
+        )
     _check_options(match["options"] or "")
     user = f"{match['user']}@" if match["user"] else ""
     return DatabaseUrl(url=text, shown=f"postgresql://{user}{match['hosts']}/{match['name']}")
@@ -71,15 +73,17 @@ def _check_options(text: str) -> None:
     names = [name for name, _ in given]
     strange = [name for name in names if name not in _OPTIONS]
     if strange or len(set(names)) != len(names):
-        raise ValueError(f"may have after its ?, each once: {', '.join(sorted(_OPTIONS))}")
+        raise ValueError(
+            f"allows these parameters after its ?, each once: {', '.join(sorted(_OPTIONS))}"
+        )
     for name, value in given:
         allowed = _OPTIONS[name]
         if not value or (allowed and value not in allowed):
-            raise ValueError(f"must give {name} as {' or '.join(allowed or ('a value',))}")
+            raise ValueError(f"must set {name} to {' or '.join(allowed or ('a value',))}")
 
 
 def _is_text(text: str) -> bool:
-    """Tell whether the escapes are those of UTF-8 without NUL."""
+    """Return whether the percent escapes are UTF-8 without NUL."""
     try:
         return "\0" not in unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
@@ -92,7 +96,7 @@ def _is_host(text: str) -> bool:
 
 
 def database_in(path: Path) -> DatabaseUrl:
-    """Read an address from a file, as DATABASE_URL_FILE is read. Raises ValueError."""
+    """Read a URL from a file, as for DATABASE_URL_FILE. Raises ValueError."""
     faults: dict[str, str] = {}
     text = files.read_secret("", path, faults, files.Seen())
     if text is None:

@@ -1,4 +1,4 @@
-"""The files that settings come from: `.env`, and the secrets that NAME_FILE names."""
+"""The files of settings: `.env`, and the files of NAME_FILE settings."""
 
 import io
 import os
@@ -19,7 +19,7 @@ _PIPE_SECONDS = 5
 
 @dataclass(slots=True)
 class Seen:
-    """Files that were read: which hold secrets, and which others could change at that moment."""
+    """The files that were read: those with secrets, and those that other users can change."""
 
     secrets: dict[str, Path] = field(default_factory=dict)
     exposed: dict[str, Exposure] = field(default_factory=dict)
@@ -31,13 +31,13 @@ class Seen:
             self.exposed[name] = replace(found, what=what)
 
     def note(self, name: str, path: Path, descriptor: int) -> None:
-        """Note why others can change an open file, if they can."""
+        """Record why other users can change an open file, if they can."""
         if (found := file_access.of(path, descriptor)) is not None:
             self.exposed[name] = found
 
 
 def read_secret(name: str, path: Path, faults: dict[str, str], seen: Seen) -> str | None:
-    """Return a secret's file without the line end at its end."""
+    """Return the text of a secret file without its final line end."""
     try:
         data = _read(name, path, seen)
         text = data.decode("utf-8")
@@ -54,9 +54,9 @@ def read_secret(name: str, path: Path, faults: dict[str, str], seen: Seen) -> st
 
 
 def _read(name: str, path: Path, seen: Seen) -> bytes:
-    """Read a file, or a pipe that a program writes to: its bytes must come within some seconds.
+    """Read a file or a pipe. The data must arrive within some seconds.
 
-    Raises OSError and, of what is neither, UnsupportedOperation.
+    Raises OSError, and UnsupportedOperation for other kinds of files.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
@@ -79,7 +79,7 @@ def _read(name: str, path: Path, seen: Seen) -> bytes:
 
 
 def read_dotenv(path: Path, faults: dict[str, str], seen: Seen) -> dict[str, str]:
-    """Return what the file `.env` sets; nothing, if there is none."""
+    """Return the settings in the file `.env`, {} if it does not exist."""
     if not path.is_file():
         seen.note_missing(str(path), path)
         return {}

@@ -1,4 +1,4 @@
-"""Reading: environment and `.env` to a Config, or one Fault that names everything wrong."""
+"""Load the settings from the environment and `.env`. One Fault reports all errors."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -13,12 +13,12 @@ from service.errors import Fault
 from service.parsing import urls
 
 _NO_KEYS_FILE = (
-    "is missing: name the file of the private keys, such as data/keys.json, and make the first key"
-    " with: python -m service key generate"
+    "is missing: set the path of the private keys, such as data/keys.json, and generate the first"
+    " key with: python -m service key generate"
 )
 _BYPASS_IN_PRODUCTION = (
-    "signs anybody in without a password: it must be false in production (on your own machine, set"
-    " ENVIRONMENT=development; unset means production)"
+    "must be false in production, because it signs users in without a password (on your own"
+    " machine, set ENVIRONMENT=development; unset means production)"
 )
 
 _NOT_BELIEVED = (
@@ -28,9 +28,9 @@ _NOT_BELIEVED = (
 
 
 def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> Config:
-    """Read the settings once. The environment wins over the file `dotenv`; empty means unset.
+    """Load the settings. The environment overrides the file `dotenv`. Empty values count as unset.
 
-    Raises Fault with one line for each bad, missing, misspelt or premature setting.
+    Raises Fault with one line for each invalid, missing, misspelt or future setting.
     """
     faults: dict[str, str] = {}
     seen = files.Seen()
@@ -41,7 +41,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     if parsed["JWT_KEYS_FILE"] is not None:
         seen.secrets["JWT_KEYS_FILE"] = parsed["JWT_KEYS_FILE"]
     if parsed["ENVIRONMENT"] != "production":
-        seen.secrets.pop(str(dotenv), None)  # its secrets are worth nothing elsewhere
+        seen.secrets.pop(str(dotenv), None)  # its secrets are for development only
     if _environment(values, environ, dotenv, seen) == "production":
         for name, fault in permissions.refused(seen.exposed, parsed["JWT_KEYS_FILE"]):
             is_believed = parsed["ENVIRONMENT"] == "production" or name != str(dotenv)
@@ -60,14 +60,14 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
 def load_database(
     environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")
 ) -> DatabaseUrl:
-    """Read DATABASE_URL alone, for commands that sign nothing. Raises Fault."""
+    """Load DATABASE_URL only, for commands that need no keys. Raises Fault."""
     found, _ = _load_some(environ, dotenv, "DATABASE_URL")
     database: DatabaseUrl = found["DATABASE_URL"]
     return database
 
 
 def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> KeySettings:
-    """Read what the commands about keys need: they prepare a complete configuration. Raises Fault.
+    """Load the settings of the `key` commands, which may run before others are set. Raises Fault.
 
     JWT_ALGORITHM, JWT_EXPIRES_IN, ENVIRONMENT, and JWT_KEYS_FILE, which is required.
     """
@@ -82,7 +82,7 @@ def load_keys(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".en
 def _load_some(
     environ: Mapping[str, str] | None, dotenv: Path, *names: str
 ) -> tuple[dict[str, Any], str]:
-    """Read some settings, whatever the others are, and ENVIRONMENT. Raises Fault."""
+    """Load some settings and ENVIRONMENT, and ignore errors in all others. Raises Fault."""
     faults: dict[str, str] = {}
     seen = files.Seen()
     environ = os.environ if environ is None else environ
@@ -99,9 +99,9 @@ def _load_some(
 
 
 def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> str:
-    """Read ENVIRONMENT alone; what is not one of its words counts as production.
+    """Load ENVIRONMENT only. An invalid value counts as production.
 
-    So does what a file says that others can change.
+    So does a value from a file that others can change.
     """
     environ, seen = os.environ if environ is None else environ, files.Seen()
     return _environment(sources.gather(environ, dotenv, {}, seen), environ, dotenv, seen)
@@ -114,12 +114,12 @@ def _environment(values: Values, environ: Mapping[str, str], dotenv: Path, seen:
 
 
 def inherited(**settings: str) -> dict[str, str]:
-    """Return the environment of a process of ours that gets these settings, whatever .env says."""
+    """Return the environment for a child process with these settings, which override .env."""
     return {**os.environ, **settings}
 
 
 def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:
-    """Return a value for every setting; a bad one has its fault noted, and its default here."""
+    """Return the value of every setting. An invalid one gets a fault and its default."""
     parsed: dict[str, Any] = {}
     for setting in known(values):
         text = values.get(setting.name, setting.default)
@@ -134,7 +134,7 @@ def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:
 
 
 def _check_together(parsed: dict[str, Any], values: Values, faults: dict[str, str]) -> None:
-    """Fill in the defaults that depend on another setting, and refuse what is not safe together."""
+    """Fill in the defaults that depend on other settings, and report unsafe combinations."""
     production = parsed["ENVIRONMENT"] == "production"
     if parsed["LOG_FORMAT"] is None:
         parsed["LOG_FORMAT"] = "json" if production else "text"
@@ -153,13 +153,13 @@ def _unsafe(
     yield from openid.unfit(parsed, production=production)
     yield from _unfit_domain(parsed)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
-        yield "COOKIE_NAME", "begins with __Host- or __Secure-, which needs COOKIE_SECURE=true"
+        yield "COOKIE_NAME", "starts with __Host- or __Secure-, which requires COOKIE_SECURE=true"
     if parsed["BYPASS_AUTH"] and (strangers := unsafe.wide(parsed["TRUSTED_PROXIES"])):
         yield "TRUSTED_PROXIES", unsafe.WIDE_PROXIES.format(networks=unsafe.shown(strangers))
     if not production:
         return
     if parsed["PUBLIC_URL"] is None:
-        yield "PUBLIC_URL", "is missing: the https:// address that browsers see"
+        yield "PUBLIC_URL", "is missing: set the https:// address that browsers use"
     elif not parsed["PUBLIC_URL"].startswith("https://"):
         yield "PUBLIC_URL", "must begin with https:// in production"
     if parsed["BYPASS_AUTH"]:
@@ -174,9 +174,9 @@ def _unfit_domain(parsed: dict[str, Any]) -> Iterable[tuple[str, str]]:
         return
     host = urls.host_of(public_url)
     if host != domain and not host.endswith(f".{domain}"):
-        yield "COOKIE_DOMAIN", f"must contain the host of PUBLIC_URL, {host}: a browser refuses it"
+        yield "COOKIE_DOMAIN", f"must contain the host of PUBLIC_URL, {host}, or browsers reject it"
     if parsed["COOKIE_NAME"].lower().startswith("__host-"):
-        yield "COOKIE_DOMAIN", "cannot go with a COOKIE_NAME that begins with __Host-: unset one"
+        yield "COOKIE_DOMAIN", "must be unset if COOKIE_NAME starts with __Host-"
 
 
 def _unfit_keys(
@@ -194,4 +194,4 @@ def _unfit_keys(
 
 def _message(faults: Mapping[str, str]) -> str:
     lines = "".join(f"\n  {name} {fault}" for name, fault in faults.items())
-    return f"The settings need mending:{lines}"
+    return f"Invalid settings:{lines}"

@@ -1,4 +1,4 @@
-"""The shape of a good configuration."""
+"""The types of a valid configuration."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ Environment = Literal["development", "test", "production"]
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """Where the users are: a SQLite file, which need not exist, or a database of PostgreSQL.
+    """The URL of a SQLite file, which may not exist yet, or of a PostgreSQL database.
 
-    `path` is the file, None for PostgreSQL; `shown` is for people: no password is in it.
+    `path` is the file, None for PostgreSQL. `shown` is for messages and contains no password.
     """
 
     url: str = field(repr=False)
@@ -33,7 +33,7 @@ class DatabaseUrl:
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """What the commands about keys need. `expires_in` are seconds."""
+    """The settings of the `key` commands. `expires_in` is in seconds."""
 
     path: Path
     algorithm: str
@@ -42,7 +42,7 @@ class KeySettings:
 
 
 class RoleRule(NamedTuple):
-    """Whoever has `value` in the attribute that a provider tells roles by has `role` here."""
+    """A mapping: `value` in the provider's roles attribute grants `role`."""
 
     role: str
     value: str
@@ -52,11 +52,11 @@ class RoleRule(NamedTuple):
 
 
 EMAIL_DOMAIN = "email_domain"
-"""The requirement of a checked e-mail address under a domain; all others name a claim."""
+"""The requirement of a verified e-mail address in a domain. All others name a claim."""
 
 
 class Requirement(NamedTuple):
-    """A claim that must have a value, or one of several, before an account signs anybody in."""
+    """A claim that an account must have with a value. Several values are alternatives."""
 
     claim: str
     value: str
@@ -67,9 +67,9 @@ class Requirement(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIdProvider:
-    """A provider, and what we are to it. Without a secret we are a public client.
+    """A provider and our registration there. Without a secret, Latchkey is a public client.
 
-    `start` is the path of the way in; the provider leads back to `callback`, each to its own.
+    `start` is the path where a sign-in starts, `callback` the path of the redirect URI.
     """
 
     name: str
@@ -88,7 +88,7 @@ class OpenIdProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Every setting of the contract that this version has. Durations are whole seconds."""
+    """All settings of this version. Durations are whole seconds."""
 
     environment: Environment
     public_url: str
@@ -123,15 +123,15 @@ class Config:
     log_level: str
     log_format: Literal["text", "json"]
     secret_files: tuple[tuple[str, Path], ...] = field(default=(), repr=False, compare=False)
-    """The files that hold secrets, each with the setting that names it."""
+    """The files that contain secrets, each with the setting that names it."""
 
     @property
     def production(self) -> bool:
-        """Whether nothing unsafe may work."""
+        """Whether the environment is production."""
         return self.environment == "production"
 
     @property
     def form_origins(self) -> frozenset[str]:
-        """Where a form of ours may lead to besides here: signing out goes on to the provider."""
+        """The other origins that a form may redirect to: sign-out redirects to the provider."""
         origins = {urls.origin_of(address) for address in (self.cas_url,) if address}
         return self.allowed_redirects.union(filter(None, origins))

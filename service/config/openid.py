@@ -1,4 +1,4 @@
-"""The settings of OpenID providers: one set for each, by the provider's name."""
+"""The settings of OpenID providers: a set of settings for each, with the provider's name."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -12,9 +12,7 @@ from service.parsing import client_address, urls
 PLAIN = values.PLAIN
 PLAIN_LABEL = "OpenID Connect"
 PROVIDERS = "OIDC_PROVIDERS"
-_SAME_CLIENT = (
-    "both are the same client of one provider, whose logout tokens could not be told apart"
-)
+_SAME_CLIENT = "both are the same client of one provider, so its logout tokens would be ambiguous"
 
 
 class Field(NamedTuple):
@@ -38,7 +36,7 @@ FIELDS = (
         "ISSUER",
         values.issuer,
         None,
-        "the provider, letter for letter as it calls itself",
+        "the issuer URL, exactly as the provider spells it",
     ),
     Field("client_id", "CLIENT_ID", values.client_id, None, "what the provider calls us"),
     Field(
@@ -46,43 +44,43 @@ FIELDS = (
         "CLIENT_SECRET",
         values.client_secret,
         None,
-        "the secret that the provider gave us, if any",
+        "the client secret from the provider, if any",
     ),
     Field(
         "scopes",
         "SCOPES",
         values.scopes,
         "openid profile email",
-        "what the provider is asked to tell",
+        "the scopes to request",
     ),
     Field(
         "username_claim",
         "USERNAME_CLAIM",
         values.claim,
         "preferred_username",
-        "the claim that names a new user",
+        "the claim with the name of a new user",
     ),
-    Field("label", "NAME", values.label, None, "what people call the provider"),
+    Field("label", "NAME", values.label, None, "the display name of the provider"),
     Field(
         "roles_claim",
         "ROLES_CLAIM",
         values.claim,
         None,
-        "the claim that tells roles; unset, none are told",
+        "the claim with the roles; unset: the provider sets no roles",
     ),
     Field(
         "roles",
         "ROLES",
         parse.role_rules,
         "",
-        "which role a value of that claim gives: role=value; role=value",
+        "the role for each value of that claim: role=value; role=value",
     ),
     Field(
         "require",
         "REQUIRE",
         requirements.parse,
         "",
-        "what the provider must say before it signs anybody in: claim=value; claim=value",
+        "the claims that an account needs to sign in: claim=value; claim=value",
     ),
 )
 
@@ -94,12 +92,12 @@ def full_name(provider: str, suffix: str) -> str:
 
 SETTINGS = (
     *(field.setting(PLAIN) for field in FIELDS),
-    Setting(PROVIDERS, values.names, "", "more OpenID providers, by names: google,campus"),
+    Setting(PROVIDERS, values.names, "", "the names of more OpenID providers: google,campus"),
 )
 
 
 def of_named(text: str) -> tuple[Setting, ...]:
-    """Return the settings of the providers that OIDC_PROVIDERS names; none if it cannot be read."""
+    """Return the settings of the providers in OIDC_PROVIDERS; none if its value is invalid."""
     try:
         return tuple(field.setting(name) for name in values.names(text) for field in FIELDS)
     except ValueError:
@@ -107,24 +105,30 @@ def of_named(text: str) -> tuple[Setting, ...]:
 
 
 def unfit(parsed: Mapping[str, Any], *, production: bool) -> Iterator[tuple[str, str]]:
-    """Yield the settings that do not fit together, each with what is wrong."""
+    """Yield each inconsistent setting with its error."""
     for name in _on(parsed):
         value = _fields(parsed, name)
         for suffix in ("ISSUER", "CLIENT_ID"):
             if value[suffix.lower()] is None:
-                yield full_name(name, suffix), f"is missing: the provider {name} needs it"
+                yield full_name(name, suffix), f"is missing: the provider {name} requires it"
         address = value["issuer"] or ""
         if production and not address.startswith("https://") and not _is_loopback(address):
             yield full_name(name, "ISSUER"), "must begin with https:// in production"
         if value["roles_claim"] is not None and not value["roles"]:
-            yield full_name(name, "ROLES"), "is missing: which role each value of the claim gives"
+            yield (
+                full_name(name, "ROLES"),
+                "is missing: map values of the claim to roles, as in role=value",
+            )
         if value["roles"] and value["roles_claim"] is None:
-            yield full_name(name, "ROLES_CLAIM"), "is missing: the claim that the rules speak of"
+            yield (
+                full_name(name, "ROLES_CLAIM"),
+                "is missing: name the claim whose values the rules use",
+            )
     yield from _twice(parsed)
 
 
 def _twice(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the clients that an earlier provider is already."""
+    """Yield the providers that repeat the client of an earlier provider."""
     known: dict[tuple[str, str], str] = {}
     for name in _on(parsed):
         value, setting = _fields(parsed, name), full_name(name, "CLIENT_ID")
@@ -136,7 +140,7 @@ def _twice(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def take(parsed: dict[str, Any]) -> tuple[OpenIdProvider, ...]:
-    """Take the settings of providers out of `parsed`; return the providers. Only if they fit."""
+    """Remove the provider settings from `parsed` and return the providers. They must be valid."""
     found = tuple(_provider(name, **_fields(parsed, name)) for name in _on(parsed))
     for name in [name for name in parsed if name.startswith("OIDC_")]:
         del parsed[name]
@@ -144,21 +148,21 @@ def take(parsed: dict[str, Any]) -> tuple[OpenIdProvider, ...]:
 
 
 def joined(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield each setting with a value that may have been meant as two, and what to do."""
+    """Yield each setting whose value may contain two requirements, with a warning."""
     for provider in config.openid:
         for claim_name, value in provider.require:
             if (name := commas.doubtful(value)) is not None:
                 yield (
                     full_name(provider.name, "REQUIRE"),
                     (
-                        f"requires one value of {claim_name}, {value}. If {name} is another"
-                        " requirement, separate requirements by semicolons."
+                        f"requires the value {value} of {claim_name}. If {name} is another"
+                        " requirement, separate requirements with semicolons."
                     ),
                 )
 
 
 def shown(providers: Iterable[OpenIdProvider]) -> Iterator[tuple[str, object]]:
-    """Yield the settings of providers without their secrets; the plain one's in any case."""
+    """Yield the settings of all providers without secrets, always including the unnamed one."""
     found = {provider.name: provider for provider in providers}
     for name in dict.fromkeys((PLAIN, *found)):
         provider = found.get(name)
@@ -177,15 +181,15 @@ def _shown(field: Field, value: object) -> object:
 
 
 def _on(parsed: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the providers that are on."""
+    """Return the names of the enabled providers."""
     named: tuple[str, ...] = parsed[PROVIDERS]
     return (PLAIN, *named) if is_plain_on(parsed) else named
 
 
 def is_plain_on(parsed: Mapping[str, Any]) -> bool:
-    """Tell whether the provider without a name is on."""
-    said = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
-    return any(parsed[full_name(PLAIN, suffix)] is not None for suffix in said)
+    """Return whether the unnamed provider is enabled."""
+    switches = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
+    return any(parsed[full_name(PLAIN, suffix)] is not None for suffix in switches)
 
 
 def _fields(parsed: Mapping[str, Any], provider: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import re
 from service.parsing import urls
 
 PLAIN = "oidc"
-"""The name of the provider whose settings have no name in them: OIDC_ISSUER and so on."""
+"""The name of the provider whose settings contain no name: OIDC_ISSUER and so on."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _RESERVED = frozenset({PLAIN, "callback", "logout", "cas", "bypass"})
@@ -15,56 +15,56 @@ _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,1024}")
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names of providers, separated by commas."""
+    """Parse names of providers, separated by commas."""
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     if not all(_NAME.fullmatch(name) for name in found) or len(set(found)) < len(found):
-        raise ValueError("must be names such as google,campus: a-z, 0-9 and _, each once")
+        raise ValueError("must be names such as google,campus: a-z, 0-9 and _, without duplicates")
     if taken := _RESERVED & set(found):
-        raise ValueError(f"must not name a provider {' or '.join(sorted(taken))}")
+        raise ValueError(f"must not contain the reserved name {' or '.join(sorted(taken))}")
     return found
 
 
 def issuer(text: str) -> str:
-    """An issuer, letter for letter as the provider spells it: `https://host[:port][/path]`."""
+    """Check an issuer, exactly as the provider spells it: `https://host[:port][/path]`."""
     scheme, separator, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     base = f"{scheme}{separator}{authority}"
     if urls.origin(base) is None or not _PATH.fullmatch(slash + path):
-        raise ValueError("must be an address such as https://accounts.example.org, without a query")
+        raise ValueError("must be a URL such as https://accounts.example.org, without a query")
     return text
 
 
 def client_id(text: str) -> str:
-    """A client identifier (RFC 6749 appendix A.1)."""
+    """Check a client identifier (RFC 6749 appendix A.1)."""
     if not text.isascii() or not text.isprintable() or len(text) > 255:
-        raise ValueError("must be what the provider calls us, at most 255 characters")
+        raise ValueError("must be the client ID from the provider, at most 255 characters")
     return text
 
 
 def client_secret(text: str) -> str:
-    """A client secret, as the provider shows it."""
+    """Check a client secret."""
     if not text.isprintable() or len(text) > 1024:
-        raise ValueError("must be the secret as the provider shows it, in one line")
+        raise ValueError("must be the client secret from the provider, on one line")
     return text
 
 
 def label(text: str) -> str:
-    """What people call a provider."""
+    """Check the display name of a provider."""
     if not text.isprintable() or len(text) > 64:
-        raise ValueError("must be a name of at most 64 characters, for the button")
+        raise ValueError("must be a display name of at most 64 characters")
     return text
 
 
 def scopes(text: str) -> tuple[str, ...]:
-    """Scopes, separated by blanks; `openid` is one of them."""
+    """Parse scopes, separated by spaces. `openid` is required."""
     found = tuple(dict.fromkeys(text.replace(",", " ").split()))
     if "openid" not in found or not all(_SCOPE.fullmatch(scope) for scope in found):
-        raise ValueError("must be scopes separated by blanks, openid among them")
+        raise ValueError("must be scopes separated by spaces, including openid")
     return found
 
 
 def claim(text: str) -> str:
-    """The name of a claim, or a path to it through objects, with dots."""
+    """Check the name of a claim, or a dotted path to it through objects."""
     if not _CLAIM.fullmatch(text):
         raise ValueError("must be the name of a claim, such as preferred_username or groups")
     return text

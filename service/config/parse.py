@@ -1,4 +1,4 @@
-"""One pure function for each kind of value: text to value, or ValueError with what it should be."""
+"""Parsers of setting values. Each returns the value or raises ValueError with the expected form."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _ROLE = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}")
 
 
 def boolean(text: str) -> bool:
-    """`true` or `false`."""
+    """Parse `true` or `false`."""
     try:
         return _BOOLEANS[text.lower()]
     except KeyError:
@@ -36,7 +36,7 @@ def boolean(text: str) -> bool:
 
 
 def duration(text: str) -> int:
-    """`90s`, `15m`, `6h`, `7d` or plain seconds, as whole seconds from 1 second to 365 days."""
+    """Parse `90s`, `15m`, `6h`, `7d` or plain seconds: whole seconds, 1 second to 365 days."""
     match = _DURATION.fullmatch(text)
     seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
     if not 1 <= seconds <= _YEAR:
@@ -45,21 +45,21 @@ def duration(text: str) -> int:
 
 
 def port(text: str) -> int:
-    """A TCP port."""
+    """Parse a TCP port."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise ValueError("must be a port number from 1 to 65535")
     return int(text)
 
 
 def workers(text: str) -> int:
-    """A number of processes."""
+    """Parse a number of processes."""
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= _MAX_WORKERS:
-        raise ValueError(f"must be a number from 1 to {_MAX_WORKERS}; one for each core is enough")
+        raise ValueError(f"must be a number from 1 to {_MAX_WORKERS}; use at most one per core")
     return int(text)
 
 
 def host(text: str) -> str:
-    """An address or a name to listen on."""
+    """Check an IP address or host name to listen on."""
     try:
         text.encode("idna")
     except UnicodeError:
@@ -70,7 +70,7 @@ def host(text: str) -> str:
 
 
 def choice(*options: str) -> Callable[[str], str]:
-    """One of the given words, whatever their case; the word comes back as it is spelt here."""
+    """Return a parser of one of the options. It ignores case and returns the given spelling."""
     by_lower = {option.lower(): option for option in options}
 
     def parse(text: str) -> str:
@@ -83,60 +83,58 @@ def choice(*options: str) -> Callable[[str], str]:
 
 
 def samesite(text: str) -> str:
-    """`Strict` or `Lax`."""
+    """Parse `Strict` or `Lax`."""
     if text.lower() == "none":
         raise ValueError(
-            "must be Strict or Lax; None would send the session along from every other site"
+            "must be Strict or Lax; None would send the cookie with cross-site requests"
         )
     return choice("Strict", "Lax")(text)
 
 
 def cookie_name(text: str) -> str:
-    """A token of RFC 6265 section 4.1.1."""
+    """Check a cookie name (RFC 6265 section 4.1.1)."""
     if not _COOKIE_NAME.fullmatch(text):
         raise ValueError("must be a cookie name: letters, digits and -_. , at most 64 characters")
     return text
 
 
 def domain(text: str) -> str:
-    """A domain that is somebody's own: no address, no public suffix (RFC 6265 section 5.3)."""
+    """Parse a domain that is neither an IP address nor a public suffix (RFC 6265 section 5.3)."""
     name = text.lower().removeprefix(".")
     if not _DOMAIN.fullmatch(name) or len(name) > 253:
-        raise ValueError("must be a domain such as example.org, in the form that the DNS has it")
+        raise ValueError("must be a domain name such as example.org, in ASCII form")
     if urls.is_address(name):
-        raise ValueError(
-            "must be a domain such as example.org: cookies know no domain of addresses"
-        )
+        raise ValueError("must be a domain such as example.org: browsers reject IP addresses here")
     if PublicSuffixList().is_public(name):
         raise ValueError(
-            f"must be a domain of your own: {name} is a public suffix, under which anybody can"
-            " register a name, and browsers refuse cookies for it"
+            f"must be your own domain: {name} is a public suffix, so anyone can register a name"
+            " under it and browsers reject its cookies"
         )
     return name
 
 
 def origin(text: str) -> str:
-    """`http(s)://host[:port]`, in lower case, without a default port or a closing slash."""
+    """Parse `http(s)://host[:port]`. Returns lower case, without default port or final slash."""
     parsed = urls.origin(text.removesuffix("/"))
     if parsed is None:
         raise ValueError(
-            "must be an address such as https://auth.example.org, without path or user name"
+            "must be a URL such as https://auth.example.org, without path or user name"
         )
     return parsed
 
 
 def address(text: str) -> str:
-    """`http(s)://host[:port][/path]`, without a slash at the end."""
+    """Parse `http(s)://host[:port][/path]`. Returns it without a final slash."""
     scheme, separator, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     base = urls.origin(f"{scheme}{separator}{authority}")
     if base is None or not _PATH.fullmatch(slash + path):
-        raise ValueError("must be an address such as https://cas.example.org/cas, without a query")
+        raise ValueError("must be a URL such as https://cas.example.org/cas, without a query")
     return base + (slash + path).removesuffix("/")
 
 
 def role_rules(text: str) -> tuple[RoleRule, ...]:
-    """`role=value; role=value`: a value may have `=` and `,` in it, as names of LDAP do."""
+    """Parse `role=value; role=value`. A value may contain `=` and `,`, as LDAP names do."""
     rules = []
     for part in filter(None, map(str.strip, text.split(";"))):
         role, separator, value = part.partition("=")
@@ -150,17 +148,17 @@ def role_rules(text: str) -> tuple[RoleRule, ...]:
 
 
 def origins(text: str) -> frozenset[str]:
-    """Origins, separated by commas."""
+    """Parse origins, separated by commas."""
     try:
         return frozenset(origin(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
         raise ValueError(
-            "must be addresses such as https://app.example.org, separated by commas"
+            "must be URLs such as https://app.example.org, separated by commas"
         ) from None
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """Networks in CIDR form or single addresses, separated by commas."""
+    """Parse networks in CIDR notation or single addresses, separated by commas."""
     try:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
@@ -170,14 +168,14 @@ def networks(text: str) -> tuple[Network, ...]:
 
 
 def audience(text: str) -> str:
-    """A StringOrURI of RFC 7519 section 2."""
+    """Check a StringOrURI (RFC 7519 section 2)."""
     if not text.isprintable() or len(text) > 255:
-        raise ValueError("must be a name or an address of at most 255 printable characters")
+        raise ValueError("must be a name or a URL of at most 255 printable characters")
     return text
 
 
 def path(text: str) -> Path:
-    """The path of a file, which need not be there yet."""
+    """Parse the path of a file, which may not exist yet."""
     if "\0" in text or text.endswith("/"):
         raise ValueError("must be the path of a file, such as data/keys.json")
     return Path(text)

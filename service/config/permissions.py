@@ -1,4 +1,4 @@
-"""Who may read and change the files that hold secrets."""
+"""The permissions of files that contain secrets."""
 
 import os
 import stat
@@ -16,9 +16,9 @@ _STRANGE_TEXT = ", and check the file: others may have changed or removed what i
 
 
 def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[str, str]]:
-    """Yield the files that others can change: those that were read, and the file of keys.
+    """Yield the files that others can change: those that were read, and the key file.
 
-    That one is read later, and refused once more by what it is then (service.keys).
+    The key file is read later, and checked again then (service.keys).
     """
     found = None if keys is None else file_access.at(keys)
     for name, exposed in (*seen.items(), (_KEYS, found)):
@@ -27,16 +27,16 @@ def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[s
 
 
 def refused_to_commands(seen: Mapping[str, Exposure]) -> Iterator[tuple[str, str]]:
-    """Yield the files that were read and others can change; root reads those of the service."""
+    """Yield the read files that others can change. Root may read those of the service's user."""
     for name, exposed in seen.items():
         if not exposed.is_owners or os.geteuid() != 0:
             yield name, _changeable(name, exposed)
 
 
 def findings(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield the files that others can change, or that every user of the machine may read.
+    """Yield the files that others can change, or that every user of the machine can read.
 
-    A group may read: volumes of Kubernetes are shared in this way.
+    A group may read, as in Kubernetes volumes.
     """
     files = list(config.secret_files)
     if config.database.path is not None:
@@ -50,9 +50,9 @@ def findings(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def keys_cure(exposed: Exposure) -> str:
-    """Return what to do about keys that others can change: they may be others' keys.
+    """Return the remedy for a key file that others can change: its keys may be theirs.
 
-    Where new keys make a new file, it is not made safe first: servers would read it as it is.
+    If new keys replace the file, its permissions are not fixed first: servers would then read it.
     """
     command = _REPLACE_KEYS if exposed.ends_with_file else exposed.run(_REPLACE_KEYS)
     return command + _STRANGE_KEYS
@@ -64,7 +64,7 @@ def _changeable(name: str, exposed: Exposure) -> str:
 
 
 def _regular(path: Path) -> os.stat_result | None:
-    """Look at a file where links lead; None for what cannot be seen or is no file."""
+    """Return the status of a regular file, following links, else None."""
     try:
         facts = path.stat()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Providers where anybody gets an account, and the settings that let all of them in."""
+"""Warnings about public providers that all of their accounts may use to sign in."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _EVERY_TENANT = re.compile(
     r"(?:common|organizations|consumers|9188040d-6c67-4c5b-b112-36a304b66dad)(?:/.*)?",
     re.IGNORECASE,
 )
-"""Addresses of Entra ID that serve every tenant, or personal accounts (by name or by its ID)."""
+"""Issuers of Entra ID for every tenant, or for personal accounts (by name or tenant ID)."""
 _PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 _HOSTS = frozenset(
     {
@@ -25,11 +25,11 @@ _HOSTS = frozenset(
     }
 )  # fmt: skip
 _RESTRICT_NOBODY = frozenset({"email_verified", "iss", "aud"})
-"""Claims that are the same for every account of a provider, or nearly."""
+"""Claims with the same value for all or nearly all accounts of a provider."""
 
 
 def findings(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield each setting that lets every account of a public provider in, and what to do."""
+    """Yield a warning for each public provider whose accounts may all sign in."""
     for provider in config.openid:
         if not is_public(provider.issuer) or _is_restricted(provider):
             continue
@@ -38,12 +38,12 @@ def findings(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def is_public(issuer: str) -> bool:
-    """Tell whether anybody can get an account at a provider."""
+    """Return whether anyone can create an account at a provider."""
     return urlsplit(issuer).hostname in _HOSTS or bool(_EVERY_TENANT.fullmatch(issuer))
 
 
 def _is_restricted(provider: OpenIdProvider) -> bool:
-    """Tell whether some requirement tells accounts apart; of several tenants, by the tenant."""
+    """Return whether the requirements exclude accounts; with several tenants, by tenant."""
     if _EVERY_TENANT.fullmatch(provider.issuer) and _PERSONAL not in provider.issuer.lower():
         return any(each.claim == "tid" and each.value != _PERSONAL for each in provider.require)
     return any(
@@ -57,11 +57,11 @@ def _text(provider: OpenIdProvider, name: str, *, provisions: bool) -> str:
     if _EVERY_TENANT.fullmatch(provider.issuer):
         example = "tid=THE-ID-OF-YOUR-TENANT"
     effect = (
-        "PROVISION_USERS=true makes everybody who has an account there a user here"
+        "PROVISION_USERS=true creates a user for every account that signs in"
         if provisions
-        else "only the links of users keep strangers out"
+        else "only accounts that are linked to a user can sign in"
     )
     return (
-        f"does not restrict who may sign in, and anybody can get an account at {provider.issuer}:"
-        f" {effect}. Set for example {name}={example}."
+        f"does not restrict who may sign in, and anyone can create an account at {provider.issuer}:"
+        f" {effect}. Set, for example, {name}={example}."
     )

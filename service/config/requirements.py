@@ -1,4 +1,4 @@
-"""OIDC_REQUIRE: what a provider must say of an account before it may sign in, read strictly."""
+"""The parser of OIDC_REQUIRE: the claims that an account needs to sign in."""
 
 import re
 
@@ -8,13 +8,13 @@ from service.parsing import urls
 
 _CLAIM = re.compile(r"[!-:<>-~]{1,255}")
 _SHAPE = (
-    "must be requirements such as hd=example.org; groups=staff, separated by semicolons:"
-    " the name of a claim, = and the value that it must have"
+    "must be requirements such as hd=example.org; groups=staff: claim=value, separated by"
+    " semicolons"
 )
 
 
 def parse(text: str) -> tuple[Requirement, ...]:
-    """`claim=value; claim=value`. A value may contain `=` and `,`, as names of LDAP do."""
+    """Parse `claim=value; claim=value`. A value may contain `=` and `,`, as LDAP names do."""
     found = tuple(_requirement(part) for part in map(str.strip, text.split(";")) if part)
     if text and not found:
         raise ValueError(_SHAPE)
@@ -30,7 +30,5 @@ def _requirement(part: str) -> Requirement:
         return Requirement(claim, value)
     domain = urls.domain_name(value)
     if domain is None or "." not in domain.rstrip(".") or domain.endswith("."):
-        raise ValueError(
-            f"must give {EMAIL_DOMAIN} as a domain such as example.org, without @ or *"
-        )
+        raise ValueError(f"must set {EMAIL_DOMAIN} to a domain such as example.org, without @ or *")
     return Requirement(claim, domain)

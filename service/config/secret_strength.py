@@ -1,4 +1,4 @@
-"""Whether a secret is good enough to sign with."""
+"""The strength of HMAC secrets."""
 
 import math
 import zlib
@@ -17,11 +17,11 @@ _PLACEHOLDERS = (
     "31415926",
 )  # fmt: skip
 
-HOW_TO = "make one with: python3 -c 'import secrets; print(secrets.token_hex(64))'"
+HOW_TO = "generate one with: python3 -c 'import secrets; print(secrets.token_hex(64))'"
 
 
 def fault(secret: str, *, production: bool) -> str | None:
-    """Return what is wrong with an HMAC secret, or None. Production refuses guessable ones."""
+    """Return the error of an HMAC secret, or None. Production rejects guessable secrets."""
     try:
         key = secret.encode("utf-8")
     except UnicodeEncodeError:
@@ -39,12 +39,12 @@ def fault(secret: str, *, production: bool) -> str | None:
         if any(word in lower for word in _PLACEHOLDERS):
             return f"looks like an example or a placeholder; {HOW_TO}"
         if _is_guessable(secret):
-            return f"could be guessed (too little entropy); {HOW_TO}"
+            return f"is guessable (too little entropy); {HOW_TO}"
     return None
 
 
 def _is_guessable(secret: str) -> bool:
-    """Judge a text by how often each letter comes, and by how far its repetitions fold together."""
+    """Return whether a text has low entropy per character or compresses to a few bytes."""
     secret = secret[: (secret + secret).find(secret, 1)]
     length = len(secret)
     per_letter = -sum(n / length * math.log2(n / length) for n in Counter(secret).values())

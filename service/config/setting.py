@@ -1,4 +1,4 @@
-"""One line of the table of settings."""
+"""The type of one setting."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting. `default` is text, parsed like any other value; None means unset."""
+    """A setting. `default` is text and parsed like any other value; None means unset."""
 
     name: str
     parse: Callable[[str], Any]

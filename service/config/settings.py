@@ -1,4 +1,4 @@
-"""The table of settings: name, field, default and meaning. Documentation and checks read it."""
+"""The table of settings: name, parser, default and meaning."""
 
 from collections.abc import Mapping
 
@@ -16,11 +16,11 @@ SETTINGS: tuple[Setting, ...] = (
         "PUBLIC_URL",
         parse.origin,
         None,
-        "the address that browsers see, also `iss`; http://localhost:PORT outside production",
+        "the URL that browsers use, also `iss`; http://localhost:PORT outside production",
     ),
     Setting("HOST", parse.host, "127.0.0.1", "the address to listen on"),
     Setting("PORT", parse.port, "8080", "the port to listen on"),
-    Setting("WORKERS", parse.workers, "1", "processes that share the port"),
+    Setting("WORKERS", parse.workers, "1", "the number of processes that share the port"),
     Setting(
         "DATABASE_URL",
         database_url.database,
@@ -39,36 +39,41 @@ SETTINGS: tuple[Setting, ...] = (
         "JWT_SECRET_KEY_PREVIOUS",
         str,
         None,
-        "the key before: it still verifies, and never signs",
+        "the previous key: it verifies tokens and never signs",
         secret=True,
     ),
     Setting(
         "JWT_ALGORITHM",
         parse.choice("HS256", "EdDSA", "ES256", "RS256"),
         "HS256",
-        "how tokens are signed: HS256 with the secret, EdDSA, ES256 or RS256 with JWT_KEYS_FILE",
+        "the signature algorithm: HS256 with the secret; EdDSA, ES256, RS256 with JWT_KEYS_FILE",
     ),
-    Setting("JWT_KEYS_FILE", parse.path, None, "a private JWK Set, made by `key generate`"),
-    Setting("JWT_EXPIRES_IN", parse.duration, "6h", "the life of a session and of its tokens"),
+    Setting(
+        "JWT_KEYS_FILE",
+        parse.path,
+        None,
+        "the path of a private JWK Set; `key generate` creates it",
+    ),
+    Setting("JWT_EXPIRES_IN", parse.duration, "6h", "the lifetime of sessions and tokens"),
     Setting("JWT_AUDIENCE", parse.audience, None, "`aud` to set and to require"),
     Setting(
         "REVOCATION_MAX_STALENESS",
         parse.duration,
         "60s",
-        "how long tokens are accepted on what is known while the database is gone",
+        "how long tokens are accepted while the database is unavailable",
     ),
     Setting(
         "ALLOWED_REDIRECTS",
         parse.origins,
         "",
-        "origins besides our own that `next` may lead to, separated by commas",
+        "other origins that `next` may redirect to, separated by commas",
     ),
     Setting("COOKIE_NAME", parse.cookie_name, "jwt", "the name of the session cookie"),
     Setting(
         "COOKIE_DOMAIN",
         parse.domain,
         None,
-        "the domain whose hosts share the cookie; unset: the host of PUBLIC_URL alone",
+        "the domain whose hosts share the cookie; unset: only the host of PUBLIC_URL",
     ),
     Setting("COOKIE_SAMESITE", parse.samesite, "Strict", "Strict or Lax"),
     Setting("COOKIE_SECURE", parse.boolean, "true", "false is refused in production"),
@@ -77,46 +82,48 @@ SETTINGS: tuple[Setting, ...] = (
         "BYPASS_NETWORKS",
         parse.networks,
         "127.0.0.0/8,::1/128",
-        "who may use the development sign-in",
+        "the networks that may use the development sign-in",
     ),
     Setting(
         "TRUSTED_PROXIES",
         parse.networks,
         "",
-        "networks whose X-Forwarded-* and X-Original-* headers count",
+        "the proxies whose X-Forwarded-* and X-Original-* headers are trusted",
     ),
     Setting(
         "PROVISION_USERS",
         parse.boolean,
         "false",
-        "create unknown people at their first sign-in at a provider",
+        "create unknown users at their first sign-in through a provider",
     ),
-    Setting("CAS_URL", parse.address, None, "the CAS server, which switches CAS sign-in on"),
+    Setting("CAS_URL", parse.address, None, "the URL of the CAS server; enables CAS sign-in"),
     Setting(
         "CAS_SERVICE_URL",
         parse.origin,
         None,
-        "our address as the CAS server knows it; PUBLIC_URL, unless that differs",
+        "the URL of this service as the CAS server knows it; default: PUBLIC_URL",
     ),
     Setting("CAS_VERSION", parse.choice("3.0", "2.0"), "3.0", "the version of the CAS protocol"),
-    Setting("CAS_RENEW", parse.boolean, "false", "whether the CAS server asks everybody anew"),
+    Setting(
+        "CAS_RENEW", parse.boolean, "false", "whether CAS asks for the password at every sign-in"
+    ),
     Setting(
         "CAS_TRUST_USERNAMES",
         parse.boolean,
         "false",
-        "whether the CAS name is the user name here",
+        "whether the CAS name is the user name",
     ),
     Setting(
         "CAS_ROLES_ATTRIBUTE",
         parse.audience,
         None,
-        "the attribute that tells roles; unset, the provider tells none",
+        "the attribute with the roles; unset: CAS sets no roles",
     ),
     Setting(
         "CAS_ROLES",
         parse.role_rules,
         "",
-        "which role a value of CAS_ROLES_ATTRIBUTE gives: role=value; role=value",
+        "the role for each value of CAS_ROLES_ATTRIBUTE: role=value; role=value",
     ),
     *openid.SETTINGS,
     Setting(
@@ -129,7 +136,7 @@ SETTINGS: tuple[Setting, ...] = (
         "LOG_FORMAT",
         parse.choice("text", "json"),
         None,
-        "text or json; json in production, else text",
+        "text or json; default: json in production, else text",
     ),
 )
 
@@ -138,7 +145,7 @@ SECRETS = frozenset(setting.name for setting in SETTINGS if setting.secret)
 
 
 def known(source: Mapping[str, str]) -> tuple[Setting, ...]:
-    """Return every setting that there is, those of the providers that `source` names included."""
+    """Return all settings, including those of the providers that `source` names."""
     return (*SETTINGS, *openid.of_named(source.get(openid.PROVIDERS, "")))
 
 
@@ -146,8 +153,8 @@ NOT_YET: dict[str, str | None] = {
     "PASSWORD_AUTH": "false",
     "PASSKEY_AUTH": "false",
 }
-"""Settings of later versions, with the one value that means the same as leaving them out."""
+"""Settings of later versions, each with the value that is the same as unset."""
 
 PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "TRUSTED_", "ALLOWED_", "REVOCATION_", "PROVISION_",
             "CAS_", "OIDC_", "PASSKEY_")  # fmt: skip
-"""A name that begins like this and is not a setting is taken for a misspelt one."""
+"""An unknown name with one of these prefixes is reported as misspelt."""

@@ -15,9 +15,9 @@ _FILE = "_FILE"
 def gather(
     environ: Mapping[str, str], dotenv: Path, faults: dict[str, str], seen: files.Seen
 ) -> Values:
-    """Merge both sources, replace each NAME_FILE by what its file holds, and name the strangers.
+    """Merge both sources, read the files of NAME_FILE settings, and report unknown settings.
 
-    `seen` gets the files that were read.
+    Records the files that it reads in `seen`.
     """
     from_file = files.read_dotenv(dotenv, faults, seen)
     from_environ = {name: value for name, value in environ.items() if value}
@@ -46,7 +46,7 @@ def _value(
     plain = source.get(name)
     path = source.get(name + _FILE) if setting.secret else None
     if plain is not None and path is not None:
-        faults[name] = f"is given twice, as {name} and as {name}{_FILE}: keep one"
+        faults[name] = f"is set twice, as {name} and as {name}{_FILE}: remove one"
         return plain
     if path is not None:
         return files.read_secret(name + _FILE, Path(path), faults, seen)
@@ -54,7 +54,7 @@ def _value(
 
 
 def _holds_secret(name: str, value: str) -> bool:
-    """Tell whether a value is secret; the address of a SQLite file is not."""
+    """Return whether a value is secret; the URL of a SQLite file is not."""
     return name != "DATABASE_URL" or not value.startswith("sqlite:")
 
 
@@ -67,12 +67,12 @@ def _name_strangers(
     for name, value in {**from_file, **from_environ}.items():
         premature = name.removesuffix(_FILE) if name.removesuffix(_FILE) in NOT_YET else name
         if premature in NOT_YET and value.strip().lower() != NOT_YET[premature]:
-            faults[name] = "does not exist yet in this version: remove it"
+            faults[name] = "is not available in this version: remove it"
         if name in spellings:
             continue
         plain = name.removesuffix(_FILE)
         if plain in names:
-            faults[name] = f"is not a setting; did you mean {plain}? Only secrets come from files"
+            faults[name] = f"is not a setting; did you mean {plain}? Only secrets can be in files"
             continue
         near = difflib.get_close_matches(name, sorted(spellings), n=1, cutoff=0.8)
         if name.startswith(PREFIXES) or (near and name in from_file):

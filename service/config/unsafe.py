@@ -1,4 +1,4 @@
-"""Settings that are allowed and unsafe: what each risks, and what to do about it."""
+"""Warnings about valid but unsafe settings: the risk of each, and what to do."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,20 +14,20 @@ _DAY = 86400
 _HOUR = 3600
 _LONG = 30 * _DAY
 _SHORTEST_PREFIX = {4: 12, 6: 20}
-"""A network that is larger holds addresses of strangers, unless it is private."""
+"""A larger network contains public addresses, unless it is private."""
 _PRIVATE_4 = tuple(map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8")))
 _PRIVATE_6 = tuple(map(IPv6Network, ("fc00::/7", "fe80::/10")))
 WIDE_PROXIES = (
-    "trusts proxies at addresses of strangers ({networks}): anybody there can claim any client"
-    " address. Name the addresses of your proxies alone, such as 10.0.0.5/32"
+    "trusts proxies at public addresses ({networks}): clients there can forge any client address."
+    " Set only the addresses of your proxies, such as 10.0.0.5/32"
 )
 
 Finding = tuple[str, str]
-"""A setting, and a sentence about it that goes on after its name."""
+"""The name of a setting, and a warning that continues the name."""
 
 
 def findings(config: Config) -> tuple[Finding, ...]:
-    """Return what is unsafe in a configuration that is good otherwise."""
+    """Return the warnings for a valid configuration."""
     found = [
         *_networks(config),
         *_anywhere(config),
@@ -42,7 +42,7 @@ def findings(config: Config) -> tuple[Finding, ...]:
 
 
 def wide(networks: Iterable[Network]) -> tuple[Network, ...]:
-    """Return the networks, put together where they meet, in which strangers are."""
+    """Return the networks that contain public addresses, merged where they are adjacent."""
     given = tuple(networks)
     merged: list[Network] = [
         *collapse_addresses(each for each in given if isinstance(each, IPv4Network)),
@@ -56,14 +56,14 @@ def wide(networks: Iterable[Network]) -> tuple[Network, ...]:
 
 
 def _is_private(network: Network) -> bool:
-    """Tell it by the whole network: Python's `is_private` looks at its two ends."""
+    """Return whether a whole network is private. Python's `is_private` checks only its ends."""
     if isinstance(network, IPv4Network):
         return any(network.subnet_of(each) for each in _PRIVATE_4)
     return any(network.subnet_of(each) for each in _PRIVATE_6)
 
 
 def shown(networks: Iterable[Network]) -> str:
-    """Return networks for people."""
+    """Return networks as text."""
     return ", ".join(map(str, networks))
 
 
@@ -74,8 +74,8 @@ def _networks(config: Config) -> Iterator[Finding]:
         yield (
             "BYPASS_NETWORKS",
             (
-                f"lets strangers ({shown(strangers)}) sign in as anybody without a password."
-                " Name your own network, such as 192.168.0.0/16."
+                f"lets clients at public addresses ({shown(strangers)}) sign in as any user without"
+                " a password. Set only your own network, such as 192.168.0.0/16."
             ),
         )
 
@@ -85,30 +85,30 @@ def _anywhere(config: Config) -> Iterator[Finding]:
         yield (
             "PUBLIC_URL",
             (
-                "is a public name while BYPASS_AUTH is true: the development sign-in answers under"
-                " it. Use localhost or a name that ends in .test, or set BYPASS_AUTH=false."
+                "is a public host name while BYPASS_AUTH is true, so the development sign-in works"
+                " under it. Use localhost or a name that ends in .test, or set BYPASS_AUTH=false."
             ),
         )
     if config.revocation_max_staleness > min(_HOUR, config.jwt_expires_in):
         yield (
             "REVOCATION_MAX_STALENESS",
             (
-                "lets revoked tokens work for longer than an hour, or than they live, while the"
-                " database is down. Set minutes at most, such as 60s."
+                "accepts revoked tokens for over an hour, or for their whole lifetime, while the"
+                " database is unavailable. Set at most some minutes, such as 60s."
             ),
         )
 
 
 def _choosable(config: Config) -> Iterator[Finding]:
-    """Yield names that one provider trusts while accounts at another one can take them."""
+    """Warn if CAS trusts user names that accounts of other providers can claim first."""
     if config.cas_url and config.cas_trust_usernames and config.provision_users and config.openid:
         others = ", ".join(provider.name for provider in config.openid)
         yield (
             "CAS_TRUST_USERNAMES",
             (
-                f"trusts names that accounts of other providers ({others}) can take first, since"
-                " PROVISION_USERS is true: whoever has such a name at CAS is refused then. Create"
-                " the users who come by CAS beforehand, or set PROVISION_USERS=false."
+                f"trusts names that accounts of other providers ({others}) can claim first, because"
+                " PROVISION_USERS is true. The CAS account with such a name is then refused. Create"
+                " the users of CAS beforehand, or set PROVISION_USERS=false."
             ),
         )
 
@@ -118,8 +118,8 @@ def _in_production(config: Config) -> Iterator[Finding]:
         yield (
             "JWT_EXPIRES_IN",
             (
-                "is longer than 30 days: a stolen token works for as long, unless you notice"
-                " the theft. Set hours, such as 6h."
+                "is longer than 30 days: a stolen token is valid for that time, unless you notice"
+                " the theft. Set some hours, such as 6h."
             ),
         )
     insecure = sorted(each for each in config.allowed_redirects if each.startswith("http://"))
@@ -127,8 +127,8 @@ def _in_production(config: Config) -> Iterator[Finding]:
         yield (
             "ALLOWED_REDIRECTS",
             (
-                f"leads from https to http ({', '.join(insecure)}): others on the network can read"
-                " and change those pages. Use https:// there."
+                f"redirects from https to http ({', '.join(insecure)}): others on the network can"
+                " read and change those pages. Use https:// URLs."
             ),
         )
     if config.database.path is None and _is_plain_remote(config.database.url):
@@ -136,13 +136,13 @@ def _in_production(config: Config) -> Iterator[Finding]:
             "DATABASE_URL",
             (
                 "names a server on another host without sslmode: the connection may be unencrypted."
-                " Append ?sslmode=verify-full, or ?sslmode=disable if the network is yours alone."
+                " Append ?sslmode=verify-full, or ?sslmode=disable on a private network."
             ),
         )
 
 
 def _is_plain_remote(url: str) -> bool:
-    """Tell whether an address of PostgreSQL names another host, and nothing about TLS."""
+    """Return whether a PostgreSQL URL names a remote host and has no `sslmode`."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     if "sslmode" in options:

@@ -1,4 +1,4 @@
-"""Settings of a provider that is not switched on: they would have no effect without a word."""
+"""Errors for settings of a disabled provider, which would have no effect."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from service.config.setting import Setting
 
 
 def of_openid(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the settings of the plain provider, if it is off, each with what is wrong."""
+    """Yield an error for each setting of the unnamed provider if it is disabled."""
     if openid.is_plain_on(parsed):
         return
     named: tuple[str, ...] = parsed[openid.PROVIDERS]
@@ -18,11 +18,11 @@ def of_openid(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if value in {_default(setting), openid.PLAIN_LABEL}:
             continue
         hint = f". For {named[0]} write {openid.full_name(named[0], field.suffix)}" if named else ""
-        yield setting.name, f"is for the provider of OIDC_ISSUER, which is not set{hint}"
+        yield setting.name, f"has no effect without OIDC_ISSUER{hint}"
 
 
 def of_cas(parsed: Mapping[str, Any], settings: tuple[Setting, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the settings of CAS, if it is off, each with what is wrong."""
+    """Yield an error for each setting of CAS if CAS is disabled."""
     if parsed["CAS_URL"] is not None:
         return
     for setting in settings:
@@ -30,7 +30,7 @@ def of_cas(parsed: Mapping[str, Any], settings: tuple[Setting, ...]) -> Iterator
         if setting.name == "CAS_SERVICE_URL":
             default = parsed["PUBLIC_URL"]
         if setting.name.startswith("CAS_") and value != default:
-            yield setting.name, "is for the CAS server of CAS_URL, which is not set"
+            yield setting.name, "has no effect without CAS_URL"
 
 
 def _default(setting: Setting) -> Any:

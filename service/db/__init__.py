@@ -1,4 +1,4 @@
-"""The database: rows as plain dicts, transactions; the only folder that imports a driver."""
+"""The database interface: rows as dicts, and transactions. Only this folder imports a driver."""
 
 from service.db.interface import (
     WRITERS,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 ROWS = 2_000
-"""How many rows a statement inserts: with ten columns no more values than databases take."""
+"""Rows per statement: with ten columns, below the parameter limits of the databases."""
 
 
 def many(
@@ -13,10 +13,10 @@ def many(
     rows: Sequence[Sequence[object]],
     returning: Sequence[str] = (),
 ) -> Iterator[tuple[str, list[object]]]:
-    """Yield statements that insert all of `rows` together, each with its parameters.
+    """Yield the statements that insert all `rows`, each with its parameters.
 
-    `table`, `columns` and `returning` are names of the code's own, never a caller's. A trigger of
-    SQLite's full-text index is much cheaper this way: it writes to disk after each statement.
+    `table`, `columns` and `returning` must be constants. The trigger of SQLite's full-text index is
+    much cheaper this way, because it writes to disk after each statement.
     """
     row = f"({', '.join('?' * len(columns))})"
     end = f" RETURNING {', '.join(returning)}" if returning else ""

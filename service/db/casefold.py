@@ -1,8 +1,8 @@
-"""The form in which texts are compared by those who search: letter case does not count."""
+"""Case folding for case-insensitive search."""
 
 import unicodedata
 
 
 def casefold(text: str) -> str:
-    """Return a text as it is searched: compatibility forms (NFKC) made one, and no capitals."""
+    """Return a text in Unicode normal form NFKC, case-folded."""
     return unicodedata.normalize("NFKC", text).casefold()

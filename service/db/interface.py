@@ -1,4 +1,4 @@
-"""What a database can be asked, whichever it is: the same verbs, the same answers."""
+"""The interface of a database, the same for SQLite and PostgreSQL."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -12,34 +12,34 @@ Row = dict[str, Any]
 Kind = Literal["sqlite", "postgresql"]
 
 WAIT_SECONDS = 5
-"""How long a statement may take, and how long a writer waits for the one before."""
+"""The time limit of a statement, and of waiting for another writer."""
 
 WRITERS = 0x4C61746368
-"""The advisory lock of PostgreSQL that whoever writes holds until the commit is seen by all.
+"""The PostgreSQL advisory lock that each writer holds until its commit is visible.
 
-So writers of all processes come one after another, as with SQLite: what a transaction has read
-stays true until it has written, and numbers of rows become visible in the order of drawing.
+It serializes the writers of all processes, as in SQLite. So what a transaction has read stays true
+until its commit, and row numbers become visible in ascending order.
 """
 
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
 class ConstraintError(Exception):
-    """A write met a constraint: the name is taken, or what it refers to is not there."""
+    """A write violates a constraint: the value is not unique, or the referenced row is missing."""
 
 
 class ChangeMarker(NamedTuple):
-    """What has been written so far. Of another `source` nothing that was read before is sure.
+    """A change counter. A new `source` means a restart or a failover: reread everything.
 
-    `parts` are numbers with their names, as `seq=7 disputes=0`: never one sum, in which one that
-    fell with a restore is made up for by another one that rose.
+    `parts` are named numbers, such as `seq=7 disputes=0`. They are not added up, because after a
+    restore one may be lower and another higher.
     """
 
     source: str
     parts: str
 
     def is_later_than(self, before: "ChangeMarker | None") -> bool:
-        """Tell whether all that was known before is still so: no part fell, and none is gone."""
+        """Return whether rows were only added since `before`: no part is lower or missing."""
         if before is None or self.source != before.source or self == before:
             return False
         now = _numbers(self.parts)
@@ -52,10 +52,10 @@ def _numbers(parts: str) -> dict[str, int]:
 
 
 class Reader(ABC):
-    """Runs statements. Their placeholders are `?`; values are texts, integers of 64 bits, None.
+    """Runs statements. Placeholders are `?`. Values are strings, 64-bit integers and None.
 
-    A bool is kept as 0 or 1. Raises DatabaseUnavailable, and ValueError for a value that is none of
-    these, such as a text with NUL.
+    A bool is stored as 0 or 1. Raises DatabaseUnavailable, and ValueError for other values, such as
+    strings with NUL.
     """
 
     kind: ClassVar[Kind]
@@ -71,9 +71,9 @@ class Reader(ABC):
 
 
 class Transaction(Reader):
-    """The writer, for as long as one transaction lasts; nobody else writes meanwhile.
+    """A write transaction. There is one at a time.
 
-    A statement that fails spoils it: there are no more statements, and nothing remains. `events`
+    After a statement fails, all further statements fail, and nothing is committed. `events`
     are the rows of the revocation feed that it has written, to apply after the commit; `entries`
     are those of the audit, to log then.
     """
@@ -85,16 +85,16 @@ class Transaction(Reader):
 
     @abstractmethod
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        """Run one statement and return how many rows it changed. Raises Conflict."""
+        """Run one statement and return the number of changed rows. Raises ConstraintError."""
 
     def raise_if_failed(self) -> None:
-        """Raise the error again that a statement of this transaction has met."""
+        """Raise the error of the statement that failed, if one did."""
         if self.failure is not None:
             raise self.failure
 
     @contextmanager
     def failing_transaction(self) -> Iterator[None]:
-        """Refuse a statement after one that failed, and remember if this one does."""
+        """Run a statement: raise if an earlier one failed, and record if this one fails."""
         self.raise_if_failed()
         try:
             yield
@@ -104,10 +104,10 @@ class Transaction(Reader):
 
 
 class Database(Reader):
-    """An open database. Outside a transaction all reads are committed, and within five seconds.
+    """An open database. Reads outside a transaction see committed rows, and time out after 5 s.
 
-    `feed` reads too, on a connection of its own: who follows the feed waits for nobody else. So
-    does `health`, for the question whether the database answers.
+    `feed` and `health` are readers with their own connections, so that the revocation feed and the
+    readiness check do not wait for other reads.
     """
 
     feed: Reader
@@ -115,27 +115,27 @@ class Database(Reader):
 
     @abstractmethod
     async def data_version(self, probe: str) -> ChangeMarker:
-        """Return what changes when anybody has written what `probe` reads.
+        """Return a marker that changes when a process writes what `probe` reads.
 
-        `probe` selects two texts: `place`, where the rows are kept, and the `parts` of the
-        version. It is for databases that have nothing cheaper.
+        `probe` selects two strings: `place`, where the rows are stored, and the `parts` of the
+        marker. Databases with a cheaper way ignore it.
         """
 
     @abstractmethod
     async def changed(self, seconds: float) -> None:
-        """Wait until somebody says that the feed has grown, but no longer than `seconds`."""
+        """Wait for a notification about new rows in the feed, at most `seconds`."""
 
     @abstractmethod
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict.
+        """Open a write transaction. Raises DatabaseUnavailable, ConstraintError.
 
-        Transactions wait for each other, those of other processes too.
+        Transactions wait for each other, also across processes.
         """
 
 
 @asynccontextmanager
 async def write_lock(lock: asyncio.Lock) -> AsyncIterator[None]:
-    """Wait for one's turn to write, but not for ever. Raises DatabaseUnavailable."""
+    """Hold the write lock. Raises DatabaseUnavailable if it is not free in time."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             await lock.acquire()
@@ -148,12 +148,12 @@ async def write_lock(lock: asyncio.Lock) -> AsyncIterator[None]:
 
 
 def validate_parameters(parameters: Sequence[object]) -> Sequence[object]:
-    """Return values that every database keeps as they are. Raises ValueError."""
+    """Return the parameters. Raises ValueError for a value that a database cannot store."""
     for value in parameters:
         kind = type(value)
         if kind is str:
             if "\0" in value:  # type: ignore[operator]
-                raise ValueError("a text with NUL")
+                raise ValueError("a string with NUL")
         elif kind is int and not _SMALLEST <= value <= _LARGEST:  # type: ignore[operator]
             raise ValueError("an integer of more than 64 bits")
     return parameters
@@ -161,16 +161,16 @@ def validate_parameters(parameters: Sequence[object]) -> Sequence[object]:
 
 @contextmanager
 def fault_on_unavailable(where: object) -> Iterator[None]:
-    """Turn a database that does not answer into a Fault that says why, before anybody is served."""
+    """Raise Fault with the reason instead of DatabaseUnavailable, for commands and the start."""
     try:
         yield
     except DatabaseUnavailable as error:
         why = reason(error.__cause__ or error)
-        raise Fault(f"The database {where} does not answer: {why}.") from error
+        raise Fault(f"The database {where} is not responding: {why}.") from error
 
 
 def reason(error: BaseException) -> str:
-    """Return what a person needs to know of an error, in one line; it holds no password."""
+    """Return the message of an error in one line, without passwords."""
     if isinstance(error, TimeoutError):
         return "no answer"
     return "; ".join(line.strip() for line in str(error).splitlines()).rstrip(".")

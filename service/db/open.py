@@ -1,4 +1,4 @@
-"""Opening a database: the driver is chosen by the address, and loaded when it is needed."""
+"""Open a database. The URL selects the driver, which is loaded when it is needed."""
 
 import importlib
 import sys
@@ -14,7 +14,7 @@ from service.errors import Fault
 
 
 def connect(where: Where) -> AbstractAsyncContextManager[interface.Database]:
-    """Open an existing database. Raises Fault when it cannot be opened."""
+    """Open an existing database. Raises Fault if it cannot be opened."""
     if where.path is None:
         opened: AbstractAsyncContextManager[interface.Database] = _module("database").connect(where)
         return opened
@@ -22,13 +22,13 @@ def connect(where: Where) -> AbstractAsyncContextManager[interface.Database]:
 
 
 def create(where: Where) -> None:
-    """Create an empty SQLite file, and its folder; a database of PostgreSQL is there already."""
+    """Create an empty SQLite file and its folder. A PostgreSQL database must already exist."""
     if where.path is not None:
         sync.create_file(where.path)
 
 
 class _Blocking(Protocol):
-    """What `sqliteblocking` and `pgblocking` can both do, with a place of their kind."""
+    """The common interface of the two `sync` modules. `place` is a path or a URL."""
 
     def connect(self, place: Any, /) -> Any: ...
     def opened(self, place: Any, /) -> AbstractContextManager[Any]: ...
@@ -37,52 +37,52 @@ class _Blocking(Protocol):
 
 
 def connect_blocking(where: Where) -> Any:
-    """Return a connection of the driver, for a migration. Raises Fault."""
+    """Return a driver connection for a migration. Raises Fault."""
     driver, place = _blocking(where)
     return driver.connect(place)
 
 
 def open_blocking(where: Where) -> AbstractContextManager[Any]:
-    """Open a connection of the driver, whose errors are a Fault."""
+    """Open a driver connection. Its errors are raised as Fault."""
     driver, place = _blocking(where)
     return driver.opened(place)
 
 
 def writing_blocking(where: Where) -> AbstractContextManager[Any]:
-    """Open a connection in one transaction, within which nobody else writes. Raises Fault."""
+    """Open a connection in a transaction that blocks other writers. Raises Fault."""
     driver, place = _blocking(where)
     return driver.writing(place)
 
 
 def read_blocking(where: Where, sql: str, *, needs: str) -> list[Row]:
-    """Read rows before there is a loop; none if the file or the table `needs` is not there."""
+    """Read rows without an event loop. Return none if the file or the table `needs` is missing."""
     driver, place = _blocking(where)
     return driver.read(place, sql, needs=needs)
 
 
 def save(where: Where, file: Path) -> int:
-    """Copy a database to a file while it is written to; return its size in bytes. Raises Fault."""
+    """Back up a SQLite database to a file and return its size in bytes. Raises Fault."""
     if where.path is None:
         raise Fault(
-            f"PostgreSQL has its own program for this: pg_dump --format=custom --file={file}"
-            f" '{where.safe_url}'"
+            "This command is for SQLite. For PostgreSQL, run: pg_dump --format=custom"
+            f" --file={file} '{where.safe_url}'"
         )
     return backup.save(where.path, file)
 
 
 def _blocking(where: Where) -> tuple[_Blocking, Any]:
-    """Return what knows the driver, and the place as it wants it."""
+    """Return the module for the driver, and its path or URL."""
     if where.path is None:
         return _module("sync"), where
     return sync, where.path
 
 
 def _module(name: str) -> Any:
-    """Load what needs the driver of PostgreSQL, which is an extra. Raises Fault."""
+    """Import a module that needs the PostgreSQL driver, an optional extra. Raises Fault."""
     try:
         return importlib.import_module(f"service.db.postgresql.{name}")
     except ImportError as error:
         raise Fault(
-            f"DATABASE_URL names PostgreSQL, and its driver cannot be loaded ({error}). Install it"
-            f" with: {sys.executable} -m pip install -e '.[postgresql]'"
+            f"DATABASE_URL is a PostgreSQL URL, but the driver cannot be loaded ({error}). Install"
+            f" it with: {sys.executable} -m pip install -e '.[postgresql]'"
         ) from error

@@ -1,4 +1,4 @@
-"""Whether the database answers, on a connection that serves nothing else."""
+"""The readiness check of the database, on its own connection."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ _PATIENCE_SECONDS = 2
 
 
 class Readiness:
-    """Asks the database once for all who ask at the same time, and at most twice a second."""
+    """Checks the database at most twice a second. Concurrent callers share a check."""
 
     def __init__(self, reader: Reader, ticks: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
@@ -21,7 +21,7 @@ class Readiness:
         self._asking: asyncio.Task[bool] | None = None
 
     async def is_well(self) -> bool:
-        """Tell whether the database answers, or has done so within half a second."""
+        """Return whether the database responds, or has responded within half a second."""
         if self._ticks() - self._well_at < SHARED_SECONDS:
             return True
         if self._asking is None or self._asking.done():

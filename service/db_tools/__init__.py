@@ -1,1 +1,1 @@
-"""Work on a whole database: migrations, a copy, a check."""
+"""Tools for a whole database: migrations, copy, check."""

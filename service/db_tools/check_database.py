@@ -1,4 +1,4 @@
-"""Whether a database is sound: what was looked at, and what was found."""
+"""The integrity check of a database."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from service.db.casefold import casefold
 from service.db_tools import copy_database, schema_state
 
 _PAGE = 5_000
-_CHANGED_AUDIT = "the audit can be changed: its triggers are missing or switched off"
+_CHANGED_AUDIT = "entries can be changed: the triggers are missing or disabled"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. A note is worth knowing, and no fault."""
+    """The result of one check. A note is not a fault."""
 
     what: str
     verdict: Literal["ok", "note", "bad"]
@@ -23,7 +23,7 @@ class Finding:
 
 
 def run(where: DatabaseUrl) -> list[Finding]:
-    """Look at everything, all rows included. Raises Fault when the database cannot be read."""
+    """Run all checks, over all rows. Raises Fault if the database cannot be read."""
     pending = [name for name, applied_at in schema_state.status(where) if applied_at is None]
     if pending:
         lacks = f"lacks {', '.join(pending)}. {schema_state.HOW_TO_MIGRATE}"
@@ -40,7 +40,7 @@ def run(where: DatabaseUrl) -> list[Finding]:
 def _newer(where: DatabaseUrl) -> Finding:
     if added := schema_state.newer(where):
         return Finding("migrations", "note", f"a newer version has added {', '.join(added)}")
-    return Finding("migrations", "ok", "all are applied")
+    return Finding("migrations", "ok", "all applied")
 
 
 def _sqlite(connection: Any) -> Iterator[Finding]:
@@ -52,13 +52,13 @@ def _sqlite(connection: Any) -> Iterator[Finding]:
     try:
         check = "INSERT INTO user_search (user_search, rank) VALUES ('integrity-check', 1)"
         connection.execute(check)
-        yield _judged("index for searching", [])
+        yield _judged("search index", [])
     except Exception as error:  # noqa: BLE001  # the driver's own: only db/ knows its name
-        yield _judged("index for searching", [db.reason(error)])
+        yield _judged("search index", [db.reason(error)])
     finally:
         connection.execute("ROLLBACK")
     mode = _one(connection, "PRAGMA journal_mode")
-    yield _judged("journal", [] if mode == "wal" else [f"is {mode}, and has to be wal"])
+    yield _judged("journal", [] if mode == "wal" else [f"is {mode}, must be wal"])
     triggers = _one(connection, "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
                                 " AND tbl_name = 'audit'")  # fmt: skip
     yield _judged("audit", [] if triggers == 3 else [_CHANGED_AUDIT])
@@ -68,7 +68,7 @@ def _postgresql(connection: Any) -> Iterator[Finding]:
     yield Finding("server", "ok", f"PostgreSQL {_one(connection, 'SHOW server_version')}")
     for name in ("fsync", "full_page_writes", "synchronous_commit"):
         is_off = _one(connection, f"SHOW {name}") == "off"
-        why = [f"{name} is off: a power cut may cost what was acknowledged"] if is_off else []
+        why = [f"{name} is off: a power failure can lose committed data"] if is_off else []
         yield _judged(name, why)
     invalid = connection.execute(
         "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
@@ -76,7 +76,11 @@ def _postgresql(connection: Any) -> Iterator[Finding]:
     yield _judged("indexes", [f"{name} is not valid" for (name,) in invalid])
     for table, trigger, fault in (
         ("audit", "audit_stays_as_it_is", _CHANGED_AUDIT),
-        ("changes", "changes_notify", "nobody is woken: a trigger is missing or switched off"),
+        (
+            "changes",
+            "changes_notify",
+            "servers get no notifications: the trigger is missing or disabled",
+        ),
     ):
         found = _one(
             connection,
@@ -85,25 +89,25 @@ def _postgresql(connection: Any) -> Iterator[Finding]:
         )
         yield _judged(table, [] if found else [fault])
     if _one(connection, "SELECT to_regclass('user_search') IS NULL"):
-        yield Finding("index for searching", "note", "is missing: each user is looked at")
+        yield Finding("search index", "note", "is missing: searches read all users")
     else:
-        yield Finding("index for searching", "ok", "is there")
+        yield Finding("search index", "ok", "exists")
 
 
 def _numbers(where: DatabaseUrl, connection: Any) -> Iterator[Finding]:
-    """Look whether new rows would get numbers that were given already."""
+    """Check that new rows do not get IDs that were already used."""
     side = copy_database.Endpoint(where, connection)
     behind = []
     for table in copy_database.AUTOINCREMENT:
         key = copy_database.TABLES[table][0]
         highest = _one(connection, f"SELECT coalesce(max({key}), 0) FROM {table}")  # noqa: S608
         if side.last_number(table) < highest:
-            behind.append(f"{table} would give {key} {highest} twice")
-    yield _judged("numbers", behind)
+            behind.append(f"{table} would reuse the {key} {highest}")
+    yield _judged("counters", behind)
 
 
 def _searched(connection: Any) -> Finding:
-    """Look whether all users are found by what they are called."""
+    """Check that the search text of each user matches the names."""
     last, wrong = 0, 0
     while True:
         rows = connection.execute(
@@ -114,7 +118,7 @@ def _searched(connection: Any) -> Finding:
             break
         last = rows[-1][0]
         wrong += sum(search != casefold("\n".join(texts)) for _, search, *texts in rows)
-    return _judged("searched texts", [f"of {wrong} users are not theirs"] if wrong else [])
+    return _judged("search texts", [f"{wrong} users have a wrong text"] if wrong else [])
 
 
 def _one(connection: Any, sql: str) -> Any:

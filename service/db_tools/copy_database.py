@@ -1,4 +1,4 @@
-"""Everything that one database keeps, copied to an empty one, whichever kinds they are."""
+"""Copy all data of a database to an empty one, of the same or the other kind."""
 
 import hashlib
 import itertools
@@ -27,14 +27,14 @@ TABLES = {
     "used_answers": ("provider", "hash"),
     "provider_logouts": ("id",),
 }
-"""Every table with its primary key, in an order in which no row refers to a later one."""
+"""All tables with their primary keys, in an order in which no row refers to a later table."""
 
 AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts")
-"""The tables whose numbers are never given twice, though the row may be gone."""
+"""The tables that never reuse the ID of a deleted row."""
 
 _PAGE = 2_000
 
-# By the mark of placeholders: `?` is SQLite's, `%s` that of PostgreSQL's driver.
+# By placeholder: `?` for SQLite, `%s` for PostgreSQL.
 _LAST = {
     "?": "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = '{table}'",
     "%s": "SELECT coalesce(pg_sequence_last_value("
@@ -53,7 +53,7 @@ Progress = Callable[[int], object]
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What was copied of one table: how many rows, and the SHA-256 of all their values."""
+    """One copied table: its number of rows, and the SHA-256 of all their values."""
 
     table: str
     rows: int
@@ -61,14 +61,14 @@ class Copied:
 
 
 class Endpoint:
-    """One of the two databases, in a transaction that keeps all others from writing."""
+    """One of the two databases, in a transaction that blocks other writers."""
 
     def __init__(self, where: DatabaseUrl, connection: Any) -> None:
         self._mark = "%s" if where.path is None else "?"
         self._connection = connection
 
     def columns(self, table: str) -> list[str]:
-        """Return the names of a table's columns, sorted."""
+        """Return the column names of a table, sorted."""
         cursor = self._connection.execute(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608  # TABLES
         return sorted(column[0] for column in cursor.description)
 
@@ -77,7 +77,7 @@ class Endpoint:
         return int(self._one(f"SELECT count(*) FROM {table}"))  # noqa: S608  # of TABLES
 
     def pages(self, table: str, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield all rows in the order of their primary key, some at a time."""
+        """Yield all rows in pages, in the order of their primary key."""
         key = TABLES[table]
         names, marks = ", ".join(key), ", ".join([self._mark] * len(key))
         select = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608  # of TABLES
@@ -98,11 +98,11 @@ class Endpoint:
         )
 
     def last_number(self, table: str) -> int:
-        """Return the highest number that a table has given to a row."""
+        """Return the highest ID that a table has used."""
         return int(self._one(_LAST[self._mark].format(table=table, key=TABLES[table][0])))
 
     def go_on_after(self, table: str, number: int) -> None:
-        """Let the next row of a table have a higher number than this."""
+        """Set the counter of a table, so that the next row gets a higher ID."""
         for statement in _GO_ON[self._mark]:
             key = TABLES[table][0]
             self._connection.execute(statement.format(table=table, key=key, number=number))
@@ -115,7 +115,7 @@ class Endpoint:
 
 
 def plan(source: DatabaseUrl, target: DatabaseUrl) -> list[Copied]:
-    """Return what `copy` would copy. Raises Fault when it would not."""
+    """Return what `copy` would copy. Raises Fault if it would fail."""
     _require_different(source, target)
     schema_state.require_current(source)
     _require_empty(target)
@@ -127,10 +127,10 @@ def plan(source: DatabaseUrl, target: DatabaseUrl) -> list[Copied]:
 def copy(
     source: DatabaseUrl, target: DatabaseUrl, progress: Progress = lambda _: None
 ) -> list[Copied]:
-    """Copy everything, compare it, and keep it if it is the same; or change nothing.
+    """Copy all rows, compare them, and commit if they are equal.
 
-    The target gets its tables. Nobody writes to either meanwhile. `progress` is told how many rows
-    there are more, now and then. Raises Fault.
+    Creates the tables of the target. Locks both databases against writers. Calls `progress` with
+    the number of rows of each page. Raises Fault; then the target has no rows.
     """
     _require_different(source, target)
     schema_state.require_current(source)
@@ -144,7 +144,9 @@ def copy(
         for each in copied:
             found = _read(there, each.table, here.columns(each.table))
             if found != each:
-                raise Fault(f"{target}: {found} was written, {each} was read. Nothing was changed.")
+                raise Fault(
+                    f"The copy in {target} differs: {found} instead of {each}. Nothing was changed."
+                )
         for table in AUTOINCREMENT:
             if number := here.last_number(table):
                 there.go_on_after(table, number)
@@ -152,7 +154,7 @@ def copy(
 
 
 def count(source: DatabaseUrl) -> int:
-    """Return how many rows there are to copy. Raises Fault."""
+    """Return the number of rows to copy. Raises Fault."""
     schema_state.require_current(source)
     with db.writing_blocking(source) as reading:
         side = Endpoint(source, reading)
@@ -162,7 +164,7 @@ def count(source: DatabaseUrl) -> int:
 def _copy(here: Endpoint, there: Endpoint, table: str, progress: Progress) -> Copied:
     columns = here.columns(table)
     if columns != there.columns(table):
-        raise Fault(f"The table {table} has other columns there. Bring both to one version.")
+        raise Fault(f"The table {table} has other columns there. Migrate both to the same version.")
 
     def passing() -> Iterator[list[tuple[Any, ...]]]:
         for rows in here.pages(table, columns):
@@ -187,11 +189,11 @@ def _summed(table: str, pages: Iterator[list[tuple[Any, ...]]]) -> Copied:
 
 def _require_different(source: DatabaseUrl, target: DatabaseUrl) -> None:
     if source.url == target.url:
-        raise Fault(f"{source} is named twice.")
+        raise Fault(f"Source and target are the same database, {source}.")
 
 
 def _require_empty(target: DatabaseUrl) -> None:
-    """Look before anything is touched; what is not a database of ours has no such tables."""
+    """Raise Fault if the target has rows, before anything is changed. Missing tables are fine."""
     for table in TABLES:
         found = db.read_blocking(target, f"SELECT count(*) AS n FROM {table}", needs=table)  # noqa: S608  # of TABLES
         _require_no_rows(target, table, found[0]["n"] if found else 0)
@@ -200,6 +202,6 @@ def _require_empty(target: DatabaseUrl) -> None:
 def _require_no_rows(target: DatabaseUrl, table: str, number: int) -> None:
     if number:
         raise Fault(
-            f"The database {target} is not empty: there are rows in {table} ({number}). Nothing was"
-            " changed."
+            f"The database {target} is not empty: {table} has {number} row(s). Use an empty"
+            " database. Nothing was changed."
         )

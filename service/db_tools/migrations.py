@@ -1,8 +1,7 @@
-"""The schema of the database: its numbered migrations, run by yoyo.
+"""The numbered migrations of the database schema, run by yoyo.
 
-Each migration and its mark are one transaction here (yoyo itself makes two, and a lock row that
-outlives a killed process), so that whoever dies in between leaves nothing half done. A migration
-has a file for each database, under the same name.
+Each migration and its record are one transaction. yoyo itself uses two, and a lock row that
+remains after a crash. A migration has a file for each kind of database, under the same name.
 """
 
 import socket
@@ -26,7 +25,7 @@ from service.errors import Fault
 
 
 class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
-    """What is the same for every database: one transaction, which holds the lock of writers."""
+    """What both databases share: one transaction per migration, under the writers' lock."""
 
     def connect(self, dburi: DatabaseURI) -> Any:
         return db.connect_blocking(dburi.args["where"])
@@ -51,7 +50,7 @@ class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
     def get_log_data(
         self, migration: Migration | None = None, operation: str = "apply"
     ) -> dict[str, Any]:
-        """Say what yoyo says, without asking the network for our name, or for a user's."""
+        """Return yoyo's log data, without its network lookups of the host and user name."""
         return {
             "id": str(uuid.uuid4()),
             "migration_id": migration.id if migration else None,
@@ -64,7 +63,7 @@ class _OneTransactionEach(DatabaseBackend):  # type: ignore[misc]
 
 
 class _SQLite(_OneTransactionEach, SQLiteBackend):  # type: ignore[misc]
-    """yoyo's backend on our connection; SQLite's own write lock is the lock."""
+    """yoyo's backend with our connection. SQLite's own write lock is the lock."""
 
     def begin(self) -> None:
         self._in_transaction = True
@@ -72,7 +71,7 @@ class _SQLite(_OneTransactionEach, SQLiteBackend):  # type: ignore[misc]
 
 
 class _PostgreSQL(_OneTransactionEach, PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """yoyo's backend on our connection; the lock is that of everybody who writes."""
+    """yoyo's backend with our connection. The lock is the one that all writers take."""
 
     def begin(self) -> None:
         self._in_transaction = True
@@ -81,7 +80,7 @@ class _PostgreSQL(_OneTransactionEach, PostgresqlPsycopgBackend):  # type: ignor
 
 
 def up(where: DatabaseUrl) -> list[str]:
-    """Apply what is pending, creating file and folder if need be; return the names applied."""
+    """Apply pending migrations and return their names. Creates the file and folder if missing."""
     db.create(where)
     with _backend(where) as backend:
         pending = backend.to_apply(_migrations(where))
@@ -90,14 +89,14 @@ def up(where: DatabaseUrl) -> list[str]:
 
 
 def down(where: DatabaseUrl, steps: int = 1) -> list[str]:
-    """Take the newest `steps` migrations back; return their names. Their data is gone.
+    """Roll back the newest `steps` migrations and return their names. Deletes their data.
 
-    Raises Fault if a newer version has added more, which rests on what would go.
+    Raises Fault if a newer version has applied more migrations.
     """
     if added := schema_state.newer(where):
         raise Fault(
-            f"The database {where} has {', '.join(added)}, which this version does not know. Take"
-            " that back with the version that made it; nothing was changed."
+            f"A newer version applied {', '.join(added)} to the database {where}. Roll that back"
+            " with the newer version first. Nothing was changed."
         )
     with _backend(where) as backend:
         newest = backend.to_rollback(_migrations(where))[:steps]
@@ -118,5 +117,5 @@ def _backend(where: DatabaseUrl) -> Iterator[Any]:
             yield backend
         except backend.DatabaseError as error:
             raise Fault(
-                f"The database {where} could not be migrated: {db.reason(error)}."
+                f"The migration of the database {where} failed: {db.reason(error)}."
             ) from error

@@ -9,35 +9,37 @@ from service.errors import Fault
 DIRECTORY = Path(__file__).parent.parent.parent / "migrations"
 HOW_TO_MIGRATE = "Run: python -m service migrate up"
 TABLE = "_yoyo_migration"
-"""Where yoyo records what was applied."""
+"""The table in which yoyo records applied migrations."""
 
 State = list[tuple[str, str | None]]
-"""Each migration's name, and when it was applied (UTC), or None if it was not."""
+"""The name of each migration and when it was applied (UTC), None if it was not."""
 
 
 def status(where: DatabaseUrl) -> State:
-    """Return every migration and when it was applied. A missing file has none applied."""
+    """Return all migrations and when each was applied. For a missing file, none is."""
     unapplied: dict[str, str | None] = dict.fromkeys(_known(where))
     return sorted((unapplied | _applied(where)).items())
 
 
 def newer(where: DatabaseUrl) -> list[str]:
-    """Return the migrations that were applied by a newer version: this one does not know them."""
+    """Return the applied migrations that are unknown to this version."""
     return sorted(_applied(where).keys() - _known(where))
 
 
 def require_current(where: DatabaseUrl) -> list[str]:
-    """Raise Fault, with the command to run, if the database is missing, empty or too old.
+    """Raise Fault with the command to run if the database is missing, empty or too old.
 
-    Returns what a newer version has added.
+    Returns the migrations of a newer version.
     """
     applied, known = _applied(where), _known(where)
     pending = [name for name in known if name not in applied]
     if not pending:
         return sorted(applied.keys() - known)
     if where.path is not None and not where.path.exists():
-        raise Fault(f"There is no database at {where}. {HOW_TO_MIGRATE}")
-    what = "is empty" if len(pending) == len(known) else f"lacks {', '.join(pending)}"
+        raise Fault(f"The database {where} does not exist. {HOW_TO_MIGRATE}")
+    what = (
+        "is empty" if len(pending) == len(known) else f"lacks the migrations {', '.join(pending)}"
+    )
     raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
 
 
@@ -51,12 +53,12 @@ def _known(where: DatabaseUrl) -> list[str]:
     files = [path for path in folder(where).glob("*.*") if path.suffix in {".py", ".sql"}]
     names = sorted(path.stem for path in files if not path.stem.endswith(".rollback"))
     if not names:
-        raise Fault(f"There are no migrations in {folder(where)}.")
+        raise Fault(f"No migrations found in {folder(where)}. Install Latchkey again.")
     return names
 
 
 def _applied(where: DatabaseUrl) -> dict[str, str]:
-    """Read what was applied, and when (UTC)."""
+    """Return the applied migrations and when each was applied (UTC)."""
     rows = db.read_blocking(
         where,
         f"SELECT migration_id, applied_at_utc FROM {TABLE}",  # noqa: S608

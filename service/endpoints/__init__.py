@@ -1,1 +1,1 @@
-"""What a caller may ask, one file for each family of URLs."""
+"""HTTP handlers, one file for each family of URLs."""

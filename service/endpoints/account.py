@@ -8,7 +8,7 @@ from service.web import access, context, responses
 
 
 async def me(request: web.Request) -> web.Response:
-    """GET /auth/me: the caller, as the token has it."""
+    """GET /auth/me: the caller, from the token."""
     claims = context.identity(request)
     return responses.json(
         {
@@ -30,10 +30,10 @@ async def sign_out(request: web.Request) -> web.Response:
 
 @access.public
 async def sign_out_by_link(request: web.Request) -> web.Response:
-    """GET /auth/logout[?next=]: ends this session if a person opens the link.
+    """GET /auth/logout[?next=]: ends this session for a navigation in a tab.
 
-    Other sites, images, frames, scripts and prefetches change nothing, and neither does
-    `everywhere`: the answer is a page with the button.
+    Requests from other sites, of images, frames, scripts and prefetches, and with `everywhere`
+    change nothing: the response is a page with a button.
     """
     by_another_site = session.site(request) == "cross-site"
     everywhere = request.query.getall("everywhere", [])

@@ -1,4 +1,4 @@
-"""The description of this interface, for programs and people: `/openapi.json`, `/docs`."""
+"""The API documentation: `/openapi.json` and `/docs`."""
 
 import asyncio
 import importlib
@@ -41,14 +41,14 @@ def _describe(app: web.Application) -> Asset:
 
 @access.public
 async def description(request: web.Request) -> web.Response:
-    """GET /openapi.json: the routes that exist here (OpenAPI 3.1)."""
+    """GET /openapi.json: the OpenAPI 3.1 document of the enabled routes."""
     described = await request.app[DESCRIPTION].get(request.app)
     return await responses.asset(request, described, cache_control="no-cache")
 
 
 @access.public
 async def page(request: web.Request) -> web.Response:
-    """GET /docs: the description, to read and to try out."""
+    """GET /docs: Swagger UI."""
     return responses.page(request, "docs.html", headers={"Content-Security-Policy": _POLICY})
 
 

@@ -1,4 +1,4 @@
-"""The proxy's question, may this caller pass: `/auth/verify`, alias `/oauth2/auth`."""
+"""Forward authentication for reverse proxies: `/auth/verify`, alias `/oauth2/auth`."""
 
 from typing import NamedTuple
 from urllib.parse import quote
@@ -17,7 +17,7 @@ _VARY = "Cookie, Authorization"
 
 
 class _Asked(NamedTuple):
-    """The proxy's question, and the original request if a trusted proxy names it."""
+    """The forward-auth request, and the original request from a trusted proxy."""
 
     question: Question
     original: Original | None
@@ -27,16 +27,16 @@ _ASKED = web.RequestKey("asked", _Asked)
 
 
 def _read(request: web.Request) -> None:
-    """Read the question. Raises ForwardInvalid, also for callers without a session."""
+    """Parse the forward-auth request. Raises ForwardInvalid, regardless of the caller."""
     question = original_request.question(request.raw_path.partition("?")[2])
     request[_ASKED] = _Asked(question, _original(request, question))
 
 
 def _refused(request: web.Request, problem: errors.Problem, response: web.Response) -> bool:
-    """Refuse in the proxy's words: a status, no body, and for a page the way to the sign-in.
+    """Return the error in the proxy's dialect: no body and, for navigations, a sign-in `Location`.
 
-    Caddy and Traefik pass a redirect on; nginx and HAProxy take 401 alone, and their configuration
-    makes the redirect of its `Location`.
+    Caddy and Traefik pass a redirect on. nginx and HAProxy accept only 401; their configuration
+    redirects to its `Location`.
     """
     response.headers["Vary"] = _VARY
     if isinstance(problem, errors.ForwardInvalid):
@@ -73,7 +73,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
 
 
 def _original(request: web.Request, question: Question) -> Original | None:
-    """Return the request that a trusted proxy asks for; from anybody else we take no word of it."""
+    """Return the original request from a trusted proxy. Ignore the headers of other clients."""
     if question.dialect is None:
         return None
     if not client_address.is_trusted(request.remote, request.app[context.CONFIG].trusted_proxies):
@@ -84,7 +84,7 @@ def _original(request: web.Request, question: Question) -> Original | None:
 
 
 def _is_navigation(request: web.Request) -> bool:
-    """Tell whether a person looks at what comes: as the browser says, else by what it prefers."""
+    """Return whether the request is a navigation, by Sec-Fetch-Mode or else by Accept."""
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode is not None:
         return mode.lower() == "navigate"
@@ -92,7 +92,7 @@ def _is_navigation(request: web.Request) -> bool:
 
 
 def _sign_in_page(request: web.Request, original: Original) -> str:
-    """Return the address of the sign-in page, which leads back if the address is one of ours."""
+    """Return the URL of the sign-in page, with `next` if the original URL is allowed."""
     page = f"{request.app[context.CONFIG].public_url}/auth/login"
     is_absolute = original.host is not None
     back = session.safe_next(request, [original.url]) if is_absolute else urls.HOME

@@ -1,4 +1,4 @@
-"""The public keys, a set for each purpose: `/.well-known/*jwks.json`."""
+"""Public key sets, one for each purpose: `/.well-known/*jwks.json`."""
 
 from aiohttp import web
 
@@ -9,7 +9,7 @@ from service.web import access, context, responses
 
 @access.public
 async def sessions(request: web.Request) -> web.Response:
-    """GET /.well-known/jwks.json: the public keys of tokens, those that will sign next included."""
+    """GET /.well-known/jwks.json: the public keys of tokens, including published future keys."""
     return _answer(request, Purpose.SESSION)
 
 

@@ -1,4 +1,4 @@
-"""For whoever runs the service: `/healthz`, `/readyz`, `/metrics`."""
+"""Operations: `/healthz`, `/readyz`, `/metrics`."""
 
 from aiohttp import web
 
@@ -8,16 +8,16 @@ from service.web import access, context, responses
 
 @access.public
 async def alive(_request: web.Request) -> web.Response:
-    """GET /healthz: the process answers."""
+    """GET /healthz: 200 if the process responds."""
     return responses.json({"status": "ok"})
 
 
 @access.public
 async def ready(request: web.Request) -> web.Response:
-    """GET /readyz: sign-ins would work; 503 if not. Tokens may still be verified, from memory.
+    """GET /readyz: 200 if sign-ins work, else 503. Tokens may still be verified from memory.
 
-    Bad new keys leave the old ones at work: degraded, but ready. A server that was told to stop is
-    not ready any more, whatever still works.
+    With an invalid new key file, the old keys stay in use: degraded, but ready. A stopping server
+    is not ready.
     """
     stopping = request.app[context.SHUTDOWN].draining
     database = "ok" if await request.app[context.READINESS].is_well() else "unavailable"
@@ -41,7 +41,7 @@ def _status(*, stopping: bool, is_well: bool) -> str:
 
 @access.public
 async def figures(request: web.Request) -> web.Response:
-    """GET /metrics: for Prometheus."""
+    """GET /metrics: metrics for Prometheus."""
     return web.Response(
         body=request.app[context.METRICS].recent_text(),
         headers={"Content-Type": metrics.CONTENT_TYPE},

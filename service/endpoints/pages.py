@@ -1,4 +1,4 @@
-"""The pages for people: `/`, `/auth/login`, and the files that they refer to."""
+"""The HTML pages `/` and `/auth/login`, and static files."""
 
 from urllib.parse import urlencode
 
@@ -12,7 +12,7 @@ from service.web import access, context, responses
 
 @access.public
 async def home(request: web.Request) -> web.Response:
-    """GET /: who you are; signed out, the ways in."""
+    """GET /: the caller and the session; for signed-out callers the sign-in page."""
     claims = await session.authenticate_optional(request)
     if claims is None:
         return await _ways_in(request, location="/")
@@ -31,11 +31,11 @@ async def home(request: web.Request) -> web.Response:
 
 @access.public
 async def login(request: web.Request) -> web.Response:
-    """GET /auth/login[?next=]: the ways in, or on to `next` for somebody who is signed in already.
+    """GET /auth/login[?next=]: the sign-in page, or a redirect to `next` for signed-in callers.
 
-    Whoever follows a link of another site to a protected page comes here without the `Strict`
-    cookie, signed in or not. A page of ours that moves on by itself asks again, `landed=1`: now the
-    browser sends the cookie. Nobody is led on but from there, so that nothing can go in circles.
+    After a link on another site to a protected page, the browser does not send the `Strict` cookie,
+    even if the user is signed in. So a page of ours redirects here again with `landed=1`, and the
+    browser sends the cookie. Only this second request redirects to `next`, to avoid loops.
     """
     location = session.next_address(request)
     if session.withholds_cookie(request):
@@ -49,7 +49,7 @@ async def login(request: web.Request) -> web.Response:
 
 @access.public
 async def asset(request: web.Request) -> web.Response:
-    """GET /static/{name}: a file of the pages."""
+    """GET /static/{name}: a static file."""
     found = request.app[context.TEMPLATES].assets.get(request.match_info["name"])
     return await responses.asset(request, found)
 
@@ -67,7 +67,7 @@ async def _ways_in(request: web.Request, *, location: str) -> web.Response:
 
 
 def _providers(request: web.Request, location: str) -> list[dict[str, str]]:
-    """Return label and link of the providers that one can sign in at."""
+    """Return the labels and links of the enabled providers."""
     query = urlencode({"next": location})
     return [
         {"label": provider.label, "link": f"{provider.start}?{query}"}
@@ -76,7 +76,7 @@ def _providers(request: web.Request, location: str) -> list[dict[str, str]]:
 
 
 async def _demo_users(request: web.Request, location: str) -> list[dict[str, str]]:
-    """Return name, roles and link of the demo users that can sign in by bypass."""
+    """Return names, roles and links of the demo users for the bypass."""
     if not request.app[context.CONFIG].bypass_auth:
         return []
     async with request.app[context.LOOKUPS]:
@@ -92,7 +92,7 @@ async def _demo_users(request: web.Request, location: str) -> list[dict[str, str
 
 
 def _in_words(seconds: int) -> str:
-    """Say a duration as a person would: the two largest units."""
+    """Return a duration as text, with its two largest units."""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     parts = (days, "d"), (hours % 24, "h"), (0 if days else minutes % 60, "min")
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "less than a minute"

@@ -1,9 +1,11 @@
 """`/auth/revocations`: the feed for services that verify tokens on their own.
 
-Strangers may ask as often as they like: a document is made once for all who ask within a second, on
-the feed's own connection to the database, and few long ones are on their way at once.
+The route is public, so its cost is limited: requests within a second share a document, reads use
+the feed's own connection to the database, and few long responses are sent at once.
 """
 
+import contextlib
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
@@ -16,91 +18,131 @@ from service.revocation.documents import LONG, NEAR, SHORT, Document, Key
 from service.revocation.freshness import FRESH_SECONDS
 from service.tokens.issuer import TYPES
 from service.web import access, context, responses
+from service.web.large_responses import FROM_BYTES
 
 TYPE = TYPES[Purpose.FEED]
 AUDIENCE = "latchkey-revocations"
 RENEWED_SECONDS = 30
-"""How old the document can be that a cache gives out after a 304. Followers refuse one over 60."""
+"""The maximum age of a cached document after a 304. Followers reject documents over 60 s."""
 
 
 @access.public
 async def feed(request: web.Request) -> web.Response:
-    """GET /auth/revocations[?since=]: what tokens were taken back, as a signed JWT.
+    """GET /auth/revocations[?since=]: the revoked tokens, as a signed JWT.
 
-    Claims: `iss`, `aud`, `iat`, `exp`, `age` (seconds since the database was asked), `since`,
-    `next` (the `since` of the next question), `more` (ask again at once), `max_life` (a token with
-    a longer life is refused), `not_before` (one with an earlier `auth_time`, too), `pruned_until`
-    (one whose `exp` is not later has expired, whatever a clock says), and `changes`, with rows of
-    three kinds:
+    Claims: `iss`, `aud`, `iat`, `exp`, `age` (seconds since the database was read), `since`, `next`
+    (the `since` of the next request), `more` (send the next request at once), `max_life` (tokens
+    with a longer lifetime are refused), `not_before` (tokens with an earlier `auth_time` are
+    refused), `pruned_until` (tokens with an `exp` up to this time have expired, regardless of
+    clocks), and `changes`, with rows of three kinds:
     `[seq, "session", sid, until]`, `[seq, "revoked", user id, version, until]` and
-    `[seq, "changed", user id, version, until]`. A `since` from the future is answered from the
-    start (`since` is 0): the database is another one, and what the asker knows is void. When much
-    is asked for at once, the document is short (`more`) or from the start; or 503 with
-    `Retry-After`.
+    `[seq, "changed", user id, version, until]`. A `since` in the future is answered from the start
+    (`since` is 0), because the database was replaced and the client's state is void. Under load,
+    the document is short (`more`) or from the start, or the answer is 503 with `Retry-After`.
     """
     since = _since(request)
     known = request.app[context.REVOCATION]
     if known.age > FRESH_SECONDS or since > known.seq:
         await known.catch_up()
-    newest = known.seq  # once: what comes while we read is for the next question
+    newest = known.seq  # read once: later rows are for the next request
     since = since if since <= newest else 0
-    said = known.state
-    state = f"{said.max_life}.{said.not_before}.{said.pruned_until}"
-    # With the signer: who has the document of an old key learns that there is a new one. With the
-    # time: no 304 lets a cache give out a document again that is over.
+    current = known.state
+    state = f"{current.max_life}.{current.not_before}.{current.pruned_until}"
+    # Contains the signer, so that clients get a new document after a key rotation, and the time, so
+    # that no 304 renews an expired document.
     tokens = request.app[context.TOKENS]
     signer = tokens.signer(Purpose.FEED)
     tag = f"{newest}.{state}.{signer}.{tokens.now() // RENEWED_SECONDS:x}"
     headers = {"ETag": f'"{tag}.{since}"', "Cache-Control": "no-cache"}
-    # Who has read up to the newest row from another place knows as much.
+    # A client with the newest row is up to date, whatever its `since` was.
     known_tags = {each.rpartition(".")[0] for each in responses.known_tags(request)}
     if since == newest and tag in known_tags:
         return responses.not_modified(headers)
     key = Key(since, newest, signer, state)
     answers = request.app[context.LARGE_ANSWERS]
+
+    async def send(suffix: str, body: bytes) -> web.Response:
+        named = {"ETag": f'"{tag}.{suffix}"', "Content-Type": f"application/{TYPE}"}
+        return await answers.answer(request, body, {**headers, **named})
+
     try:
-        try:
-            body = await request.app[context.DOCUMENTS].get(key, partial(_make, request.app, key))
-        except errors.Overloaded:
-            suffix, body = await _shared(request.app, key)
-            headers["ETag"] = f'"{tag}.{suffix}"'
+        with contextlib.suppress(errors.Overloaded):
+            return await send(*await _usual(request.app, key))
+        if since == 0:  # once in a whole reading of the feed
+            await answers.hold()
+        return await send(*await _short(request.app, key))
     except errors.Overloaded:
         await answers.refuse()
-    headers["Content-Type"] = f"application/{TYPE}"
-    return await answers.answer(request, body, headers)
+
+
+async def _usual(app: web.Application, key: Key) -> tuple[str, bytes]:
+    """Return the document of what came after `since`, and its part of the `ETag`.
+
+    Raises Overloaded.
+    """
+    answers = app[context.LARGE_ANSWERS]
+    if key.newest - key.since > SHORT and answers.is_full:
+        raise errors.Overloaded
+    body = await app[context.DOCUMENTS].get(key, partial(_make, app, key))
+    if len(body) >= FROM_BYTES and answers.is_full:
+        raise errors.Overloaded
+    return str(key.since), body
+
+
+async def _short(app: web.Application, key: Key) -> tuple[str, bytes]:
+    """Return a short document, for requests that cannot get a long one.
+
+    Far behind the newest row, short documents start only at multiples of 200, where the ones before
+    them end. Other values of `since` start at 0 again. Raises Overloaded.
+    """
+    documents = app[context.DOCUMENTS]
+    if key.since % SHORT and key.newest - key.since > NEAR:
+        key = key._replace(since=0)
+        with contextlib.suppress(errors.Overloaded):
+            return await _usual(app, key)
+    if key.since % SHORT == 0:
+        body = await documents.block(key, partial(_make_block, app, key))
+    else:
+        page = await documents.part(key, partial(events.read, app[context.DATABASE].feed))
+        more = page.rows[-1]["seq"] < page.newest if page.rows else False
+        body = _sign(app, key.since, page, more=more)
+    return f"{key.since}-{SHORT}", body
 
 
 async def _make(app: web.Application, key: Key) -> Document:
-    """Return the signed document of what came after `since`."""
+    """Return the signed document of the rows after `since`."""
     page = await events.read(app[context.DATABASE].feed, key.since, LONG)
-    more = len(page.rows) == LONG
-    return Document(_sign(app, key.since, page, more=more), page.rows[-1]["seq"] if more else None)
+    if len(page.rows) < LONG:
+        return Document(_sign(app, key.since, page, more=False))
+    return _up_to(app, key.since, page, page.rows[-1]["seq"] // SHORT * SHORT)
 
 
-async def _shared(app: web.Application, key: Key) -> tuple[str, bytes]:
-    """Return what is left while too many documents are asked for, and its part of the `ETag`.
-
-    A short document, or to those who are far behind the whole feed, page by page.
-    """
-    documents, database = app[context.DOCUMENTS], app[context.DATABASE].feed
-    if key.newest - key.since > NEAR:
-        if documents.is_page(key.since):
-            raise errors.Overloaded
-        start = key._replace(since=0)
-        return "0", await documents.get(start, partial(_make, app, start))
-    page = await documents.part(key, partial(events.read, database))
-    more = page.rows[-1]["seq"] < page.newest if page.rows else False
-    return f"{key.since}-{SHORT}", _sign(app, key.since, page, more=more)
+async def _make_block(app: web.Application, key: Key) -> Document:
+    """Return the signed document of the first rows after `since` whose block has some."""
+    page = await events.read(app[context.DATABASE].feed, key.since, SHORT)
+    end = -(-page.rows[0]["seq"] // SHORT) * SHORT if page.rows else 0
+    if end < page.newest and page.rows:
+        return _up_to(app, key.since, page, end)
+    return Document(_sign(app, key.since, page, more=False))
 
 
-def _sign(app: web.Application, since: int, page: events.Page, *, more: bool) -> bytes:
-    """Return the signed document of a page of rows."""
+def _up_to(app: web.Application, since: int, page: events.Page, end: int) -> Document:
+    """Return the signed document of a page's rows up to `end`, where the next one starts."""
+    page = replace(page, rows=[row for row in page.rows if row["seq"] <= end])
+    return Document(_sign(app, since, page, more=True, end=end), end)
+
+
+def _sign(
+    app: web.Application, since: int, page: events.Page, *, more: bool, end: int | None = None
+) -> bytes:
+    """Return the signed document of a page. The next one starts at `end` or its last row."""
     known, rows = app[context.REVOCATION], page.rows
+    last = rows[-1]["seq"] if rows else since
     state = page.state.after(known.state)
     document = {
         "age": round(known.age, 3),
         "since": since,
-        "next": rows[-1]["seq"] if rows else since,
+        "next": last if end is None else end,
         "more": more,
         "max_life": state.max_life,
         "not_before": state.not_before,

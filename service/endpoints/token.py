@@ -1,4 +1,4 @@
-"""Cookie in, bearer token out: `/auth/token`."""
+"""Exchange the session cookie for a bearer token: `/auth/token`."""
 
 from aiohttp import web
 
@@ -6,7 +6,7 @@ from service.web import context, responses
 
 
 async def token(request: web.Request) -> web.Response:
-    """GET /auth/token: another token of the caller's session; it ends when the session does."""
+    """GET /auth/token: another token of the caller's session, with the same expiry at most."""
     tokens = request.app[context.TOKENS]
     fresh, claims = tokens.exchange(context.request_info(request).token, context.identity(request))
     return responses.json(

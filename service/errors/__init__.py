@@ -79,7 +79,7 @@ BY_STATUS: Mapping[int, type[Problem]] = {
         Problem,
     )
 }
-"""What stands for an error that the HTTP library raised by itself, by its status."""
+"""The problems for errors that the HTTP library raises, by status."""
 
 __all__ = [
     "BY_STATUS",

@@ -1,7 +1,7 @@
-"""A fake identity provider, for development alone: anybody signs in as anybody, by one click.
+"""A fake identity provider for development: sign in as any user with one click, without a password.
 
-It speaks OpenID Connect (by Authlib's provider side) and CAS, listens on loopback, keeps everything
-in memory, and asks nobody for a password. Never put it where others can reach it.
+It implements OpenID Connect (with Authlib) and CAS, listens on loopback and keeps its state in
+memory. Never make it reachable for others.
 """
 
 from service.fake_provider.people import Person

@@ -11,7 +11,7 @@ _SUCCESS = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas">
 </cas:serviceResponse>
 """
 _FAILURE = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas">
-<cas:authenticationFailure code="INVALID_TICKET">The ticket is not good.</cas:authenticationFailure>
+<cas:authenticationFailure code="INVALID_TICKET">The ticket is invalid.</cas:authenticationFailure>
 </cas:serviceResponse>
 """
 _LOGOUT = """<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="{id}" \
@@ -21,13 +21,13 @@ xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">@NOT_USED@</saml:NameID>\
 
 
 class Tickets:
-    """Service tickets, each good once, for its service."""
+    """Service tickets. Each is valid once and for its service."""
 
     def __init__(self) -> None:
         self._good: dict[str, tuple[str, BrowserSession]] = {}
 
     def issue(self, service: str, session: BrowserSession) -> str:
-        """Return the address of a service with a ticket for it."""
+        """Return the URL of a service with a new ticket."""
         ticket = f"ST-{secrets.token_urlsafe(24)}"
         self._good[ticket] = service, session
         session.tickets[ticket] = service
@@ -35,13 +35,13 @@ class Tickets:
         return f"{service}{separator}{urlencode({'ticket': ticket})}"
 
     def validate(self, service: str, ticket: str, *, with_attributes: bool) -> str:
-        """Return the XML that says whose ticket it is, if it is one for this service."""
+        """Return the XML response for a ticket of a service."""
         issued_for, session = self._good.pop(ticket, (None, None))
         if session is None or issued_for != service:
             return _FAILURE
-        told = [("groups", group) for group in session.person.groups]
-        told.append(("displayName", session.person.name))
-        inner = "".join(f"<cas:{name}>{escape(value)}</cas:{name}>" for name, value in told)
+        attributes = [("groups", group) for group in session.person.groups]
+        attributes.append(("displayName", session.person.name))
+        inner = "".join(f"<cas:{name}>{escape(value)}</cas:{name}>" for name, value in attributes)
         return _SUCCESS.format(
             user=escape(session.person.username),
             attributes=f"<cas:attributes>{inner}</cas:attributes>" if with_attributes else "",
@@ -49,5 +49,5 @@ class Tickets:
 
 
 def logout_request(ticket: str, at: str) -> str:
-    """Return what tells a service that the session of a ticket has ended."""
+    """Return the logout request for the session of a ticket."""
     return _LOGOUT.format(id=f"LR-{secrets.token_hex(16)}", at=at, ticket=ticket)

@@ -1,4 +1,4 @@
-"""What Authlib's provider side handles: a request, its answer, a client, a code."""
+"""The models for Authlib's provider: request, response, client and code."""
 
 import secrets
 from collections import defaultdict
@@ -19,14 +19,14 @@ ALGORITHM = "ES256"
 
 
 class Response:
-    """What the library answers; it changes `location` afterwards."""
+    """A response of the library, which changes `location` afterwards."""
 
     def __init__(self, status: int, body: Any, headers: Iterable[tuple[str, str]]) -> None:
         self.status, self.body, self.headers = status, body, dict(headers)
 
     @property
     def location(self) -> str | None:
-        """Where a redirect leads."""
+        """The redirect target."""
         return self.headers.get("Location")
 
     @location.setter
@@ -35,7 +35,7 @@ class Response:
 
 
 class Request(OAuth2Request):
-    """A request as the library wants it, from what aiohttp has read of it."""
+    """A request for the library, from an aiohttp request."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class _Payload(OAuth2Payload):
 
 @dataclass(frozen=True)
 class Client(ClientMixin):
-    """The one client that the provider knows."""
+    """The only client of the provider."""
 
     client_id: str
     secret: str
@@ -85,7 +85,7 @@ class Client(ClientMixin):
 
     @property
     def client_metadata(self) -> dict[str, Any]:
-        """What the library asks for where one signs out."""
+        """The metadata that the library needs for sign-out."""
         return {"post_logout_redirect_uris": [self.post_logout_redirect_uri]}
 
     def get_client_id(self) -> str:

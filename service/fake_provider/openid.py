@@ -1,4 +1,4 @@
-"""The OpenID provider: Authlib's, with everything in memory."""
+"""The OpenID provider, by Authlib, with its state in memory."""
 
 import secrets
 import time
@@ -21,7 +21,7 @@ _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class FakeProvider(AuthorizationServer):
-    """The provider: `issuer` is its address, `client` whom it serves."""
+    """The provider. `issuer` is its URL, `client` its only client."""
 
     def __init__(self, issuer: str, client: Client) -> None:
         super().__init__(scopes_supported=["openid", "profile", "email", "groups"])
@@ -41,7 +41,7 @@ class FakeProvider(AuthorizationServer):
         self.access[token["access_token"]] = request.user, token["scope"]
 
     def send_signal(self, *_arguments: object, **_more: object) -> None:
-        """Nobody listens."""
+        """Do nothing: there are no listeners."""
 
     def create_oauth2_request(self, request: Request) -> Request:
         return request
@@ -50,7 +50,7 @@ class FakeProvider(AuthorizationServer):
         return Response(status, body, headers)
 
     def authorize(self, request: Request, session: BrowserSession) -> Response:
-        """Answer an authorization request of somebody who has signed in."""
+        """Answer an authorization request of a signed-in person."""
         try:
             grant = self.get_consent_grant(request, end_user=session)
         except OAuth2Error as error:
@@ -61,7 +61,7 @@ class FakeProvider(AuthorizationServer):
         return granted
 
     def metadata(self) -> dict[str, Any]:
-        """Describe the provider (Discovery 1.0 section 3)."""
+        """Return the provider's metadata (Discovery 1.0 section 3)."""
         at = self.issuer
         return {
             "issuer": at,
@@ -83,7 +83,7 @@ class FakeProvider(AuthorizationServer):
         }
 
     def logout_token(self, session: BrowserSession) -> str:
-        """Return what tells the client that a session has ended (Back-Channel Logout 1.0 2.4)."""
+        """Return the logout token of a session (Back-Channel Logout 1.0 section 2.4)."""
         now = int(time.time())
         claims = {
             "iss": self.issuer,
@@ -100,8 +100,8 @@ class FakeProvider(AuthorizationServer):
 
 
 def claims_of(person: Person, scope: str) -> UserInfo:
-    """Return what the provider tells of somebody, as far as the scopes go."""
-    told = UserInfo(
+    """Return the claims of a person for the scopes."""
+    claims = UserInfo(
         sub=person.subject,
         preferred_username=person.username,
         name=person.name,
@@ -109,8 +109,8 @@ def claims_of(person: Person, scope: str) -> UserInfo:
         email_verified=True,
     ).filter(scope)
     if "groups" in scope.split():
-        told["groups"] = list(person.groups)
-    return told
+        claims["groups"] = list(person.groups)
+    return claims
 
 
 class _Grant(AuthorizationCodeGrant):
@@ -139,7 +139,7 @@ class _Grant(AuthorizationCodeGrant):
 
 
 class _OpenIDCode(OpenIDCode):
-    """Makes the ID tokens."""
+    """Creates the ID tokens."""
 
     def __init__(self, provider: FakeProvider) -> None:
         super().__init__(require_nonce=False)
@@ -166,13 +166,13 @@ class _OpenIDCode(OpenIDCode):
 
 
 class _EndSession(EndSessionEndpoint):
-    """Checks who asks to sign out; the session itself is ended by whoever has the cookie."""
+    """Validates sign-out requests. The handler ends the session by its cookie."""
 
     def get_server_jwks(self) -> KeySet:
         return KeySet([self.server.key])
 
     def end_session(self, _end_session_request: object) -> None:
-        """Nothing is kept here."""
+        """Do nothing: the handler ends the session."""
 
 
 class _Issuer(IssuerParameter):

@@ -1,4 +1,4 @@
-"""Who can sign in at the fake provider, and who has: sessions in memory."""
+"""The persons of the fake provider, and their sessions in memory."""
 
 import secrets
 import time
@@ -11,7 +11,7 @@ COOKIE = "latchkey_idp"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody whom the provider knows; `subject` is what it calls them to OpenID clients."""
+    """A person with an account. `subject` is the `sub` for OpenID clients."""
 
     username: str
     subject: str
@@ -21,7 +21,7 @@ class Person:
 
 @dataclass(slots=True)
 class BrowserSession:
-    """A session at the provider, with what it told to whom: that is told again when it ends."""
+    """A session at the provider, with its clients and tickets, which are notified at its end."""
 
     person: Person
     sid: str = field(default_factory=lambda: secrets.token_urlsafe(16))
@@ -38,7 +38,7 @@ class Sessions:
         self._open: dict[str, BrowserSession] = {}
 
     def begin(self, username: str) -> str | None:
-        """Begin a session; return the value of its cookie. None for nobody of that name."""
+        """Start a session and return the value of its cookie, None for an unknown name."""
         person = self.people.get(username)
         if person is None:
             return None

@@ -23,7 +23,7 @@ _TICKETS = web.AppKey("tickets", cas.Tickets)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`url` is the provider's own address, `app` that of the service whom it signs people in to."""
+    """The settings. `url` is the URL of the provider, `app` the URL of the service."""
 
     url: str
     app: str
@@ -70,7 +70,7 @@ def create_app(settings: Settings, people: tuple[Person, ...]) -> web.Applicatio
 
 
 async def _end_connection(request: web.Request, response: web.StreamResponse) -> None:
-    """Close a connection whose next bytes may belong to this request (decision 0022)."""
+    """Close a connection whose next bytes may belong to this request (decision 22)."""
     headers = request.headers
     is_odd = request.method == "CONNECT" or "Upgrade" in headers or "Transfer-Encoding" in headers
     if is_odd or not request.content.is_eof():
@@ -78,12 +78,12 @@ async def _end_connection(request: web.Request, response: web.StreamResponse) ->
 
 
 async def home(request: web.Request) -> web.Response:
-    """GET /: who is signed in here, and the button that signs out everywhere."""
+    """GET /: the signed-in person, and a button that signs out everywhere."""
     return _page(request, "/")
 
 
 async def log_in(request: web.Request) -> web.Response:
-    """POST /login: signs in as whoever was clicked, and goes on."""
+    """POST /login: signs in as the selected person and continues."""
     form = await request.post()
     cookie = request.app[SESSIONS].begin(str(form.get("username")))
     if cookie is None:
@@ -94,7 +94,7 @@ async def log_in(request: web.Request) -> web.Response:
 
 
 async def log_out(request: web.Request) -> web.Response:
-    """POST /logout: signs out here, and tells everybody (single logout)."""
+    """POST /logout: signs out and notifies all services (single logout)."""
     await _end(request)
     return _redirect("/")
 
@@ -110,7 +110,7 @@ async def jwks(request: web.Request) -> web.Response:
 
 
 async def authorize(request: web.Request) -> web.Response:
-    """GET /authorize: back to the client with a code; asks first who it is."""
+    """GET /authorize: redirects to the client with a code, after a sign-in."""
     session = request.app[SESSIONS].of(request)
     if session is None:
         return _page(request, request.path_qs)
@@ -123,7 +123,7 @@ async def token(request: web.Request) -> web.Response:
 
 
 async def user_info(request: web.Request) -> web.Response:
-    """GET /userinfo: what an access token allows to know."""
+    """GET /userinfo: the claims for an access token."""
     bearer = request.headers.get("Authorization", "").partition(" ")[2]
     known = request.app[_OPENID].access.get(bearer)
     if known is None:
@@ -133,14 +133,14 @@ async def user_info(request: web.Request) -> web.Response:
 
 
 async def end_session(request: web.Request) -> web.Response:
-    """GET /end_session: signs out here and everywhere, and leads back (RP-Initiated Logout)."""
+    """GET /end_session: signs out everywhere and redirects back (RP-Initiated Logout)."""
     answer = request.app[_OPENID].create_endpoint_response("end_session", await _read(request))
     await _end(request)
     return _redirect("/") if answer is None else _answer(answer)
 
 
 async def cas_login(request: web.Request) -> web.Response:
-    """GET /cas/login: back to the service with a ticket; asks first who it is."""
+    """GET /cas/login: redirects to the service with a ticket, after a sign-in."""
     service = _service(request)
     session = request.app[SESSIONS].of(request)
     if session is None and request.query.get("gateway") == "true" and service:
@@ -151,7 +151,7 @@ async def cas_login(request: web.Request) -> web.Response:
 
 
 async def cas_validate(request: web.Request) -> web.Response:
-    """GET /cas/serviceValidate, /cas/p3/serviceValidate: says whose ticket it is."""
+    """GET /cas/serviceValidate, /cas/p3/serviceValidate: validates a ticket."""
     xml = request.app[_TICKETS].validate(
         request.query.get("service", ""),
         request.query.get("ticket", ""),
@@ -161,13 +161,13 @@ async def cas_validate(request: web.Request) -> web.Response:
 
 
 async def cas_logout(request: web.Request) -> web.Response:
-    """GET /cas/logout: signs out here and everywhere, and leads back to the service."""
+    """GET /cas/logout: signs out everywhere and redirects to the service."""
     await _end(request)
     return _redirect(_service(request) or "/")
 
 
 async def _end(request: web.Request) -> None:
-    """End the browser's session, and tell whoever was told of it."""
+    """End the browser's session and notify its services."""
     app = request.app
     session = app[SESSIONS].of(request)
     if session is None:
@@ -175,11 +175,11 @@ async def _end(request: web.Request) -> None:
     app[SESSIONS].end(session)
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as client:
-        await asyncio.gather(*(_tell(client, *told) for told in _to_tell(app, session)))
+        await asyncio.gather(*(_tell(client, *call) for call in _to_tell(app, session)))
 
 
 def _to_tell(app: web.Application, session: BrowserSession) -> list[tuple[str, dict[str, str]]]:
-    """Return the addresses that want to know of the end of a session, each with the form."""
+    """Return the URLs to notify about the end of a session, each with its form."""
     telling = []
     if session.told_openid:
         address = f"{app[_SETTINGS].app}/auth/oidc/logout"
@@ -213,7 +213,7 @@ def _answer(response: Response) -> web.Response:
 
 
 def _service(request: web.Request) -> str:
-    """Return the service that a request names, if it is ours."""
+    """Return the service of a request if it is ours."""
     service = request.query.get("service", "")
     return service if service.startswith(request.app[_SETTINGS].app + "/") else ""
 

@@ -1,4 +1,4 @@
-"""The answers that let callers pass a proxy: made once, and given for as long as they are true."""
+"""A cache of the 200 responses of /auth/verify."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from service.tokens.issuer import TokenIssuer
 from service.web.cached_response import CachedResponse
 
 REMEMBERED_BYTES = 32 * 2**20
-"""How much memory answers may take: 10,000 of them without an assertion, 7,000 with one."""
+"""The memory for responses: 10,000 without an assertion, or 7,000 with one."""
 
 _REUSED_SECONDS = 30
 _VARY = "Cookie, Authorization"
@@ -23,10 +23,10 @@ _Key = tuple[int, int, str | None, int]
 
 
 class AllowResponses:
-    """The memory of one process, by a user's `id` and `ver`, and the host of an application.
+    """The responses of one process, by a user's `id` and `ver` and the host of an application.
 
-    Another `ver` is another reading of the user: what is kept never grows old. A restored database
-    can give `id` and `ver` to another user, so the feed's `not_before` is a part of the key.
+    Each change of a user changes `ver`, so an entry is never outdated. A restored database can
+    reuse `id` and `ver`, so the feed's `not_before` is also part of the key.
     """
 
     def __init__(self, database: Database, tokens: TokenIssuer) -> None:
@@ -38,11 +38,11 @@ class AllowResponses:
     async def of(
         self, claims: Claims, host: str | None = None, *, not_before: int = 0
     ) -> CachedResponse:
-        """Return the answer for a caller whose claims are the present ones.
+        """Return the response for a caller with current claims.
 
-        With an assertion for `host`, if there is one; it has half a minute left at the least, and a
-        minute at the most, even if the clock is set back. While the database does not answer, name
-        and e-mail address are left out, and asked for again.
+        Includes an assertion for `host`, if given, that is valid for 30 to 60 s, even if the clock
+        is set back. While the database is unavailable, omits the name and e-mail address, and reads
+        them again for the next request.
         """
         key = claims["id"], claims["ver"], host, not_before
         known = self._known.get(key)
@@ -60,12 +60,12 @@ class AllowResponses:
             return self._answer(claims, host, None)
 
     def forget(self) -> None:
-        """Make every answer anew: other keys sign, and the assertions are of those from before."""
+        """Clear the cache, because the assertions were signed with the previous keys."""
         self._known = Bounded(REMEMBERED_BYTES, _size)
 
     async def _make(self, key: _Key, claims: Claims) -> CachedResponse:
         user_id, _, host, _ = key
-        known = self._known  # not a later one: that forgets what is under way as well
+        known = self._known  # `forget` replaces it, also for requests in progress
         made_at = self._tokens.now()
         answer = self._answer(claims, host, await users.find_by_id(self._database, user_id))
         known.put(key, (made_at, answer))
@@ -87,5 +87,5 @@ ALLOW_RESPONSES = web.AppKey("allow_responses", AllowResponses)
 
 
 def _size(key: _Key, known: tuple[int, CachedResponse]) -> int:
-    """Return how many bytes an answer takes at most, once it is written; measured (decision 25)."""
+    """Return the maximum memory of a serialized response in bytes, as measured (decision 25)."""
     return 3072 + 2 * sum(map(len, known[1].headers.values())) + len(key[2] or "")

@@ -1,4 +1,4 @@
-"""The assertion: a short JWT by which an application knows that the proxy really asked."""
+"""Assertions: short-lived JWTs that prove to an application that the proxy called /auth/verify."""
 
 from service.keys import Purpose
 from service.tokens.claims import Claims
@@ -6,9 +6,9 @@ from service.tokens.issuer import TokenIssuer
 
 
 def issue(tokens: TokenIssuer, claims: Claims, host: str) -> str:
-    """Return a JWT for the application at `host` (its `aud`), good for a minute.
+    """Return a JWT for the application at `host`, its `aud`, valid for a minute.
 
-    It has a key of its own: who can check assertions, even with a secret, cannot make sessions.
+    Assertions have their own key, so a service that can verify them cannot create sessions.
     """
     about = {name: claims[name] for name in ("sub", "username", "roles")}
     return tokens.sign_document(Purpose.ASSERTION, about, audience=host)

@@ -1,17 +1,17 @@
-"""What a proxy is told of a caller, in headers."""
+"""The identity headers of a caller."""
 
 from urllib.parse import quote
 
 from service.tokens.claims import Claims
 
 NOTHING = "-"
-"""Stands in a header where there is nothing to say: Caddy wants each to be there, not empty."""
+"""The value of an empty header. Caddy requires that each header exists and is not empty."""
 
 _AS_IT_IS = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 
 
 def of(claims: Claims, name: str | None, email: str | None) -> dict[str, str]:
-    """Return the identity headers of a caller; name and e-mail address are in no token."""
+    """Return the identity headers of a caller. Tokens do not contain name and e-mail address."""
     user = value(claims["username"])
     groups = value(",".join(role["role"] for role in claims["roles"]))
     return {
@@ -26,9 +26,9 @@ def of(claims: Claims, name: str | None, email: str | None) -> dict[str, str]:
 
 
 def value(text: str | None) -> str:
-    """Return a text as a header can carry it: percent-encoded UTF-8, wherever it is not ASCII.
+    """Return a text as a header value: non-ASCII characters are percent-encoded UTF-8.
 
-    A percent sign is encoded too, and what would pass for nothing: decoding gives back the text.
+    Percent signs and a text equal to NOTHING are also encoded, so that decoding is unambiguous.
     """
     encoded = quote((text or "").strip(), safe=_AS_IT_IS)
     return {"": NOTHING, NOTHING: "%2D"}.get(encoded, encoded)

@@ -1,7 +1,7 @@
-"""What a reverse proxy asks, and how it names the request that it asks for. No I/O.
+"""Parse forward-auth requests of reverse proxies, and the original request. No I/O.
 
-Each proxy speaks one dialect: the original request stands in `X-Original-*` or in `X-Forwarded-*`,
-never now in one and now in the other, so that a client cannot speak in the place of its proxy.
+Each proxy has one dialect: the original request is either in `X-Original-*` or in `X-Forwarded-*`,
+never in both, so that a client cannot forge the headers of its proxy.
 """
 
 import re
@@ -24,20 +24,20 @@ Read = Callable[[str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The request that the proxy asks for. `url` is absolute, as the client sent it."""
+    """The original request. `url` is absolute and as the client sent it."""
 
     method: str
     url: str
 
     @property
     def host(self) -> str | None:
-        """Host and port of the address, as `Host` has them; None if it is none that we can read."""
+        """Host and port of the URL, as in `Host`; None if the URL is invalid."""
         origin = urls.origin_of(self.url)
         return None if origin is None else origin.partition("://")[2]
 
     @property
     def is_read(self) -> bool:
-        """Whether it asks for something to see: only then may it be answered by a sign-in page."""
+        """Whether the method is that of a page load. Only then the sign-in page is an answer."""
         return self.method in _NAVIGATING
 
 
@@ -58,13 +58,13 @@ def _in_x_forwarded(read: Read) -> Original | None:
 
 
 def _require_host(text: str) -> None:
-    """Raise ForwardInvalid unless `text` is one host with its port or without: no list, no user."""
+    """Raise ForwardInvalid unless `text` is one host, with or without a port."""
     if urls.origin(f"https://{text}") is None:
         raise errors.ForwardInvalid
 
 
 def _original(read: Read, *names: str) -> Original | None:
-    """Return the original request, if each of its headers is there exactly once."""
+    """Return the original request if each of its headers occurs exactly once, else None."""
     values = [read(name) for name in names]
     if any(len(each) != 1 for each in values):
         return None
@@ -79,9 +79,9 @@ def _original(read: Read, *names: str) -> Original | None:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one proxy speaks: where the original request stands, and whether it takes a redirect.
+    """The dialect of a proxy: the headers of the original request, and support of redirects.
 
-    `original` raises ForwardInvalid for a host that is not one: the proxy passes a client's on.
+    `original` raises ForwardInvalid for an invalid host, since proxies pass on the client's.
     """
 
     original: Callable[[Read], Original | None]
@@ -100,14 +100,14 @@ DIALECTS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """May this caller pass? With one of `roles`, with all of them if `every`; without any, yes."""
+    """A forward-auth request. It requires one of `roles`, or all if `every`, or none."""
 
     dialect: Dialect | None
     roles: frozenset[str]
     every: bool
 
     def is_met_by(self, held: Collection[str]) -> bool:
-        """Tell whether somebody with the roles `held` may pass."""
+        """Return whether a caller with the roles `held` is allowed."""
         if not self.roles:
             return True
         return self.roles <= set(held) if self.every else not self.roles.isdisjoint(held)
@@ -115,7 +115,7 @@ class Question:
 
 @lru_cache(maxsize=1024)
 def question(query: str) -> Question:
-    """Read the query of a proxy's configuration. Raises ForwardInvalid: nothing is guessed."""
+    """Parse the query of a proxy's configuration strictly. Raises ForwardInvalid."""
     try:
         pairs = parse_qsl(
             query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=64

@@ -1,4 +1,4 @@
-"""Signing keys: secrets and a file of private JWKs become the ring of keys in use."""
+"""Signing keys from the shared secrets and the file of private JWKs."""
 
 from service.config import Config
 from service.keys import file, key_ring, shared_secret
@@ -24,9 +24,9 @@ __all__ = [
 
 
 def load(config: Config) -> KeyRing:
-    """Return the keys of a configuration; all that it names verify. Raises BadFile.
+    """Return the keys of the settings. All of them verify. Raises BadFile.
 
-    In production a file that others can change is bad.
+    In production, also raise it if other users can change the file.
     """
     texts = (config.jwt_secret_key, config.jwt_secret_key_previous)
     secrets = [shared_secret.read(text) for text in texts if text is not None]
@@ -38,7 +38,7 @@ def load(config: Config) -> KeyRing:
     for entry in entries:
         if (entry.algorithm, entry.state) == (config.jwt_algorithm, SIGNING) and entry.root:
             return key_ring.of(entry.root, *filed, *secrets)
-    assert config.jwt_keys_file is not None  # noqa: S101  # the settings are not good without it
+    assert config.jwt_keys_file is not None  # noqa: S101  # required by the settings
     raise BadFile(
         config.jwt_keys_file,
         f"no {config.jwt_algorithm} key signs; {file.HOW_TO} --algorithm {config.jwt_algorithm}",

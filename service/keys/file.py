@@ -1,4 +1,4 @@
-"""The private JWK Set in a file: read whole or not at all, changed by one writer at a time."""
+"""The file of the private JWK Set: atomic reads, and one writer at a time."""
 
 import contextlib
 import errno
@@ -19,11 +19,11 @@ from service.system.file_access import Exposure
 
 _WAIT_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
-HOW_TO = "make one with: python -m service key generate"
+HOW_TO = "generate one with: python -m service key generate"
 
 
 class BadFile(Fault):
-    """What is wrong with the file of keys. `reason` names no path and no secret.
+    """An error in the key file. `reason` contains no path and no secret.
 
     `cure` is a command with paths, '' if there is none.
     """
@@ -31,13 +31,13 @@ class BadFile(Fault):
     def __init__(self, path: Path, reason: str, cure: str = "") -> None:
         self.reason, self.cure = reason, cure
         what = f"{reason}. Run: {cure}" if cure else reason
-        super().__init__(f"The keys in {path} (JWT_KEYS_FILE) need mending:\n  {what}")
+        super().__init__(f"Invalid key file {path} (JWT_KEYS_FILE):\n  {what}")
 
 
 def read(path: Path, *, ours_alone: bool = False) -> Entries:
-    """Return the keys of a file, which may be a link. Raises BadFile, with all that is wrong.
+    """Return the keys of a file or link. Raises BadFile with all errors.
 
-    With `ours_alone` a file is bad that other users than root and this process's can change.
+    With `ours_alone`, also raise it if users other than root and our own can change the file.
     """
     try:
         with _open(path, str(path)) as stream:
@@ -51,16 +51,16 @@ def read(path: Path, *, ours_alone: bool = False) -> Entries:
 
 
 def exposure(path: Path) -> Exposure | None:
-    """Return why others can change the file, for a command that would leave it to its owner."""
+    """Return why others can change the file, for a command that keeps its owner."""
     try:
         with file_owner.as_owner(path):
             return file_access.at(path, leaves_owner=os.geteuid() == 0)
     except OSError:
-        return None  # whoever opens it will say so
+        return None  # opening the file reports the error
 
 
 def require_ours_alone(path: Path) -> None:
-    """Raise BadFile if others can change the file, before somebody is asked about a change."""
+    """Raise BadFile if others can change the file, before a command asks for confirmation."""
     if (found := exposure(path)) is not None:
         raise _exposed(path, found)
 
@@ -73,12 +73,12 @@ def change(
     ours_alone: bool = False,
     takes_over: bool = False,
 ) -> Entries:
-    """Change the keys of a file, and return them. With `create` a missing file is an empty one.
+    """Change the keys of a file with `how` and return them. With `create`, the file may be missing.
 
-    A second writer waits for the first, so that no change is lost, but not without end. A reader
-    sees the keys before or those after. With `ours_alone` a file is bad that others can change, as
-    for a server: its keys may be theirs. With `takes_over` it may even belong to another user:
-    `how` lets none of its keys go on. Raises BadFile, and what `how` raises.
+    Writers wait for each other, up to a timeout. Readers see the keys before or after the change.
+    With `ours_alone`, raise BadFile if others can change the file, as a server does: its keys may
+    be theirs. With `takes_over`, the file may belong to another user, since `how` retires all its
+    keys. Raises BadFile, and what `how` raises.
     """
     if not create:
         read(path)
@@ -114,7 +114,7 @@ def _locked_folder(path: Path, real: Path) -> Iterator[int]:
 def _before(
     path: Path, name: str, folder: int, *, create: bool, ours_alone: bool
 ) -> tuple[Entries, os.stat_result | None]:
-    """Read what is to be replaced, and whose it is: nothing if `create` and there is no file."""
+    """Return the keys and the status of the file. With `create`, nothing for a missing file."""
     try:
         with _open(path, name, folder) as stream:
             leaves = os.geteuid() == 0
@@ -132,7 +132,7 @@ def _before(
 
 
 def _is_anothers(facts: os.stat_result) -> bool:
-    """Tell whether a file cannot stay its owner's, and root is not the owner."""
+    """Return whether the file belongs to another user, neither root nor ours."""
     return os.geteuid() not in {0, facts.st_uid} and facts.st_uid != 0
 
 
@@ -142,13 +142,13 @@ def _exposed(path: Path, found: Exposure) -> BadFile:
 
 @contextlib.contextmanager
 def _open(path: Path, name: str, folder: int | None = None) -> Iterator[BinaryIO]:
-    """Open a file; inside `folder`, only if `name` is no link. Never wait for a pipe's writer."""
+    """Open a file without waiting for a pipe. Inside `folder`, `name` must not be a link."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     if folder is not None:
         flags |= os.O_NOFOLLOW
     with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as stream:
         if not file_owner.is_regular(stream.fileno()):
-            raise BadFile(path, "the path is not a regular file, but a pipe, a device or the like")
+            raise BadFile(path, "the path is not a regular file; it may be a pipe or a device")
         yield stream
 
 
@@ -160,7 +160,7 @@ def _parsed(path: Path, stream: BinaryIO) -> Entries:
 
 
 def _why(error: OSError) -> str:
-    """Return the kind of an error, and what root cannot do with another user's rights."""
+    """Return the name of an error, and why root cannot act with another user's rights."""
     kind = type(error).__name__
     is_told = isinstance(error, PermissionError) and "root acts" in str(error.strerror)
     return f"{kind}: {error.strerror}" if is_told else kind
@@ -168,7 +168,7 @@ def _why(error: OSError) -> str:
 
 @contextlib.contextmanager
 def _locked(path: Path, folder: int, name: str) -> Iterator[None]:
-    """Hold the lock: a file beside the keys, since these are replaced and a lock goes with them."""
+    """Hold the lock: a separate file, because the key file itself is replaced."""
     lock, is_new = _open_lock(path, folder, f"{name}.lock")
     try:
         if not file_owner.is_regular(lock):
@@ -182,7 +182,7 @@ def _locked(path: Path, folder: int, name: str) -> Iterator[None]:
 
 
 def _wait_for(path: Path, lock: int, name: str) -> None:
-    """Take the lock when it is free. Raises BadFile if another process keeps it."""
+    """Wait for the lock and take it. Raises BadFile if another process holds it too long."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         try:
@@ -190,8 +190,8 @@ def _wait_for(path: Path, lock: int, name: str) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 reason = (
-                    f"another process has locked {name}.lock for over {_WAIT_SECONDS:.0f} s: find"
-                    f" it with fuser {name}.lock, end it, and try again; nothing was changed"
+                    f"another process has held {name}.lock for over {_WAIT_SECONDS:.0f} s: find it"
+                    f" with fuser {name}.lock, stop it and try again; nothing was changed"
                 )
                 raise BadFile(path, reason) from None
             time.sleep(_LOOK_SECONDS)
@@ -200,7 +200,7 @@ def _wait_for(path: Path, lock: int, name: str) -> None:
 
 
 def _open_lock(path: Path, folder: int, lock: str) -> tuple[int, bool]:
-    """Open the file of the lock, never by a link; tell whether this call has made it."""
+    """Open the lock file, not through a link. Return whether this call created it."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         return os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder), True
@@ -215,7 +215,7 @@ def _open_lock(path: Path, folder: int, lock: str) -> tuple[int, bool]:
 
 
 def _give_to_owner(descriptor: int, folder: int, name: str) -> None:
-    """Leave a file that was made just now to the owner of the keys: root may rotate another's."""
+    """Give the new lock file to the owner of the keys, if root runs the command."""
     with contextlib.suppress(FileNotFoundError):
         owner = os.stat(name, dir_fd=folder, follow_symlinks=False)
         is_others = owner.st_uid != os.fstat(descriptor).st_uid

@@ -1,4 +1,4 @@
-"""One private JWK (RFC 7517): what makes it a key of ours, and what does not."""
+"""Read and generate private JWKs (RFC 7517)."""
 
 import base64
 import functools
@@ -32,7 +32,7 @@ _RSA_EXPONENT = 65537
 
 
 def generate(algorithm: str) -> dict[str, Any]:
-    """Return a fresh private JWK, without a `kid`."""
+    """Return a new private JWK without a `kid`."""
     made: Any
     if algorithm == "EdDSA":
         made = ed25519.Ed25519PrivateKey.generate()
@@ -46,26 +46,28 @@ def generate(algorithm: str) -> dict[str, Any]:
 
 
 def algorithm_of(members: Members) -> str:
-    """Return the one algorithm that a JWK is for, by its type. Raises ValueError."""
+    """Return the algorithm of a JWK, determined by its type. Raises ValueError."""
     kind = members.get("kty")
     if kind == "oct":
-        raise ValueError("is a secret (kty: oct), which belongs in JWT_SECRET_KEY")
+        raise ValueError("is a shared secret (kty: oct): set it as JWT_SECRET_KEY instead")
     algorithm = _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if algorithm is None:
         raise ValueError("must be of type OKP, EC or RSA (kty)")
     curve = _CURVES.get(algorithm)
     if members.get("crv") != curve:
-        raise ValueError(f"must be on the curve {curve} (crv)" if curve else "has a curve (crv)")
+        raise ValueError(
+            f"must be on the curve {curve} (crv)" if curve else "must not have a curve (crv)"
+        )
     if members.get("alg", algorithm) != algorithm:
-        raise ValueError(f"is for another algorithm: a key of type {kind} is for {algorithm} (alg)")
+        raise ValueError(f"must have the algorithm {algorithm}, as its type is {kind} (alg)")
     return algorithm
 
 
 def read(members: Members, kid: str) -> Root:
-    """Return the keys of a private JWK, `kid` is that of sessions. Raises ValueError with why not.
+    """Return the keys of a private JWK. `kid` names the key of sessions. Raises ValueError.
 
-    The keys of documents are derived, so that all who have the same JWK have the same ones; each is
-    named by its thumbprint.
+    The keys of documents are derived from it, so equal JWKs give equal keys. Their thumbprints are
+    their key IDs.
     """
     algorithm = algorithm_of(members)
     _check_purpose(members)
@@ -83,14 +85,14 @@ def read(members: Members, kid: str) -> Root:
 
 
 def _derived(material: bytes, algorithm: str, purpose: DocumentPurpose) -> Key:
-    """Return the key of a document; ES256 beside RS256, since RSA keys cannot be derived."""
+    """Return the key of a document. For RS256 it is ES256, as RSA keys cannot be derived."""
     if algorithm == "EdDSA":
         return _key(derive.ed25519_key(material, purpose), algorithm)
     return _key(derive.p256_key(material, purpose), "ES256")
 
 
 def _key(private: Any, algorithm: str, kid: str | None = None) -> Key:
-    """Return the key of a private part that the library has read; the thumbprint names it."""
+    """Return the key of a parsed private key. The default `kid` is the thumbprint."""
     library, public = _library(algorithm), private.public_key()
     shown = library.to_jwk(public, as_dict=True)
     members = {name: shown[name] for name in _PUBLIC[algorithm]}
@@ -105,7 +107,7 @@ def _key(private: Any, algorithm: str, kid: str | None = None) -> Key:
 
 
 def thumbprint(members: Members) -> str:
-    """Return the name that follows from the public part (RFC 7638). Raises ValueError."""
+    """Return the thumbprint of the public part (RFC 7638). Raises ValueError."""
     public = _public(members, algorithm_of(members))
     text = json.dumps(public, separators=(",", ":"), sort_keys=True)
     return base64url.encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -122,10 +124,10 @@ def _library(algorithm: str) -> Any:
 
 def _check_purpose(members: Members) -> None:
     if members.get("use", "sig") != "sig":
-        raise ValueError("is not for signatures (use must be sig)")
+        raise ValueError("must be for signatures (use: sig)")
     operations = members.get("key_ops", ["sign"])
     if not isinstance(operations, list) or "sign" not in operations:
-        raise ValueError("is not for signing (key_ops must have sign)")
+        raise ValueError("must allow signing (key_ops: sign)")
 
 
 def _check_strength(members: Members, algorithm: str) -> None:
@@ -138,23 +140,23 @@ def _check_strength(members: Members, algorithm: str) -> None:
             " (RFC 7518 section 3.3)"
         )
     if exponent < _RSA_EXPONENT or exponent.bit_length() > 32:
-        raise ValueError(f"has a poor public exponent; {_RSA_EXPONENT} is usual (e)")
+        raise ValueError(f"must have a safe public exponent, such as {_RSA_EXPONENT} (e)")
 
 
 def _parse(members: Members, algorithm: str) -> Any:
-    """Let the library read it; it also refuses a private part that is of another key."""
+    """Parse a JWK with the library, which also rejects a mismatched private part."""
     wanted = (*_PUBLIC[algorithm], *_PRIVATE)
     known = {name: members[name] for name in wanted if name in members}
     if not all(isinstance(value, str) for value in known.values()):
-        raise ValueError("has a part that is not text")
+        raise ValueError("must have only strings as key parameters")
     try:
         return _library(algorithm).from_jwk(known)
     except (ValueError, TypeError, jwt.InvalidKeyError, UnsupportedAlgorithm):
-        raise ValueError("is damaged, or its private part does not fit its public part") from None
+        raise ValueError("is damaged, or its private and public parts do not match") from None
 
 
 def _public(members: Members, algorithm: str) -> dict[str, str]:
-    """Return the required public members, in their one canonical spelling."""
+    """Return the required public members in their canonical form."""
     library = _library(algorithm)
     public = _parse(without_private(members), algorithm)
     shown = library.to_jwk(public, as_dict=True)
@@ -164,8 +166,8 @@ def _public(members: Members, algorithm: str) -> dict[str, str]:
 def _number(members: Members, name: str) -> int:
     text = members.get(name)
     if not isinstance(text, str):
-        raise ValueError(f"lacks {name}")  # noqa: TRY004  # of the file, not of a program
+        raise ValueError(f"must have the member {name}")  # noqa: TRY004  # of the file, not of a program
     try:
         return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
     except ValueError:
-        raise ValueError(f"has a {name} that is not base64url") from None
+        raise ValueError(f"must have {name} in base64url") from None

@@ -1,4 +1,4 @@
-"""A key for one purpose, and the root that the keys of all purposes come from."""
+"""Keys for one purpose, and the root of the keys of all purposes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from service.keys.purpose import Purpose, SigningPurpose
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key for one purpose and the only algorithm that it is used with (RFC 8725 section 3.1).
+    """A key for one purpose and one algorithm (RFC 8725 section 3.1).
 
-    `kid` is None for a secret, which has no public part either.
+    `kid` is None for a shared secret, which has no public part.
     """
 
     kid: str | None
@@ -22,10 +22,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A secret of the settings, or a private JWK of the file: one key for each purpose.
+    """The keys of all purposes, from a secret of the settings or a private JWK of the file.
 
-    `sealing` returns the key for a use of sealed values. All of them come and go together: what
-    happens to the root (published, signing, verifying, retired) happens to every purpose.
+    `sealing` returns the key for a use of encrypted values. The state of the root (published,
+    signing, verifying, retired) applies to all its keys.
     """
 
     session: Key

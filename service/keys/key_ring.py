@@ -1,4 +1,4 @@
-"""The keys in use, by purpose: which one signs, which ones verify, what is published."""
+"""The keys in use, by purpose: the signing key, verifying keys and public sets."""
 
 import hashlib
 import json
@@ -9,28 +9,28 @@ from service.keys.key import Key, Root
 from service.keys.purpose import SIGNING, SigningPurpose
 
 MAX_AGE = 600
-"""Seconds for which others may keep the public set: for so long a new key is not known to all."""
+"""The cache lifetime of a public set in seconds. Until then, caches may lack a new key."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The keys of one purpose. `jwks` is their public set (RFC 7517) as it is served."""
+    """The keys of one purpose. `jwks` is their serialized public set (RFC 7517)."""
 
     signing: Key
     verifying: tuple[Key, ...]
     jwks: bytes = field(repr=False)
     etag: str = field(repr=False)
     signer: str = field(repr=False)
-    """A name for the key that signs, also for a secret: it changes when that key does."""
+    """An ID of the signing key, also for a shared secret. It changes with the key."""
 
     def find(self, kid: str | None) -> tuple[Key, ...]:
-        """Return the keys of that name; those without a name for None."""
+        """Return the keys with a `kid`; for None, those without one."""
         return tuple(key for key in self.verifying if key.kid == kid)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """One root signs, all verify. Nobody gets a key without naming what it is for."""
+    """The roots in use: one signs, all verify. Each key is requested by its purpose."""
 
     _roots: tuple[Root, ...]
     _sets: Mapping[SigningPurpose, KeySet]
@@ -40,12 +40,12 @@ class KeyRing:
         return self._sets[purpose]
 
     def sealing(self, use: str) -> list[bytes]:
-        """Return the keys for one use of sealed values; the first one seals, all open."""
+        """Return the keys for one use of encrypted values. The first encrypts, all decrypt."""
         return [root.sealing(use) for root in self._roots]
 
 
 def of(signing: Root, *others: Root) -> KeyRing:
-    """Return the ring of a root that signs and of others that only verify."""
+    """Return a ring with a signing root and others that only verify."""
     roots = (signing, *(root for root in others if root is not signing))
     return KeyRing(roots, {purpose: _set(roots, purpose) for purpose in SIGNING})
 
@@ -53,7 +53,7 @@ def of(signing: Root, *others: Root) -> KeyRing:
 def _set(roots: tuple[Root, ...], purpose: SigningPurpose) -> KeySet:
     keys = tuple(root.key(purpose) for root in roots)
     public = [key.public for key in keys if key.public is not None]
-    # Sorted, so that every replica serves the same bytes under the same ETag.
+    # Sorted, so that all replicas serve the same bytes with the same ETag.
     jwks = json.dumps({"keys": sorted(public, key=lambda jwk: jwk["kid"])}, indent=1).encode()
     etag = hashlib.sha256(jwks).hexdigest()[:32]
     signer = keys[0].kid or _name(keys[0])
@@ -61,8 +61,8 @@ def _set(roots: tuple[Root, ...], purpose: SigningPurpose) -> KeySet:
 
 
 def _name(secret: Key) -> str:
-    """Return a name for a secret that tells nothing about it: an HMAC of a constant.
+    """Return an ID of a secret that does not reveal it: an HMAC of a constant.
 
-    What a JWT signs has a dot in it, so this is never the signature of one.
+    It is never the signature of a JWT, because signed JWT data contains a dot.
     """
     return hashlib.sha256(secret.sign(b"name of this key")).hexdigest()

@@ -1,4 +1,4 @@
-"""A private JWK Set as bytes: read whole or not at all."""
+"""Parse and serialize private JWK Sets."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ _NO_SET = 'the file is not a JWK Set: {"keys": [...]} (RFC 7517 section 5)'
 
 
 def parse(data: bytes) -> Entries:
-    """Return the keys of a set. Raises ValueError, with all that is wrong."""
+    """Return the keys of a set. Raises ValueError with all errors."""
     if len(data) > MAX_BYTES:
         raise ValueError("the file is over 1 MiB")
     try:
@@ -35,20 +35,20 @@ def parse(data: bytes) -> Entries:
 
 
 def _is_alone(members: Any, jwks: list[Any]) -> bool:
-    """Tell whether no other key of the set is of the same type."""
+    """Return whether no other key of the set has the same type."""
     kinds = [other.get("kty") for other in jwks if isinstance(other, dict)]
     return isinstance(members, dict) and kinds.count(members.get("kty")) == 1
 
 
 def _name(members: Any, number: int) -> str:
-    """Name a key in a message: its place, and its `kid` if that can be shown."""
+    """Return the name of a key for messages: its number, and its `kid` if printable."""
     kid = members.get("kid") if isinstance(members, dict) else None
     shown = isinstance(kid, str) and kid.isprintable() and 0 < len(kid) <= 128
     return f"key {number} ({kid})" if shown else f"key {number}"
 
 
 def write(entries: Entries) -> bytes:
-    """Write the set, and read it again: what we could not read is never put in place."""
+    """Serialize a set, and parse it again to make sure that it is readable."""
     jwks = [file_entry.write(entry) for entry in entries]
     data = (json.dumps({"keys": jwks}, indent=2) + "\n").encode()
     parse(data)

@@ -1,4 +1,4 @@
-"""What a key is for: each purpose has a key of its own, derived by a label of its own."""
+"""The purposes of keys. Each purpose has its own key, derived with its own label."""
 
 from enum import Enum
 from typing import Literal
@@ -8,15 +8,15 @@ class Purpose(Enum):
     """The purposes; the values are the labels of their keys (HKDF's `info`)."""
 
     SESSION = "latchkey session"
-    """Tokens. Their key is the secret or the private JWK itself: nothing is derived."""
+    """Tokens. Their key is the secret or the private JWK itself, without derivation."""
     FEED = "latchkey feed"
     ASSERTION = "latchkey assertion"
     SEALED = "latchkey sealed value"
-    """Cookie values; each use of them has its own key under this label."""
+    """Encrypted cookie values. Each use has its own key under this label."""
 
 
 DocumentPurpose = Literal[Purpose.FEED, Purpose.ASSERTION]
-"""What is signed besides sessions. Mypy refuses the session's purpose in its place."""
+"""The purposes of documents. Mypy rejects the purpose of sessions in their place."""
 
 SigningPurpose = Literal[Purpose.SESSION, Purpose.FEED, Purpose.ASSERTION]
 

@@ -1,4 +1,4 @@
-"""The shared secret: HS256 from a text."""
+"""The keys of a shared secret (HS256)."""
 
 import functools
 
@@ -10,9 +10,9 @@ from service.keys.purpose import Purpose
 
 
 def read(secret: str) -> Root:
-    """Return the keys of a secret; that of sessions is the UTF-8 text itself.
+    """Return the keys of a secret. The key of sessions is its UTF-8 text.
 
-    A text that is a PEM, DER, SSH or JWK key is no secret: the configuration has refused it.
+    The settings have already rejected PEM, DER, SSH and JWK keys.
     """
     material = secret.encode()
     return Root(

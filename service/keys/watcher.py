@@ -1,4 +1,4 @@
-"""The file of keys while the service runs: a good new one is taken, a bad one reported."""
+"""Reload the key file when it changes. An invalid file is reported, and the old keys are kept."""
 
 import asyncio
 import contextlib
@@ -17,29 +17,29 @@ Mark = tuple[object, ...] | None
 
 
 class KeyWatch:
-    """Looks whether JWT_KEYS_FILE has changed, several times a second.
+    """Checks JWT_KEYS_FILE for changes several times a second.
 
-    By looking, and not by a notice of the system: those are silent on network file systems, where
-    several replicas share a file.
+    It polls, because file notifications do not work on network file systems, where several
+    replicas can share a file.
     """
 
     def __init__(self, config: Config) -> None:
-        """Make it before the keys are read, so that no change falls in between."""
+        """Create the watch before the keys are loaded, so that no change is missed."""
         self._config = config
         self._mark = _mark(config)
         self._wake = asyncio.Event()
         self.fault: str | None = None
-        """What is wrong with the file as it is now, for strangers; None if it is good."""
+        """The error of the current file, without secrets or paths; None if it is valid."""
 
     def look_now(self) -> None:
-        """Read the file again, changed or not."""
+        """Reload the file, even if it has not changed."""
         self._mark = None
         self._wake.set()
 
     async def run(
         self, use: Callable[[KeyRing], None], report: Callable[[str | None], None]
     ) -> NoReturn:
-        """Watch until cancelled: `use` gets good new keys, `report` the fault of bad ones."""
+        """Watch until cancelled. Call `use` with new keys, and `report` with the error or None."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_SECONDS):
@@ -52,12 +52,12 @@ class KeyWatch:
                 report(self.fault)
 
     async def _read(self, use: Callable[[KeyRing], None]) -> None:
-        """Take the keys of the file, or keep those from before and say what is wrong."""
+        """Use the keys of the file, or keep the previous keys and log the error."""
         try:
             ring = await asyncio.to_thread(keys.load, self._config)
         except keys.BadFile as error:
             self._keep(error.reason.replace("\n  ", "; "), error.cure)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the watch goes on
+        except Exception as error:  # noqa: BLE001  # the watch must continue
             self._keep(f"the file cannot be used ({type(error).__name__})")
         else:
             use(ring)
@@ -75,7 +75,7 @@ class KeyWatch:
 
 
 def _mark(config: Config) -> Mark:
-    """Return what changes when the file does, or who can change it; () when it cannot be seen."""
+    """Return a value that changes with the file or its access rights; () if it cannot be read."""
     path = config.jwt_keys_file
     try:
         facts = path.stat() if path else None

@@ -1,1 +1,1 @@
-"""Bounds on what clients and caches may take: budgets, bytes, connections."""
+"""Resource limits for clients and caches: work, bytes and connections."""

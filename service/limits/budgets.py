@@ -1,4 +1,4 @@
-"""Budgets: how much work of one kind is done at once, and how much of it in a second."""
+"""Budgets: limits for concurrent work and for work per second."""
 
 import asyncio
 import random
@@ -15,14 +15,14 @@ _LONGEST_REST_SECONDS = 1.0
 
 
 class Budget:
-    """Work of one kind, `at_once` pieces at the same time. Above `waiting` more are refused."""
+    """Limits concurrent work to `at_once`. Rejects work if more than `waiting` wait."""
 
     def __init__(self, *, at_once: int, waiting: int) -> None:
         self._free = asyncio.Semaphore(at_once)
         self._room = at_once + waiting
 
     async def __aenter__(self) -> None:
-        """Wait for a turn. Raises Overloaded."""
+        """Wait for a free slot. Raises Overloaded."""
         if self._room == 0:
             raise Overloaded
         self._room -= 1
@@ -33,22 +33,22 @@ class Budget:
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        """Let the next one begin."""
+        """Free the slot."""
         self._room += 1
         self._free.release()
 
     @asynccontextmanager
     async def unrefused(self) -> AsyncIterator[None]:
-        """Wait for a turn, however many wait. For the process's own work, one task at a time."""
+        """Wait without a limit of callers. For the process's own work, one task at a time."""
         async with self._free:
             yield
 
 
 class Lane:
-    """Does one piece of work after another, and rests `rest` times as long as each one took.
+    """Runs work one at a time, and pauses `rest` times as long as each took.
 
-    So this work takes a fixed share of the process at most. Of those who wait there are `waiting`
-    at most; others are refused.
+    This limits the work to a fixed share of the process. At most `waiting` callers wait; others are
+    rejected.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Lane:
         self._turn = asyncio.Lock()
 
     def require_room(self) -> None:
-        """Raise Overloaded if too many wait already."""
+        """Raise Overloaded if too many callers wait."""
         if self._there >= self._most:
             raise Overloaded
 
     async def run(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Wait for a turn, do the work and return its result. Raises Overloaded."""
+        """Wait, run the work and return its result. Raises Overloaded."""
         self.require_room()
         self._there += 1
         try:
@@ -84,11 +84,11 @@ class Lane:
 
 
 class Pace:
-    """Lets work begin at `per_second` units, in the order in which it is asked for.
+    """Starts work at a rate of `per_second` units, in the order of the requests.
 
-    `burst` units may begin at once. Who would wait longer than `patience` seconds is refused: after
-    about that time, so that who asks again and again does not do so as fast as they can, and at
-    once if there are more than `held` of them.
+    `burst` units can start at once. Callers that would wait longer than `patience` seconds are
+    rejected: after about that time, to slow down clients that retry, or at once if more than `held`
+    callers wait for their rejection.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Pace:
         self._next = -float("inf")
 
     def is_free(self, units: float = 1) -> bool:
-        """Tell whether work may begin without waiting, and take note of it if so."""
+        """Take units if work can start without waiting. Return whether it can."""
         now = self._ticks()
         start = max(self._next, now - self._burst_seconds)
         if start > now:
@@ -117,8 +117,17 @@ class Pace:
         self._next = start + units * self._seconds_per_unit
         return True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether new work is refused now."""
+        return self._next - self._ticks() > self._patience
+
+    def give_back(self, units: float) -> None:
+        """Return units of work that was not done, for other work."""
+        self._next -= units * self._seconds_per_unit
+
     async def turn(self, units: float = 1) -> None:
-        """Wait until work of some units may begin. Raises Overloaded."""
+        """Wait until work of some units can start. Raises Overloaded."""
         now = self._ticks()
         start = max(self._next, now - self._burst_seconds)
         if start - now > self._patience:
@@ -128,12 +137,16 @@ class Pace:
             await asyncio.sleep(start - now)
 
     async def refuse(self) -> NoReturn:
-        """Raise Overloaded, after a while if there is room for those who wait."""
+        """Raise Overloaded, after a delay if there is room for delayed callers."""
+        await self.hold()
+        raise Overloaded
+
+    async def hold(self, share: float = 1.0) -> None:
+        """Wait for about `share` of the patience, if there is room for delayed callers."""
         if self._held < self._most_held:
             self._held += 1
             try:
-                # Not all at the same moment, for they may have come at the same one.
-                await asyncio.sleep(self._patience * random.uniform(0.5, 1.5))  # noqa: S311
+                # With jitter, because many may have come at the same time.
+                await asyncio.sleep(share * self._patience * random.uniform(0.5, 1.5))  # noqa: S311
             finally:
                 self._held -= 1
-        raise Overloaded

@@ -1,4 +1,4 @@
-"""A memory of recent values that is bounded by bytes."""
+"""A cache of recent values with a size limit in bytes."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,10 +9,10 @@ _V = TypeVar("_V")
 
 
 class Bounded(OrderedDict[_K, _V]):
-    """Values by key; above `most` bytes those that were put in first leave first.
+    """Values by key. Above `most` bytes, the oldest values are removed.
 
-    `size` returns the bytes that a key and its value take, and the same ones each time. Values go
-    in by `put` and out by `drop` alone.
+    `size` returns the size of a key and its value in bytes, always the same. Use only `put` and
+    `drop` to change the cache.
     """
 
     def __init__(self, most: int, size: Callable[[_K, _V], int]) -> None:
@@ -22,7 +22,7 @@ class Bounded(OrderedDict[_K, _V]):
         self.bytes = 0
 
     def put(self, key: _K, value: _V) -> None:
-        """Keep a value as the newest one."""
+        """Store a value as the newest one."""
         self.drop(key)
         self[key] = value
         self.bytes += self._size(key, value)
@@ -30,6 +30,6 @@ class Bounded(OrderedDict[_K, _V]):
             self.bytes -= self._size(*self.popitem(last=False))
 
     def drop(self, key: _K) -> None:
-        """Forget a value, if it is there."""
+        """Remove a value if it exists."""
         if key in self:
             self.bytes -= self._size(key, self.pop(key))

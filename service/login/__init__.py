@@ -1,1 +1,1 @@
-"""The ways in, one file each; each ends in session.sign_in() or session.land_from()."""
+"""Sign-in methods, one file each. Each ends in session.sign_in() or session.respond()."""

@@ -1,7 +1,7 @@
-"""The development sign-in: `GET /auth/bypass?token=<username>`, no password asked.
+"""The development sign-in without a password: `GET /auth/bypass?token=<username>`.
 
-Its route exists only if the configuration says so, and the configuration refuses to exist in
-production. Its tokens carry `amr: ["bypass"]`, which production refuses, whatever key signed them.
+Its route exists only with BYPASS_AUTH, which is refused in production. Its tokens have
+`amr: ["bypass"]`, which production rejects, regardless of the key that signed them.
 """
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from service.web import access, context
 
 @access.public
 async def sign_in(request: web.Request) -> web.Response:
-    """GET /auth/bypass?token=<username>[&next=/path]: signs in, no password asked."""
+    """GET /auth/bypass?token=<username>[&next=/path]: signs in without a password."""
     _check_caller(request)
     username = _username(request)
     async with request.app[context.LOOKUPS]:
@@ -24,7 +24,7 @@ async def sign_in(request: web.Request) -> web.Response:
 
 
 def _check_caller(request: web.Request) -> None:
-    """Refuse whoever is not on this machine or in a network named, and whatever is not a person."""
+    """Reject clients outside BYPASS_NETWORKS, foreign host names and background loads."""
     config = request.app[context.CONFIG]
     headers = request.headers
     caller = context.client(request)
@@ -41,9 +41,9 @@ def _check_caller(request: web.Request) -> None:
 
 
 def _is_forwarded_well(request: web.Request, caller: client_address.Address | None) -> bool:
-    """Tell whether a proxy that we trust names one client, and nothing contradicts it.
+    """Return whether a trusted proxy names one client, without contradicting headers.
 
-    A proxy that sets another header than X-Forwarded-For passes the client's own on.
+    A proxy that sets only another header passes the client's own X-Forwarded-For on.
     """
     headers = request.headers
     real = headers.get("X-Real-IP")

@@ -1,4 +1,4 @@
-"""Sign-in by CAS: `GET /auth/cas` there and back, `POST /auth/cas` for single logout."""
+"""CAS sign-in: `GET /auth/cas` starts and finishes it, `POST /auth/cas` is single logout."""
 
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
@@ -23,12 +23,12 @@ NAME = "cas"
 _PATH = "/auth/cas"
 _MAX_FIELDS = 10
 _MAX_FORM = 4 * cas.MOST_LOGOUT_BYTES
-"""Bytes of a form: an escaped byte takes three."""
+"""The maximum size of a form in bytes. A percent-encoded byte takes three."""
 
 
 @access.public
 async def sign_in(request: web.Request) -> web.Response:
-    """GET /auth/cas[?next=][&gateway=true]: to the CAS server; with `ticket`, back from there."""
+    """GET /auth/cas[?next=][&gateway=true]: redirects to CAS; with `ticket`, signs in."""
     query = request.query
     if "attempt" not in query and "ticket" not in query:
         return await _set_out(request)
@@ -42,13 +42,13 @@ async def sign_in(request: web.Request) -> web.Response:
             return None
         if not ticket:
             raise errors.TicketInvalid
-        # One attempt asks the CAS server once: its cookie and its address can be sent again.
+        # Contact the CAS server once per attempt, as cookie and URL can be replayed.
         if not request.app[sso.REPLAYS].add(f"{NAME} {attempt}", sso.SECONDS):
             context.log(request, "answer_used", level=logs.WARNING, provider=NAME)
             raise errors.AttemptUnknown
         return await _arrival(request, attempt, ticket)
 
-    # Known before the CAS server is asked: it may say at once that the session has ended.
+    # Register before contacting the CAS server: its logout may arrive at once.
     with request.app[sso.PENDING].beginning(cas.handle(ticket)):
         return await sso.complete(request, NAME, attempt, ask)
 
@@ -56,14 +56,14 @@ async def sign_in(request: web.Request) -> web.Response:
 @access.public
 @access.csrf_exempt
 async def sign_out(request: web.Request) -> web.Response:
-    """POST /auth/cas: the CAS server says that a session has ended there (single logout)."""
+    """POST /auth/cas: ends a session after a logout at the CAS server (single logout)."""
     handle = cas.handle(cas.read_logout_request(await _logout_request(request)))
-    # In this order: a sign-in that is no longer pending has written its session. One that is
+    # The order matters: a sign-in that is no longer pending has stored its session. One that is
     # pending checks again after it has.
     request.app[sso.PENDING].end(handle)
     async with request.app[context.LOOKUPS]:
         is_known = await sessions.exists(request.app[context.DATABASE], NAME, handle)
-    # Anybody can guess tickets: few guesses get as far as the one writer.
+    # Anyone can guess tickets, so limit the guesses that use the writer.
     remembers = not is_known and await _is_worth_a_row(request, handle)
     ended = 0
     if is_known or remembers:
@@ -74,7 +74,7 @@ async def sign_out(request: web.Request) -> web.Response:
 
 
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
-    """Tell whether to remember a logout that fits no session yet, for the other processes.
+    """Return whether to store a logout without a session, for sign-ins in other processes.
 
     Above the budget, the logout is deferred: its session is looked for later. Raises Overloaded.
     """
@@ -88,9 +88,9 @@ async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
 
 
 async def _end(app: web.Application, handle: str, *, remembers: bool = False) -> int:
-    """End the sessions of ours that a ticket opened, and return their number.
+    """End the sessions of a ticket, and return their number.
 
-    With `remembers`, also one that is just beginning. Raises DatabaseUnavailable.
+    With `remembers`, also end a session that is starting. Raises DatabaseUnavailable.
     """
     async with context.writing_in(app) as tx:
         if remembers:
@@ -140,7 +140,7 @@ async def _set_out(request: web.Request) -> web.Response:
 
 
 async def _arrival(request: web.Request, attempt: str, ticket: str) -> sso.ExternalLogin:
-    """Ask the CAS server, once, who came with a ticket."""
+    """Validate a ticket at the CAS server and return the login."""
     config = request.app[context.CONFIG]
     address = cas.validate_address(
         str(config.cas_url),
@@ -168,19 +168,19 @@ async def _arrival(request: web.Request, attempt: str, ticket: str) -> sso.Exter
 
 
 def _roles(known: cas.Known, attribute: str) -> Claimed:
-    """Return the values of the attribute that tells roles."""
+    """Return the values of the roles attribute."""
     if attribute in known.unreadable:
         return Unreadable("elements", frozenset(known.attributes.get(attribute, ())))
     return claim_values.of_attribute(known.attributes.get(attribute))
 
 
 def _service(config: Config, attempt: str) -> str:
-    """Return the address to come back to: from the settings alone, never from the request."""
+    """Return the service URL, from the settings only."""
     return f"{config.cas_service_url}{_PATH}?{urlencode({'attempt': attempt})}"
 
 
 async def _logout_request(request: web.Request) -> str:
-    """Return the one field `logoutRequest` of a form."""
+    """Return the field `logoutRequest` of a form. Raises LogoutRequestInvalid."""
     if content_type.of(request.headers).type != content_type.FORM:
         raise errors.ContentTypeUnsupported(f"Send the body as {content_type.FORM}.")
     data = await request.read()

@@ -1,1 +1,1 @@
-"""Strict readers of what clients and proxies send."""
+"""Strict parsers of untrusted input."""

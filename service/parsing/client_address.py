@@ -1,4 +1,4 @@
-"""Who is really calling: the peer of the connection, or the client that a trusted proxy names."""
+"""The client address: the peer of the connection, or the address from a trusted proxy."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -14,7 +14,7 @@ _UNREGISTRABLE = frozenset({"localhost", "test", "example", "invalid", "local", 
 
 @lru_cache(maxsize=4096)
 def address(text: str | None) -> Address | None:
-    """Parse an address; one of IPv4 inside IPv6 becomes IPv4. None for anything else."""
+    """Parse an IP address. IPv4-mapped IPv6 addresses become IPv4. None if it is invalid."""
     try:
         parsed = ip_address(text or "")
     except ValueError:
@@ -24,18 +24,18 @@ def address(text: str | None) -> Address | None:
 
 
 def is_within(caller: Address | None, networks: Iterable[Network]) -> bool:
-    """Tell whether an address is known and in one of the networks."""
+    """Return whether an address is in one of the networks."""
     return caller is not None and any(caller in network for network in networks)
 
 
 @lru_cache(maxsize=4096)
 def is_trusted(peer: str | None, trusted: tuple[Network, ...]) -> bool:
-    """Tell whether the peer of a connection is one of the proxies that we trust."""
+    """Return whether the peer of a connection is a trusted proxy."""
     return is_within(address(peer), trusted)
 
 
 def is_forwarded(header_names: Iterable[str]) -> bool:
-    """Tell whether a proxy left its mark: `Forwarded`, `X-Forwarded-*`, `X-Real-IP` or `Via`."""
+    """Return whether headers show a proxy: `Forwarded`, `X-Forwarded-*`, `X-Real-IP`, `Via`."""
     return any(
         lower in _FORWARDING or lower.startswith("x-forwarded-")
         for lower in map(str.lower, header_names)
@@ -45,17 +45,17 @@ def is_forwarded(header_names: Iterable[str]) -> bool:
 def client(
     peer: Address | None, forwarded_for: Sequence[str], trusted: Sequence[Network]
 ) -> Address | None:
-    """Return the address that the request came from, or None if a trusted proxy does not say.
+    """Return the client address, or None if a trusted proxy does not name it.
 
-    `forwarded_for` are the values of `X-Forwarded-For`. It is read from the right, over the proxies
-    that we trust; what stands left of the first stranger is the stranger's own story.
+    `forwarded_for` are the values of `X-Forwarded-For`. They are read from the right and skip
+    trusted proxies. Everything left of the first other address is untrusted.
     """
     if not forwarded_for or not is_within(peer, trusted):
         return peer
     hop: Address | None = peer
-    # Beyond the bound the rest is one text, which is no address.
+    # Beyond the limit, the rest is one string, which is not an address.
     for text in reversed(",".join(forwarded_for).rsplit(",", MOST_HOPS)):
-        # A zone is a matter of one machine.
+        # A zone ID is only valid on one machine.
         is_long = len(text) > _ADDRESS_LENGTH
         hop = None if is_long or "%" in text else address(text.strip())
         if not is_within(hop, trusted):
@@ -64,7 +64,7 @@ def client(
 
 
 def is_rebindable(host: str) -> bool:
-    """Tell whether a stranger could point this `Host` at us by the public DNS (DNS rebinding)."""
+    """Return whether a `Host` is open to DNS rebinding, as a name of the public DNS."""
     name = _without_port(host).rstrip(".").lower()
     if address(name.strip("[]")) is not None or "." not in name:
         return False

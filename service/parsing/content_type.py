@@ -1,6 +1,6 @@
-"""What a body is said to be: `Content-Type`, read strictly (RFC 9110 section 8.3.1).
+"""A strict parser of `Content-Type` (RFC 9110 section 8.3.1).
 
-The parser of the library takes milliseconds for what is odd, and fails at some of it.
+The library's parser takes milliseconds for unusual values and fails for some.
 """
 
 import re
@@ -22,14 +22,14 @@ _UTF_8 = frozenset({"utf-8", "utf8"})
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A type in lower case, '' where none is named; and whether texts in it are UTF-8."""
+    """A media type in lower case, '' if missing, and whether its charset is UTF-8."""
 
     type: str
     is_utf_8: bool = True
 
 
 def of(headers: CIMultiDictProxy[str]) -> Media:
-    """Return what the body is said to be. Raises ContentTypeUnsupported if that cannot be read."""
+    """Return the media type of the body. Raises ContentTypeUnsupported if it is malformed."""
     lines = headers.getall("Content-Type", ())
     if not lines:
         return Media("")
@@ -46,7 +46,7 @@ def of(headers: CIMultiDictProxy[str]) -> Media:
 
 
 def _parameters(text: str, start: int) -> list[tuple[str, str]]:
-    """Return names and values in lower case; `name*=…` and `name*0=…` are of that name, too."""
+    """Return the parameters in lower case. `name*=…` and `name*0=…` count as `name`."""
     parameters = []
     while start < len(text):
         found = _PARAMETER.match(text, start)

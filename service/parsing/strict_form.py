@@ -1,4 +1,4 @@
-"""One strict reader of forms: application/x-www-form-urlencoded (URL Standard, section 5)."""
+"""A strict parser of forms: application/x-www-form-urlencoded (URL Standard, section 5)."""
 
 import re
 from urllib.parse import parse_qsl
@@ -6,14 +6,13 @@ from urllib.parse import parse_qsl
 _BODY = re.compile(rb"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 
 Fields = list[tuple[str, str]]
-"""Names and values, in the order in which they were sent."""
+"""Names and values in their order in the form."""
 
 
 def loads(data: bytes) -> Fields:
-    """Parse a form in UTF-8; raise ValueError on what no browser sends.
+    """Parse a form in UTF-8. Raises ValueError for data that no browser sends.
 
-    Refused: a byte that is not escaped and should be, an escape that is none, bytes that are not
-    UTF-8, and a field without `=`.
+    Rejects unescaped bytes, invalid escapes, invalid UTF-8 and fields without `=`.
     """
     if not _BODY.fullmatch(data):
         raise ValueError("not urlencoded")

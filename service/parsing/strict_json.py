@@ -1,19 +1,19 @@
-"""One strict reader of JSON: RFC 8259 with the choices of RFC 7493 (I-JSON)."""
+"""A strict parser of JSON: RFC 8259 with the restrictions of RFC 7493 (I-JSON)."""
 
 import json
 import re
 from typing import Any, NoReturn
 
 MAX_DEPTH = 32
-# Also one that is not closed, and without a way back: each letter is looked at once.
+# Also matches unclosed strings. Possessive, so each character is read once.
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 
 def loads(data: bytes) -> Any:
-    """Parse UTF-8 JSON; raise ValueError on anything that two parsers could read in two ways.
+    """Parse UTF-8 JSON. Raises ValueError for data that parsers could read differently.
 
-    Refused: a byte order mark, other encodings, duplicate member names, NaN and Infinity, numbers
+    Rejects a byte order mark, other encodings, duplicate member names, NaN and Infinity, numbers
     too large for a float, lone surrogates, and nesting over MAX_DEPTH.
     """
     text = data.decode("utf-8")
@@ -26,7 +26,7 @@ def loads(data: bytes) -> Any:
 
 
 def _depth(text: str) -> int:
-    """Return how deeply brackets nest outside of strings."""
+    """Return the nesting depth of brackets outside of strings."""
     deepest = depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
         depth += 1 if bracket in "[{" else -1
@@ -37,7 +37,7 @@ def _depth(text: str) -> int:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member name comes twice")
+        raise ValueError("a member name is a duplicate")
     return members
 
 

@@ -1,4 +1,4 @@
-"""One strict reader of XML 1.0: UTF-8, no DOCTYPE, and so no entities; nothing is fetched."""
+"""A strict parser of XML 1.0 in UTF-8, without DOCTYPE, entities and external resources."""
 
 import re
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
@@ -8,13 +8,13 @@ from defusedxml import DefusedXmlException, DTDForbidden
 from defusedxml.ElementTree import XMLParser
 
 MOST = 4096
-"""How many elements there may be, with comments and instructions, and how many attributes.
+"""The maximum number of elements, comments and instructions, and of attributes.
 
-As many `<cas:r>x</cas:r>` fit into an answer of 64 KiB.
+A response of 64 KiB has room for this many `<cas:r>x</cas:r>`.
 """
 MAX_DEPTH = 32
 MAX_NAMESPACE = 256
-"""Characters of a namespace: it becomes part of each name in it. Those of CAS and SAML have 36."""
+"""The maximum length of a namespace, which becomes part of each name. CAS and SAML have 36."""
 _DECLARATION = re.compile(
     r"<\?xml\s+version\s*=\s*([\"'])1\.0\1"
     r"(?:\s+encoding\s*=\s*([\"'])(?:utf-8|us-ascii)\2)?"
@@ -25,9 +25,9 @@ _BLANKS = " \t\r\n"
 
 
 def loads(data: bytes) -> Element:
-    """Parse a document; comments stay in it, so that nobody reads over them. Raises ValueError.
+    """Parse a document. Keeps comments, so that callers do not skip them. Raises ValueError.
 
-    Refused is what has more parts than MOST, more levels or a longer namespace.
+    Rejects documents with more parts than MOST, deeper nesting or a longer namespace.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -47,23 +47,23 @@ def loads(data: bytes) -> Element:
 
 
 class _Census:
-    """Counts what is in a document, before anything is built or copied.
+    """Counts the parts of a document before it is built.
 
-    This parser knows no namespaces. One that does writes each name with its namespace at once.
+    This parser ignores namespaces. Other parsers expand each name with its namespace at once.
     """
 
     def __init__(self) -> None:
         self._parts = self._attributes = self._depth = 0
 
     def take(self, text: str) -> None:
-        """Stop at the first part that is one too many. Raises ValueError, and ExpatError."""
+        """Count a document. Raises ValueError at the first part over the limit, and ExpatError."""
         parser = expat.ParserCreate()
         parser.ordered_attributes = True
         parser.StartDoctypeDeclHandler = _forbid
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end
         parser.CommentHandler = parser.ProcessingInstructionHandler = self._count
-        parser.Parse(text, True)  # noqa: FBT003  # the end is there
+        parser.Parse(text, True)  # noqa: FBT003  # this is the final data
 
     def _begin(self, _name: str, attributes: list[str]) -> None:
         self._count()
@@ -94,7 +94,7 @@ def _forbid(name: str, system: str | None, public: str | None, _has_subset: bool
 
 
 def children(element: Element) -> list[Element]:
-    """Return the elements inside an element that holds nothing else. Raises ValueError."""
+    """Return the children of an element that contains only elements. Raises ValueError."""
     texts = [element.text, *(child.tail for child in element)]
     if any(text and text.strip(_BLANKS) for text in texts):
         raise ValueError("text where elements belong")
@@ -102,7 +102,7 @@ def children(element: Element) -> list[Element]:
 
 
 def only(element: Element, tag: str) -> Element:
-    """Return the one child of that name. Raises ValueError."""
+    """Return the only child with a tag. Raises ValueError."""
     found = [child for child in children(element) if child.tag == tag]
     if len(found) != 1:
         raise ValueError(f"{len(found)} of one element")
@@ -110,10 +110,7 @@ def only(element: Element, tag: str) -> Element:
 
 
 def text_of(element: Element) -> str:
-    """Return the text of an element that holds nothing else, not even a comment.
-
-    Blanks around it are taken off. Raises ValueError.
-    """
+    """Return the stripped text of an element that contains only text. Raises ValueError."""
     if len(element):
         raise ValueError("elements where text belongs")
     return (element.text or "").strip(_BLANKS)

@@ -1,4 +1,4 @@
-"""Addresses as browsers read them (WHATWG URL): origins, and where a sign-in may lead to."""
+"""URLs as browsers parse them (WHATWG URL): origins and redirect targets."""
 
 import re
 from collections.abc import Collection
@@ -23,7 +23,7 @@ HOME = "/"
 
 @lru_cache(maxsize=512)
 def origin(text: str) -> str | None:
-    """Return `scheme://host[:port]` in one canonical form, or None if `text` is something else."""
+    """Return an origin `scheme://host[:port]` in canonical form, None if `text` is not one."""
     match = _ORIGIN.fullmatch(text)
     if match is None:
         return None
@@ -38,7 +38,7 @@ def origin(text: str) -> str | None:
 
 
 def _host(name: str) -> str | None:
-    """Spell an address as browsers do; refuse a name that they would read as another address."""
+    """Return a host in canonical form, None for a name that browsers parse as another address."""
     try:
         if name.startswith("["):
             return f"[{IPv6Address(name[1:-1]).compressed}]"
@@ -50,17 +50,16 @@ def _host(name: str) -> str | None:
 
 
 def is_address(host: str) -> bool:
-    """Tell whether browsers read a host, in lower case, as an IP address."""
+    """Return whether browsers parse a lower-case host as an IP address."""
     return host.startswith("[") or _LOOKS_NUMERIC.fullmatch(host) is not None
 
 
 def safe_next(values: Collection[str], allowed: Collection[str]) -> str:
-    """Return the one address in `values` if a sign-in may lead there, else `/`.
+    """Return the single URL in `values` if a sign-in may redirect to it, else `/`.
 
-    Allowed are a path on this site and an address under one of the origins in `allowed`; the
-    addresses are compared as parsed, never by their beginning. What comes back is ASCII, ready for
-    a `Location` header. Two values, control characters, blanks, backslashes, user names and
-    addresses over 2,048 characters lead home.
+    Allows paths on this site and URLs with an origin in `allowed`. Compares parsed URLs, not
+    prefixes. The result is ASCII, for a `Location` header. Returns `/` for several values, control
+    characters, spaces, backslashes, user names and URLs over 2,048 characters.
     """
     if len(values) != 1:
         return HOME
@@ -72,9 +71,9 @@ def safe_next(values: Collection[str], allowed: Collection[str]) -> str:
 
 
 def path_of(address: str) -> str:
-    """Return the path of an address that `safe_next` gave, as the server that is asked reads it.
+    """Return the path of a URL from `safe_next`, as a server would read it.
 
-    Browsers take out dot segments, however they are written; servers decode what is left.
+    Browsers remove dot segments in all spellings. Servers decode the rest.
     """
     path = re.split(r"[?#]", re.sub(r"^https?://[^/?#]*", "", address), maxsplit=1)[0]
     kept: list[str] = []
@@ -91,7 +90,7 @@ def path_of(address: str) -> str:
 
 
 def origin_of(address: str) -> str | None:
-    """Return the origin of an absolute http address, or None if it is not one that we read."""
+    """Return the origin of an absolute HTTP URL, None if it is invalid."""
     return None if _REFUSED.search(address) else _split_origin(address)[0]
 
 
@@ -113,12 +112,12 @@ def _ascii(value: str) -> str:
 
 
 def host_of(origin_text: str) -> str:
-    """The host of an origin, without brackets and port."""
+    """Return the host of an origin, without brackets and port."""
     return urlsplit(origin_text).hostname or ""
 
 
 def domain_name(text: str) -> str | None:
-    """Return a domain in the form that the DNS has it (IDNA 2008), None if it cannot be one."""
+    """Return a domain in ASCII form (IDNA 2008), None if it is invalid."""
     try:
         return idna.encode(text, uts46=True).decode().lower()
     except (idna.IDNAError, UnicodeError):

@@ -1,1 +1,1 @@
-"""Identity providers: CAS and OpenID Connect, the accounts there, and the sessions they began."""
+"""Identity providers: CAS and OpenID Connect, linked accounts, and provider sessions."""

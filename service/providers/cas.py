@@ -1,4 +1,4 @@
-"""The CAS protocol (2.0 and 3.0): its addresses, and its answers read by exact path.
+"""The CAS protocol (2.0 and 3.0): URLs, and a strict parser of responses.
 
 https://apereo.github.io/cas/development/protocol/CAS-Protocol-Specification.html
 """
@@ -15,10 +15,10 @@ from service import errors, users
 from service.parsing import strict_xml
 
 TICKET = re.compile(r"ST-[A-Za-z0-9._-]{1,253}", re.ASCII)
-"""A service ticket (section 3.1), with the dots that servers add for their host name."""
+"""A service ticket (section 3.1). Servers append their host name, so dots are allowed."""
 
 MOST_LOGOUT_BYTES = 4096
-"""The length of a logout request. It names a user and a ticket, and has some 600 bytes."""
+"""The maximum size of a logout request. Usual ones have about 600 bytes."""
 
 _CAS = "{http://www.yale.edu/tp/cas}"
 _SAML = "{urn:oasis:names:tc:SAML:2.0:protocol}"
@@ -28,7 +28,7 @@ _CODE = re.compile(r"[A-Z_]{1,40}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whom the CAS server knows: the name, and the values of each attribute.
+    """The account in a CAS response: the name, and the values of each attribute.
 
     `unreadable` are the attributes with a value that is not plain text.
     """
@@ -39,32 +39,32 @@ class Known:
 
 
 def login_address(server: str, service: str, *, renew: bool, gateway: bool) -> str:
-    """Return where people sign in (section 2.1); `gateway`: only if that asks them nothing."""
-    # Both together are undefined: asking is what is wanted then.
+    """Return the login URL (section 2.1). `gateway`: only if no interaction is needed."""
+    # The combination is undefined, so `renew` has priority.
     flag = {"renew": "true"} if renew else {"gateway": "true"} if gateway else {}
     return f"{server}/login?{urlencode({'service': service, **flag})}"
 
 
 def validate_address(server: str, version: str, service: str, ticket: str, *, renew: bool) -> str:
-    """Return where a ticket is checked (sections 2.5 and 2.8)."""
+    """Return the URL that validates a ticket (sections 2.5 and 2.8)."""
     query = {"service": service, "ticket": ticket, **({"renew": "true"} if renew else {})}
     return f"{server}{_VALIDATE[version]}?{urlencode(query)}"
 
 
 def logout_address(server: str, back: str) -> str:
-    """Return where people sign out (section 2.3)."""
+    """Return the logout URL (section 2.3)."""
     return f"{server}/logout?{urlencode({'service': back})}"
 
 
 def handle(ticket: str) -> str:
-    """Return what a session is remembered by: the ticket itself is a secret until it is used."""
+    """Return the hash that identifies a session. The ticket is a secret until it is used."""
     return hashlib.sha256(ticket.encode()).hexdigest()
 
 
 def as_username(user: str) -> str:
-    """Return the CAS name in the form of our user names, or as it is if it cannot be one.
+    """Return the CAS name as a normalized user name, unchanged if it is not a valid one.
 
-    Servers repeat a name as it was typed: in whatever case, it is one account.
+    Servers return a name as it was typed, so names that differ only in case are one account.
     """
     try:
         return users.normalize_username(user)
@@ -73,9 +73,9 @@ def as_username(user: str) -> str:
 
 
 def read_answer(data: bytes) -> Known:
-    """Return whom the answer to a ticket names (sections 2.5.2 and 2.5.3).
+    """Return the account in a validation response (sections 2.5.2 and 2.5.3).
 
-    Raises AnswerRefused where the server says no, ProviderAnswerInvalid for all else.
+    Raises AnswerRefused for a failure, ProviderAnswerInvalid for an invalid response.
     """
     try:
         return _known(strict_xml.loads(data))
@@ -84,7 +84,7 @@ def read_answer(data: bytes) -> Known:
 
 
 def read_logout_request(text: str) -> str:
-    """Return the ticket whose session is to end (section 3.7). Raises LogoutRequestInvalid."""
+    """Return the ticket of a logout request (section 3.7). Raises LogoutRequestInvalid."""
     data = text.encode()
     if len(data) > MOST_LOGOUT_BYTES:
         raise errors.LogoutRequestInvalid from ValueError("too long")
@@ -128,7 +128,7 @@ def _known(root: Element) -> Known:
 
 
 def _attributes(element: Element) -> tuple[Mapping[str, Sequence[str]], frozenset[str]]:
-    """Return the values of attributes that are plain text, and the names of those that are not."""
+    """Return the plain-text values of attributes, and the names of other attributes."""
     found: dict[str, list[str]] = defaultdict(list)
     unreadable = set()
     for child in strict_xml.children(element):
@@ -141,6 +141,6 @@ def _attributes(element: Element) -> tuple[Mapping[str, Sequence[str]], frozense
 
 
 def _code(failure: Element) -> str:
-    """Return the code of a failure (section 2.5.3), if it is a word."""
+    """Return the code of a failure (section 2.5.3), if it is a valid word."""
     code = failure.get("code", "")
     return code if _CODE.fullmatch(code) else "no code"

@@ -1,6 +1,6 @@
-"""What a claim of a provider says: its values, or why it cannot be read.
+"""The values of a provider's claim, or the reason why it is unreadable.
 
-A claim that cannot be read is not a claim without values: nothing may be taken away because of it.
+An unreadable claim is not an empty claim: it must not revoke anything.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NOT_THERE = frozenset({"absent", "null"})
-"""The reasons for a claim that a document does not have at all."""
+"""The reasons for a claim that is missing in a document."""
 
 _SEPARATOR = re.compile(r"[,\s]")
 _ENCODED = ("[", "{", '"')
@@ -17,10 +17,10 @@ _ENCODED = ("[", "{", '"')
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A claim that was not read, or not completely.
+    """A claim that could not be read, or not completely.
 
-    `reason` is a constant word for the log. `partial` are the values that could be read all the
-    same: they may give something, and their absence takes nothing.
+    `reason` is a constant word for the log. `partial` are the readable values: they may grant
+    something, but missing values revoke nothing.
     """
 
     reason: str
@@ -31,14 +31,14 @@ Claimed = frozenset[str] | Unreadable
 
 
 class Missing(Exception):
-    """A claim that is not there; the text is the reason, a constant word."""
+    """A claim is missing. The text is a constant reason."""
 
 
 def find(claims: Mapping[str, Any], path: str) -> Any:
-    """Return a claim by its name, or by a path through objects, with dots. Raises Missing.
+    """Return a claim by its name, or by a dotted path through objects. Raises Missing.
 
-    A name may contain dots itself, as an address does: at each step the longest name that exists
-    counts. A member that is null is missing.
+    Names may contain dots, as URLs do, so the longest existing name is used at each step. A null
+    member counts as missing.
     """
     value: Any = claims
     rest = path
@@ -53,26 +53,25 @@ def find(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def read(claims: Mapping[str, Any], path: str, known: Collection[str] = ()) -> Claimed:
-    """Return the values of a claim, or why they cannot be read.
+    """Return the values of a claim, or why it is unreadable.
 
-    Read are a list of texts, one text (separated by commas, or else by blanks), and an object whose
-    names are the values. `known` are the values that matter: a text that is one of them is not
-    separated.
+    A claim can be a list of strings, a string (separated by commas, or else by spaces), or an
+    object whose names are the values. A string that is one of `known` is not separated.
     """
     try:
         claimed = values_of(find(claims, path), known)
     except Missing as missing:
         return Unreadable(_why_missing(claims, path, str(missing)))
     if _is_elsewhere(claims, path):
-        # The values that stand here may be some of those that are elsewhere.
+        # These may be some of the values that are elsewhere.
         return Unreadable("elsewhere", partial_of(claimed))
     return claimed
 
 
 def first(documents: Collection[Mapping[str, Any]], path: str, known: Collection[str]) -> Claimed:
-    """Return what the first document says in which the claim can be read.
+    """Return the claim of the first document in which it is readable.
 
-    If it can be read in none, the reason is that of the first in which there is something.
+    If there is none, return the reason of the first document that has the claim.
     """
     found: list[Unreadable] = []
     for document in documents:
@@ -84,12 +83,12 @@ def first(documents: Collection[Mapping[str, Any]], path: str, known: Collection
 
 
 def partial_of(claimed: Claimed) -> frozenset[str]:
-    """Return the values that were read, completely or not."""
+    """Return the readable values."""
     return claimed.partial if isinstance(claimed, Unreadable) else claimed
 
 
 def values_of(value: Any, known: Collection[str] = ()) -> Claimed:
-    """Return the values that a member of JSON has, or why they cannot be read."""
+    """Return the values of a JSON value, or why it is unreadable."""
     if isinstance(value, str):
         return _of_text(value.strip(), known)
     if isinstance(value, list):
@@ -100,9 +99,9 @@ def values_of(value: Any, known: Collection[str] = ()) -> Claimed:
 
 
 def of_attribute(values: Collection[str] | None) -> Claimed:
-    """Return the values of an attribute in an answer of a CAS server; None if it has none.
+    """Return the values of a CAS attribute, None if it is missing.
 
-    Each element is one value, and is never separated; an empty one is none.
+    Each element is one value and is not separated. Empty elements are ignored.
     """
     if values is None:
         return Unreadable("absent")
@@ -112,7 +111,7 @@ def of_attribute(values: Collection[str] | None) -> Claimed:
 
 
 def _prefixes(path: str) -> Iterator[str]:
-    """Yield a path, and what is left of it as its last parts are taken away one by one."""
+    """Yield a path and its prefixes, the longest first."""
     while path:
         yield path
         path = path.rpartition(".")[0]
@@ -122,13 +121,13 @@ def _of_text(text: str, known: Collection[str]) -> Claimed:
     if text in known:
         return frozenset((text,))
     if text.startswith(_ENCODED):
-        return Unreadable("encoded")  # JSON in a text: its parts would be no values
+        return Unreadable("encoded")  # JSON in a string: its parts are not values
     if ";" in text:
         return Unreadable("separator")
     parts = text.split(",") if "," in text else text.split()
     found = frozenset(filter(None, map(str.strip, parts)))
     if any(value in text and value not in found for value in known if _SEPARATOR.search(value)):
-        return Unreadable("ambiguous")  # it may be this value, or several that are parts of it
+        return Unreadable("ambiguous")  # one value, or several values
     return found
 
 
@@ -148,7 +147,7 @@ def _of_object(value: Mapping[str, Any]) -> Claimed:
 
 
 def _is_elsewhere(claims: Mapping[str, Any], path: str) -> bool:
-    """Tell whether a claim is distributed or aggregated (OpenID Connect Core section 5.6.2)."""
+    """Return whether a claim is distributed or aggregated (OpenID Connect Core 5.6.2)."""
     names = claims.get("_claim_names")
     return isinstance(names, Mapping) and any(name in names for name in _prefixes(path))
 

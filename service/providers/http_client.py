@@ -1,4 +1,4 @@
-"""Asking providers over HTTP: each few at once, each answer within bounds, nothing asked twice."""
+"""An HTTP client for providers, with limits per provider and without retries."""
 
 import asyncio
 import ssl
@@ -20,17 +20,17 @@ WAITING = 500
 
 
 class Outbound:
-    """Asks; no redirect is followed, no cookie kept, no proxy of the environment used."""
+    """Sends requests without redirects, cookies and environment proxies."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        # One provider that hangs takes no place from another.
+        # A provider that hangs does not block others.
         self._places: dict[str, Budget] = defaultdict(_places)
 
     async def get(self, address: str, *, accept: str) -> bytes:
-        """Return the body of a 200, of at most 64 KiB, within ten seconds.
+        """Return the body of a 200 response, at most 64 KiB, within ten seconds.
 
-        Raises ProviderUnavailable, with a reason that repeats nothing of the address.
+        Raises ProviderUnavailable with a reason that contains no part of the URL.
         """
         status, body = await self.send("GET", address, {"Accept": accept})
         if status != 200:
@@ -40,16 +40,16 @@ class Outbound:
     async def send(
         self, method: str, address: str, headers: Mapping[str, str], body: str | None = None
     ) -> tuple[int, bytes]:
-        """Return status and body of an answer, within the same bounds; a redirect is one.
+        """Return the status and body of a response, also of a redirect, within the same limits.
 
-        Raises ProviderUnavailable, for 5xx and 429 as well, and Overloaded.
+        Raises ProviderUnavailable, also for 5xx and 429, and Overloaded.
         """
         try:
             async with asyncio.timeout(_SECONDS), self._places[urlsplit(address).netloc]:
                 return await self._send(method, address, headers, body)
         except TimeoutError:
             raise errors.ProviderUnavailable from ConnectionError("no answer in time")
-        # UnicodeError: a host that has no form in the DNS, such as a..b
+        # UnicodeError: an invalid host name, such as a..b
         except (aiohttp.ClientError, ConnectionError, UnicodeError) as error:
             raise errors.ProviderUnavailable from ConnectionError(type(error).__name__)
 
@@ -75,7 +75,7 @@ class Outbound:
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Outbound]:
-    """Be ready to ask, for as long as the block lasts. Nobody is asked yet."""
+    """Open the client for the block. Sends no request yet."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True, limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -94,7 +94,7 @@ def _places() -> Budget:
 async def _once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep the library from asking again where a connection broke: a ticket is good once."""
+    """Prevent the library from retrying after a broken connection: a ticket is valid once."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorCertificateError as error:

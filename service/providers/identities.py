@@ -1,7 +1,7 @@
-"""Whose account it is: identities, accounts at providers, and the users whom they sign in.
+"""Identities: accounts at providers that are linked to users.
 
-An identity is a provider's name and the subject: what the provider calls the account, letter for
-letter. It is never matched with a user by a name or an e-mail address.
+An identity is the name of a provider and the exact subject of an account there. It is never matched
+with a user by name or e-mail address.
 """
 
 import json
@@ -29,7 +29,7 @@ class Identity(TypedDict):
 
 
 async def by_identity(db: Database | Transaction, provider: str, subject: str) -> User | None:
-    """Read the user whom an identity signs in."""
+    """Return the user of an identity, or None."""
     row = await db.fetch_one(
         "SELECT user_id FROM identities WHERE provider = ? AND subject = ?", (provider, subject)
     )
@@ -37,7 +37,7 @@ async def by_identity(db: Database | Transaction, provider: str, subject: str) -
 
 
 async def of_user(db: Database | Transaction, user_id: int) -> list[Identity]:
-    """Read the identities of a user."""
+    """Return the identities of a user, `{"provider", "subject", "created_at"}`."""
     rows = await db.fetch_all(
         "SELECT provider, subject, created_at FROM identities WHERE user_id = ?"
         " ORDER BY provider, subject",
@@ -47,14 +47,14 @@ async def of_user(db: Database | Transaction, user_id: int) -> list[Identity]:
 
 
 def actor_name(provider: str) -> str:
-    """Return what the audit calls a provider: no administrator and no command is called so."""
+    """Return the actor name of a provider in the audit log, unlike any user or command."""
     return _BY_PROVIDER + provider
 
 
 async def other_namers(db: Database | Transaction, user: User, provider: str) -> list[str]:
-    """Return the providers besides `provider` that chose a user's name, or may have chosen it.
+    """Return the providers other than `provider` that may have chosen a user's name.
 
-    They created the user, as the audit tells, or sign it in by a link that no administrator made.
+    They created the user, by the audit log, or have a link that no administrator created.
     """
     rows = await db.fetch_all(
         "SELECT action, actor, detail FROM audit WHERE target_id = ?"
@@ -76,9 +76,9 @@ async def other_namers(db: Database | Transaction, user: User, provider: str) ->
 
 
 async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> bool:
-    """Let an identity sign a user in; return whether that was a change.
+    """Link an identity to a user. Return whether it is new.
 
-    Raises Fault (no name, no subject), RoleMissing, and IdentityTaken if it is another user's.
+    Raises Fault (invalid name or subject), RoleMissing, and IdentityTaken if it is linked already.
     """
     await rights.require_manager(tx, by)
     provider, subject = users.normalize_provider(provider), users.normalize_subject(subject)
@@ -97,9 +97,9 @@ async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: s
 
 
 async def unlink(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> None:
-    """Let an identity sign a user in no longer, and end the sessions that it opened.
+    """Unlink an identity from a user and end its sessions.
 
-    Raises Fault (no name, no subject), RoleMissing, IdentityNotFound.
+    Raises Fault (invalid name or subject), RoleMissing, IdentityNotFound.
     """
     await rights.require_manager(tx, by)
     provider, subject = users.normalize_provider(provider), users.normalize_subject(subject)
@@ -116,9 +116,9 @@ async def unlink(tx: Transaction, by: Actor, user: User, provider: str, subject:
 async def provision(
     tx: Transaction, by: Actor, provider: str, subject: str, username: str, **facts: Any
 ) -> User:
-    """Return the user of an identity, who is created if nobody has it.
+    """Return the user of an identity. Create the user if it does not exist.
 
-    `facts` are those of users.create. A name that somebody has is not taken over. Raises
+    `facts` are those of users.create. Does not link to an existing user with the name. Raises
     UsernameTaken, UsernameInvalid.
     """
     owner = await by_identity(tx, provider, subject)
@@ -130,7 +130,7 @@ async def provision(
 
 
 async def is_email_taken(tx: Transaction, email: str) -> bool:
-    """Tell whether a user has an e-mail address, in any case of its letters."""
+    """Return whether a user has an e-mail address, ignoring case."""
     row = await tx.fetch_one("SELECT 1 FROM users WHERE lower(email) = lower(?) LIMIT 1", (email,))
     return row is not None
 
@@ -142,17 +142,16 @@ async def follow_roles(
     rules: Collection[RoleRule],
     values: Collection[str] | Unreadable,
 ) -> tuple[User, bool]:
-    """Give and take the roles that `rules` speak of, as a provider's `values` say; others stay.
+    """Grant and revoke the roles in `rules` by the provider's `values`. Other roles stay unchanged.
 
-    Where the values are unreadable, or only some of them could be read, no role is taken. A role
-    that does not exist is not given, and the last one who can manage users keeps that role. `user`
-    is as it was read in this transaction; return it as it is now, and whether that role was kept
-    so.
+    Revokes no role if the values are unreadable or incomplete. Skips roles that do not exist. The
+    last user with manage_users keeps it. `user` must have been read in this transaction. Return the
+    changed user, and whether manage_users was kept.
     """
     known = await users.role_ids(tx)
     ruled = {rule.role for rule in rules} & known.keys()
-    told = values.partial if isinstance(values, Unreadable) else values
-    wanted = {rule.role for rule in rules if rule.value in told} & known.keys()
+    readable = values.partial if isinstance(values, Unreadable) else values
+    wanted = {rule.role for rule in rules if rule.value in readable} & known.keys()
     held = {role["role"] for role in user["roles"]}
     if isinstance(values, Unreadable):
         wanted |= held & ruled

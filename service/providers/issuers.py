@@ -23,7 +23,7 @@ class IssuerChange:
 
     @property
     def warning(self) -> str:
-        """What is wrong and what to do, in one sentence after the name of the provider."""
+        """The error and the remedy, as a continuation of the name of the provider."""
         return (
             f"was {self.before} when accounts were linked, and is {self.now} now."
             " Nobody signs in by it, since the same subject may be another person there. If its"
@@ -33,13 +33,13 @@ class IssuerChange:
 
 
 def of(config: Config) -> dict[str, str]:
-    """Return the issuer of each provider that is on, by its name; for CAS its address."""
+    """Return the issuer of each enabled provider by name; for CAS its URL."""
     found = {provider.name: provider.issuer for provider in config.openid}
     return found if config.cas_url is None else {**found, "cas": config.cas_url}
 
 
 async def changes(db: Reader, issuers: Mapping[str, str]) -> list[IssuerChange]:
-    """Return the providers that have another issuer than the one that is noted."""
+    """Return the providers whose issuer differs from the recorded one."""
     noted = await _noted(db)
     return [
         IssuerChange(name, noted[name], issuer)

@@ -1,4 +1,4 @@
-"""Logouts at providers of the last minutes: one may arrive while its session is still beginning."""
+"""Recent logouts at providers, for sessions that are still starting."""
 
 import asyncio
 
@@ -6,13 +6,13 @@ from service.db import Database, Reader, Transaction
 from service.providers import used_answers
 
 _SECONDS = 900
-"""Longer than the provider's answer and the writer are waited for, and than an ID token is good."""
+"""Longer than all waits for the provider and the writer, and than an ID token is accepted."""
 
 
 class Newest:
-    """The number of the newest logout, asked for once for all who come back at the same time.
+    """The number of the newest logout. Concurrent callbacks share a read.
 
-    A browser comes back as often as it likes: this takes one connection to the database at most.
+    Clients can send callbacks at any rate; this uses at most one connection to the database.
     """
 
     def __init__(self, db: Reader) -> None:
@@ -20,14 +20,14 @@ class Newest:
         self._reading: asyncio.Task[int] | None = None
 
     async def number(self) -> int:
-        """Return it. Raises DatabaseUnavailable."""
+        """Return the number. Raises DatabaseUnavailable."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(newest(self._db))
         return await asyncio.shield(self._reading)
 
 
 async def newest(db: Reader) -> int:
-    """Return the number of the newest logout; 0 if there is none."""
+    """Return the number of the newest logout, 0 if there is none."""
     row = await db.fetch_one("SELECT coalesce(max(id), 0) AS number FROM provider_logouts")
     return int(row["number"]) if row else 0
 
@@ -40,7 +40,7 @@ async def remember(
     subject: str | None = None,
     issued_at: int = 0,
 ) -> None:
-    """Remember a logout, with what the provider says has ended."""
+    """Store a logout: the handle or the subject that has ended."""
     await tx.execute(
         "INSERT INTO provider_logouts (provider, handle, subject, issued_at, until)"  # noqa: S608  # constants
         f" VALUES (?, ?, ?, ?, {used_answers.NOW[tx.kind]} + {_SECONDS})",
@@ -57,11 +57,11 @@ async def has_ended(
     seen: int,
     signed_in_at: int,
 ) -> bool:
-    """Tell whether a session at a provider has ended before it could begin one of ours.
+    """Return whether a session at a provider ended before the sign-in here was complete.
 
-    One that is named by its handle has ended, whenever that was said. All of a subject have, or one
-    that may be this one, if the provider said so after the sign-in, by its clock; in the same
-    second, if it was heard since the browser came back. `seen` is the newest logout from then,
+    A logout with its handle counts at any time. A logout of the subject, or of a handle that may be
+    this session, counts if the provider issued it after the sign-in, by its clock; in the same
+    second, if it arrived after the browser came back. `seen` is the newest logout at that time,
     `signed_in_at` the provider's time of the sign-in.
     """
     may_be_any = "" if handle is None else " AND handle IS NULL"
@@ -79,7 +79,7 @@ async def has_ended(
 
 
 async def is_known(db: Reader, provider: str, handle: str) -> bool:
-    """Tell whether a logout is remembered already, without taking the writer."""
+    """Return whether a logout is already stored. Does not use the writer."""
     row = await db.fetch_one(
         "SELECT 1 FROM provider_logouts WHERE provider = ? AND handle = ? LIMIT 1",
         (provider, handle),
@@ -88,7 +88,7 @@ async def is_known(db: Reader, provider: str, handle: str) -> bool:
 
 
 async def has_dead(db: Database, now: int) -> bool:
-    """Tell whether there is anything to prune, of answers that were used as well."""
+    """Return whether there are logouts or used answers to prune."""
     if await used_answers.has_dead(db, now):
         return True
     row = await db.fetch_one(
@@ -98,6 +98,6 @@ async def has_dead(db: Database, now: int) -> bool:
 
 
 async def prune(tx: Transaction, now: int) -> int:
-    """Forget what no sign-in can meet any more; return how many rows that were."""
+    """Delete expired logouts and used answers. Return the number of rows."""
     dead = f"DELETE FROM provider_logouts WHERE until <= {used_answers.NOW[tx.kind]}"  # noqa: S608  # a constant
     return await tx.execute(dead) + await used_answers.prune(tx, now)

@@ -1,4 +1,4 @@
-"""The providers of identities that are on: how people go to one, and how they sign out there."""
+"""The enabled identity providers: their sign-in and sign-out."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.providers.sessions import ProviderSession
 
 Leave = Callable[[ProviderSession, str], Awaitable[str | None]]
-"""From the session there, and the address to come back to, to the address that signs out there."""
+"""Returns the sign-out URL for a provider session and a return URL, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class LoginOption:
     """A provider to sign in with, by the name that identities know it by.
 
     `label` is what people call it, `start` the path of our way in; `leave` returns None where one
-    cannot sign out. It may ask the provider; after a Problem one is signed out here alone.
+    has no sign-out. It may contact the provider; after a Problem, only our session ends.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which of our sessions a session at a provider opened, so that they end together."""
+"""Which provider session started which of our sessions, so that they end together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from service.tokens import lifetimes
 class ProviderSession:
     """A session at a provider.
 
-    `handle` is what the provider names it by when it ends it (never a ticket itself: its SHA-256),
-    None if it gave none; `hint` is what signing out there needs, '' for nothing.
+    `handle` identifies it in logouts (for a ticket its SHA-256), None if there is none. `hint` is
+    the value for a sign-out at the provider, or ''.
     """
 
     provider: str
@@ -24,7 +24,7 @@ class ProviderSession:
 
 
 async def record(tx: Transaction, session: ProviderSession, claims: Mapping[str, Any]) -> None:
-    """Note that a session at a provider opened the session of `claims`."""
+    """Store that a provider session started the session of `claims`."""
     await tx.execute(
         "INSERT INTO provider_sessions (sid, provider, handle, subject, user_id, hint, until)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -41,7 +41,7 @@ async def record(tx: Transaction, session: ProviderSession, claims: Mapping[str,
 
 
 async def for_session(db: Database, sid: str) -> ProviderSession | None:
-    """Read which session at a provider opened a session of ours."""
+    """Return the provider session of a session, or None."""
     row = await db.fetch_one(
         "SELECT provider, subject, handle, hint FROM provider_sessions WHERE sid = ?", (sid,)
     )
@@ -49,7 +49,7 @@ async def for_session(db: Database, sid: str) -> ProviderSession | None:
 
 
 async def exists(db: Database, provider: str, handle: str) -> bool:
-    """Tell whether a session at a provider opened one of ours, without taking the writer."""
+    """Return whether a provider session has a session of ours. Does not use the writer."""
     row = await db.fetch_one(
         "SELECT 1 FROM provider_sessions WHERE provider = ? AND handle = ? LIMIT 1",
         (provider, handle),
@@ -58,7 +58,7 @@ async def exists(db: Database, provider: str, handle: str) -> bool:
 
 
 async def existing(db: Database, provider: str, handles: Sequence[str]) -> set[str]:
-    """Return those of some handles whose session at a provider opened one of ours."""
+    """Return the handles whose provider session has a session of ours."""
     rows = await db.fetch_all(
         "SELECT handle FROM provider_sessions WHERE provider = ?"  # noqa: S608  # placeholders
         f" AND handle IN ({', '.join('?' * len(handles))})",
@@ -70,10 +70,10 @@ async def existing(db: Database, provider: str, handles: Sequence[str]) -> set[s
 async def end(
     tx: Transaction, provider: str, *, handle: str | None = None, subject: str | None = None
 ) -> int:
-    """End the sessions that a session at a provider opened, or all of a subject there.
+    """End the sessions of a provider session, or of all sessions of a subject. Return their number.
 
-    Given both, both have to fit; but a session whose handle the provider never told could be the
-    one, and ends with its subject. Return how many that were.
+    With both, both must match. But a session without a handle may be the one, so it ends if the
+    subject matches.
     """
     if handle is None and subject is None:
         return 0
@@ -94,7 +94,7 @@ async def end(
 
 
 async def end_own(tx: Transaction, sid: str, until: int) -> bool:
-    """End a session of ours, whose tokens expire at `until`, and forget where it came from.
+    """End a session whose tokens expire at `until`, and delete its provider session.
 
     Return whether that is a change.
     """
@@ -104,7 +104,7 @@ async def end_own(tx: Transaction, sid: str, until: int) -> bool:
 
 
 async def has_dead(db: Database, now: int) -> bool:
-    """Tell whether there is anything to prune."""
+    """Return whether there are rows to prune."""
     row = await db.fetch_one(
         "SELECT 1 FROM provider_sessions WHERE until <= ? LIMIT 1", (now - lifetimes.MARGIN,)
     )
@@ -112,10 +112,10 @@ async def has_dead(db: Database, now: int) -> bool:
 
 
 async def prune(tx: Transaction, now: int) -> int:
-    """Forget the sessions of ours whose tokens expired a margin ago; return how many rows.
+    """Delete the rows of sessions whose tokens expired a margin ago. Return their number.
 
     Without its row a session cannot be ended from the provider. So its tokens count as expired from
-    now on, whatever a clock reads.
+    now on, regardless of clocks.
     """
     count = await tx.execute(
         "DELETE FROM provider_sessions WHERE until <= ?", (now - lifetimes.MARGIN,)

@@ -1,11 +1,11 @@
-"""Answers of providers that have begun a session: each counts once, over all processes."""
+"""Used answers of providers: each can start a session once, over all processes."""
 
 import hashlib
 
 from service.db import Database, Transaction
 
 _SECONDS = 600 + 86400
-"""A day longer than an attempt can be finished: clocks of processes may differ by so much."""
+"""A day longer than the lifetime of an attempt, as the clocks of processes may differ."""
 
 NOW = {
     "sqlite": "CAST(strftime('%s', 'now') AS INTEGER)",
@@ -15,14 +15,14 @@ NOW = {
 
 
 def hashed(text: str) -> str:
-    """Return what an answer is remembered by, such as an attempt's name: it is a secret itself."""
+    """Return the hash of an answer's ID, which is a secret itself."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def use_once(tx: Transaction, provider: str, digest: str) -> bool:
-    """Use an answer, if it was not used before; return whether it is used now.
+    """Mark an answer as used. Return False if it was used before.
 
-    Call it in the transaction that begins the session, and leave that if the answer was used.
+    Call it in the transaction that starts the session, and roll back if it returns False.
     """
     added = await tx.execute(
         "INSERT INTO used_answers (provider, hash, until)"  # noqa: S608  # constants
@@ -33,7 +33,7 @@ async def use_once(tx: Transaction, provider: str, digest: str) -> bool:
 
 
 async def has_dead(db: Database, _now: int) -> bool:
-    """Tell whether there is anything to prune, by the database's clock."""
+    """Return whether there are answers to prune, by the database's clock."""
     row = await db.fetch_one(
         f"SELECT 1 FROM used_answers WHERE until <= {NOW[db.kind]} LIMIT 1"  # noqa: S608  # a constant
     )
@@ -41,5 +41,5 @@ async def has_dead(db: Database, _now: int) -> bool:
 
 
 async def prune(tx: Transaction, _now: int) -> int:
-    """Forget the answers that nobody can use any more; return how many rows that were."""
+    """Delete expired answers. Return the number of rows."""
     return await tx.execute(f"DELETE FROM used_answers WHERE until <= {NOW[tx.kind]}")  # noqa: S608  # a constant

@@ -1,1 +1,1 @@
-"""Revoked tokens: the feed in the database, the memory of each process, the published documents."""
+"""Token revocation: the feed in the database, the memory of each process, published documents."""

@@ -1,4 +1,4 @@
-"""The documents of the published feed: each is made once for all who ask for it."""
+"""The published documents of the feed. Concurrent requests share a document."""
 
 import asyncio
 import time
@@ -14,23 +14,28 @@ from service.revocation.events import Page
 SHARED_SECONDS = 1.0
 KEPT_BYTES = 8 * 2**20
 RECENT = 100
-"""A `since` at most so far behind is one of few, and its document is small."""
+"""A `since` at most this far behind has a small document."""
 WAITING = 8
 REST = 4.0
 LONG = 10_000
-"""How many rows a document has at most."""
+"""The maximum number of rows in a document."""
 SHORT = 200
-"""How many rows a document has while too many long ones are asked for: it is under 16 KiB."""
+"""The maximum number of rows while too many long documents are requested: under 16 KiB."""
 NEAR = 6_400
-"""A `since` at most so far behind can be answered by a short document."""
+"""A `since` at most so far behind can be answered by a short document, whatever it is."""
+BLOCKS_WAITING = 250
+"""How many blocks further behind wait to be made: work of some seconds."""
+BLOCKS_SHARED_SECONDS = 10.0
+BLOCKS_KEPT_BYTES = 32 * 2**20
+"""Those of 400,000 rows."""
 
 _PAGES = 1000
 
 
 class Key(NamedTuple):
-    """What a document depends on. `signer` tells the issuer and its signing key from others.
+    """The cache key of a document. `signer` identifies the issuer and its signing key.
 
-    `state` is what holds for all tokens: an answer's entity tag names it, so its document has it.
+    `state` applies to all tokens. It is part of the entity tag and of the document.
     """
 
     since: int
@@ -40,7 +45,10 @@ class Key(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A signed document. `continues_at` is the `since` of the next page, None on the last one."""
+    """A signed document. `continues_at` is the `since` of the next page, None on the last one.
+
+    Pages end at multiples of 200, so that short documents can go on there.
+    """
 
     body: bytes
     continues_at: int | None = None
@@ -51,19 +59,27 @@ _T = TypeVar("_T")
 
 
 class _Shared(Generic[_T]):
-    """What is made once for all who ask for it within a second."""
+    """A value that callers share for a second."""
 
-    def __init__(self, size: Callable[[_T], int], ticks: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        size: Callable[[_T], int],
+        ticks: Callable[[], float],
+        *,
+        seconds: float = SHARED_SECONDS,
+        most_bytes: int = KEPT_BYTES,
+    ) -> None:
         self._ticks = ticks
+        self._seconds = seconds
         self.kept: Bounded[Key, tuple[_T, float]] = Bounded(
-            KEPT_BYTES, lambda _, kept: size(kept[0]) + 1024
+            most_bytes, lambda _, kept: size(kept[0]) + 1024
         )
         self._making: dict[Key, asyncio.Task[_T]] = {}
 
     async def get(self, key: Key, lane: Lane, make: Callable[[], Awaitable[_T]]) -> _T:
-        """Return what was made within the last second, or is made now, in its turn."""
+        """Return the value of the last second, or make it now in the lane."""
         kept = self.kept.get(key)
-        if kept is not None and self._ticks() - kept[1] < SHARED_SECONDS:
+        if kept is not None and self._ticks() - kept[1] < self._seconds:
             return kept[0]
         making = self._making.get(key)
         if making is None:
@@ -81,25 +97,34 @@ class _Shared(Generic[_T]):
 
 
 class Documents:
-    """The memory of one process.
+    """The documents of one process.
 
     There are as many documents as values of `since`, so lanes keep apart what is made: the pages of
     the whole feed, the last few rows, and all else. Many values of `since` fill the last lane
     alone. A follower who finds it full gets what is shared: of the last 6,400 rows there are only
-    33 parts, and from each a short document is quickly made.
+    33 parts, and from each a short document is quickly made. The whole feed has blocks, one for
+    each 200 numbers: a client that reads them one after another needs no long answer.
     """
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self._documents: _Shared[Document] = _Shared(lambda document: len(document.body), ticks)
+        self._blocks: _Shared[Document] = _Shared(lambda document: len(document.body), ticks)
+        self._old_blocks: _Shared[Document] = _Shared(
+            lambda document: len(document.body),
+            ticks,
+            seconds=BLOCKS_SHARED_SECONDS,
+            most_bytes=BLOCKS_KEPT_BYTES,
+        )
         self._parts: _Shared[Page] = _Shared(lambda page: 1024 * len(page.rows), ticks)
         self._pages: OrderedDict[int, None] = OrderedDict()
         self._from_start = Lane(waiting=WAITING, rest=REST, ticks=ticks)
         self._recent = Lane(waiting=RECENT, rest=1.0, ticks=ticks)
         self._others = Lane(waiting=WAITING, rest=REST, ticks=ticks)
         self._short = Lane(waiting=RECENT, rest=1.0, ticks=ticks)
+        self._whole = Lane(waiting=BLOCKS_WAITING, rest=1.0, ticks=ticks)
 
     async def get(self, key: Key, make: Make) -> bytes:
-        """Return a document that was made by `make` within the last second, or is made now.
+        """Return a document that is at most a second old, or make one with `make`.
 
         Raises Overloaded, and what `make` raises.
         """
@@ -113,9 +138,9 @@ class Documents:
         return document.body
 
     async def part(self, key: Key, read: Callable[[int, int], Awaitable[Page]]) -> Page:
-        """Return the first rows after `key.since`, at least one and at most 200, read together.
+        """Return the first rows after `key.since`, from a shared part of at most 200 rows.
 
-        `read` gets a place and how many rows. Raises Overloaded, and what `read` raises.
+        `read` gets a position and a number of rows. Raises Overloaded, and what `read` raises.
         """
         start = key.since // SHORT * SHORT
         page = await self._parts.get(
@@ -123,8 +148,22 @@ class Documents:
         )
         return replace(page, rows=[row for row in page.rows if row["seq"] > key.since])
 
+    async def block(self, key: Key, make: Make) -> bytes:
+        """Return the document of the first block after `key.since`, a multiple of 200.
+
+        A block with another behind it is complete, whatever is appended: it is shared by all who
+        ask within a second, or 10 s if it is over 6,400 rows behind. Raises Overloaded, and what
+        `make` raises.
+        """
+        is_near = key.newest - key.since <= NEAR
+        lane, blocks = (self._short, self._blocks) if is_near else (self._whole, self._old_blocks)
+        document = await blocks.get(key._replace(newest=0), lane, make)
+        if document.continues_at is None:
+            document = await self._blocks.get(key, lane, make)
+        return document.body
+
     def is_page(self, since: int) -> bool:
-        """Tell whether a page of the whole feed begins at a place."""
+        """Return whether a page of the whole feed starts at a position."""
         return since == 0 or since in self._pages
 
     def _lane(self, key: Key) -> Lane:

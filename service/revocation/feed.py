@@ -1,10 +1,9 @@
-"""Which tokens were taken back: in memory, fed by the database.
+"""The revocation check: an in-memory copy of the feed in the database.
 
-Verifying costs two dictionary look-ups and no statement. Each process remembers the rows of the
-feed and looks for newer ones several times a second. A request in between is answered from
-memory, unless that is over a second old: then it catches up first, and past
-REVOCATION_MAX_STALENESS it fails closed. Memory forgets what the database has pruned, and nothing
-by the clock of this process.
+A check costs two dictionary look-ups and no statement. Each process keeps the rows of the feed in
+memory and polls for new ones several times a second. If the memory is over a second old, a request
+catches up first. After REVOCATION_MAX_STALENESS it fails closed. Rows are removed from memory only
+when the database has pruned them, never by the clock of this process.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from service.tokens.claims import Claims
 _T = TypeVar("_T")
 
 FindUser = Callable[[int], Awaitable[CurrentUser | None]]
-"""Reads a user by `id`; None if it is gone."""
+"""Returns a user by `id`, or None."""
 
 POLL_SECONDS = 0.2
 _ATTEMPT_SECONDS = 1.0
@@ -33,7 +32,7 @@ _PAGE = 10_000
 
 
 class Revocation:
-    """The memory of one process. `ticks` are the seconds of a stopwatch."""
+    """The revocation memory of one process. `ticks` is a monotonic clock in seconds."""
 
     def __init__(
         self,
@@ -51,28 +50,29 @@ class Revocation:
         self._seq = 0
         self._version: ChangeMarker | None = None
         self.state = lifetimes.State()
-        self._learned: int | None = None  # the `not_before` with which all was read
+        self._learned: int | None = None  # the `not_before` of the last complete read
         self._attempt: asyncio.Task[None] | None = None
 
     @property
     def age(self) -> float:
-        """How long ago the feed was last known to be complete, in seconds."""
+        """The age of the memory: seconds since it was known to be complete."""
         return self._freshness.age
 
     @property
     def seq(self) -> int:
-        """The `seq` of the newest row that is known here."""
+        """The `seq` of the newest row in memory."""
         return self._seq
 
     def __len__(self) -> int:
-        """How many sessions and users are remembered."""
+        """Return the number of sessions and users in memory."""
         return len(self._revoked)
 
     async def check(self, claims: Claims) -> Claims:
-        """Return the claims of a verified token as they are now: with the fresh name and roles.
+        """Return the claims of a verified token with the current name and roles.
 
-        Raises TokenRevoked, TokenExpired, FeedStale, TokenInvalid if the token lives longer than
-        revocations, and DatabaseUnavailable if a changed user or a lifetime cannot be read.
+        Raises TokenRevoked, TokenExpired, FeedStale, TokenInvalid if the token's lifetime is longer
+        than revocations are kept, and DatabaseUnavailable if a changed user or a lifetime cannot be
+        read.
         """
         if self._freshness.age > FRESH_SECONDS:
             await self._ask_again()
@@ -82,17 +82,17 @@ class Revocation:
         if changed is None:
             return claims
         fresh = await self._with_current_user(claims, changed)
-        self._revoked.require_good(claims, self.state)  # looking the user up takes time
+        self._revoked.require_good(claims, self.state)  # it may have changed during the lookup
         return fresh
 
     async def catch_up(self) -> None:
-        """Read what is new in the feed; join whoever is at it. Raises DatabaseUnavailable."""
+        """Read new rows of the feed. Concurrent calls share a read. Raises DatabaseUnavailable."""
         if self._attempt is None or self._attempt.done():
             self._attempt = asyncio.create_task(self._read())
         await asyncio.shield(self._attempt)
 
     async def catch_up_from_now(self) -> None:
-        """Read what is new by an attempt that starts now. Raises DatabaseUnavailable."""
+        """Read new rows with an attempt that starts now. Raises DatabaseUnavailable."""
         if self._attempt is not None and not self._attempt.done():
             await self.catch_up()
         await self.catch_up()
@@ -107,7 +107,7 @@ class Revocation:
             self._revoked.apply_own(row)
 
     async def follow(self) -> None:
-        """Catch up for ever, several times a second; a database that is gone is waited for."""
+        """Catch up several times a second until cancelled. Retry if the database is unavailable."""
         gone = False
         while True:
             await self._database.changed(POLL_SECONDS)
@@ -119,7 +119,7 @@ class Revocation:
                         "feed_lost", level=logs.WARNING, reason=reason(error.__cause__ or error)
                     )
                 gone = True
-            except Exception as error:  # noqa: BLE001  # whatever it is, the feed is followed on
+            except Exception as error:  # noqa: BLE001  # the follower must continue
                 logs.unexpected(error)
             else:
                 if gone:
@@ -127,20 +127,20 @@ class Revocation:
                 gone = False
 
     async def _require_covered(self, claims: Claims) -> None:
-        """Refuse a token that lives longer than revocations, unless its lifetime is new.
+        """Reject a token whose lifetime is longer than revocations are kept.
 
-        Another process notes a lifetime before it issues with it, so one look that begins now
-        finds it. Raises TokenInvalid, DatabaseUnavailable.
+        The lifetime may be new: another process records it before it issues tokens, so a read that
+        starts now finds it. Raises TokenInvalid, DatabaseUnavailable.
         """
         await self.catch_up_from_now()
         if claims["exp"] - claims["iat"] > self.state.max_life:
             raise errors.TokenInvalid
 
     async def _ask_again(self) -> None:
-        """Catch up before answering, once a second at most; then judge what is known by its age.
+        """Catch up before an answer, at most once a second. Then check the age of the memory.
 
-        Twice, because what is under way may have begun before this machine, or only this process,
-        was asleep: then its answer is old, and its failure says nothing of the database.
+        Tries twice, because a read in progress may have started before the machine or the process
+        was suspended. Its result is old, and its failure says nothing about the database.
         """
         for _ in range(2):
             is_under_way = self._attempt is not None and not self._attempt.done()
@@ -151,7 +151,7 @@ class Revocation:
             raise errors.FeedStale
 
     async def _read(self) -> None:
-        """Read what is new, a page at a time: each has its deadline, and none is read twice."""
+        """Read new rows in pages. Each page has its own time limit and is read once."""
         began = self._freshness.asked()
         try:
             version, before = await _in_time(events.version(self._database)), self._version
@@ -164,10 +164,10 @@ class Revocation:
         self._freshness.answered(began)
 
     async def _read_pages(self, since: int) -> None:
-        """Read what comes after `since`; all, of a database that may have lost its last rows.
+        """Read the rows after `since`, or all rows if the database may have lost its last rows.
 
-        When `not_before` rises, a backup may have been restored. Then all is read again, and of
-        users only that counts: a restored database gives the ids of others again.
+        If `not_before` increases, a backup may have been restored. Then all rows are read again and
+        replace the users in memory, because a restored database reuses IDs of later users.
         """
         learned, known, anew, rows_read = self._learned, dict[int, int](), None, _PAGE
         while rows_read == _PAGE:
@@ -185,25 +185,25 @@ class Revocation:
                 continue
             rows_read, since = len(page.rows), page.rows[-1]["seq"] if page.rows else since
             if anew is None:
-                self._seq = max(self._seq, since)  # what is read is not read twice
+                self._seq = max(self._seq, since)  # do not read a page twice
         if anew is not None:
             self._revoked.learn_again(known, anew)
         self._seq, self._learned = page.newest, learned
 
-    def _heed(self, said: lifetimes.State) -> None:
-        """Learn what the database says of all tokens, and forget what it has pruned.
+    def _heed(self, recorded: lifetimes.State) -> None:
+        """Update the state from the database, and remove what it has pruned.
 
-        After a restore of a backup it says less than before: what ended stays ended.
+        After a restore of a backup, the database has an older state. Ended sessions stay ended.
         """
-        before, self.state = self.state, said.after(self.state)
+        before, self.state = self.state, recorded.after(self.state)
         if self.state.pruned_until != before.pruned_until:
             self._revoked.forget(self.state)
 
     async def _with_current_user(self, claims: Claims, user: RevokedUser) -> Claims:
-        """Look the user up once, however many ask, and remember it until the next change.
+        """Return the claims with the current user, which is read once per change.
 
-        `ver` is the change that is known here, not the newest: a token that is exchanged for one
-        with the newest would outlive a revocation that has not been read yet.
+        `ver` is the newest version in memory, not in the database: with a newer `ver`, an exchanged
+        token would survive a revocation that is not in memory yet.
         """
         version = user.changed_below
         if user.fresh is None:

@@ -1,14 +1,14 @@
-"""How old a memory of what others change is, and whether asking again is worth the wait."""
+"""The age of cached data, and the decision whether to refresh it before an answer."""
 
 from collections.abc import Callable
 
 FRESH_SECONDS = 1.0
-_GONE_SECONDS = 2.0  # longer than two attempts are apart
+_GONE_SECONDS = 2.0  # longer than the interval of two attempts
 _IN_A_ROW = 2
 
 
 class Freshness:
-    """When it was last asked and answered, by a stopwatch in seconds."""
+    """The times of the last attempts and successes, on a monotonic clock in seconds."""
 
     def __init__(self, ticks: Callable[[], float]) -> None:
         self.ticks = ticks
@@ -19,27 +19,27 @@ class Freshness:
 
     @property
     def age(self) -> float:
-        """How long ago what is known was surely complete."""
+        """The time in seconds since the data was known to be complete."""
         return self.ticks() - self._known_at
 
     def asked(self) -> float:
-        """Remember that an attempt begins now; return when that is."""
+        """Record the start of an attempt and return its time."""
         self._asked_at = self.ticks()
         return self._asked_at
 
     def answered(self, asked_at: float) -> None:
-        """Remember that an attempt succeeded: what is known was complete when it began."""
+        """Record the success of an attempt: the data was complete when it started."""
         self._known_at, self._failures = asked_at, 0
 
     def failed(self) -> None:
-        """Remember that an attempt failed."""
+        """Record the failure of an attempt."""
         self._failed_at, self._failures = self.ticks(), self._failures + 1
 
     def should_refresh(self, *, is_under_way: bool) -> bool:
-        """Tell whether to ask before answering, or to wait for who asks already.
+        """Return whether to refresh before an answer, or to wait for a refresh in progress.
 
-        Two attempts in a row that have just failed tell all others not to wait for the same. One
-        does not: it may have failed because this process was asleep.
+        After two recent failures in a row, callers do not wait. One failure is not enough, because
+        the process may have been suspended.
         """
         if self.age <= FRESH_SECONDS:
             return False

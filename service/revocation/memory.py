@@ -1,4 +1,4 @@
-"""What one process remembers of the revocation feed: sessions that ended, users that changed."""
+"""The in-memory revocation state: ended sessions and changed users."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class CurrentUser(TypedDict):
 
 @dataclass(slots=True)
 class RevokedUser:
-    """What the feed says of one user's tokens, by their `ver`; `until` as in the feed."""
+    """The revocation state of a user's tokens, by `ver`. `until` is from the feed."""
 
     revoked_below: int = 0
     changed_below: int = 0
@@ -38,11 +38,11 @@ class Revoked:
         self.users: dict[int, RevokedUser] = {}
 
     def __len__(self) -> int:
-        """How many sessions and users are remembered."""
+        """Return the number of sessions and users."""
         return len(self.sessions) + len(self.users)
 
     def apply(self, row: Row) -> None:
-        """Remember a row of the feed; one that is known already changes nothing."""
+        """Apply a row of the feed. Applying it again changes nothing."""
         if row["kind"] == "session":
             self.sessions[row["sid"]] = max(row["until"], self.sessions.get(row["sid"], 0))
             return
@@ -57,20 +57,20 @@ class Revoked:
     def apply_own(self, row: Row) -> None:
         """Remember a row that this process has written, though earlier ones may not be read yet.
 
-        Tokens get the user's new version from now on, so what was taken back below it is
-        remembered as well: a token with that version would outlive it.
+        New tokens get the user's new version, so revocations below it are recorded as well: a
+        token with that version would survive them.
         """
         self.apply(row)
         if row["revoked_below"] is not None:
             self.apply({**row, "kind": "revoked", "version": row["revoked_below"]})
 
     def require_good(self, claims: Claims, state: State) -> RevokedUser | None:
-        """Refuse a token that was taken back; return its user if it has old roles or an old name.
+        """Check that a token is not revoked. Return its user if the name or roles are outdated.
 
         Raises TokenRevoked, TokenExpired.
         """
         if claims["exp"] <= state.pruned_until:
-            raise errors.TokenExpired  # whatever this clock reads: revocations of it may be gone
+            raise errors.TokenExpired  # regardless of our clock: its revocation may be pruned
         if claims["sid"] in self.sessions:
             raise errors.TokenRevoked
         began = claims["auth_time"] if "auth_time" in claims else claims["iat"]
@@ -84,28 +84,28 @@ class Revoked:
         return user if claims["ver"] < user.changed_below else None
 
     def versions(self) -> dict[int, int]:
-        """Return below which version the tokens of each user are taken back."""
+        """Return the version below which the tokens of each user are revoked."""
         return {key: user.revoked_below for key, user in self.users.items()}
 
-    def learn_again(self, before: Mapping[int, int], said: "Revoked") -> None:
-        """Know of users only what is `said`, and what this process has done since `before`.
+    def learn_again(self, before: Mapping[int, int], current: "Revoked") -> None:
+        """Replace the users by `current`, but keep what this process has revoked since `before`.
 
-        All users that there are are said: a restored database gives numbers of lost rows again, so
-        some may look known. Tokens that other rows concerned are refused, since all sessions have
-        ended. The sessions are remembered while they are read.
+        `current` has all users: a restored database reuses the numbers of lost rows, so rows in
+        memory may be wrong. Tokens of other users are refused, since all sessions have ended.
+        Sessions are added while the rows are read.
         """
         for key, revoked_below in before.items():
             user = self.users.get(key)
             if user is not None and user.revoked_below == revoked_below:
                 del self.users[key]
-        for key, user in said.users.items():
+        for key, user in current.users.items():
             mine = self.users.setdefault(key, user)
             mine.revoked_below = max(mine.revoked_below, user.revoked_below)
             mine.changed_below = max(mine.changed_below, user.changed_below)
             mine.until = max(mine.until, user.until)
 
     def forget(self, state: State) -> None:
-        """Forget what the database has pruned."""
+        """Remove what the database has pruned."""
         is_dead = state.is_dead
         self.sessions = {sid: until for sid, until in self.sessions.items() if not is_dead(until)}
         self.users = {key: user for key, user in self.users.items() if not is_dead(user.until)}

@@ -1,4 +1,4 @@
-"""Validation by pydantic, with our words and our error."""
+"""Validation by pydantic, with our messages and our error."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from service import errors
 
 _MAX_PATH = 100
 MOST_FAULTS = 100
-"""How many are named in one answer."""
+"""The maximum number of faults in one answer."""
 _MESSAGES = {
     "missing": "is required",
     "extra_forbidden": "is unknown or cannot be set",
@@ -26,14 +26,14 @@ _MESSAGES = {
 }
 
 ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-"""An id as text: no sign, no leading zero, small enough for every database."""
+"""An ID as text: no sign, no leading zero, in the range of every database."""
 
 T = TypeVar("T")
 Reader = Callable[[Mapping[str, str | list[str]]], T]
 
 
 class Strict(BaseModel):
-    """A shape that has exactly the members it names, of exactly their types."""
+    """A model without type coercion and without unknown members."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -42,7 +42,7 @@ Shape = TypeVar("Shape", bound=Strict)
 
 
 def read(kind: type[Shape], value: object, context: Any = None) -> Shape:
-    """Return `value` in a shape. Raises ValidationError, which names every fault, or the first."""
+    """Return `value` as a model. Raises ValidationError with all faults, or the first 100."""
     try:
         return kind.model_validate(value, context=context)
     except Invalid as invalid:
@@ -60,14 +60,14 @@ def read(kind: type[Shape], value: object, context: Any = None) -> Shape:
 
 
 def printable(text: str) -> str:
-    """Return a text that hides nothing. Raises ValueError."""
+    """Return a text if all its characters are printable. Raises ValueError."""
     if not text.isprintable():
         raise ValueError("contains a non-printable character")
     return text
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """Return where a fault is: `roles[0]`; the whole body is `body`."""
+    """Return the path of a fault, such as `roles[0]`, or `body` for the whole body."""
     first, *rest = location or ("body",)
     return str(first)[:_MAX_PATH] + "".join(f"[{part}]" for part in rest)
 

@@ -1,14 +1,14 @@
-"""The fields of a form as the members that a body in JSON has."""
+"""Convert the fields of a form to the members of a JSON body."""
 
 from collections.abc import Sequence
 
-# Check boxes: several of one name, and one that is sent as `true` or not at all.
+# Check boxes: several with one name, and one that is sent as `true` or not at all.
 _LISTS = frozenset({"roles"})
 _FLAGS = frozenset({"disabled"})
 
 
 def form(fields: Sequence[tuple[str, str]]) -> dict[str, object]:
-    """Return what a form says. A field that comes twice and should not becomes a list: a fault."""
+    """Return the members. A duplicate field becomes a list, which is a fault later."""
     given: dict[str, list[str]] = {}
     for name, value in fields:
         given.setdefault(name, []).append(value)

@@ -1,4 +1,4 @@
-"""Files of users, a user on each line: CSV or JSON Lines, read strictly, with every fault named."""
+"""Import files with one user per line: CSV or JSON Lines, parsed strictly. Reports all faults."""
 
 import csv
 import re
@@ -15,7 +15,7 @@ from service.users import NewUser
 FORMATS = ("csv", "jsonl")
 COLUMNS = ("username", "name", "email", "roles", "disabled")
 MAX_LINE = 65_536
-"""Bytes of a line: as many as the API takes for a user."""
+"""The maximum size of a line in bytes: that of an API request."""
 
 _BOM = b"\xef\xbb\xbf"
 _ROLES = re.compile(r"[\s;]+")
@@ -27,7 +27,7 @@ _TRUTHS: dict[str, bool] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that is not empty: a user, or faults. The name is there if it is one."""
+    """A non-empty line: a user or faults. `username` is None if it is invalid."""
 
     number: int
     username: str | None
@@ -36,9 +36,9 @@ class Line:
 
 
 def people(stream: BinaryIO, form: str, known_roles: Mapping[str, int]) -> Iterator[Line]:
-    """Read users in one of FORMATS. Stops at a first line of CSV that names no good columns.
+    """Yield the users of a file in one of FORMATS. Stops after an invalid header line of CSV.
 
-    `known_roles` are the ids of the roles that there are. A name that comes twice is a fault.
+    `known_roles` are the IDs of the existing roles. A duplicate name is a fault.
     """
     first: dict[str, int] = {}
     for number, value in _csv(stream) if form == "csv" else _json_lines(stream):
@@ -51,7 +51,7 @@ def people(stream: BinaryIO, form: str, known_roles: Mapping[str, int]) -> Itera
         except errors.ValidationError as invalid:
             faults = in_words(invalid, value)
         if name is not None and first.setdefault(name, number) != number:
-            faults.append(f"username: {name} is in line {first[name]} already")
+            faults.append(f"username: {name} is already in line {first[name]}")
         yield Line(number, name, None if faults else newcomer, tuple(faults))
 
 
@@ -61,7 +61,7 @@ class _Unreadable:
 
 
 def _name(value: object) -> str | None:
-    """Return the user name in a value, canonical; None if there is none that could be."""
+    """Return the normalized user name of a value, None if it is missing or invalid."""
     name = value.get("username") if isinstance(value, Mapping) else None
     try:
         return users.normalize_username(name) if isinstance(name, str) else None
@@ -70,7 +70,7 @@ def _name(value: object) -> str | None:
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | _Unreadable]]:
-    """Yield the lines that are not empty, without their ends; never more than MAX_LINE at once."""
+    """Yield the non-empty lines without their ends. Reads at most MAX_LINE at once."""
     number = 0
     while line := stream.readline(MAX_LINE + 2):
         number += 1
@@ -99,7 +99,7 @@ def _json_lines(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
 
 
 def _csv(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | _Unreadable]]:
-    """Yield a value for each line: no value of a user has a line end, so no quotes go over one."""
+    """Yield a value for each line. Quoted values cannot span lines, as no value has a line end."""
     columns: list[str] | None = None
     for number, line in _lines(stream):
         cells = line if isinstance(line, _Unreadable) else _cells(line)
@@ -112,8 +112,8 @@ def _csv(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | _Unreadable]]
         elif isinstance(cells, _Unreadable):
             yield number, cells
         elif len(cells) != len(columns):
-            told = f"has {len(cells)} values, but there are {len(columns)} columns"
-            yield number, _Unreadable((told,))
+            fault = f"has {len(cells)} values, but there are {len(columns)} columns"
+            yield number, _Unreadable((fault,))
         elif any(cells):
             yield number, _user(dict(zip(columns, cells, strict=True)))
 
@@ -125,25 +125,25 @@ def _cells(line: bytes) -> list[str] | _Unreadable:
         return _NOT_UTF_8
     except (csv.Error, ValueError) as error:
         unclosed = "unexpected end of data" in str(error)
-        told = "a quotation mark is not closed on its line" if unclosed else _plain(error)
-        return _Unreadable((f"is not CSV: {told}",))
+        reason = "a quotation mark is not closed on its line" if unclosed else _plain(error)
+        return _Unreadable((f"is not CSV: {reason}",))
     return [cell.strip() for cell in cells]
 
 
 def _column_faults(columns: list[str]) -> tuple[str, ...]:
-    known = f"the columns are {', '.join(COLUMNS)}, with commas between them"
+    columns_help = f"use {', '.join(COLUMNS)}, separated by commas"
     unknown = [name for name in dict.fromkeys(columns) if name not in COLUMNS]
     twice = [name for name in COLUMNS if columns.count(name) > 1]
-    missing = [] if "username" in columns else ["there is no column username"]
+    missing = [] if "username" in columns else ["the column username is missing"]
     return (
-        *(f"there is no column {shown(name)} for a user: {known}" for name in unknown),
-        *(f"the column {name} comes twice" for name in twice),
+        *(f"unknown column {shown(name)}: {columns_help}" for name in unknown),
+        *(f"the column {name} is a duplicate" for name in twice),
         *missing,
     )
 
 
 def _user(cells: dict[str, str]) -> dict[str, Any]:
-    """Return a line of CSV as JSON would have it; a value left out is its default."""
+    """Return a line of CSV in the format of JSON. Empty values become their defaults."""
     value: dict[str, Any] = dict(cells)
     value["roles"] = [role for role in _ROLES.split(cells.get("roles", "")) if role]
     disabled = value.pop("disabled", "")

@@ -1,4 +1,4 @@
-"""Faults of a value in words for people, who count neither bytes nor places in lists."""
+"""Fault messages for the command line. They name roles instead of list positions."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _SHOWN = 80  # characters
 
 
 def in_words(invalid: ValidationError, value: object) -> list[str]:
-    """Return one line for each fault that was found in `value`; a role by its name."""
+    """Return a line for each fault in `value`. Roles are shown by name."""
     return [f"{_where(error['attribute'], value)}: {error['message']}" for error in invalid.errors]
 
 
@@ -23,6 +23,6 @@ def _where(attribute: str, value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return what was given, in quotes and with nothing in it that could play tricks."""
+    """Return a value in quotes, with non-ASCII characters escaped."""
     text = ascii(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,4 +1,4 @@
-"""The queries of lists."""
+"""The query parameters of lists."""
 
 import json
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class _Audit(_Page):
 
 
 def user_query(given: Mapping[str, object]) -> users.Query:
-    """Return which users are asked for. Raises ValidationError."""
+    """Return the query for a list of users. Raises ValidationError."""
     asked = read(_Users, given)
     sort = asked.sort.removeprefix("-")
     kind = int if sort == "id" else str
@@ -77,7 +77,7 @@ def user_query(given: Mapping[str, object]) -> users.Query:
 
 
 def audit_query(given: Mapping[str, object]) -> audit.Query:
-    """Return which entries of the audit are asked for. Raises ValidationError."""
+    """Return the query for the audit log. Raises ValidationError."""
     asked = read(_Audit, given)
     place = _place(asked.cursor, "audit")
     return audit.Query(
@@ -89,17 +89,17 @@ def audit_query(given: Mapping[str, object]) -> audit.Query:
 
 
 def nothing(given: Mapping[str, object]) -> None:
-    """Return nothing where nothing can be asked. Raises ValidationError."""
+    """Raise ValidationError if there are any parameters."""
     read(Strict, given)
 
 
 def cursor(*place: str | int) -> str:
-    """Write a place in a list, its name first, as a word that only this file reads."""
+    """Encode a position in a list, its name first, as an opaque cursor."""
     return base64url.encode(json.dumps(place).encode()).decode()
 
 
 def _place(text: str | None, name: str, *kinds: type) -> list[Any] | None:
-    """Return what `cursor` wrote after the list's name: values of `kinds`, then an id."""
+    """Decode a cursor: values of the types `kinds`, then an ID, without the list's name."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What callers may say of a user or a role, be it in JSON, in a form or in a file."""
+"""The input models of users, roles and identities, for JSON, forms and files."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
@@ -16,7 +16,7 @@ from service import errors, users
 from service.schemas.base import ID, Strict, printable, read
 
 MOST_ROLES = 1000
-"""How many a list may name: some ten times as many as fit into a token."""
+"""The maximum length of a list of roles: about ten times as many as fit into a token."""
 
 
 def _username(text: str) -> str:
@@ -27,7 +27,7 @@ def _username(text: str) -> str:
 
 
 def _or_fault(canonical: Callable[[str], str]) -> Callable[[str], str]:
-    """Return what says as a validator does that a text cannot be such a name."""
+    """Return a validator that raises ValueError instead of Fault."""
 
     def check(text: str) -> str:
         try:
@@ -39,7 +39,7 @@ def _or_fault(canonical: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def _known_role(value: object, info: ValidationInfo) -> str:
-    """Take a role by name, or as answers show it: `{"id", "role"}`."""
+    """Accept a role by name, or in the format of answers: `{"id", "role"}`."""
     known: Mapping[str, int] = info.context or {}
     shown = value if isinstance(value, dict) else {"role": value}
     name = shown.get("role")
@@ -57,7 +57,7 @@ def _few(value: object) -> object:
 
 
 def _bare(value: object) -> object:
-    """Refuse `Ada <ada@example.org>`, of which the library would take the address."""
+    """Reject `Ada <ada@example.org>`, from which the library would extract the address."""
     if isinstance(value, str) and set(value) & set("<> "):
         raise ValueError("must be an e-mail address only")
     return _or_none(value)
@@ -128,34 +128,34 @@ class _Role(Strict):
 
 
 def user(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:
-    """Return all facts of a user, with a default for what is left out; roles by name.
+    """Return all fields of a user, with defaults for missing ones, and roles by name.
 
-    `known_roles` are the ids of the roles that there are. Raises ValidationError.
+    `known_roles` are the IDs of the existing roles. Raises ValidationError.
     """
     return read(_User, value, known_roles).model_dump()
 
 
 def patch(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:
-    """Return the facts that are to change (RFC 7396). Raises ValidationError."""
+    """Return the fields to change (RFC 7396). Raises ValidationError."""
     return read(_Patch, value, known_roles).model_dump(exclude_unset=True)
 
 
 def edited(value: object, known_roles: Mapping[str, int]) -> tuple[dict[str, Any], int]:
-    """Return all facts of a user as `user` does, and the version that they were changed from."""
+    """Return all fields of a user as `user` does, and the version that was edited."""
     facts = read(_Edited, value, known_roles).model_dump()
     return facts, int(facts.pop("version"))
 
 
 def seen(value: object) -> int:
-    """Return the version of a user that was seen, where nothing else is said."""
+    """Return the version in a form that has no other fields. Raises ValidationError."""
     return int(read(_Seen, value).version)
 
 
 def role(value: object) -> str:
-    """Return the name of a role that is to be. Raises ValidationError."""
+    """Return the name of a new role. Raises ValidationError."""
     return read(_Role, value, {}).role
 
 
 def identity(value: object) -> Identity:
-    """Return the account at a provider that is to be linked. Raises ValidationError."""
+    """Return the account at a provider to link. Raises ValidationError."""
     return Identity(**read(_Identity, value).model_dump())

@@ -1,1 +1,1 @@
-"""The running server: processes, sockets, connections, and where a request ends on one."""
+"""The running server: processes, sockets, connections and request framing."""

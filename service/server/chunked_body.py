@@ -1,11 +1,11 @@
-"""A chunked body (RFC 9112 section 7.1): its content, and where it ends."""
+"""The parser of chunked bodies (RFC 9112 section 7.1)."""
 
 import re
 
 OVERHEAD_BYTES = 131_072
-"""How much of a body may be no content: sizes, extensions, ends of lines and trailers."""
+"""The maximum size of everything except content: sizes, extensions, line ends and trailers."""
 LINE_BYTES = 1_024
-"""How long a chunk's size with its extensions may be."""
+"""The maximum length of a chunk size with its extensions."""
 
 _NAME = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
@@ -13,39 +13,39 @@ _SIZE = rb"(0*[0-9A-Fa-f]{1,16})(?:;%b(?:=(?:%b|%b))?+)*+\r\n" % (_NAME, _NAME, 
 _FIRST = re.compile(_SIZE)
 _NEXT = re.compile(rb"\r\n" + _SIZE)
 _SHORT = {b"\r\n%x" % size: size for size in range(1, 256)}
-"""Nearly every line of a short chunk, with the end of the chunk before."""
+"""The size lines of most short chunks, with the line end of the chunk before."""
 _PART = rb"[0-9A-Fa-f]*(?:;[^\r\n]*)?\r?"
-"""A line of which the rest may be still to come."""
+"""An incomplete line."""
 _FIRST_PART = re.compile(_PART)
 _NEXT_PART = re.compile(rb"\r?|\r\n" + _PART)
 
 
 class Malformed(Exception):
-    """It does not go on as a chunked body does, or it is out of all proportion."""
+    """The chunked body is invalid, or its overhead is too large."""
 
 
 class Chunks:
-    """Takes the content out of a chunked body, and nothing that comes after it.
+    """Extracts the content of a chunked body, and nothing after its end.
 
-    However many chunks the content comes in, the parser gets it in few, since each costs time and
-    memory. It sees no extensions. It does see trailers, and refuses those that it cannot read.
+    Merges chunks before the HTTP parser gets them, because each chunk costs it time and memory.
+    Removes extensions. Passes trailers on, since the parser rejects invalid ones.
     """
 
     __slots__ = ("_has_last", "_left", "_line", "_part", "_rest", "_room", "is_complete")
 
     def __init__(self) -> None:
-        # What is missing of the content of this chunk.
+        # The bytes that are missing in this chunk.
         self._left = 0
-        # How much more may be no content.
+        # The remaining bytes of overhead.
         self._room = OVERHEAD_BYTES
-        # The beginning of a line, or of the trailers with the end of the line before them.
+        # An incomplete line, or incomplete trailers with the line end before them.
         self._rest = b""
         self._line, self._part = _FIRST, _FIRST_PART
         self._has_last = False
         self.is_complete = False
 
     def take(self, data: bytes, start: int) -> tuple[bytes, int]:
-        """Return what the parser is to get, and where that ended: no later than the body."""
+        """Return the data for the parser, and its end in `data`, at most the body's end."""
         rest = self._rest
         if not rest:
             return self._take(data, start, start)
@@ -68,7 +68,7 @@ class Chunks:
         return piece + b"0\r\n" + data[at + 2 : end + 4], end + 4
 
     def _content(self, data: bytes, at: int) -> tuple[bytes, int]:
-        """Return the content of chunks, and where it ends: before the CRLF of the last size."""
+        """Return the content of chunks, and its end: before the CRLF of the last size."""
         parts = []
         left, room, size, find = self._left, self._room, len(data), data.find
         short = (_SHORT if self._line is _NEXT else {}).get
@@ -109,7 +109,7 @@ class Chunks:
         return b"".join(parts), at
 
     def _keep(self, data: bytes, at: int) -> None:
-        """Keep the beginning of a line."""
+        """Keep an incomplete line."""
         if len(data) - at >= LINE_BYTES or self._part.fullmatch(data, at) is None:
             raise Malformed
         self._rest = data[at:]

@@ -1,4 +1,4 @@
-"""A client's connection: the headers that every answer carries, and its line in the log."""
+"""A client connection: common headers, error answers and the access log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -26,10 +26,10 @@ _NOWHERE = URL("/")
 
 
 class Connection(framing.FramedHandler):
-    """Every answer leaves through here; the last one closes the connection.
+    """Sends all answers of a connection.
 
-    What aiohttp refuses before any middleware is answered here too: its own answers and log lines
-    repeat what the client sent, cookies included.
+    Also answers the requests that aiohttp rejects before any middleware runs, because aiohttp's own
+    answers and log lines repeat the client's data, including cookies.
     """
 
     __slots__ = ("_life", "_metrics", "_stamp")
@@ -52,7 +52,7 @@ class Connection(framing.FramedHandler):
     def _handle_request(
         self, request: web.BaseRequest, start_time: float | None, request_handler: _Handler
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
-        """Refuse what no route is asked about; `request_handler` may be what the parser refused."""
+        """Reject invalid requests. `request_handler` may be the parser's error handler."""
         if (
             request_handler is self._request_handler
             and refused_requests.refusal(request) is not None
@@ -61,10 +61,10 @@ class Connection(framing.FramedHandler):
         return super()._handle_request(request, start_time, request_handler)
 
     async def _refuse(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer what is refused whatever it asks for."""
+        """Answer a request that is rejected regardless of its path."""
         response = _problem(refused_requests.refusal(request) or 400)
         if request.version != HttpVersion11:
-            # No status line of ours has version 0.9. `version` is kept here once it is read.
+            # Do not answer with HTTP/0.9. aiohttp caches `version` here.
             request._cache["version"] = HttpVersion10  # noqa: SLF001
         if response.status == 405:
             response.headers["Allow"] = _ALLOW
@@ -78,7 +78,7 @@ class Connection(framing.FramedHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
-        """Answer what the parser refused (400), or what failed outside the middlewares (500)."""
+        """Answer a parser error (400) or an error outside the middlewares (500)."""
         if status >= 500:
             logs.event(
                 "error",
@@ -95,14 +95,14 @@ class Connection(framing.FramedHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer; what aiohttp raised itself (404, 405, 417) is made ours first."""
+        """Send an answer. Replace aiohttp's own errors (404, 405, 417) with problems."""
         is_last = self._life.closing or self.is_last(request)
-        # The first test is the quick one: nearly all answers of ours are of that very class.
+        # The fast check first: nearly all answers have exactly this class.
         if type(resp) is not web.Response:
             if isinstance(resp, CachedResponse):
                 if not is_last and request.keep_alive and request.version is HttpVersion11:
                     sent = self._repeat(request, resp)
-                    if self._paused:  # the client reads slower than it asks
+                    if self._paused:  # the client reads more slowly than it sends
                         await self._drain_helper()
                     self.answered()
                     return sent
@@ -121,7 +121,7 @@ class Connection(framing.FramedHandler):
     def _repeat(
         self, request: web.BaseRequest, resp: CachedResponse
     ) -> tuple[CachedResponse, bool]:
-        """Send an answer that has been written before; only its id and its date are new."""
+        """Send a cached answer with a new request ID and date."""
         block = resp.block
         if block is None:
             block = resp.block = self._block(request, resp)
@@ -142,9 +142,9 @@ class Connection(framing.FramedHandler):
         return written(once.status, once.reason or "OK", once.headers)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  # aiohttp's
-        """Wait `timeout` seconds for the request in flight; then a second for its answer.
+        """Wait `timeout` seconds for the request in flight, then a second for its answer.
 
-        aiohttp (3.14) waits twice as long, for a client that does not read too.
+        aiohttp (3.14) waits twice as long, even for a client that does not read.
         """
         whole = None if timeout is None else timeout + _LAST_ANSWER_SECONDS
         try:
@@ -161,8 +161,8 @@ class Connection(framing.FramedHandler):
         response: web.StreamResponse,
         time: float | None,  # noqa: ARG002
     ) -> None:
-        """Write one line and count one answer; aiohttp calls this when the answer is sent."""
-        # What the parser refused has no match, and began with its answer.
+        """Log and count an answer. aiohttp calls this after it is sent."""
+        # Requests that the parser rejected have no route.
         match_info = getattr(request, "_match_info", None)
         resource = None if match_info is None else match_info.route.resource
         route = "unknown" if resource is None else resource.canonical
@@ -172,7 +172,7 @@ class Connection(framing.FramedHandler):
         self._metrics.answered(method, route, response.status, seconds)
         logs.answered(
             method=method,
-            # Never the query: it may hold what nobody else should read.
+            # Never log the query: it may contain secrets.
             path=request.path if resource is None or "{" in route else route,
             status=response.status,
             seconds=seconds,
@@ -185,9 +185,9 @@ class Connection(framing.FramedHandler):
 
 
 def _request(make: _Factory, message: RawRequestMessage, *others: Any) -> web.BaseRequest:
-    """Make the request of a head; of one whose target has no readable host, one to be refused.
+    """Create the request object. If the host in its target is invalid, create one to be rejected.
 
-    aiohttp (3.14) reads the host of `GET http://xn--a/` here, outside of what it catches.
+    aiohttp (3.14) parses the host of `GET http://xn--a/` here and does not catch the error.
     """
     try:
         return make(message, *others)

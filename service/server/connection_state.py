@@ -1,4 +1,4 @@
-"""A connection, as those who bound connections see it."""
+"""Tracks the state of a connection for the connection limits."""
 
 import asyncio
 from typing import Any, cast
@@ -12,10 +12,10 @@ from service.telemetry import logs
 
 
 class Watched(web.RequestHandler):
-    """A connection that is told when a request head or body begins, grows, and is complete.
+    """A connection that reports when a request head or body starts, grows and is complete.
 
-    aiohttp's own timer (3.14) looks at the last answer alone: a head may take 75 s, and what is
-    closed with an answer that nobody reads stays open for ever.
+    aiohttp's own timer (3.14) starts at the last answer: a head may take 75 s, and a connection
+    whose client does not read its last answer stays open without limit.
     """
 
     __slots__ = ("_awaits_head", "_connections", "_socket", "_unread_since", "group")
@@ -35,11 +35,11 @@ class Watched(web.RequestHandler):
 
     @property
     def is_unread(self) -> bool:
-        """Whether a part of an answer waits for the client to read."""
+        """Whether part of an answer is still in the send buffer."""
         return self._socket is not None and self._socket.get_write_buffer_size() > 0
 
     def seconds_unread(self, now: float) -> float:
-        """Return for how long parts of answers have waited; asked about once a second."""
+        """Return how long the send buffer has not been empty. Called about once a second."""
         if not self.is_unread:
             self._unread_since = None
             return 0
@@ -48,7 +48,7 @@ class Watched(web.RequestHandler):
         return now - self._unread_since
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin; the client has to send a request head now."""
+        """Open the connection. The time limit of the first request head starts now."""
         super().connection_made(transport)
         self._socket = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         peer = transport.get_extra_info("peername")
@@ -58,30 +58,30 @@ class Watched(web.RequestHandler):
             self._task_handler.add_done_callback(self._handler_ended)
 
     def _handler_ended(self, task: "asyncio.Task[None]") -> None:
-        """Close a connection whose requests will never be answered, because of a fault."""
+        """Close the connection if its handler failed, since its requests get no answer."""
         if not task.cancelled() and (error := task.exception()) is not None:
             logs.unexpected(error)
             self.hang_up()
 
     def pause_writing(self) -> None:
-        """Note that much of an answer waits for the client to read."""
+        """Record that the send buffer is large."""
         super().pause_writing()
         if self in self.group.open and self._socket is not None:
             self._connections.unread_grew(self, self._socket.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """Note that the client has read most of it."""
+        """Record that the send buffer is small again."""
         super().resume_writing()
         self.group.unread.complete(self)
 
     def head_grew(self, size: int) -> None:
-        """Note that there are more bytes of a head that is not complete."""
+        """Record more bytes of an incomplete request head."""
         self._awaits_head = True
         if self in self.group.open:
             self._connections.head_grew(self, size)
 
     def head_complete(self) -> None:
-        """Note that a request is there, perhaps without the rest of its body."""
+        """Record a complete request head. Its body may be incomplete."""
         group = self.group
         if self._awaits_head:
             self._awaits_head = False
@@ -89,34 +89,34 @@ class Watched(web.RequestHandler):
         group.has_request(self, self._loop.time())
 
     def request_grew(self, size: int) -> None:
-        """Note that a large request takes more bytes."""
+        """Record more bytes of a large request."""
         if self in self.group.open:
             self._connections.request_grew(self, size)
 
     def request_over(self) -> None:
-        """Note that a large request has its answer."""
+        """Record that a large request is answered."""
         self.group.requests.complete(self)
 
     def body_grew(self, size: int) -> None:
-        """Note that there are more bytes of a body that is not complete."""
+        """Record more bytes of an incomplete request body."""
         if self in self.group.open:
             self._connections.body_grew(self, size)
 
     def body_complete(self) -> None:
-        """Note that a body is there, or is not waited for any longer."""
+        """Record that a body is complete or was given up."""
         self.group.bodies.complete(self)
 
     def give_up_body(self) -> None:
-        """Answer the request whose body is not complete, and close."""
+        """Answer the request with the incomplete body and close the connection."""
         self.hang_up()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """End."""
+        """Clean up after the connection is closed."""
         self._connections.closed(self)
         self._socket = None
         super().connection_lost(exc)
 
     def hang_up(self) -> None:
-        """Close at once: what the client has not read by now is lost."""
+        """Close at once. Discards data that the client has not read."""
         if self._socket is not None:
             self._socket.abort()

@@ -1,4 +1,4 @@
-"""Where a request ends on a connection, so that none of its bytes becomes part of the next one."""
+"""Request framing: no byte of a request becomes part of the next one."""
 
 from typing import Any, cast
 
@@ -12,14 +12,14 @@ from service.server.connection_state import Watched
 from service.web.body import BodyGivenUp
 
 _END = b"\r\n\r\n"
-"""What ends each head."""
+"""The end of a head."""
 
 
 class FramedHandler(Watched):
-    """Feeds the parser one head or body at a time, and knows which answer must be the last.
+    """Feeds the parser one head or body at a time, and decides which answer is the last.
 
-    docs/decisions/0022-request-bodies.md says what aiohttp's parser does without this: a trailer
-    becomes a header of the next request, and what follows CONNECT becomes a request.
+    Without this, aiohttp's parser makes a trailer a header of the next request, and the data after
+    CONNECT a request (docs/decisions/0022-request-bodies.md).
     """
 
     __slots__ = (
@@ -36,33 +36,33 @@ class FramedHandler(Watched):
 
     def __init__(self, server: web.Server, **options: Any) -> None:
         super().__init__(server, **options)
-        # The newest request, as long as its body has not arrived completely.
+        # The newest request while its body is incomplete.
         self._body: tuple[RawRequestMessage, StreamReader] | None = None
-        # What has arrived and waits until the parser has room.
+        # Received data for which the parser has no room yet.
         self._held = b""
-        # The last bytes given to the parser, since they may be the start of `_END`.
+        # The last bytes given to the parser: they may be the start of `_END`.
         self._edge = b""
-        # What is known of the newest chunked body.
+        # The parser of the newest chunked body.
         self._chunks = Chunks()
-        # Nothing is held, and no head or body has arrived in part.
+        # No data is held, and no head or body is incomplete.
         self._is_idle = True
-        # What follows cannot be read as requests.
+        # The data that follows cannot be parsed.
         self._is_broken = False
-        # The client sends no more.
+        # The client has closed its side.
         self._has_ended = False
-        # The last answer is on its way.
+        # The last answer has started.
         self._has_answered = False
-        # How much has come since there was nothing to answer.
+        # The bytes received since there was no open request.
         self._received = 0
         self._max_msg_queue_size, self._msg_queue_resume_size = QUEUED, QUEUED - 1
 
     def data_received(self, data: bytes) -> None:
-        """Give the parser what has arrived."""
+        """Pass received data to the parser."""
         received = self._received + len(data)
         if received > LARGE_BYTES:
             self.request_grew(received if self._received <= LARGE_BYTES else len(data))
         self._received = received
-        # Nearly always: exactly one head, and no body.
+        # The usual case: exactly one head and no body.
         if self._is_idle and data.find(_END) + 4 == len(data) != 3:
             self._feed(data)
             if self._body is not None:
@@ -80,17 +80,17 @@ class FramedHandler(Watched):
         self._is_idle = not (self._body or self._held or self._edge or self._is_broken)
 
     def pause_reading(self) -> None:
-        """Take no more from the socket; the parser itself is never paused.
+        """Pause the socket, but not the parser.
 
-        A paused parser keeps a part of what it was given, perhaps until it gets the next request.
+        A paused parser keeps part of its input, perhaps until the next request.
         """
         self._reading_paused = True
         self._pause_transport_reading()
 
     def _feed_head(self, data: bytes, start: int) -> int:
-        """Give the parser what there is of a head; return where it ends."""
+        """Pass the available part of a head to the parser. Return its end."""
         edge = self._edge
-        # The end may have begun in what arrived before.
+        # The end marker may have started in earlier data.
         if edge and (found := (edge + data[start : start + 3]).find(_END)) >= 0:
             end = start - len(edge) + found + len(_END)
         elif (found := data.find(_END, start)) >= 0:
@@ -104,7 +104,7 @@ class FramedHandler(Watched):
         return end
 
     def _feed(self, piece: bytes) -> None:
-        """Give a piece of a head to the parser, and note what has become of it."""
+        """Pass a piece of a head to the parser and record the result."""
         count = self._request_count
         super().data_received(piece)
         if self._request_count != count:
@@ -117,7 +117,7 @@ class FramedHandler(Watched):
             self.head_grew(len(piece))
 
     def _feed_body(self, data: bytes, start: int) -> int:
-        """Give the parser what there is of a body, and nothing else; return where it ends."""
+        """Pass the available part of a body to the parser. Return its end."""
         message, payload = cast("tuple[RawRequestMessage, StreamReader]", self._body)
         if message.chunked:
             try:
@@ -133,19 +133,19 @@ class FramedHandler(Watched):
             super().data_received(data[start:end])
             is_complete = end - start == missing
         if payload.is_eof() != is_complete or self._is_refused():
-            self._break_body()  # the parser takes it for something else
+            self._break_body()  # the parser disagrees about the end
         elif not is_complete:
             self.body_grew(end - start)
         else:
             self.body_complete()
             self._body = None
             if message.chunked:
-                # The old one would put the trailers into the next request.
+                # The old parser would add the trailers to the next request.
                 self._parser = self._new_parser()
         return end
 
     def _is_refused(self) -> bool:
-        """Tell whether the parser has found the newest body malformed."""
+        """Return whether the parser rejected the newest body."""
         return bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
 
     def _new_parser(self) -> HttpRequestParser:
@@ -162,12 +162,12 @@ class FramedHandler(Watched):
         )
 
     def _break_body(self) -> None:
-        """End a body that will never be complete: reading it fails at once."""
-        self._end_body(web.RequestPayloadError("the body is not complete"))
+        """Fail the read of a body that cannot be completed."""
+        self._end_body(web.RequestPayloadError("the body is incomplete"))
 
     def give_up_body(self) -> None:
-        """Wait no longer for the rest of a body: reading it fails at once."""
-        self._end_body(BodyGivenUp("the body takes long, and there are many others"))
+        """Stop waiting for the rest of a body. Its read fails at once."""
+        self._end_body(BodyGivenUp("the body is slow, and there are too many incomplete bodies"))
 
     def _end_body(self, problem: web.RequestPayloadError) -> None:
         if self._body is None:
@@ -175,12 +175,12 @@ class FramedHandler(Watched):
         self._is_broken = True
         self.body_complete()
         if self._has_answered:
-            self._body[1].feed_eof()  # aiohttp only waits for the rest
+            self._body[1].feed_eof()  # aiohttp only drains the rest
         else:
             self._body[1].set_exception(problem)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
-        """Answer what a client sent before it stopped sending, and close only then."""
+        """Answer all requests of a client that closed its side, then close the connection."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             return False
@@ -192,29 +192,29 @@ class FramedHandler(Watched):
         return True
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget what will not be read."""
+        """Discard data that will not be parsed."""
         self._body, self._held = None, b""
         super().connection_lost(exc)
 
     def is_last(self, request: web.BaseRequest) -> bool:
-        """Tell whether the answer to a request must close the connection.
+        """Return whether the answer to a request must close the connection.
 
-        It must unless the request's body has arrived to its end: what follows would be taken for
-        the next request, or the next request for the rest of the body.
+        It must if the request body is incomplete: its rest could be parsed as the next request, or
+        the next request as its rest.
         """
         payload, headers = request.content, request.headers
         return (
             not payload.is_eof()
-            # An upgrade is never taken up, and the parser would keep what follows.
+            # Upgrades are not supported, but the parser would keep the data that follows.
             or "Upgrade" in headers
-            # The head announces a body that the parser does not give us.
+            # The head announces a body that the parser does not deliver.
             or (payload is EMPTY_PAYLOAD and headers.get("Content-Length", "").strip("0") != "")
-            # Nothing comes after it.
+            # No request follows.
             or (not self._messages and (self._is_broken or (self._has_ended and not self._held)))
         )
 
     def answered(self) -> None:
-        """Note that a request has its answer: only what waits behind it takes memory now."""
+        """Record that a request is answered. Only the data behind it still uses memory."""
         if self._received > LARGE_BYTES:
             self.request_over()
         self._received = 0
@@ -224,15 +224,15 @@ class FramedHandler(Watched):
                 self.request_grew(self._received)
 
     def answer_last(self, request: web.BaseRequest) -> None:
-        """Note that the answer to a request closes the connection."""
+        """Record that the answer to a request closes the connection."""
         self._has_answered = True
         if self._has_ended:
             self._close = True
         if request.content.exception() is not None:
-            request.content.feed_eof()  # aiohttp would wait for the rest
+            request.content.feed_eof()  # otherwise aiohttp drains the rest
 
 
 def _size(message: object) -> int:
-    """Return how long a head is, about; one that was refused has none."""
+    """Return the approximate length of a head, 0 if it was rejected."""
     headers = message.raw_headers if isinstance(message, RawRequestMessage) else ()
     return sum(len(name) + len(value) for name, value in headers)

@@ -1,4 +1,4 @@
-"""The listening sockets of a process, and every connection that comes through them."""
+"""The listening sockets of a process."""
 
 import asyncio
 import socket
@@ -13,11 +13,11 @@ _AGAIN_SECONDS = 1.0
 
 
 class Listeners:
-    """Some listening sockets that do not block, and `serve`, which makes what serves a connection.
+    """Accepts connections on non-blocking sockets. `serve` creates the protocol of a connection.
 
-    uvloop (0.23) accepts one connection of a socket in each round of its loop. In a round all who
-    are connected may ask something, so a newcomer behind others in the queue would wait for long.
-    Here up to 64 are accepted in a round.
+    uvloop (0.23) accepts one connection per socket and loop iteration. In an iteration, all open
+    connections may send requests, so new connections at the end of the queue would wait long. This
+    class accepts up to 64 per iteration.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class Listeners:
             self._resume(listener)
 
     def overlook_newcomers(self) -> None:
-        """Let nobody new into the queues; who is there already is accepted."""
+        """Drop new connections. Connections in the queues are still accepted."""
         for listener in self._sockets:
             syn_filter.drop_new_connections(listener.fileno())
 
     async def close(self) -> None:
-        """Accept all who are in the queues, and close the sockets."""
+        """Accept all connections in the queues, and close the sockets."""
         for listener in self._sockets:
             self._loop.remove_reader(listener)
             self._accept(listener, BACKLOG + 1)
@@ -56,7 +56,7 @@ class Listeners:
                 accepted, _ = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError as error:  # no descriptor or no memory is left
+            except OSError as error:  # out of descriptors or memory
                 logs.event("accept_failed", level=logs.ERROR, reason=str(error.strerror))
                 self._loop.remove_reader(listener)
                 self._loop.call_later(_AGAIN_SECONDS, self._resume, listener)
@@ -69,5 +69,5 @@ class Listeners:
     async def _begin(self, accepted: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(self._serve, accepted)
-        except OSError:  # it is gone already
+        except OSError:  # the client has already closed it
             accepted.close()

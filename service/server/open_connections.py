@@ -1,4 +1,4 @@
-"""The open connections of a process: how many there may be, how long each may take, which close."""
+"""The limits of open connections: their number, their time, and which are closed."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -26,13 +26,12 @@ _LOG_SECONDS = 60.0
 
 
 class Connections:
-    """All that are open. When there are too many, old ones that serve nobody make room.
+    """All open connections. If there are too many, the least useful connections are closed.
 
-    First those whose request head is not complete after a second, the oldest first; then idle ones,
-    those first that were idle for longest; then those whose head was begun since, and those whose
-    request body is not complete; then those whose client does not read its answer. Connections of
-    trusted proxies come last, since behind each are many people: others close them only while they
-    have few themselves. If all others are at work, the one that has been for longest makes room.
+    The order: request heads that are incomplete after a second, oldest first; idle connections,
+    longest idle first; newer incomplete heads; incomplete bodies; clients that do not read their
+    answer. Connections of trusted proxies come last, because each serves many clients: others close
+    them only while they are few themselves. If all others are busy, the longest busy one is closed.
     """
 
     def __init__(
@@ -54,11 +53,11 @@ class Connections:
         metrics.watch("connections", self.__len__)
 
     def __len__(self) -> int:
-        """How many are open."""
+        """Return the number of open connections."""
         return len(self._strangers.open) + len(self._proxies.open)
 
     def opened(self, connection: Client, peer: str | None) -> None:
-        """Take a new connection in, and make room for it if there is none."""
+        """Add a new connection. Close another one if there are too many."""
         connection.group = self._proxies if self._is_trusted(peer) else self._strangers
         if len(self) >= self._most:
             self._make_room(connection)
@@ -66,7 +65,7 @@ class Connections:
         self.head_grew(connection, 0)
 
     def head_grew(self, connection: Client, size: int) -> None:
-        """Note that the first bytes of a request head are waited for, or that more are there."""
+        """Record that a request head is expected, or that it has more bytes."""
         if connection.group.heads.grow(connection, size, self._loop.time()):
             self._close(connection, "head")
         strangers, proxies = self._strangers.heads, self._proxies.heads
@@ -74,7 +73,7 @@ class Connections:
             self._close((strangers if strangers.bytes else proxies).oldest()[0], "head")
 
     def body_grew(self, connection: Client, size: int) -> None:
-        """Note that the first bytes of a request body are waited for, or that more are there."""
+        """Record that a request body is expected, or that it has more bytes."""
         bodies = connection.group.bodies
         bodies.grow(connection, size, self._loop.time())
         while bodies.bytes > BODIES_BYTES // 2 or len(bodies) > max(1, self._most // BODIES_SHARE):
@@ -84,21 +83,21 @@ class Connections:
             oldest.give_up_body()
 
     def request_grew(self, connection: Client, size: int) -> None:
-        """Note that a large request, with what waits behind it, takes so many bytes more."""
+        """Record more bytes of a large request and of the data behind it."""
         connection.group.requests.grow(connection, size, self._loop.time())
         strangers, proxies = self._strangers.requests, self._proxies.requests
         while strangers.bytes + proxies.bytes > LARGE_REQUESTS_BYTES:
             self._close((strangers if strangers.bytes else proxies).oldest()[0], "room")
 
     def unread_grew(self, connection: Client, size: int) -> None:
-        """Note that so many bytes of an answer wait for the client to read."""
+        """Record the bytes of an answer that the client has not read."""
         connection.group.unread.grow(connection, size, self._loop.time())
         strangers, proxies = self._strangers.unread, self._proxies.unread
         while strangers.bytes + proxies.bytes > UNREAD_BYTES:
             self._close((strangers if strangers.bytes else proxies).oldest()[0], "unread")
 
     def closed(self, connection: Client) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         connection.group.unread.complete(connection)
         connection.group.requests.complete(connection)
         connection.group.heads.complete(connection)
@@ -106,13 +105,13 @@ class Connections:
         connection.group.open.pop(connection, None)
 
     async def watch(self) -> None:
-        """Close what takes too long, for ever."""
+        """Close late connections until cancelled."""
         while True:
             await asyncio.sleep(min(_STEP_SECONDS, self._bounds.head_seconds / 4))
             self.close_late()
 
     def close_late(self) -> None:
-        """Close connections whose head is late, and those whose client does not read."""
+        """Close connections with a late head, and clients that do not read."""
         now = self._loop.time()
         for group in (self._strangers, self._proxies):
             self._close_late_heads(group.heads, now)
@@ -127,13 +126,13 @@ class Connections:
                 break
             if connection.is_idle:
                 self._close(connection, "head")
-            else:  # the request before it takes long
+            else:  # the previous request is still running
                 heads.restart(connection, now)
 
     def _make_room(self, newcomer: Client) -> None:
         victim = next(self._victims(newcomer), None)
         if victim is None:
-            newcomer.hang_up()  # everything has just begun
+            newcomer.hang_up()  # all others are too young to close
             self._metrics.closed("busy")
         else:
             self._close(victim, "room")

@@ -1,4 +1,4 @@
-"""Open connections, and what they have sent in part: since when, and how many bytes."""
+"""Open connections with the age and size of their incomplete requests."""
 
 import sys
 from collections import OrderedDict
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Client(Protocol):
-    """What is known of an open connection, and can be done with it."""
+    """An open connection, as the limits use it."""
 
     group: "Group"
 
@@ -18,22 +18,22 @@ class Client(Protocol):
 
     @property
     def is_unread(self) -> bool:
-        """Whether a part of an answer waits for the client to read."""
+        """Whether part of an answer is still in the send buffer."""
 
     def seconds_unread(self, now: float) -> float:
-        """Return for how long parts of answers have waited."""
+        """Return how long the send buffer has not been empty."""
 
     def give_up_body(self) -> None:
-        """Wait no longer for the rest of a request body."""
+        """Stop waiting for the rest of a request body."""
 
     def hang_up(self) -> None:
         """Close at once."""
 
 
 class Parts:
-    """Request heads, or request bodies, that wait for their rest; at most one of each connection.
+    """Incomplete request heads or bodies, at most one per connection.
 
-    Of one part at most `counted` bytes count: what is longer is refused, and is not kept.
+    At most `counted` bytes of each are counted. Longer ones are rejected and not kept.
     """
 
     def __init__(self, counted: int) -> None:
@@ -43,27 +43,27 @@ class Parts:
         self.bytes = 0
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of parts."""
         return len(self._begun)
 
     def __iter__(self) -> Iterator[Client]:
-        """Go through their connections, the oldest part first."""
+        """Iterate over the connections, oldest part first."""
         return iter(self._begun)
 
     def __contains__(self, connection: Client) -> bool:
-        """Whether a connection has one."""
+        """Return whether a connection has a part."""
         return connection in self._begun
 
     def begun(self, before: float) -> Iterator[Client]:
-        """Go through the connections of those that were begun before a moment, the oldest first."""
+        """Iterate over the connections whose part started before a time, oldest first."""
         return (each for each, _ in takewhile(lambda part: part[1] < before, self._begun.items()))
 
     def oldest(self) -> tuple[Client, float]:
-        """Return whose part is the oldest, and since when it is there."""
+        """Return the connection of the oldest part, and when it started."""
         return next(iter(self._begun.items()))
 
     def grow(self, connection: Client, size: int, now: float) -> bool:
-        """Note that more is there; tell whether it is as much as counts, or more."""
+        """Record more bytes. Return whether the part has reached its maximum."""
         before = self._sizes.get(connection)
         if before is None:
             self._begun[connection] = now
@@ -74,12 +74,12 @@ class Parts:
         return after == self._counted
 
     def restart(self, connection: Client, now: float) -> None:
-        """Make a part the newest one."""
+        """Restart the age of a part."""
         self._begun[connection] = now
         self._begun.move_to_end(connection)
 
     def complete(self, connection: Client) -> None:
-        """Forget a part, if there is one."""
+        """Remove a part if it exists."""
         size = self._sizes.pop(connection, None)
         if size is not None:
             self.bytes -= size
@@ -87,34 +87,34 @@ class Parts:
 
 
 class Group:
-    """The open connections of trusted proxies, or those of all others.
+    """The open connections of trusted proxies, or of all other clients.
 
-    `open` has the time of the last request of each; the oldest comes first.
+    `open` has the time of the last request of each connection, oldest first.
     """
 
     def __init__(self, head_bytes: int, body_bytes: int) -> None:
         self.open: OrderedDict[Client, float] = OrderedDict()
         self.heads: Parts = Parts(head_bytes)
         self.bodies: Parts = Parts(body_bytes)
-        # Answers of which much waits for the client to read.
+        # Large answers that the client has not read.
         self.unread: Parts = Parts(sys.maxsize)
-        # Those that have no answer, if they are large.
+        # Large requests without an answer.
         self.requests: Parts = Parts(sys.maxsize)
 
     def waiting(self, before: float) -> Iterator[Client]:
-        """Go through those that wait for their client, the least useful ones first.
+        """Iterate over connections that wait for their client, least useful first.
 
-        A request head that was begun since `before` is probably on its way.
+        A request head that started after `before` will probably arrive.
         """
         idle = (each for each in self.open if each.is_idle and each not in self.heads)
         return chain(self.heads.begun(before), idle, self.heads, self.bodies)
 
     def at_work_since(self, before: float) -> Iterator[Client]:
-        """Go through those whose last request is older than a moment, the oldest first."""
+        """Iterate over connections whose last request is older than a time, oldest first."""
         return (each for each, since in self.open.items() if since < before)
 
     def has_request(self, connection: Client, now: float) -> None:
-        """Note that a connection has a new request."""
+        """Record a new request of a connection."""
         if connection in self.open:
             self.open[connection] = now
             self.open.move_to_end(connection)

@@ -1,13 +1,13 @@
-"""Requests that are refused whatever they ask for."""
+"""Requests that are rejected regardless of their path."""
 
 from urllib.parse import urlsplit
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""The methods that our routes name, and that metrics and the log show."""
+"""The methods of our routes. Metrics and the log show other methods as OTHER."""
 
-# A proxy asks /auth/verify with whatever method the visitor uses: these are WebDAV's and CalDAV's.
+# Proxies call /auth/verify with the visitor's method, such as those of WebDAV and CalDAV.
 _KNOWN = METHODS | {
     *("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "SEARCH", "REPORT"),
     *("ACL", "BIND", "REBIND", "UNBIND", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE"),
@@ -22,7 +22,7 @@ The library's router tries a path again and again, each time without its last se
 
 
 def refusal(request: web.BaseRequest) -> int | None:
-    """Return the status that refuses a request whatever it asks for, or None."""
+    """Return the status that rejects a request regardless of its path, or None."""
     if request.version is not HttpVersion11 and (
         request.version != HttpVersion10 or "Transfer-Encoding" in request.headers
     ):
@@ -38,9 +38,9 @@ def refusal(request: web.BaseRequest) -> int | None:
 
 
 def _names_host(request: web.BaseRequest) -> bool:
-    """Tell whether a target with a host names the one that `Host` does."""
+    """Return whether the host of an absolute target equals `Host`."""
     host = request.headers.get("Host")
     try:
-        return host is not None and urlsplit(request.raw_path).netloc.lower() == host.lower()
+        return bool(host) and urlsplit(request.raw_path).netloc.lower() == str(host).lower()
     except ValueError:
         return False

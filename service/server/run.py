@@ -1,4 +1,4 @@
-"""Listening: a port, start, and the way out, on which no request is lost."""
+"""Run one server process: listen, serve, and stop without losing requests."""
 
 import asyncio
 import contextlib
@@ -41,10 +41,10 @@ Announce = Callable[[web.Application], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What one of several processes is told by the one that began it.
+    """The parameters of one of several worker processes.
 
-    `lifeline` is a descriptor that reads as ended when this process is to stop; `opened` is called
-    when the port is open. Only the first process of all announces that.
+    `lifeline` is a descriptor that reaches its end when the worker must stop. `opened` is called
+    when the port is open. Only the first worker announces the server.
     """
 
     number: int
@@ -58,9 +58,9 @@ class Worker:
 async def listening(
     config: Config, metrics: Metrics | None = None, bounds: Bounds = _BOUNDS
 ) -> AsyncIterator[web.Application]:
-    """Serve for as long as the block lasts; on leaving, finish what is in flight (10 s).
+    """Serve while the block runs. Afterwards finish in-flight requests, for at most 10 s.
 
-    Raises Fault when the port cannot be had, or the database is not ready.
+    Raises Fault if the port is not available or the database is not ready.
     """
     runner = web.AppRunner(create_app(config, metrics), shutdown_timeout=SHUTDOWN_SECONDS)
     try:
@@ -110,7 +110,7 @@ def _serve(
 
 
 async def _listen(config: Config) -> list[socket.socket]:
-    """Return sockets that listen on the port, one for each address of the host."""
+    """Return listening sockets, one for each address of the host."""
     loop, sockets = asyncio.get_running_loop(), list[socket.socket]()
     shared = config.workers > 1 or None
     try:
@@ -130,21 +130,21 @@ async def _listen(config: Config) -> list[socket.socket]:
 
 
 def bind_error(config: Config, error: OSError) -> Fault:
-    """Say why the port cannot be listened on, and what to do."""
+    """Return the error for a port that cannot be opened, with the remedy."""
     if error.errno == errno.EADDRINUSE:
         return Fault(
-            f"Port {config.port} is taken by another program: end it, or choose another port,"
-            f" for example: make run PORT={config.port % 65535 + 1}"
+            f"Port {config.port} is in use by another program. Stop it or use another port, for"
+            f" example: make run PORT={config.port % 65535 + 1}"
         )
     where = f"{config.host}, port {config.port}"
     return Fault(f"Cannot listen on {where}: {error.strerror or error}.")
 
 
 async def _drain(runner: web.AppRunner, listeners: Listeners) -> None:
-    """Let go of every client without losing a request.
+    """Close all connections without losing a request.
 
-    Whoever waits in the system's queue is let in, then nobody. Each connection closes with its next
-    answer, which says so. One on which nothing comes is closed after a second.
+    Accepts the connections in the system's queue, but no new ones. Each connection closes with its
+    next answer, or after a second without a request.
     """
     life = runner.app[context.SHUTDOWN]
     life.draining = True
@@ -154,22 +154,22 @@ async def _drain(runner: web.AppRunner, listeners: Listeners) -> None:
     life.closing = True
     server, loop = runner.server, asyncio.get_running_loop()
     deadline = loop.time() + _IDLE_SECONDS
-    # aiohttp tells nobody that a connection has closed.
+    # aiohttp has no event for a closed connection.
     while server is not None and server.connections and loop.time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(_STEP_SECONDS)
 
 
 def run(config: Config, announce: Announce, worker: Worker | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; call `announce` when the port is open.
+    """Serve until SIGTERM or SIGINT. Call `announce` when the port is open.
 
-    A second signal ends the process at once. One of several ends with its `lifeline` too, and
-    leaves SIGINT and second signals to the process that began it.
+    A second signal ends the process at once. A worker also stops at the end of its `lifeline`, and
+    leaves SIGINT and second signals to the supervisor.
     """
 
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # too early: everything is read anew
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the keys are loaded later anyway
         if worker is None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _stop_once, loop, stop)
@@ -177,7 +177,7 @@ def run(config: Config, announce: Announce, worker: Worker | None = None) -> Non
             loop.add_signal_handler(signal.SIGTERM, stop.set)
             loop.add_reader(worker.lifeline, _let_go, loop, worker.lifeline, stop)
         async with listening(config, None if worker is None else worker.metrics) as app:
-            gc.freeze()  # what is there now stays: no need to look at it again and again
+            gc.freeze()  # exclude the permanent objects from garbage collection
             gc.set_threshold(50_000, 20, 20)
             loop.add_signal_handler(signal.SIGHUP, app[context.KEY_WATCH].look_now)
             if worker is not None:

@@ -1,8 +1,8 @@
-"""Several processes on one port: begun, replaced when they die, ended together.
+"""The supervisor of several workers on one port: start them, restart dead ones, stop them all.
 
-The system spreads connections over them (SO_REUSEPORT), so that nothing of ours stands between a
-client and its worker. A worker that dies takes the connections with it that it has, and no others:
-from then on the system hands new ones to those that are left (docs/decisions/0020-workers.md).
+The kernel distributes connections to the workers (SO_REUSEPORT), so there is no proxy between a
+client and a worker. If a worker dies, only its own connections are lost. The kernel gives new
+connections to the others (docs/decisions/0020-workers.md).
 """
 
 import multiprocessing
@@ -30,24 +30,24 @@ _LAST_SECONDS = SHUTDOWN_SECONDS + 5.0
 _fork = multiprocessing.get_context("fork")
 
 Serve = Callable[[Worker], int]
-"""Serves as one worker, and returns an exit status."""
+"""Runs one worker and returns its exit status."""
 
 
 @dataclass
 class _Slot:
-    """One of the workers that there are to be, whichever process it is now."""
+    """The slot of one worker, with its current process."""
 
     number: int
     process: BaseProcess | None = None
     due: float = 0.0
-    """When it is to be begun, if it does not run; as `began` a reading of time.monotonic()."""
+    """When to start the next process. Like `began`, a value of time.monotonic()."""
     began: float = 0.0
     short_lives: int = 0
-    """How often in a row it died soon after it was begun."""
+    """The number of successive processes that died soon after their start."""
 
 
 class Supervisor:
-    """The process that begins the workers. It runs no event loop and no thread, so it may fork."""
+    """The parent process of the workers. It has no event loop and no threads, so it can fork."""
 
     def __init__(self, config: Config, serve: Serve) -> None:
         self._config = config
@@ -59,13 +59,13 @@ class Supervisor:
         self._lifeline, self._hold = _pipe()
         self._opened, self._open = _pipe()
         self._stop_signal: int | None = None
-        """The signal that said to stop."""
+        """The signal that stopped the server."""
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; return the exit status. A second signal ends it at once.
+        """Serve until SIGTERM or SIGINT and return the exit status. A second signal kills at once.
 
-        When the first worker cannot begin, it says why, and no other is begun. Raises Fault when
-        the port is not to be had.
+        If the first worker fails to start, it prints the reason, and no other is started. Raises
+        Fault if the port is not available.
         """
         _require_free(self._config)
         signal.set_wakeup_fd(self._wake)
@@ -85,7 +85,7 @@ class Supervisor:
         return Metrics(bypass_enabled=self._config.bypass_auth, board=self._board, place=place)
 
     def _alive(self) -> list[BaseProcess]:
-        """Return the processes that were begun and not yet seen to have ended."""
+        """Return the started processes that are not known to have ended."""
         return [place.process for place in self._places if place.process is not None]
 
     def _begin(self, place: _Slot, *, is_first: bool = False) -> BaseProcess:
@@ -98,10 +98,10 @@ class Supervisor:
         return process
 
     def _become(self, number: int, *, is_first: bool) -> None:
-        """Be a worker: this is the new process."""
+        """Run the worker in the new process."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the supervisor has it too
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles Ctrl-C
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for descriptor in (self._signals, self._wake, self._hold, self._opened):
             os.close(descriptor)
@@ -118,7 +118,7 @@ class Supervisor:
         )
 
     def _restart_dead(self) -> float | None:
-        """Bury the dead and begin whoever is due; return the seconds until the next one is."""
+        """Reap dead workers and start due ones. Return the seconds until the next start."""
         for place in self._places:
             if place.process is not None and not place.process.is_alive():
                 self._reap(place, place.process)
@@ -149,7 +149,7 @@ class Supervisor:
         )
 
     def _wait(self, whom: list[int], seconds: float | None) -> None:
-        """Sleep until one of `whom`, a signal or the time wakes us."""
+        """Wait for one of the descriptors in `whom`, a signal or the timeout."""
         connection.wait([*whom, self._signals], seconds)
         if not _holds_something(self._signals):
             return
@@ -167,7 +167,7 @@ class Supervisor:
                 os.kill(process.pid, number)
 
     def _end(self) -> int:
-        """Let all workers finish; return 0 if all did."""
+        """Stop all workers. Return 0 if all finished their requests."""
         os.close(self._hold)
         deadline = time.monotonic() + _LAST_SECONDS
         while (left := deadline - time.monotonic()) > 0:
@@ -203,11 +203,11 @@ def _holds_something(end: int) -> bool:
 
 
 def _noted(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: the number of the signal stands in the pipe of set_wakeup_fd."""
+    """Do nothing. The pipe of set_wakeup_fd receives the signal number."""
 
 
 def _require_free(config: Config) -> None:
-    """Raise Fault if somebody listens already: workers share their port with whoever asks to."""
+    """Raise Fault if the port is in use, because SO_REUSEPORT would share it without an error."""
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(
             config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -1,8 +1,8 @@
-"""A listening port, closed behind those who are in its queue already.
+"""Drop new connections on a listening socket, but keep those in its queue.
 
-Whoever has got through to the system's queue counts on an answer, and closing the socket resets
-them. So the system is first told to overlook newcomers (a classic BPF program, Linux): they try
-again a second later, and find the port closed, or another listening on it.
+Closing the socket would reset the connections in the kernel's queue. So the kernel first drops the
+SYN segments of new connections (a classic BPF program, Linux only). Their clients retry after a
+second and find the port closed, or another process listening.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ _PROGRAM = (
     (0x30, 0, 0, 13),  # load the byte at 13 of the TCP header: the flags (RFC 9293, 3.1)
     (0x45, 0, 1, _SYN),  # if SYN is set
     (0x06, 0, 0, 0),  # … drop the segment
-    (0x06, 0, 0, 0xFFFFFFFF),  # … else take it whole
+    (0x06, 0, 0, 0xFFFFFFFF),  # … else accept all of it
 )
 
 
 def drop_new_connections(listener: int) -> None:
-    """Let nobody new into the queue of a listening socket; where that is not possible, do nothing.
+    """Drop new connections to a listening socket. Do nothing where that is not supported.
 
-    `listener` is a file descriptor. Those in the queue can be accepted as before.
+    `listener` is a file descriptor. Connections in the queue can still be accepted.
     """
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in _PROGRAM))
     program = struct.pack("@HP", len(_PROGRAM), ctypes.addressof(code))

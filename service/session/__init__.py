@@ -1,4 +1,4 @@
-"""The session: the cookie that carries the token, from sign-in to sign-out."""
+"""Sessions: sign in, authenticate, sign out, and the cookie with the token."""
 
 from service.session.authenticate import (
     authenticate,

@@ -1,4 +1,4 @@
-"""Who calls: the bearer token if there is one, else the cookie."""
+"""Authenticate requests by bearer token or cookie."""
 
 import re
 
@@ -27,22 +27,22 @@ def credential(request: web.Request) -> str:
 
 
 async def authenticate(request: web.Request, token: str) -> Claims:
-    """Return the claims of a caller's token, with the present name and roles of the user.
+    """Return the claims of a token with the current name and roles of the user.
 
-    Raises what Tokens.verify and Revocation.check raise.
+    Raises what TokenIssuer.verify and Revocation.check raise.
     """
     app = request.app
     return await app[context.REVOCATION].check(app[context.TOKENS].verify(token))
 
 
 def require_role(claims: Claims, role: str) -> None:
-    """Check that a caller has a role. Raises RoleMissing."""
+    """Raise RoleMissing if the caller does not have a role."""
     if all(held["role"] != role for held in claims["roles"]):
         raise errors.RoleMissing
 
 
 async def authenticate_optional(request: web.Request) -> Claims | None:
-    """Return the caller's claims on an open page, where a bad credential means signed out."""
+    """Return the caller's claims, or None for a missing or invalid credential. For open pages."""
     try:
         return await authenticate(request, credential(request))
     except errors.Unauthenticated:
@@ -50,16 +50,16 @@ async def authenticate_optional(request: web.Request) -> Claims | None:
 
 
 async def is_signed_out(request: web.Request) -> bool:
-    """Tell whether there is surely no session: also none whose cookie a browser keeps back."""
+    """Return whether there is certainly no session, not even with a withheld cookie."""
     if await authenticate_optional(request) is not None:
         return False
     return sends_cookie(request) or not may_come_from_another_site(request)
 
 
 def bearer_token(request: web.Request) -> str | None:
-    """Return the bearer token (RFC 6750 section 2.1), or None; other schemes are not ours.
+    """Return the bearer token (RFC 6750 section 2.1), or None. Ignores other schemes.
 
-    Raises AuthorizationAmbiguous when there are several headers and one is ours.
+    Raises AuthorizationAmbiguous if there are several headers, at least one with a bearer token.
     """
     lines = request.headers.getall("Authorization", ())
     if not lines:

@@ -1,4 +1,4 @@
-"""What a request says of itself: where it leads to, and whether it carries our cookie."""
+"""The redirect target of a request, and whether it sends our cookie."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ _NEXT = ("next", "rd")
 ONLY_READ = frozenset(
     {"/auth/login", "/auth/me", "/auth/revocations", "/auth/token", "/auth/verify"}
 )
-"""What changes nothing under `/auth/`."""
+"""The paths under `/auth/` that change nothing."""
 
 
 def next_address(request: web.Request) -> str:
-    """Return where to go after this, from `next` or `rd`: an allowed address, or `/`."""
+    """Return the redirect target from `next` or `rd`: an allowed URL, or `/`."""
     return safe_next(request, [v for name in _NEXT for v in request.query.getall(name, ())])
 
 
 def safe_next(request: web.Request, values: Sequence[str]) -> str:
-    """Return the one address in `values` if a sign-in may lead there, else `/`.
+    """Return the single URL in `values` if a sign-in may redirect to it, else `/`.
 
-    Nothing of ours that changes something by a GET: a link of another site would sign people in or
-    out, since it is we who lead there, and the browser sends the `Strict` cookie along.
+    Excludes our own paths that change something by GET: a link on another site could sign users in
+    or out, since the browser sends the `Strict` cookie with a redirect of our own.
     """
     config = request.app[context.CONFIG]
     found = urls.safe_next(values, {config.public_url, *config.allowed_redirects})
@@ -35,13 +35,13 @@ def safe_next(request: web.Request, values: Sequence[str]) -> str:
 
 
 def may_come_from_another_site(request: web.Request) -> bool:
-    """Tell the same of a browser that does not say so: an older one, and any on plain http."""
+    """Return the same for browsers without Fetch Metadata: older ones, and all on plain HTTP."""
     is_silent = "Sec-Fetch-Site" not in request.headers and accept.prefers_html(request.headers)
     return is_silent or came_from_another_site(request)
 
 
 def withholds_cookie(request: web.Request) -> bool:
-    """Tell whether a browser may keep our cookie back, since a page of another site led here."""
+    """Return whether the browser may withhold our cookie, because another site led here."""
     return (
         came_from_another_site(request)
         and request.app[context.CONFIG].cookie_samesite == "Strict"
@@ -50,6 +50,6 @@ def withholds_cookie(request: web.Request) -> bool:
 
 
 def sends_cookie(request: web.Request) -> bool:
-    """Tell whether there may be a session cookie, good or bad, in a request."""
+    """Return whether a request may contain a session cookie, valid or not."""
     prefix = request.app[context.CONFIG].cookie_name + "="
     return any(prefix in line for line in request.headers.getall("Cookie", ()))

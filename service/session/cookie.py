@@ -1,4 +1,4 @@
-"""What begins and ends a session answers: the cookie, and where to go."""
+"""The responses of sign-in and sign-out: the cookie and the redirect."""
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -10,9 +10,9 @@ from service.web import context, cookies
 def set_cookie(request: web.Request, value: str, max_age: int) -> CIMultiDict[str]:
     """Return the headers that set the cookie, or clear it with `max_age` 0.
 
-    A cookie of this host alone, from before COOKIE_DOMAIN was set, would be sent beside the one for
-    the domain, and two are refused: that one is cleared where it may be. A browser that comes from
-    a provider's page has it, and does not send it under `SameSite=Strict`.
+    With COOKIE_DOMAIN, also clear a host-only cookie from before the setting, unless there can be
+    none: browsers would send both, and two session cookies are rejected. After a redirect from a
+    provider's page, a browser does not send it under `SameSite=Strict`, but may have it.
     """
     domain = request.app[context.CONFIG].cookie_domain
     headers = CIMultiDict({"Set-Cookie": _cookie(request, value, max_age, domain)})
@@ -24,7 +24,7 @@ def set_cookie(request: web.Request, value: str, max_age: int) -> CIMultiDict[st
 def redirect(
     request: web.Request, location: str, headers: CIMultiDict[str], *, page: str | None
 ) -> web.Response:
-    """Lead on by a redirect, or by the template of a page that moves on by itself."""
+    """Return a redirect, or a page from a template that redirects by itself."""
     if page is None:
         headers["Location"] = location
         return web.Response(status=302, headers=headers)
@@ -33,7 +33,7 @@ def redirect(
 
 
 def _cookie(request: web.Request, value: str, max_age: int, domain: str | None) -> str:
-    """Write a `Set-Cookie` value: the same attributes to set and to clear (RFC 6265 4.1)."""
+    """Return a `Set-Cookie` value. Setting and clearing use the same attributes (RFC 6265 4.1)."""
     config = request.app[context.CONFIG]
     return cookies.write(
         config.cookie_name,

@@ -1,4 +1,4 @@
-"""How a browser came to send a request: Fetch Metadata (W3C), prefetch headers and `Origin`."""
+"""The source of a browser request: Fetch Metadata (W3C), prefetch headers and `Origin`."""
 
 from aiohttp import web
 
@@ -8,7 +8,7 @@ from service.web import context
 _SITES = frozenset({"same-origin", "same-site", "cross-site", "none"})
 _OWN = frozenset({"same-origin", "none"})
 _SHOWN_OR_SCRIPTED = frozenset({"document", "iframe", "frame", "empty"})
-"""What a page of this site may load a sign-in as: `empty` is fetch()."""
+"""The allowed destinations of a sign-in from a page of this site. `empty` is fetch()."""
 _FRAMES = frozenset({"iframe", "frame"})
 _PREFETCH_HEADERS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _PREFETCH_WORDS = ("prefetch", "prerender", "preview")
@@ -17,32 +17,32 @@ _PREFETCH_WORDS = ("prefetch", "prerender", "preview")
 def site(request: web.Request) -> str | None:
     """Return `Sec-Fetch-Site`, or None if the client does not send it.
 
-    Anything but one known value counts as `cross-site`: no browser sends it.
+    Unknown or several values count as `cross-site`, since no browser sends them.
     """
     value = _one(request, "Sec-Fetch-Site")
     return value if value is None or value in _SITES else "cross-site"
 
 
 def came_from_another_site(request: web.Request) -> bool:
-    """Tell whether a browser says that a page of another site led here."""
+    """Return whether the browser reports another site as the source."""
     return site(request) == "cross-site"
 
 
 def has_foreign_source(request: web.Request) -> bool:
-    """Tell whether another page than ours made a browser send a request.
+    """Return whether the source of a request is a page of another origin.
 
-    Browsers name the site in `Sec-Fetch-Site`; older ones, and all of them on plain http, only
-    `Origin`. A request with neither header is not from a browser.
+    Browsers send `Sec-Fetch-Site`; older ones, and all on plain HTTP, only `Origin`. A request with
+    neither header is not from a browser.
     """
     found = site(request)
     return has_foreign_origin(request) if found is None else found not in _OWN
 
 
 def is_top_navigation(request: web.Request) -> bool:
-    """Tell whether a person opens this address in a tab: no image, frame, script or prefetch.
+    """Return whether the request is a navigation in a tab, not an image, frame, script or prefetch.
 
-    A client that sends neither `Sec-Fetch-Mode` nor `Sec-Fetch-Dest` is an older browser or no
-    browser. One that names a sibling host as the source sends both.
+    A client without `Sec-Fetch-Mode` and `Sec-Fetch-Dest` is an older browser or not a browser.
+    Browsers that report a sibling host as the source send both.
     """
     if is_prefetch(request) or has_foreign_origin(request):
         return False
@@ -53,10 +53,10 @@ def is_top_navigation(request: web.Request) -> bool:
 
 
 def is_background_load(request: web.Request) -> bool:
-    """Tell whether a browser loads this address without showing it: as an image, or in advance.
+    """Return whether a browser loads this URL in the background: as an image, or as a prefetch.
 
-    From another site, frames and scripted requests count too. From a sibling host, or another port,
-    only frames and requests that cannot read the answer do: front ends of developers use the rest.
+    From another site, frames and scripted requests count too. From a sibling host or another port,
+    only frames and no-cors requests count, because front ends in development use the others.
     """
     if is_prefetch(request):
         return True
@@ -71,7 +71,7 @@ def is_background_load(request: web.Request) -> bool:
 
 
 def is_prefetch(request: web.Request) -> bool:
-    """Tell whether a browser loads this address before a person opens it."""
+    """Return whether the request is a prefetch."""
     purposes = (
         value.lower() for name in _PREFETCH_HEADERS for value in request.headers.getall(name, ())
     )
@@ -79,10 +79,10 @@ def is_prefetch(request: web.Request) -> bool:
 
 
 def has_foreign_origin(request: web.Request) -> bool:
-    """Tell whether an `Origin` is named, and is not ours (RFC 6454 section 7).
+    """Return whether the request has an `Origin` other than ours (RFC 6454 section 7).
 
-    Browsers write an origin in one way only, so spellings are not normalised. In production ours is
-    that of PUBLIC_URL alone.
+    Browsers serialize an origin in one way only, so it is not normalized. In production, only the
+    origin of PUBLIC_URL is ours.
     """
     named = request.headers.getall("Origin", ())
     if not named:
@@ -92,10 +92,10 @@ def has_foreign_origin(request: web.Request) -> bool:
 
 
 def _origin_in_development(request: web.Request) -> str | None:
-    """Return the origin that a developer uses instead of PUBLIC_URL: 127.0.0.1, another port.
+    """Return the origin that a developer uses instead of PUBLIC_URL, such as another port.
 
-    Not a name that a stranger can point at us (DNS rebinding), and only with the scheme by which
-    the request came: that of the connection, or the one that a trusted proxy names.
+    Excludes host names that are open to DNS rebinding. The scheme must be that of the connection,
+    or the one from a trusted proxy.
     """
     config = request.app[context.CONFIG]
     hosts = request.headers.getall("Host", ())
@@ -108,6 +108,6 @@ def _origin_in_development(request: web.Request) -> str | None:
 
 
 def _one(request: web.Request, name: str) -> str | None:
-    """Return the value of a header in lower case, None without it; several are joined."""
+    """Return the value of a header in lower case, or None. Several values are joined."""
     values = request.headers.getall(name, ())
     return ", ".join(values).strip().lower() if values else None

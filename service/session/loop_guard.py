@@ -1,4 +1,4 @@
-"""How often a browser was given a session in the last minute: what breaks an endless sign-in."""
+"""A guard against endless sign-in loops: counts the recent sign-ins of a browser."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ _AT_MOST = 8
 
 
 def recent(seals: EncryptedValues, lines: Iterable[str]) -> list[int]:
-    """Return when that was, in seconds since 1970, from the request's `Cookie` lines."""
+    """Return the times of recent sign-ins, in seconds since 1970, from the `Cookie` lines."""
     try:
         text = cookies.read(lines, NAME)
     except errors.CookieAmbiguous:
@@ -24,13 +24,13 @@ def recent(seals: EncryptedValues, lines: Iterable[str]) -> list[int]:
 
 
 def record(seals: EncryptedValues, lines: Iterable[str], *, secure: bool) -> str:
-    """Return the `Set-Cookie` value that counts one more."""
+    """Return the `Set-Cookie` value that adds a sign-in."""
     counted = [*recent(seals, lines), seals.now()][-_AT_MOST:]
     return _cookie(seals.encrypt(_PURPOSE, counted), SECONDS, secure=secure)
 
 
 def clear(*, secure: bool) -> str:
-    """Return the `Set-Cookie` value that counts anew."""
+    """Return the `Set-Cookie` value that resets the count."""
     return _cookie("", 0, secure=secure)
 
 

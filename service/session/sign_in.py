@@ -1,4 +1,4 @@
-"""Beginning a session."""
+"""Start sessions."""
 
 from typing import NamedTuple
 
@@ -16,16 +16,16 @@ from service.web import context
 
 
 class NewSession(NamedTuple):
-    """A session that has begun, and that nobody has been given yet."""
+    """A new session whose cookie has not been sent yet."""
 
     token: str
     claims: Claims
 
 
 def sign_in(request: web.Request, user: User, *, amr: str) -> web.Response:
-    """Begin a session for `user`: answer with the cookie, and lead on to `next`.
+    """Start a session for `user`. Return the response with the cookie and the redirect to `next`.
 
-    Every way in ends here, or in `land_from`. Raises TokenTooLarge.
+    All sign-in methods end here or in `respond`. Raises TokenTooLarge.
     """
     return _respond(
         request,
@@ -43,10 +43,10 @@ async def start_for_provider(
     *,
     amr: str,
 ) -> NewSession:
-    """Begin a session for `user` that a session at a provider opened.
+    """Start a session for `user` after a sign-in at a provider.
 
-    `user` has been read in this transaction: whoever is disabled or unlinked is so before, and was
-    refused, or after, and the session ends. Raises TokenTooLarge, DatabaseUnavailable.
+    `user` must have been read in this transaction, so that a concurrent disabling or unlinking
+    either refuses the sign-in or ends the session. Raises TokenTooLarge, DatabaseUnavailable.
     """
     begun = NewSession(*request.app[context.TOKENS].issue(user, amr=amr))
     await sessions.record(tx, came, begun.claims)
@@ -54,7 +54,7 @@ async def start_for_provider(
 
 
 def respond(request: web.Request, begun: NewSession, location: str) -> web.Response:
-    """Answer with the cookie of a session that a provider opened, and lead on to `location`."""
+    """Return the response with the cookie of a provider's session and the redirect."""
     app = request.app
     response = _respond(
         request,
@@ -72,10 +72,10 @@ def respond(request: web.Request, begun: NewSession, location: str) -> web.Respo
 def _respond(
     request: web.Request, begun: NewSession, *, location: str, by_page: bool
 ) -> web.Response:
-    """Answer with the cookie of a new session.
+    """Return the response with the cookie of a new session.
 
-    With `by_page`, under `SameSite=Strict`, by a page that moves on by itself: after a navigation
-    from another site a browser would not send the fresh cookie along a 302 (RFC 6265bis 5.6.7.1).
+    With `by_page` and `SameSite=Strict`, return a page that redirects by itself: after a navigation
+    from another site, browsers do not send the new cookie with a 302 (RFC 6265bis 5.6.7.1).
     """
     app, (token, claims) = request.app, begun
     amr = claims["amr"][0]

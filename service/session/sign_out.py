@@ -1,4 +1,4 @@
-"""Ending a session, here and at the provider that it came from."""
+"""End sessions, also at the provider."""
 
 from urllib.parse import urljoin
 
@@ -18,10 +18,10 @@ from service.web import accept, context
 
 
 async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Response:
-    """End the session, here and in every copy of its tokens; clear the cookie, lead on to `next`.
+    """End the session and all its tokens, clear the cookie and redirect to `next`.
 
-    With `everywhere`, end all sessions of the user. Raises DatabaseUnavailable: then the session
-    goes on, and the cookie stays.
+    With `everywhere`, end all sessions of the user. Raises DatabaseUnavailable; then the session
+    and the cookie remain.
     """
     claims = await authenticate_optional(request)
     location = next_address(request)
@@ -50,14 +50,14 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
 
 
 async def _provider_session(request: web.Request, claims: Claims) -> ProviderSession | None:
-    """Return the session at a provider that opened this one, if providers are on."""
+    """Return the provider's session of this session, or None."""
     if not request.app[context.PROVIDERS]:
         return None
     return await sessions.for_session(request.app[context.DATABASE], claims["sid"])
 
 
 async def _by_way_of(request: web.Request, came_from: ProviderSession, location: str) -> str:
-    """Return where signing out at the provider begins, or `location` where one cannot."""
+    """Return the URL of the provider's sign-out, or `location` if there is none."""
     provider = request.app[context.PROVIDERS].get(came_from.provider)
     if provider is None:
         return location
@@ -70,9 +70,10 @@ async def _by_way_of(request: web.Request, came_from: ProviderSession, location:
 
 
 def _is_stopped_by_policy(request: web.Request, location: str) -> bool:
-    """Tell whether a browser would not follow a redirect: our policy says where forms may lead.
+    """Return whether our form-action policy stops a browser from following a redirect.
 
-    A link may lead anywhere. An OpenID provider is not in the policy: it leads on to other sites.
+    Links are not restricted. OpenID providers are not in the policy, as they redirect to other
+    sites.
     """
     if request.method != "POST" or location.startswith("/"):
         return False

@@ -1,4 +1,4 @@
-"""A clock for measuring how long ago something was."""
+"""A monotonic clock that includes suspend."""
 
 import time
 
@@ -6,5 +6,5 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def boottime() -> float:
-    """Return seconds on a clock that goes on while the machine sleeps, and is never set."""
+    """Return monotonic seconds, including the time that the machine was suspended."""
     return time.clock_gettime(_CLOCK)

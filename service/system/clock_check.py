@@ -1,20 +1,20 @@
-"""Whether the clock of this process can be believed: by a stopwatch, and by other clocks."""
+"""Check the system clock against a monotonic clock and other machines."""
 
 from collections.abc import Callable
 
 from service.telemetry import logs
 
 TOLERANCE = 5.0
-"""Seconds by which clocks may differ."""
+"""The maximum difference of clocks in seconds."""
 
 STEADY_SECONDS = 3600.0
-"""How long a clock must have been steady, and in agreement with others, before it is believed."""
+"""How long a clock must have been steady and agreed with others to be reliable."""
 
 _CURE = "set the clock of the machine, for example by NTP"
 
 
 class Clocks:
-    """Compares `clock`, seconds since 1970, with `ticks`, a stopwatch, and with other clocks."""
+    """Compares `clock`, seconds since 1970, with the monotonic `ticks` and with other clocks."""
 
     def __init__(self, clock: Callable[[], float], ticks: Callable[[], float]) -> None:
         self._clock = clock
@@ -30,18 +30,18 @@ class Clocks:
         return self._ticks() - self._steady_since >= STEADY_SECONDS
 
     def check(self) -> None:
-        """Notice that the clock was set, forwards or backwards."""
+        """Detect that the clock was set."""
         offset = self._clock() - self._ticks()
         if abs(offset - self._offset) > TOLERANCE:
             self._steady_since = self._ticks()
         self._offset = offset
 
     def doubt(self) -> None:
-        """Start the hour again: other processes have found that clocks differ."""
+        """Restart the hour, because another process found that clocks differ."""
         self._steady_since = self._ticks()
 
     def agrees(self, other: str, time: float) -> bool:
-        """Compare the clock with another one that reads `time` now; warn once if they differ."""
+        """Return whether another clock, which reads `time`, agrees. Warn once if not."""
         seconds = self._clock() - time
         if abs(seconds) <= TOLERANCE:
             self._reported.pop(other, None)

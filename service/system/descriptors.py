@@ -1,26 +1,26 @@
-"""File descriptors: how many this process may have, and how many of them are for connections."""
+"""The limit of file descriptors, and the number available for connections."""
 
 import contextlib
 import resource
 
 MOST = 8192
-"""How many connections a process keeps at most, however many descriptors there are."""
+"""The maximum number of connections, regardless of the limit of descriptors."""
 RESERVED = 1152
-"""Descriptors that are not for clients: database, log, providers, and the queue of newcomers.
+"""The descriptors for other uses: database, log, providers, and the accept queue.
 
-A process that stops accepts all connections that wait (1,024) at once.
+When a process stops, it accepts all queued connections (1,024) at once.
 """
 
 
 def raise_descriptor_limit() -> None:
-    """Raise this process's soft limit of descriptors to the hard one."""
+    """Raise the soft limit of descriptors to the hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # some systems have a lower limit of their own
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def most_connections() -> int:
-    """Return how many connections the descriptors of this process are enough for."""
+    """Return the number of connections for which there are descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST

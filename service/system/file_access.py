@@ -1,4 +1,4 @@
-"""Who besides root and the process's own user can change a file: secrets of theirs would count."""
+"""Detect whether users other than root and the process's own user can change a file."""
 
 import os
 import stat
@@ -11,11 +11,11 @@ _ROOT = 0
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """Why others can change a file. `what` goes on after “a file”, and names no path.
+    """The reason why others can change a file. `what` continues “a file” and contains no path.
 
-    `cure` is a command that ends it; `instead` is what may help in its place, '' for nothing. With
-    `ends_with_file` a new file in its place ends it, too. `is_owners` if it is another user's: to
-    root, the user of the service is one.
+    `cure` is a command that fixes it, `instead` an alternative or ''. If `ends_with_file` is True,
+    a new file in its place also fixes it. `is_owners` is True if it belongs to another user, which
+    for root includes the user of the service.
     """
 
     what: str
@@ -25,26 +25,25 @@ class Exposure:
     is_owners: bool = False
 
     def run(self, then: str = "") -> str:
-        """Return the command that ends it, and another one that has to follow."""
+        """Return the command that fixes it, followed by another command."""
         return f"{self.cure}{f' && {then}' if then else ''}{self.instead}"
 
 
 def of(path: Path, descriptor: int, *, leaves_owner: bool = False) -> Exposure | None:
-    """Return why others can change the open file that `path` led to; None if they cannot.
+    """Return why others can change the open file at `path`, None if they cannot.
 
-    With `leaves_owner` the file may belong to anybody: root leaves it to its owner, and a server of
-    another user refuses it afterwards as before.
+    With `leaves_owner`, any owner is accepted: root keeps the owner, and a server of another user
+    still rejects the file.
 
-    The file is looked at by its descriptor. Then the way to it is: in a folder that is safe now
-    nobody else could have put it, since who can change a folder cannot make it safe. A group may
-    write, as in volumes of Kubernetes. A pipe without a name is not looked at: it comes from the
-    process that started this one.
+    Checks the file by its descriptor, then the folders on its path. Users who can change a folder
+    cannot make it safe again, so in a folder that is safe now the file is not theirs. A group may
+    write, as in Kubernetes volumes. Unnamed pipes are not checked, as the parent created them.
     """
     return _of(path, os.fstat(descriptor), leaves_owner=leaves_owner)
 
 
 def at(path: Path, *, leaves_owner: bool = False) -> Exposure | None:
-    """Return the same of what is at `path` just now, open or not; None if nothing can be seen."""
+    """Return the same for the file that is at `path` now; None if it cannot be read."""
     try:
         facts = path.stat()
     except (OSError, ValueError):
@@ -53,10 +52,10 @@ def at(path: Path, *, leaves_owner: bool = False) -> Exposure | None:
 
 
 def on_the_way(path: Path) -> Exposure | None:
-    """Return why others can lead `path` elsewhere: by a folder, or by a link.
+    """Return why others can redirect `path`, through a folder or a link; None if they cannot.
 
-    A folder where everybody may write is safe if it is sticky: there each name is its owner's. The
-    way is followed by hand from `/`, as the system follows it.
+    A world-writable folder is safe if it is sticky, because only the owner of a file can replace
+    it. Follows the path from `/` as the system does.
     """
     here, left, links = Path("/"), list(reversed(path.absolute().parts[1:])), 0
     found = _of_folder(here, here.lstat())
@@ -71,14 +70,14 @@ def on_the_way(path: Path) -> Exposure | None:
                 left += reversed([part for part in target.parts if part != "/"])
                 continue
         except OSError:
-            return None  # gone, or out of sight: whoever opens the path will say so
+            return None  # missing or not accessible: opening the path reports the error
         if stat.S_ISDIR(facts.st_mode):
             found, here = _of_folder(below, facts), below
     return found
 
 
 def private(path: Path, facts: os.stat_result) -> str:
-    """Return the command that takes a file from all users but those who need it."""
+    """Return the command that makes a file readable only for the users that need it."""
     if facts.st_uid == _ROOT != os.geteuid():
         return f"chgrp {os.getegid()} {path} && chmod 640 {path}"
     return f"chmod 600 {path}"
@@ -106,7 +105,7 @@ def _of_file(path: Path, facts: os.stat_result, *, leaves_owner: bool) -> Exposu
         what, cure = "that every user of this machine can change", private(path, facts)
         return Exposure(what, cure, ends_with_file=True)
     if _is_strange(facts) and not leaves_owner:
-        is_left = os.geteuid() == _ROOT  # by root, who replaces it, to its owner
+        is_left = os.geteuid() == _ROOT  # root replaces the file and keeps its owner
         cure, instead = _chown(path, facts)
         return Exposure("that belongs to another user", cure, instead, not is_left, is_owners=True)
     return None
@@ -134,7 +133,7 @@ def _is_strange(facts: os.stat_result) -> bool:
 
 
 def _chown(path: Path, facts: os.stat_result) -> tuple[str, str]:
-    """Return the command that gives a file away; root may also act as the user who has it."""
+    """Return the command that changes the owner, and for root the alternative."""
     user = os.geteuid()
     instead = f"   (or do this as user {facts.st_uid})" if user == _ROOT else ""
     return f"chown -h {user} {path}", instead

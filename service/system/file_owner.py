@@ -1,7 +1,7 @@
-"""Files in another user's folder: root touches them with that user's rights, not with its own.
+"""Access files in another user's folder with that user's rights, if the process runs as root.
 
-In such a folder every name can be a link to a file that its owner may not read or write. With the
-owner's rights the system refuses what the owner could not do, however the names change meanwhile.
+The owner of a folder can replace any name in it with a link to a file that the owner cannot access.
+With the owner's rights, the system denies such an access, even if the names change meanwhile.
 """
 
 import os
@@ -16,10 +16,10 @@ _MAX_LINKS = 40
 
 @contextmanager
 def as_owner(path: Path) -> Iterator[None]:
-    """Act as the first user but root who owns a folder or a link on the way to `path`.
+    """Act as the first user other than root that owns a folder or link on the path.
 
-    Nothing changes for other users than root, and where root owns the whole way. Raises
-    PermissionError with a reason that names the user, and the OSErrors of looking.
+    Does nothing if the process is not root, or if root owns all of the path. Raises PermissionError
+    with a reason that names the user, and other OSErrors.
     """
     owner = _first_other_owner(path) if os.geteuid() == 0 else None
     if owner is None:
@@ -42,19 +42,19 @@ def as_owner(path: Path) -> Iterator[None]:
 
 
 def is_regular(descriptor: int) -> bool:
-    """Tell whether an open file is a regular one: no pipe, device, socket or folder."""
+    """Return whether an open file is a regular file, not a pipe, device, socket or folder."""
     return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 def _first_other_owner(path: Path) -> os.stat_result | None:
-    """Return the first folder or link on the way to `path` that is not root's.
+    """Return the status of the first folder or link on the path that root does not own.
 
-    Whoever owns it decides what is below it. The way is followed by hand from `/`: what lies above
-    belongs to root and does not change meanwhile.
+    Its owner controls everything below it. Follows the path from `/`: everything above belongs to
+    root and does not change meanwhile.
     """
     here, left, links = "/", list(reversed(path.absolute().parts[1:])), 0
     while left:
-        below = os.path.join(here, left.pop())  # noqa: PTH118  # `..` is taken after links
+        below = os.path.join(here, left.pop())  # noqa: PTH118  # `..` applies after links
         try:
             found = os.lstat(below)
         except FileNotFoundError:
@@ -67,7 +67,7 @@ def _first_other_owner(path: Path) -> os.stat_result | None:
             here = "/" if target.is_absolute() else here
             left += reversed([part for part in target.parts if part != "/"])
             if links > _MAX_LINKS:
-                return None  # whatever opens it will say so
+                return None  # opening the path reports the error
         elif stat.S_ISDIR(found.st_mode):
             if found.st_uid != 0:
                 return found
@@ -78,7 +78,7 @@ def _first_other_owner(path: Path) -> os.stat_result | None:
 
 
 def _groups(owner: os.stat_result) -> tuple[int, list[int]]:
-    """Return the group and all groups of an owner; that of the folder if the system knows none."""
+    """Return the group and all groups of an owner; the folder's group for an unknown user."""
     try:
         entry = pwd.getpwuid(owner.st_uid)
     except KeyError:

@@ -1,4 +1,4 @@
-"""Replace a file at once, so that those who could read it can read the new one."""
+"""Replace a file atomically and keep its access rights."""
 
 import errno
 import os
@@ -11,16 +11,16 @@ _ACL = "system.posix_acl_access"
 
 
 class AccessLost(Exception):
-    """Why a new file could not be read by all who can read the old one, and what to do."""
+    """A new file would not have the access rights of the old one. The message has the remedy."""
 
 
 def replace(folder: int, path: Path, data: bytes, before: os.stat_result | None) -> None:
-    """Put bytes in the place of a file, at once and for good. `folder` is its open folder.
+    """Replace a file with bytes, atomically and durably. `folder` is its open folder.
 
-    `before` is the file that was there: the new one gets its owner (if root does this), its group
-    and its group's right to read, so it is at most 0640. It is 0600 without `before`, and where
-    everybody could read the old one. Raises AccessLost, and changes nothing, if that would take the
-    file from the service.
+    `before` is the status of the old file: the new one gets its owner (for root), its group and its
+    group's right to read, so the mode is at most 0640. Without `before`, or if every user could
+    read the old file, the mode is 0600. Raises AccessLost and changes nothing if the service could
+    not read the new file.
     """
     name = path.name
     partial = f".{name}.{secrets.token_hex(8)}"
@@ -41,9 +41,9 @@ def replace(folder: int, path: Path, data: bytes, before: os.stat_result | None)
 
 
 def require_no_acl(descriptor: int) -> None:
-    """Check that only owner, group and mode decide who can read an open file.
+    """Raise AccessLost if an open file has an access control list.
 
-    Raises AccessLost for an access control list, which a new file would not have.
+    A new file would not have it.
     """
     try:
         os.getxattr(descriptor, _ACL)
@@ -66,7 +66,7 @@ def _keep_access(path: Path, descriptor: int, before: os.stat_result) -> None:
         )
     owner = before.st_uid if is_root else made.st_uid
     is_public = bool(before.st_mode & stat.S_IROTH)
-    is_exposed = bool(before.st_mode & stat.S_IWOTH)  # in production the service refuses it
+    is_exposed = bool(before.st_mode & stat.S_IWOTH)  # rejected in production
     if is_public and not is_exposed and owner == _ROOT and _others_come_by(path):
         raise AccessLost(
             "every user of this machine can read the file, and a new one is never readable for all:"
@@ -80,7 +80,7 @@ def _keep_access(path: Path, descriptor: int, before: os.stat_result) -> None:
 
 
 def _others_come_by(path: Path) -> bool:
-    """Tell whether others than root may enter all folders on the way to a file of root's."""
+    """Return whether users other than root may enter all folders on the path."""
     may_enter = stat.S_IXGRP | stat.S_IXOTH
     return all(above.stat().st_mode & may_enter for above in path.parents)
 

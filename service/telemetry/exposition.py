@@ -26,7 +26,7 @@ def text(counters: Counters) -> bytes:
 
 
 class _Shown(Collector):
-    """Figures, as the library wants them."""
+    """The metrics in the form of the library."""
 
     def __init__(self, figures: Counters) -> None:
         self._figures = figures

@@ -1,4 +1,4 @@
-"""Writing the log without waiting for whoever reads it: a pipe, a socket, a terminal, a file."""
+"""Write the log to a pipe, socket, terminal or file without blocking."""
 
 import contextlib
 import os
@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import TextIO
 
 BACKLOG_BYTES = 2**20
-"""So much waits while the reader of the log is behind; then lines are lost."""
+"""The size of the buffer for a slow log reader. Beyond it, lines are lost."""
 
 _Send = Callable[[memoryview], int]
 
 
 class LogOutput:
-    """Where lines go. `lost` is how many were lost since it was last set to 0."""
+    """The output of log lines. `lost` counts lost lines; the caller resets it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -27,11 +27,11 @@ class LogOutput:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something waits for the reader."""
+        """Whether the buffer is not empty."""
         return bool(self._waiting)
 
     def write(self, text: str) -> None:
-        """Write lines, or keep them until the reader has room. What fails is lost."""
+        """Write lines, or buffer them until the reader has room. Failed lines are lost."""
         if not self._is_open:
             self._send, self._is_open = _way_to(self._stream, self._opened), True
         if self._send is None:
@@ -46,7 +46,7 @@ class LogOutput:
         self._send_what_waits(self._send)
 
     def close(self) -> None:
-        """Close what was opened to write. Another write opens it again."""
+        """Close the opened file. The next write opens it again."""
         self._opened.close()
         self._is_open = False
 
@@ -58,15 +58,15 @@ class LogOutput:
                 del self._waiting[:sent]
         except BlockingIOError:
             return
-        except OSError:  # nobody will ever read it
+        except OSError:  # the reader is gone
             self._waiting.clear()
 
 
 def _way_to(stream: TextIO, opened: contextlib.ExitStack) -> _Send | None:
-    """Return what sends as much as the reader has room for; None if writing never has to wait.
+    """Return a function that sends as much as the reader has room for; None if it never blocks.
 
-    The mode of a descriptor is shared with other processes, such as the shell, so it stays as it
-    is: a pipe or a terminal is opened anew, and a socket is told for each message.
+    The non-blocking mode of a descriptor is shared with other processes, such as the shell, so it
+    is not changed: a pipe or terminal is opened again, and a socket gets a flag per message.
     """
     try:
         number = stream.fileno()
@@ -79,7 +79,7 @@ def _way_to(stream: TextIO, opened: contextlib.ExitStack) -> _Send | None:
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
         try:
             own = os.open(f"/dev/fd/{number}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        except OSError:  # it belongs to another user
+        except OSError:  # owned by another user
             return _in_pieces(number)
         opened.callback(os.close, own)
         return lambda data: os.write(own, data)
@@ -87,7 +87,7 @@ def _way_to(stream: TextIO, opened: contextlib.ExitStack) -> _Send | None:
 
 
 def _in_pieces(number: int) -> _Send:
-    """Return what asks for room before each piece: a pipe that has any has it for a whole one."""
+    """Return a function that polls before each piece: a ready pipe has room for a whole piece."""
     room = select.poll()
     room.register(number, select.POLLOUT)
 

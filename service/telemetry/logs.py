@@ -1,7 +1,7 @@
-"""Log lines: text for people, JSON for machines; control characters escaped, tokens taken out.
+"""Log lines in text or JSON. Control characters are escaped, and tokens are removed.
 
-A line costs a tenth of a sign-in here; by way of the standard library's records and handlers it was
-three tenths (docs/decisions/0004-logs.md). Records of libraries come in through a handler.
+A line costs 10 % of a sign-in; with the records and handlers of the standard library it was 30 %
+(docs/decisions/0004-logs.md). Records of libraries arrive through a handler.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _encode = json.JSONEncoder().encode
 
 
 def event(name: str, *, level: int = INFO, **fields: object) -> None:
-    """Write one line: what happened, and its facts. A field that is None is left out."""
+    """Write one line: the name of the event and its fields. Omits fields that are None."""
     _current().write(time.time(), level, name, fields)
 
 
@@ -46,7 +46,7 @@ def answered(  # noqa: PLR0913  # the fields of the line
     client: str | None,
     id: str,  # noqa: A002  # the field's name in the line
 ) -> None:
-    """Write the line of one answer: an event `request`, in text by a way three times as quick."""
+    """Write the line of one answer, an event `request`. The text form has a faster path."""
     ms = round(seconds * 1000, 2)
     sink = _current()
     if not sink.is_text:
@@ -70,12 +70,12 @@ def answered(  # noqa: PLR0913  # the fields of the line
 
 
 def unexpected(error: BaseException, **fields: object) -> None:
-    """Write a line, and the traceback, for an error that nobody expected."""
+    """Write a line with a traceback for an unexpected error."""
     event("error", level=ERROR, **fields, exception=_trace(error))
 
 
 def configure(level: str, form: Form, stream: TextIO | None = None) -> None:
-    """Send every log line of this process to `stream` (standard error) in one form."""
+    """Send all log lines of this process to `stream`. Default: standard error."""
     global _sink  # noqa: PLW0603  # one process has one log, as it has one standard error
     _sink = Sink(stream or sys.stderr, form, logging.getLevelNamesMapping()[level.upper()])
     root = logging.getLogger()
@@ -85,10 +85,10 @@ def configure(level: str, form: Form, stream: TextIO | None = None) -> None:
 
 @contextlib.contextmanager
 def separate(level: str, form: Form, stream: TextIO) -> Iterator[None]:
-    """Send the log lines of the block to `stream`, and no others: one of several in a process.
+    """Send only the log lines of the block to `stream`, for several servers in a process.
 
-    Tasks and callbacks that the block starts belong to it. Records of libraries have a level of at
-    least WARNING, unless the root logger lets more through.
+    Includes the tasks and callbacks that the block starts. Records of libraries have a level of at
+    least WARNING, unless the root logger is more verbose.
     """
     sink = Sink(stream, form, logging.getLevelNamesMapping()[level.upper()])
     root, from_libraries = logging.getLogger(), _FromLibraries(sink)
@@ -103,17 +103,17 @@ def separate(level: str, form: Form, stream: TextIO) -> Iterator[None]:
 
 
 def flush() -> None:
-    """Write what still waits, when the event loop is gone."""
+    """Write the buffered lines after the event loop has ended."""
     _current().flush()
 
 
 def redact(text: str) -> str:
-    """Take everything that looks like a JWT out of a text."""
+    """Remove everything that looks like a JWT from a text."""
     return _TOKEN.sub("[token]", text) if "eyJ" in text else text
 
 
 class Sink:
-    """Where lines go. Those written in one turn of the event loop leave in one system call."""
+    """The destination of lines. Those of one loop iteration are written in one system call."""
 
     def __init__(self, stream: TextIO, form: Form, level: int) -> None:
         self.level = level
@@ -125,12 +125,12 @@ class Sink:
         self._stamp = ""
 
     def write(self, moment: float, level: int, name: str, fields: Mapping[str, object]) -> None:
-        """Write a line, if its level is high enough. `moment` are seconds since 1970."""
+        """Write a line if its level is high enough. `moment` is in seconds since 1970."""
         if level >= self.level:
             self.append(self._line(self.rfc3339(moment), level, name, fields))
 
     def append(self, line: str) -> None:
-        """Write a finished line, at the end of this turn of the event loop."""
+        """Write a complete line at the end of this loop iteration."""
         self._waiting.append(line)
         if len(self._waiting) == 1:
             try:
@@ -139,7 +139,7 @@ class Sink:
                 self.flush()
 
     def flush(self) -> None:
-        """Hand the waiting lines to the system. A log that cannot be written stops nobody."""
+        """Write the buffered lines. Errors are ignored."""
         lines, self._waiting = self._waiting, []
         self._output.write("".join(lines))
         if (lost := self._output.lost) and not self._output.is_behind:
@@ -147,7 +147,7 @@ class Sink:
             self.write(time.time(), WARNING, "log_lines_lost", {"count": lost})
 
     def rfc3339(self, moment: float) -> str:
-        """Return a time as it stands in a line: UTC, milliseconds."""
+        """Return a time in the format of log lines: UTC with milliseconds."""
         second = int(moment)
         if second != self._second:
             self._second = second
@@ -156,7 +156,7 @@ class Sink:
 
 
 class _FromLibraries(logging.Handler):
-    """Brings the records of libraries into one log, if they come from where it is in use."""
+    """Forwards the records of libraries to a log, if they come from its context."""
 
     def __init__(self, sink: Sink) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ class _FromLibraries(logging.Handler):
             return
         try:
             message = record.getMessage()
-        except Exception:  # noqa: BLE001  # their mistake in a log call is not to become an error
+        except Exception:  # noqa: BLE001  # a wrong log call must not become an error
             message = str(record.msg)
         fields: dict[str, object] = {"logger": record.name, "message": message}
         if record.exc_info and record.exc_info[1]:
@@ -176,7 +176,7 @@ class _FromLibraries(logging.Handler):
 
 
 def _text_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) -> str:
-    """`time level event name=value …`; an exception's traceback follows, indented."""
+    """Return `time level event name=value …`, with an indented traceback of an exception."""
     line = f"{moment} {_LEVELS.get(level, 'error'):7} {name}"
     for key, value in fields.items():
         if type(value) in _NUMBERS:
@@ -191,7 +191,7 @@ def _text_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) ->
 
 
 def _json_line(moment: str, level: int, name: str, fields: Mapping[str, Any]) -> str:
-    """Write one JSON object: `time`, `level`, `event` and the fields."""
+    """Return a JSON object with `time`, `level`, `event` and the fields."""
     line = {"time": moment, "level": _LEVELS.get(level, "error"), "event": name}
     line |= {key: _safe(value) for key, value in fields.items() if value is not None}
     if "exception" in fields:
@@ -228,4 +228,4 @@ def _current() -> Sink:
 
 _sink = Sink(sys.stderr, "text", INFO)
 _own: ContextVar[Sink | None] = ContextVar("log", default=None)
-"""The log of a block of `separate`, instead of that of the process."""
+"""The log of a `separate` block, instead of the log of the process."""

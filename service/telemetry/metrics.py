@@ -1,4 +1,4 @@
-"""What Prometheus may ask: counters and gauges, added up over the processes of one server."""
+"""Prometheus metrics: counters and gauges, summed over the processes of a server."""
 
 import asyncio
 import importlib
@@ -20,23 +20,23 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 
 @dataclass
 class Counters:
-    """Plain numbers: one thread counts, and the library's locks cost."""
+    """Plain numbers, since one thread counts and the library's locks are slow."""
 
     within: dict[tuple[str, str, int], list[int]] = field(default_factory=dict)
-    """By method, route and status: how many answers within each bucket."""
+    """The number of answers in each bucket, by method, route and status."""
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """By route: those of all answers in sum."""
+    """The total seconds of all answers, by route."""
     sign_ins: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
-    """Connections that were closed to keep a bound, by the reason."""
+    """The number of connections closed by a limit, by reason."""
     restarts: int = 0
-    """How many workers were begun again."""
+    """The number of worker restarts."""
     gauges: dict[str, float] = field(default_factory=dict)
-    """What is now. Of several processes the greatest counts."""
+    """Current values. The maximum over all processes is shown."""
 
     def add(self, other: "Counters") -> None:
-        """Count in what another process has counted."""
+        """Add the counters of another process."""
         for key, within in other.within.items():
             before = self.within.get(key, [0] * len(within))
             self.within[key] = [a + b for a, b in zip(before, within, strict=True)]
@@ -50,12 +50,12 @@ class Counters:
             self.gauges[name] = max(value, self.gauges.get(name, value))
 
     def as_text(self) -> bytes:
-        """Return all of it as a text for another process."""
+        """Serialize the counters for another process."""
         return orjson.dumps({**vars(self), "within": list(self.within.items())})
 
     @classmethod
     def of_text(cls, text: bytes) -> "Counters":
-        """Return what `as_text` wrote; nothing at all for an empty text."""
+        """Parse the result of `as_text`. An empty text gives empty counters."""
         if not text:
             return cls()
         found = orjson.loads(text)
@@ -72,10 +72,10 @@ class Counters:
 
 
 class Metrics:
-    """What one process counts. With a `board`, what the others have counted is shown as well.
+    """The metrics of one process. With a `board`, those of the other processes are included.
 
-    What stands at its `place` is what a process before it had counted: it goes on from there, so
-    that no counter ever falls while the server runs.
+    The process starts with the counters in its `place`, which an earlier process left, so that no
+    counter decreases while the server runs.
     """
 
     def __init__(
@@ -90,19 +90,19 @@ class Metrics:
         self._recent = b""
 
     def watch_feed(self, size: Callable[[], float], age: Callable[[], float]) -> None:
-        """Show how many live revocations are remembered, and how old that knowledge is."""
+        """Add gauges for the size and the age of the revocation memory."""
         self._watched |= {"revocations": size, "feed_age_seconds": age}
 
     def watch(self, gauge: str, value: Callable[[], float]) -> None:
-        """Show a value as it is when the figures are asked for."""
+        """Add a gauge whose value is read for each scrape."""
         self._watched[gauge] = value
 
     def closed(self, reason: str) -> None:
-        """Count one connection that was closed to keep a bound."""
+        """Count a connection that a limit closed."""
         self._own.closed[reason] += 1
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answer. `route` is the pattern of the path, never the path itself."""
+        """Count an answer. `route` is the pattern of the path, not the path."""
         key = (method, route, status)
         within = self._own.within.get(key)
         if within is None:
@@ -111,46 +111,46 @@ class Metrics:
         self._own.seconds[route] += seconds
 
     def signed_in(self, method: str) -> None:
-        """Count one sign-in."""
+        """Count a sign-in."""
         self._own.sign_ins[method] += 1
 
     def refused(self, code: str) -> None:
-        """Count one refusal."""
+        """Count an error answer."""
         self._own.refusals[code] += 1
 
     def restarted(self) -> None:
-        """Count one worker that was begun again."""
+        """Count a worker restart."""
         self._own.restarts += 1
 
     def keys_file(self, fault: str | None) -> None:
-        """Note whether the file of keys is bad: it is if it has a fault."""
+        """Record whether the key file is invalid: `fault` is not None."""
         self._own.gauges["keys_file_bad"] = fault is not None
 
     def publish(self) -> None:
-        """Leave for the other processes what this one has counted."""
+        """Publish the counters for the other processes."""
         if self._board is not None:
             self._board.write(self._place, self._now().as_text())
 
     async def keep_publishing(self) -> None:
-        """Publish once a second, for ever."""
+        """Publish once a second until cancelled."""
         while self._board is not None:
             self.publish()
             await asyncio.sleep(_PUBLISH_SECONDS)
 
     def recent_text(self) -> bytes:
-        """Return the text as it is, or for those who ask too often, as it was a moment ago."""
+        """Return the current text, or a recent one if it is requested too often."""
         if self._texts.is_free():
             self._recent = self.text()
         return self._recent
 
     def text(self) -> bytes:
-        """Return the exposition format that CONTENT_TYPE names."""
+        """Return the metrics in the format of CONTENT_TYPE."""
         total = Counters()
         total.add(self._now())
         if self._board is not None:
             for text in self._board.read_others(self._place):
                 total.add(Counters.of_text(text))
-        # With the library, which takes memory: not every server is asked.
+        # Loads the library, which takes memory, only at the first scrape.
         exposition = importlib.import_module("service.telemetry.exposition")
         return bytes(exposition.text(total))
 

@@ -1,27 +1,27 @@
-"""Memory that the processes of one server share, in which each leaves a text for the others.
+"""Shared memory in which each process of a server publishes a text for the others.
 
-Whoever reads sees a whole text or the one before it, also when its writer was killed in the middle:
-each place has two halves, which are written in turn, and a check sum tells whole from torn.
+A reader always sees a complete text, the current or the previous one, even if the writer was killed
+while writing: each place has two halves, written alternately, with a checksum.
 """
 
 import mmap
 import struct
 import zlib
 
-_HALF = 1 << 20  # of address space; memory is what is written
-_HEADER = struct.Struct("<QII")  # which writing it is, how long, and the check sum of all
+_HALF = 1 << 20  # address space; only written pages use memory
+_HEADER = struct.Struct("<QII")  # the number of the write, the length and the checksum
 _START = struct.Struct("<QI")
 
 
 class SharedMemory:
-    """A place for each of `count` writers. Make it before the processes part (os.fork)."""
+    """A place for each of `count` writers. Create it before os.fork."""
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._memory = mmap.mmap(-1, count * 2 * _HALF)
 
     def write(self, place: int, text: bytes) -> None:
-        """Replace what stands in a place; each place has one writer. Raises ValueError if long."""
+        """Replace the text in a place, which has one writer. Raises ValueError if too long."""
         if len(text) > _HALF - _HEADER.size:
             raise ValueError(f"a text of {len(text)} bytes does not fit")
         turn = max(found[0] if found else 0 for found in self._halves(place)) + 1
@@ -30,12 +30,12 @@ class SharedMemory:
         self._memory[start : start + _HEADER.size] = _header(turn, text)
 
     def read(self, place: int) -> bytes:
-        """Return what stands in a place; empty if nothing does."""
+        """Return the text in a place, empty if there is none."""
         whole = [found for found in self._halves(place) if found]
         return max(whole)[1] if whole else b""
 
     def read_others(self, place: int) -> list[bytes]:
-        """Return what stands in all the other places, without those where nothing does."""
+        """Return the non-empty texts in all other places."""
         read = [self.read(other) for other in range(self._count) if other != place]
         return [text for text in read if text]
 

@@ -1,1 +1,1 @@
-"""JSON Web Tokens: issued, verified, encrypted for a browser, and how long they live."""
+"""JSON Web Tokens: issue, verify, lifetimes; and encrypted values for browsers."""

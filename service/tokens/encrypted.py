@@ -1,4 +1,4 @@
-"""Sealed values: what a browser keeps for us for a while, and can neither read nor change."""
+"""Encrypted values that a browser stores for us and can neither read nor change."""
 
 import re
 import time
@@ -15,10 +15,10 @@ _TEXT = re.compile(r"[A-Za-z0-9_-]{1,8192}", re.ASCII)
 
 
 class EncryptedValues:
-    """Seals by a key derived from the root that signs, opens by those of all roots of the ring.
+    """Encrypts with a key derived from the signing key, decrypts with those of all keys.
 
-    So every replica opens what another sealed, and rotating keys loses nothing. What was sealed for
-    one purpose cannot be opened for another. `clock` says seconds since 1970.
+    So replicas can decrypt each other's values, also during a key rotation. A value for one purpose
+    cannot be decrypted for another. `clock` returns seconds since 1970.
     """
 
     def __init__(self, keys: KeyRing, *, clock: Callable[[], float] = time.time) -> None:
@@ -26,7 +26,7 @@ class EncryptedValues:
         self.use(keys)
 
     def use(self, keys: KeyRing) -> None:
-        """Seal and open with these keys from now on."""
+        """Use these keys from now on."""
         self._keys = keys
 
     def now(self) -> int:
@@ -34,14 +34,14 @@ class EncryptedValues:
         return int(self._clock())
 
     def encrypt(self, purpose: str, value: Any) -> str:
-        """Return a value of JSON as a text that fits into a cookie."""
+        """Return an encrypted JSON value as text for a cookie."""
         data = orjson.dumps(value)
         sealed = self._fernet(purpose).encrypt_at_time(data, self.now())
         return sealed.rstrip(b"=").decode()
 
     def decrypt(self, purpose: str, text: str, *, max_age: int) -> Any | None:
-        """Return what was encrypted for this purpose at most `max_age` seconds ago, else None."""
-        if not _TEXT.fullmatch(text):  # the library reads over what is not of its alphabet
+        """Return a value for this purpose that is at most `max_age` seconds old, else None."""
+        if not _TEXT.fullmatch(text):  # the library ignores characters outside its alphabet
             return None
         padded = text + "=" * (-len(text) % 4)
         try:
@@ -51,6 +51,6 @@ class EncryptedValues:
         return orjson.loads(data)
 
     def _fernet(self, purpose: str) -> MultiFernet:
-        """Derive the keys of a purpose. There is one for each attempt: none is remembered."""
+        """Derive the keys of a purpose. Not cached, since each attempt has its own purpose."""
         keys = self._keys.sealing(purpose)
         return MultiFernet([Fernet(base64url.encode(key) + b"=") for key in keys])

@@ -1,7 +1,7 @@
-"""The tokens: JWTs (RFC 7519) in the compact form of RFC 7515, issued and verified.
+"""Issue and verify JWTs (RFC 7519) in the compact form of RFC 7515.
 
-No I/O and no globals. The signature is PyJWT's; what stands around it is read strictly here,
-because two readers of one token must never see two different tokens (RFC 8725 section 3).
+No I/O and no globals. PyJWT signs and verifies. Everything else is parsed strictly here, because
+two parsers must never read a token differently (RFC 8725 section 3).
 """
 
 import hashlib
@@ -19,27 +19,27 @@ from service.tokens import jws, lifetimes, required_claims
 from service.tokens.claims import Claims
 
 MAX_BYTES = 3500
-"""A longer token is never issued: browsers drop cookies over 4,096 bytes with their attributes."""
+"""The maximum size of a token: browsers drop cookies over 4,096 bytes with attributes."""
 REMEMBERED_BYTES = 32 * 2**20
-"""How much memory verified tokens may take: 5,000 with two roles, 1,000 of the largest."""
+"""The memory for verified tokens: 5,000 with two roles, or 1,000 of the largest."""
 
 TYPES: Mapping[DocumentPurpose, str] = {
     Purpose.FEED: "latchkey-revocations+jwt",
     Purpose.ASSERTION: "latchkey-assertion+jwt",
 }
-"""The header parameter `typ` of what is not a session."""
+"""The header parameter `typ` of documents."""
 SECONDS: Mapping[DocumentPurpose, int] = {Purpose.FEED: 120, Purpose.ASSERTION: 60}
-"""How long it is good."""
+"""The lifetime of documents in seconds."""
 
 _LEEWAY = 5
 
 
 class TokenIssuer:
-    """Issues and verifies for one issuer. `clock` returns the time as seconds since 1970.
+    """Issues and verifies tokens of one issuer. `clock` returns seconds since 1970.
 
-    No token is issued that expires after `horizon`, which is what the database has noted: 0 until
-    then. `not_before` is the start of the oldest session that is good; `lifetime` is that of a
-    session, in seconds.
+    Issues no token that expires after `horizon`, the value that the database has recorded, 0 until
+    then. `not_before` is the earliest start of a valid session. `lifetime` is the lifetime of a
+    session in seconds.
     """
 
     def __init__(
@@ -55,17 +55,17 @@ class TokenIssuer:
         self.use(keys)
 
     def use(self, keys: KeyRing) -> None:
-        """Issue and verify with these keys from now on; tokens of a key that left are no good."""
+        """Use these keys from now on. Tokens of removed keys become invalid."""
         self._in_use = _in_use(keys)
         self._verified: Bounded[str, Claims] = Bounded(REMEMBERED_BYTES, _size)
 
     def public_keys(self, purpose: SigningPurpose) -> tuple[bytes, str]:
-        """Return the public set of a purpose (RFC 7517), and the tag that changes when it does."""
+        """Return the public JWK Set of a purpose (RFC 7517) and its entity tag."""
         keys = self._in_use.ring.keys(purpose)
         return keys.jwks, keys.etag
 
     def signer(self, purpose: DocumentPurpose) -> str:
-        """Return a name for the issuer and the key that signs; it changes with either of them."""
+        """Return a value that changes with the issuer or the signing key."""
         name = f"{self._in_use.ring.keys(purpose).signer} {self._issuer}"
         return hashlib.sha256(name.encode()).hexdigest()[:16]
 
@@ -76,14 +76,14 @@ class TokenIssuer:
     def issue(
         self, user: Mapping[str, Any], *, amr: str, expires_in: int | None = None
     ) -> tuple[str, Claims]:
-        """Return a token that begins a session, and its claims.
+        """Return the token of a new session, and its claims.
 
-        `user` has `id`, `username`, `roles` and `version`; `amr` says how the user signed in (RFC
-        8176); `expires_in` are seconds, at most the life of a session. Raises TokenTooLarge,
-        and DatabaseUnavailable if the token would outlive the horizon.
+        `user` has `id`, `username`, `roles` and `version`. `amr` is the sign-in method (RFC 8176).
+        `expires_in` is in seconds, at most the lifetime of a session. Raises TokenTooLarge, and
+        DatabaseUnavailable if the token would expire after the horizon.
         """
         now = self.now()
-        opaque = secrets.token_urlsafe(33)  # 44 letters: two names of 132 bits
+        opaque = secrets.token_urlsafe(33)  # 44 characters: two IDs of 132 bits
         lifetime = self.lifetime if expires_in is None else min(expires_in, self.lifetime)
         if now + lifetime > self.horizon:
             raise errors.DatabaseUnavailable  # or the clock was set: noted within a second
@@ -106,11 +106,11 @@ class TokenIssuer:
         return self._sign(claims)
 
     def exchange(self, token: str, claims: Claims) -> tuple[str, Claims]:
-        """Return another token of the session of `token`, which ends when the session does.
+        """Return another token of the session of `token`, which expires when the session does.
 
-        `claims` are those of now. `auth_time` stays, or of an older version `iat`; a later one than
-        a new session has would outlive a sign-out of all users. No exchange by a slow clock makes a
-        life longer. Raises what `verify` does: the key of `token` may be gone.
+        `claims` are the current claims. Keeps `auth_time`, or `iat` of an older version, but not
+        later than for a new session: it would survive a sign-out of all users. A slow clock does
+        not extend the lifetime. Raises what `verify` raises, as the key of `token` may be removed.
         """
         self.verify(token)
         now, began = self.now(), claims.get("auth_time", int(claims["iat"]))
@@ -123,19 +123,19 @@ class TokenIssuer:
     def sign_document(
         self, purpose: DocumentPurpose, claims: Mapping[str, object], *, audience: str
     ) -> str:
-        """Return a JWT that is not a session, by the key of its purpose.
+        """Return a document JWT, signed by the key of its purpose.
 
-        It says `iss`, `aud`, `iat` and `exp` besides `claims`, and its `typ` in the header.
+        Adds `iss`, `aud`, `iat` and `exp` to `claims`, and `typ` to the header.
         """
         key, now = self._in_use.ring.keys(purpose).signing, self.now()
         stated = {"iss": self._issuer, "aud": audience, "iat": now, "exp": now + SECONDS[purpose]}
         return jws.compact(key, jws.header(key, TYPES[purpose]), {**claims, **stated})
 
     def verify(self, token: str) -> Claims:
-        """Return the claims of a good token, for reading only: they are remembered.
+        """Return the claims of a valid token. Do not change them: they are cached.
 
-        A signature is checked once; the time of expiry, each time. Raises TokenInvalid,
-        AlgorithmInvalid, TokenExpired, IssuerInvalid or AudienceInvalid.
+        Checks the signature once, and the expiry each time. Raises TokenInvalid, AlgorithmInvalid,
+        TokenExpired, IssuerInvalid or AudienceInvalid.
         """
         known = self._verified.get(token)
         if known is None:
@@ -163,9 +163,9 @@ class TokenIssuer:
         return claims
 
     def _signed_in_at(self, now: int) -> int:
-        """Return the time of a sign-in: at least `not_before`, which lies a little ahead.
+        """Return the time of a sign-in, at least `not_before`, which may be slightly ahead.
 
-        One that lies further ahead was written by a wrong clock: no sign-in is dated so.
+        A `not_before` that is further ahead is from a wrong clock and is not used.
         """
         return self.not_before if now < self.not_before <= now + lifetimes.DATED_AHEAD else now
 
@@ -193,7 +193,7 @@ class TokenIssuer:
 
 @dataclass(frozen=True, slots=True)
 class _InUse:
-    """A ring of keys, and those of sessions with their headers, encoded once."""
+    """A key ring, with the keys of sessions and their encoded headers."""
 
     ring: KeyRing
     sessions: KeySet
@@ -213,9 +213,9 @@ def _in_use(ring: KeyRing) -> _InUse:
 
 
 def _find(keys: KeySet, segment: bytes) -> Iterable[Key]:
-    """Return the keys that a header names, by `kid` and `alg` alone.
+    """Return the keys for a header, by `kid` and `alg` only.
 
-    `alg`, `kid` and `typ` are all there may be: nothing points anywhere, nothing is critical.
+    The header may contain only `alg`, `kid` and `typ`: no key references and no `crit`.
     """
     header = jws.members(jws.decode(segment))
     if header.get("alg") not in [key.algorithm for key in keys.verifying]:
@@ -233,5 +233,5 @@ def _find(keys: KeySet, segment: bytes) -> Iterable[Key]:
 
 
 def _size(token: str, _claims: Claims) -> int:
-    """Return how many bytes a verified token takes at most; measured (decision 25)."""
+    """Return the maximum memory of a verified token in bytes, as measured (decision 25)."""
     return 2048 + 9 * len(token)

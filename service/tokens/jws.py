@@ -1,4 +1,4 @@
-"""The compact form of a JWS (RFC 7515): written, and read strictly, one spelling for each token."""
+"""The JWS compact form (RFC 7515), written, and parsed strictly: one encoding for each token."""
 
 import re
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII
 
 
 def header(key: Key, typ: str = "JWT") -> bytes:
-    """Return the header segment of what a key signs. A secret needs no `kid`."""
+    """Return the encoded header for a key. A shared secret has no `kid`."""
     named = {} if key.kid is None else {"kid": key.kid}
     return base64url.encode(orjson.dumps({"alg": key.algorithm, **named, "typ": typ}))
 
 
 def compact(key: Key, encoded_header: bytes, claims: Mapping[str, object]) -> str:
-    """Sign claims, in the form of RFC 7515 section 7.1."""
+    """Return a signed token (RFC 7515 section 7.1)."""
     signed = encoded_header + b"." + base64url.encode(orjson.dumps(claims))
     return (signed + b"." + base64url.encode(key.sign(signed))).decode()
 
 
 def decode(segment: bytes) -> bytes:
-    """Read a segment; refuse padding and second spellings of the same bytes (RFC 4648 3.5)."""
+    """Decode a segment. Reject padding and non-canonical encodings (RFC 4648 section 3.5)."""
     try:
         return base64url.decode(segment)
     except ValueError:
@@ -34,7 +34,7 @@ def decode(segment: bytes) -> bytes:
 
 
 def members(data: bytes) -> dict[str, Any]:
-    """Read the JSON object of a header or of claims. Raises TokenInvalid."""
+    """Parse the JSON object of a header or of claims. Raises TokenInvalid."""
     try:
         value = strict_json.loads(data)
     except ValueError:
@@ -45,7 +45,7 @@ def members(data: bytes) -> dict[str, Any]:
 
 
 def peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return header and claims without verifying anything, for people. Raises TokenInvalid."""
+    """Return header and claims without verification, for display. Raises TokenInvalid."""
     if not COMPACT.fullmatch(token):
         raise errors.TokenInvalid
     header, payload, _ = token.encode("ascii").split(b".")

@@ -1,8 +1,7 @@
-"""The notes of how far tokens reach: one row for each lifetime, with the horizon of its tokens.
+"""The records of token lifetimes: one row for each lifetime, with the horizon of its tokens.
 
-The invariant: no token is issued that expires after a horizon that the database already holds, and
-no revocation is forgotten before the horizon that held when it was written. Times are seconds since
-1970.
+The invariant: no token is issued that expires after the horizon in the database, and no revocation
+is pruned before the horizon at the time when it was written. Times are in seconds since 1970.
 """
 
 from collections.abc import Sequence
@@ -13,31 +12,31 @@ from service.db import Reader, Transaction
 from service.system.clock_check import TOLERANCE
 
 LEAD = 3600
-"""How far a horizon lies beyond the end of a token that is issued now."""
+"""How far the horizon is beyond the expiry of a token that is issued now."""
 
 MARGIN = 3600
 """How long a revocation is kept beyond the horizon."""
 
 AHEAD = 1 + int(TOLERANCE)
-"""How far ahead `not_before` lies: a server whose clock is fast has just issued such tokens."""
+"""How far ahead `not_before` is: a server with a fast clock may have issued such tokens."""
 
 DATED_AHEAD = AHEAD + int(TOLERANCE)
-"""How far ahead a server dates a sign-in at most: its own clock may be slow."""
+"""How far ahead a server may date a sign-in, as its own clock may be slow."""
 
 _LATEST = DATED_AHEAD + int(TOLERANCE) + 1  # later than any server's clock dates a sign-in
-_MISTAKEN = _LATEST + 60  # a later `not_before` was written by a wrong clock
-_OLDER_VERSIONS = 86400  # how long a process of an older version may run on, which notes nothing
-_HALF = MARGIN // 2  # tokens that were issued while a revocation was written are covered as well
+_MISTAKEN = _LATEST + 60  # a later `not_before` is from a wrong clock
+_OLDER_VERSIONS = 86400  # how long an older version, which records nothing, may still run
+_HALF = MARGIN // 2  # also covers tokens that were issued during the revocation
 _IS_DEAD = f"until <= ? - {MARGIN}"
-_LONGEST = 365 * 86400  # where nothing is noted, nothing was issued: this is for good measure
+_LONGEST = 365 * 86400  # without records no token was issued; this is a safety margin
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the database says besides the rows of the feed.
+    """The revocation state besides the rows of the feed.
 
-    `horizons` has the horizon of each lifetime, `noted_at` the clock of the process that wrote it
-    last, `disputes` how often a process has found that its clock differs from another one's.
+    `horizons` has the horizon of each lifetime. `noted_at` has the clock of the process that wrote
+    it last. `disputes` counts how often a process found a difference between clocks.
     """
 
     horizons: dict[int, int] = field(default_factory=dict)
@@ -46,20 +45,20 @@ class State:
     not_before: int = 0
     disputes: int = 0
     max_life: int = field(init=False, default=0)
-    """The longest life of a token that revocations cover, in seconds: asked for each request."""
+    """The longest token lifetime that revocations cover, in seconds. Read for each request."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_life", max(self.horizons, default=0))
 
     @classmethod
     def of(cls, lives: Sequence[tuple[Any, ...]], moments: Sequence[tuple[Any, ...]]) -> "State":
-        """Return what rows say: `seconds, noted_at, until` of each life, and the last three."""
+        """Return the state of rows: `seconds, noted_at, until` per lifetime, and the moments."""
         horizons = {seconds: until or 0 for seconds, _, until in lives}
         noted_at = {seconds: at for seconds, at, _ in lives if at}
         return cls(horizons, noted_at, *(moments[0] if moments else ()))
 
     def after(self, known: "State") -> "State":
-        """Return this, with what is known from before and may be lost with a restored backup."""
+        """Return this state merged with `known`, which a restored backup may have lost."""
         return replace(
             self,
             pruned_until=max(self.pruned_until, known.pruned_until),
@@ -67,16 +66,15 @@ class State:
         )
 
     def is_dead(self, until: int) -> bool:
-        """Tell whether rows that end at `until` have been pruned, by the clock that pruned them."""
+        """Return whether rows that end at `until` have been pruned."""
         return until <= self.pruned_until + _HALF
 
 
 async def note(tx: Transaction, seconds: int, now: int) -> int:
-    """Note that tokens with a life of `seconds` are issued; return the horizon for them.
+    """Record that tokens with a lifetime of `seconds` are issued. Return their horizon.
 
-    `now` is the clock of the process; the later of it and of the database's counts. A horizon only
-    moves forward. A row of an older version's process gets its end: from now on such a process
-    may run for one more day.
+    `now` is the clock of the process; the later of it and the database's clock counts. A horizon
+    never moves back. Rows of older versions get an end: such a process may run for one more day.
     """
     latest = max(now, await database_clock(tx) or now)
     await tx.execute(
@@ -105,7 +103,7 @@ def horizon_parameters(now: int) -> tuple[int, int]:
 
 
 async def state(db: Reader) -> State:
-    """Read the notes alone; `changes.read` reads them with the rows of the same moment."""
+    """Return the records only. `pages.read` reads them with the rows of the same moment."""
     lives = await db.fetch_all("SELECT seconds, noted_at, until FROM token_lifetimes")
     moments = await db.fetch_all("SELECT pruned_until, not_before, disputes FROM revocation_state")
     return State.of(
@@ -114,11 +112,11 @@ async def state(db: Reader) -> State:
 
 
 async def end_all(tx: Transaction, now: int) -> None:
-    """Refuse the tokens of all sessions that have begun until `now`, by any server's clock.
+    """Refuse the tokens of all sessions that started until `now`, by the clock of any server.
 
-    The moment lies ahead of `now`, and servers date new sign-ins by it. So it moves forward each
-    time, until no session can be dated as late. Only one that lies far beyond that is a mistake,
-    and moves back: not before a session that may have begun.
+    `not_before` is slightly ahead of `now`, and servers date new sign-ins by it, so it increases
+    each time. A value that is far ahead is from a wrong clock and is moved back, but not before the
+    start of a session that may exist.
     """
     before = (await state(tx)).not_before
     moment = max(now + AHEAD, min(before + 1, now + _LATEST))
@@ -132,7 +130,7 @@ async def end_all(tx: Transaction, now: int) -> None:
 
 
 async def dispute(tx: Transaction) -> None:
-    """Tell all processes that two clocks differ: a note of one may replace that of the other."""
+    """Tell all processes that two clocks differ, as one record may overwrite the other."""
     await tx.execute(
         "INSERT INTO revocation_state (id, pruned_until, not_before, disputes) VALUES (1, 0, 0, 1)"
         " ON CONFLICT (id) DO UPDATE SET disputes = revocation_state.disputes + 1"
@@ -140,13 +138,13 @@ async def dispute(tx: Transaction) -> None:
 
 
 async def has_dead(db: Reader, now: int) -> bool:
-    """Tell whether there is anything to prune."""
+    """Return whether there are lifetimes to prune."""
     row = await db.fetch_one(f"SELECT 1 FROM token_lifetimes WHERE {_IS_DEAD} LIMIT 1", (now,))  # noqa: S608  # a constant
     return row is not None
 
 
 async def prune(tx: Transaction, now: int) -> int:
-    """Delete the lifetimes whose tokens expired a margin before `now`; return how many."""
+    """Delete the lifetimes whose tokens expired a margin before `now`. Return their number."""
     count = await tx.execute(f"DELETE FROM token_lifetimes WHERE {_IS_DEAD}", (now,))  # noqa: S608  # a constant
     if count:
         await pruned(tx, now)
@@ -154,7 +152,7 @@ async def prune(tx: Transaction, now: int) -> int:
 
 
 async def pruned(tx: Transaction, now: int) -> None:
-    """Note that tokens have expired whose revocations or lifetimes are deleted up to `now`."""
+    """Record that revocations and lifetimes up to `now` are pruned: their tokens have expired."""
     await tx.execute(
         "INSERT INTO revocation_state (id, pruned_until, not_before) VALUES (1, ?, 0)"
         " ON CONFLICT (id) DO UPDATE SET pruned_until = CASE"
@@ -165,7 +163,7 @@ async def pruned(tx: Transaction, now: int) -> None:
 
 
 async def database_clock(db: Reader) -> int | None:
-    """Read the clock of the database's machine; None for SQLite, where it is that of the process.
+    """Return the clock of the database server; None for SQLite, which has no other clock.
 
     Raises DatabaseUnavailable.
     """

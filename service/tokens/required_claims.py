@@ -1,4 +1,4 @@
-"""Which claims are whole: each that we rely on is there, and of its type (RFC 7519 section 4)."""
+"""Check that the required claims exist and have the right types (RFC 7519 section 4)."""
 
 import re
 from collections.abc import Mapping
@@ -7,16 +7,16 @@ from typing import Any, TypeGuard
 from service.tokens.claims import Claims
 
 VERSIONS = 2**62
-"""Every `ver` is below: with it the feed takes back all that a user ever had."""
+"""The upper limit of `ver`. In the feed, it revokes all tokens of a user."""
 
 _END_OF_TIME = 253402300799  # 9999-12-31T23:59:59Z
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 
 def are_claims(claims: Mapping[str, Any], *, ahead: int) -> TypeGuard[Claims]:
-    """Tell whether every claim that we rely on is there, and of its type.
+    """Return whether all required claims exist and have the right types.
 
-    `auth_time` lies at most `ahead` seconds after `iat`: a later one would outlive every sign-out.
+    `auth_time` must be at most `ahead` seconds after `iat`: a later one would survive a sign-out.
     """
     get = claims.get
     roles = get("roles")

@@ -1,4 +1,4 @@
-"""Users and roles: their SQL, and the plain dicts that it becomes.
+"""Users and roles: SQL and plain dicts.
 
 Whatever changes a user counts its `version` up, announces it in the feed and is recorded in the
 audit, in the same transaction. The command line and the HTTP side come through the same functions.

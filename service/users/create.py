@@ -1,4 +1,4 @@
-"""Creating users: one, or many at once, by the same rules."""
+"""Create one user or many users."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user who is to be, made by `prepare`."""
+    """A validated new user, made by `validate`."""
 
     username: str
     name: str
@@ -31,9 +31,9 @@ class NewUser:
 
 
 def validate(username: str, roles: Sequence[str] = (), **facts: Any) -> NewUser:
-    """Return a user who is to be; `facts` may be `name`, `email` and `disabled`.
+    """Return a validated new user. `facts` may be `name`, `email` and `disabled`.
 
-    What can be done before a transaction is done here. Raises UsernameInvalid.
+    Needs no transaction. Raises UsernameInvalid.
     """
     canon = normalize_username(username)
     name, email = facts.get("name") or "", facts.get("email") or ""
@@ -50,9 +50,9 @@ def validate(username: str, roles: Sequence[str] = (), **facts: Any) -> NewUser:
 async def create(
     tx: Transaction, by: Actor, username: str, roles: Sequence[str] = (), **facts: Any
 ) -> User:
-    """Create a user with existing roles; `facts` as of `prepare`.
+    """Create a user with existing roles and return it. `facts` are those of `validate`.
 
-    Return the user. Raises UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing.
+    Raises UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing.
     """
     newcomer = validate(username, roles, **facts)
     try:
@@ -68,10 +68,10 @@ async def create_all(
     newcomers: Sequence[NewUser],
     progress: Callable[[int], object] = lambda count: count,
 ) -> list[int]:
-    """Create users with existing roles, each with an entry in the audit; return their ids.
+    """Create users with existing roles, each with an audit entry. Return their IDs.
 
-    `progress` is told how many there are more, now and then. Raises UsernameTaken if any of the
-    names is, RoleNotFound, RoleMissing.
+    Calls `progress` with the number of users of each batch. Raises UsernameTaken if any name is
+    taken, RoleNotFound, RoleMissing.
     """
     await rights.require_manager(tx, by)
     known = await role_ids(tx)
@@ -98,7 +98,7 @@ async def create_all(
 
 
 async def _insert(tx: Transaction, newcomers: Sequence[NewUser]) -> dict[str, int]:
-    """Insert the rows of users; return their ids by name. Raises UsernameTaken."""
+    """Insert the rows of users. Return their IDs by name. Raises UsernameTaken."""
     now = audit.now()
     rows = [
         (each.username, each.name, each.email, each.search, int(each.disabled), now, now)

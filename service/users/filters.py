@@ -1,4 +1,4 @@
-"""What a list of users can be filtered by, as SQL: a select of ids, or a condition on a row."""
+"""The filters of user lists as SQL: a select of IDs, or a condition on a row."""
 
 import re
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from service.db import Database, Kind
 from service.db.casefold import casefold
 
-_TRIGRAM = 3  # characters: of so many are the entries of the index for searching
-_NOBODYS = frozenset("\0\n")  # the end of a text, to the index; what stands between the columns
-_WITH_USERNAME = ("username", "name")  # the orders whose indexes have the user name, too
+_TRIGRAM = 3  # the length of the entries in the search index, in characters
+_NOBODYS = frozenset("\0\n")  # the end of a text in the index; the separator of columns
+_WITH_USERNAME = ("username", "name")  # the orders whose indexes contain the user name
 
 Sql = tuple[str, tuple[object, ...]]
-"""A piece of a statement, and its parameters."""
+"""A part of a statement, and its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +19,19 @@ class Filter:
     """One filter, in each of its forms."""
 
     condition: Sql
-    """A condition on a row `u` of users, that leads the planner to no index."""
+    """A condition on a row `u` of users, for which the planner uses no index."""
     few: Sql
-    """A select of the ids that pass, by an index."""
+    """A select of the matching IDs that uses an index."""
     many: Sql
-    """A select for when very many pass: quick, but may let others pass as well."""
+    """A faster select for very many matches. It may also return other users."""
     is_in_index: bool = False
-    """Whether the index of the order tells who passes: then it is walked without a limit."""
+    """Whether the index of the order contains the filter. Then it is scanned without a limit."""
 
 
 async def read(
     db: Database, *, q: str | None, role: str | None, disabled: bool | None, sort: str
 ) -> list[Filter] | None:
-    """Return the filters that are asked for; None when it is clear that nobody passes."""
+    """Return the filters of a query, None if no user can match."""
     found: list[Filter] = []
     if disabled is not None:
         select = "SELECT id FROM users WHERE disabled = ?", (int(disabled),)
@@ -50,7 +50,7 @@ async def read(
 
 
 def _contains(text: str, kind: Kind) -> Filter:
-    """Look anywhere, by an index of trigrams; on PostgreSQL it may be missing, and is not named."""
+    """Search anywhere, with a trigram index. On PostgreSQL the index may be missing."""
     if kind == "postgresql":
         by_pattern = "SELECT id FROM users WHERE search LIKE ? ESCAPE '!'", (_pattern(text),)
         return Filter(("strpos(u.search, ?) > 0", (text,)), by_pattern, by_pattern)
@@ -63,7 +63,7 @@ def _contains(text: str, kind: Kind) -> Filter:
 
 
 def _begins(text: str, sort: str) -> Filter:
-    """Look at the beginning of the user name alone: the index for searching has nothing shorter."""
+    """Search the start of the user name only, because the text is too short for trigrams."""
     values = (text, text + "\x7f")
     select = "SELECT id FROM users WHERE username >= ? AND username < ?", values
     name = "u.username" if sort == "username" else "(u.username || '')"
@@ -78,10 +78,10 @@ def _has_role(role_id: int) -> Filter:
 
 
 def _phrase(text: str) -> str:
-    """Return a text as FTS5 takes it literally, whatever is in it."""
+    """Return a text as a literal phrase for FTS5."""
     return '"{}"'.format(text.replace('"', '""'))
 
 
 def _pattern(text: str) -> str:
-    """Return what LIKE takes for "contains this", whatever is in it."""
+    """Return an escaped LIKE pattern for "contains this text"."""
     return "%{}%".format(re.sub("[!%_]", r"!\g<0>", text))

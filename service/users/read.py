@@ -1,4 +1,4 @@
-"""Reading users and roles, one at a time."""
+"""Read single users and roles."""
 
 from collections.abc import Sequence
 from typing import TypedDict, cast
@@ -29,7 +29,7 @@ class User(TypedDict):
     roles: list[Role]
 
 
-_NAMES = 500  # how many a statement asks for
+_NAMES = 500  # per statement
 
 COLUMNS = "u.id, u.username, u.name, u.email, u.disabled, u.version, u.created_at, u.updated_at"
 WITH_ROLES = "LEFT JOIN user_roles ur ON ur.user_id = u.id LEFT JOIN roles r ON r.id = ur.role_id"
@@ -44,19 +44,19 @@ LEFT JOIN user_roles ur ON ur.role_id = r.id
 
 
 async def find_by_username(db: Database | Transaction, username: str) -> User | None:
-    """Read one user with its roles, in one query. `username` is canonical."""
+    """Return one user with its roles, or None. `username` must be normalized."""
     users = group_roles(await db.fetch_all(_BY_USERNAME, (username,)))
     return users[0] if users else None
 
 
 async def find_by_id(db: Database | Transaction, user_id: int) -> User | None:
-    """Read one user with its roles, in one query."""
+    """Return one user with its roles, or None."""
     users = group_roles(await db.fetch_all(_BY_ID, (user_id,)))
     return users[0] if users else None
 
 
 async def get_by_username(db: Database | Transaction, username: str) -> User:
-    """Read one user with its roles. Raises UserNotFound, UsernameInvalid."""
+    """Return one user with its roles. Raises UserNotFound, UsernameInvalid."""
     name = normalize_username(username)
     user = await find_by_username(db, name)
     if user is None:
@@ -65,7 +65,7 @@ async def get_by_username(db: Database | Transaction, username: str) -> User:
 
 
 async def get_by_id(db: Database | Transaction, user_id: int) -> User:
-    """Read one user with its roles. Raises UserNotFound."""
+    """Return one user with its roles. Raises UserNotFound."""
     user = await find_by_id(db, user_id)
     if user is None:
         raise UserNotFound
@@ -73,13 +73,13 @@ async def get_by_id(db: Database | Transaction, user_id: int) -> User:
 
 
 async def list_roles(db: Database | Transaction) -> list[RoleCount]:
-    """Read all roles, with how many users have each."""
+    """Return all roles, `{"id", "role", "users"}`. `users` is the number of users with the role."""
     rows = await db.fetch_all(f"{_ROLES} GROUP BY r.id, r.role ORDER BY r.role")
     return cast("list[RoleCount]", rows)
 
 
 async def role_ids(db: Database | Transaction) -> dict[str, int]:
-    """Read the ids of all roles, by name."""
+    """Return the IDs of all roles by name."""
     rows = await db.fetch_all("SELECT id, role FROM roles")
     return {row["role"]: row["id"] for row in rows}
 
@@ -110,7 +110,7 @@ def no_role(role: str) -> RoleNotFound:
 
 
 async def existing_usernames(db: Database | Transaction, names: Sequence[str]) -> set[str]:
-    """Return those of `names`, all canonical, that users have."""
+    """Return those of `names` that already exist. `names` must be normalized."""
     found: set[str] = set()
     for start in range(0, len(names), _NAMES):
         some = names[start : start + _NAMES]
@@ -128,7 +128,7 @@ def marks(values: Sequence[object]) -> str:
 
 
 def group_roles(rows: list[Row]) -> list[User]:
-    """Turn one row for each role into one dict for each user."""
+    """Group rows, one for each role of a user, into one dict for each user."""
     users: dict[int, User] = {}
     for row in rows:
         user = users.get(row["id"])

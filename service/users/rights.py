@@ -1,4 +1,4 @@
-"""Who may change users and roles, and that somebody always can."""
+"""The right to change users and roles, and the rule that one user must always have it."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ WHERE r.role = ? AND u.disabled = 0 AND u.id = ?) AS manages
 
 
 async def caller(tx: Transaction, by: Actor, claims: Claims) -> Actor:
-    """Check in the transaction of a change that the caller's session goes on and manages users.
+    """Check in the transaction of a change that the caller's session is valid and manages users.
 
     A token says what was true a moment ago. Return `by` with what was read: in this transaction it
     is not read again. Raises TokenRevoked, RoleMissing.
@@ -42,7 +42,7 @@ async def caller(tx: Transaction, by: Actor, claims: Claims) -> Actor:
 
 
 async def require_manager(tx: Transaction, by: Actor) -> None:
-    """Check in the transaction of a change that `by` manages users, and so may give every role.
+    """Check in the transaction of a change that `by` has manage_users.
 
     Of two who demote each other, the second is late. Raises RoleMissing.
     """
@@ -54,16 +54,16 @@ async def require_manager(tx: Transaction, by: Actor) -> None:
 
 
 async def require_a_manager_is_left(tx: Transaction) -> None:
-    """Check, after a change that took a manager away, that there is another. Raises LastManager."""
+    """Check after the removal of a manager that another one exists. Raises LastManager."""
     if await tx.fetch_one(_MANAGER, (MANAGE_USERS, _NOBODY)) is None:
         raise LastManager
 
 
 async def is_last_manager(tx: Transaction, user: User) -> bool:
-    """Tell whether a user can manage users, and nobody else can."""
+    """Return whether a user is the only one who can manage users."""
     return manages(user) and await tx.fetch_one(_MANAGER, (MANAGE_USERS, user["id"])) is None
 
 
 def manages(user: User) -> bool:
-    """Tell whether a user can manage users."""
+    """Return whether a user can manage users."""
     return not user["disabled"] and any(role["role"] == MANAGE_USERS for role in user["roles"])

@@ -1,4 +1,4 @@
-"""Creating and deleting roles."""
+"""Create and delete roles."""
 
 from service import audit
 from service.audit import Actor
@@ -12,7 +12,7 @@ from service.users.update import touch_holders
 
 
 async def create_role(tx: Transaction, by: Actor, role: str) -> Role:
-    """Create a role, and return it. Raises Fault (no name), RoleTaken, RoleMissing."""
+    """Create a role and return `{"id", "role"}`. Raises Fault (invalid), RoleTaken, RoleMissing."""
     await rights.require_manager(tx, by)
     try:
         await tx.execute("INSERT INTO roles (role) VALUES (?)", (normalize_role(role),))
@@ -24,9 +24,9 @@ async def create_role(tx: Transaction, by: Actor, role: str) -> Role:
 
 
 async def delete_role(tx: Transaction, by: Actor, role: str) -> None:
-    """Delete a role and take it from everybody who has it.
+    """Delete a role and revoke it from all users.
 
-    Raises RoleNotFound, RoleMissing, and LastManager if nobody could manage users any more.
+    Raises RoleNotFound, RoleMissing, and LastManager if no user could manage users afterwards.
     """
     await rights.require_manager(tx, by)
     found = await role_by_name(tx, role)

@@ -1,4 +1,4 @@
-"""Lists of users: searched, filtered, sorted; a page at a time, by indexes."""
+"""Search, filter and sort users. Reads a page at a time with indexes."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -9,27 +9,27 @@ from service.users.filters import Filter, Sql
 from service.users.read import COLUMNS, WITH_ROLES, User, group_roles
 
 SORTS = ("id", "username", "name", "created_at", "updated_at")
-"""The columns that a list can be sorted by, each with an index that ends with the id."""
+"""The sortable columns, each with an index that ends with the ID."""
 
 FEW = 3_000
-"""So many users are looked up and sorted for a page."""
+"""The maximum number of users to look up and sort for a page."""
 
 WALKED = 2_500
-"""So many users are walked past, in the order of the list, for a page that is not full yet."""
+"""The maximum number of users to scan, in the order of the list, to fill a page."""
 
 MANY = 20_000
-"""So far the users are counted whom a filter lets pass, to compare it with another one."""
+"""The maximum count of users that match a filter, when filters are compared."""
 
-_FIRST = {"sqlite": "CROSS JOIN", "postgresql": "JOIN"}  # SQLite is told what to begin with
+_FIRST = {"sqlite": "CROSS JOIN", "postgresql": "JOIN"}  # CROSS JOIN fixes SQLite's order
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which users, in which order. `after` is the place of the last user of the page before.
+    """The filters and the order of a list of users.
 
-    `q` is looked for anywhere in user name, name and e-mail address, under three characters at the
-    start of the user name; letter case does not count. `sort` is one of SORTS; `after` is
-    `(value of that column, id)`.
+    `q` searches user names, names and e-mail addresses; with one or two characters, the start of
+    user names. It ignores case. `sort` is one of SORTS. `after` is the position of the last user of
+    the previous page, `(value of that column, id)`.
     """
 
     limit: int = 50
@@ -42,9 +42,9 @@ class Query:
 
 
 async def page(db: Database, query: Query) -> tuple[list[User], tuple[str | int, int] | None]:
-    """Read a page of users with their roles; and what `after` of the next page is, if there is one.
+    """Return a page of users with their roles, and `after` of the next page or None.
 
-    Of a hundred thousand users, no filter or combination of filters has to look at all.
+    No combination of filters scans all of a hundred thousand users.
     """
     asked = await filters.read(
         db, q=query.q, role=query.role, disabled=query.disabled, sort=query.sort
@@ -57,11 +57,11 @@ async def page(db: Database, query: Query) -> tuple[list[User], tuple[str | int,
 
 
 async def _found(db: Database, query: Query, asked: list[Filter]) -> list[User]:
-    """Read the users of a page, and one more if there is one.
+    """Return the users of a page, and one more if there is one.
 
-    If a filter lets few pass, these are sorted. If not, the index of the order is walked: the page
-    is soon full, unless the filters together let few pass, or all of them stand far behind. Then
-    those whom the narrowest filter lets pass are sorted after all, many as they are.
+    If a filter matches few users, sort these. Otherwise scan the index of the order, which usually
+    fills the page soon. If not, because the filters together match few users or only late ones,
+    sort all users that match the narrowest filter.
     """
     start = [*_beyond(query), *(each.condition for each in asked if each.is_in_index)]
     selecting = [each for each in asked if not each.is_in_index]
@@ -84,7 +84,7 @@ async def _found(db: Database, query: Query, asked: list[Filter]) -> list[User]:
 async def _read(
     db: Database, query: Query, conditions: list[Sql], among: Sql | None = None
 ) -> list[User]:
-    """Read the first users, and one more than a page has, `among` those of a select of ids."""
+    """Return the first users, one more than a page, optionally `among` a select of IDs."""
     source = f"({among[0]}) h {_FIRST[db.kind]} users u ON u.id = h.id" if among else "users u"
     where, values = _where(conditions)
     rows = await db.fetch_all(
@@ -96,7 +96,7 @@ async def _read(
 
 
 async def _count(db: Database, select: Sql, most: int) -> int:
-    """Count the rows of a select, as far as `most`."""
+    """Count the rows of a select, up to `most`."""
     sql, values = select
     row = await db.fetch_one(
         f"SELECT count(*) AS n FROM (SELECT 1 FROM ({sql}) h LIMIT ?) c",  # noqa: S608  # constants
@@ -106,7 +106,7 @@ async def _count(db: Database, select: Sql, most: int) -> int:
 
 
 async def _end(db: Database, query: Query, start: list[Sql]) -> list[Sql]:
-    """Return the condition that a user is among the first WALKED; none if nobody is behind them."""
+    """Return the condition that a user is among the first WALKED; none if there are no more."""
     where, values = _where(start)
     row = await db.fetch_one(
         f"SELECT u.{query.sort} AS value, u.id FROM users u {where}"  # noqa: S608  # constants
@@ -119,7 +119,7 @@ async def _end(db: Database, query: Query, start: list[Sql]) -> list[Sql]:
 
 
 def _beyond(query: Query) -> list[Sql]:
-    """Return the condition that a user comes after the page before, if there is one."""
+    """Return the condition that a user comes after the previous page, if there is one."""
     if query.after is None:
         return []
     return [_compared(query, "<" if query.descending else ">", query.after)]

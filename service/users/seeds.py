@@ -1,4 +1,4 @@
-"""Seeds: users and roles from a JSON file, put in where they are missing."""
+"""Seeds: create the users and roles of a JSON file that do not exist yet."""
 
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ _SHAPE = 'must look like {"users": [{"username": "ada", "roles": ["editor"]}]}'
 _SEEDER = Actor("seed")
 
 Seed = list[tuple[str, tuple[str, ...]]]
-"""User names, canonical, each with the names of its roles."""
+"""Normalized user names, each with the names of its roles."""
 
 
 def read(path: Path) -> Seed:
-    """Read a seed file. Raises Fault with what is wrong, and where."""
+    """Read a seed file. Raises Fault with the position of the error."""
     try:
         document = strict_json.loads(path.read_bytes())
     except OSError as error:
@@ -32,14 +32,16 @@ def read(path: Path) -> Seed:
     first: dict[str, int] = {}
     for number, (name, _) in enumerate(seed, 1):
         if first.setdefault(name, number) != number:
-            raise Fault(f"The seed file {path}, user {number}: {name} is user {first[name]} too.")
+            raise Fault(
+                f"The seed file {path}, user {number}: {name} is a duplicate of user {first[name]}."
+            )
     return seed
 
 
 async def apply(database: Database, seed: Seed) -> list[str]:
-    """Create the users of `seed` that are missing, with their roles; return their names.
+    """Create the users of `seed` that do not exist, with their roles. Return their names.
 
-    Who exists already is left alone: seeding twice changes nothing.
+    Existing users stay unchanged, so seeding twice changes nothing.
     """
     async with database.transaction() as tx:
         existing = await users.existing_usernames(tx, [name for name, _ in seed])
@@ -55,13 +57,13 @@ async def apply(database: Database, seed: Seed) -> list[str]:
 
 
 async def demo_users(database: Database) -> list[users.User]:
-    """Read the demo users that there are and may sign in."""
+    """Return the demo users that exist and are enabled."""
     known = [await users.find_by_username(database, name) for name, _ in read(DEMO)]
     return [user for user in known if user is not None and not user["disabled"]]
 
 
 async def are_all_users(database: Database) -> bool:
-    """Tell whether there are users, and none but the demo users."""
+    """Return whether there are users, and all of them are demo users."""
     demo = {name for name, _ in read(DEMO)}
     found, _ = await users.page(database, users.Query(limit=len(demo) + 1))
     return bool(found) and {user["username"] for user in found} <= demo
@@ -75,7 +77,7 @@ def _entry(path: Path, number: int, entry: Any) -> tuple[str, tuple[str, ...]]:
     if not isinstance(username, str) or not isinstance(roles, list):
         raise Fault(f"{where}: it {_SHAPE}.")
     if not all(isinstance(role, str) for role in roles):
-        raise Fault(f"{where}: a role is a text.")
+        raise Fault(f"{where}: roles must be strings.")
     try:
         unique = dict.fromkeys(users.normalize_role(role) for role in roles)
         return users.normalize_username(username), tuple(unique)

@@ -1,4 +1,4 @@
-"""Changing users: each change counts up, is announced and recorded, or does not happen at all."""
+"""Change users. Each change increments the version, and adds a feed row and an audit entry."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -22,15 +22,15 @@ from service.users.read import (
 )
 
 _TEXTS = ("name", "email")
-_PER_SECOND = 1000  # more changes of one user than there are between two restores
+_PER_SECOND = 1000  # more than the changes of one user in a second
 
 
 async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any]) -> User:
-    """Change what `facts` says: `username`, `name`, `email`, `disabled`, `roles` (names).
+    """Change the given `facts`: `username`, `name`, `email`, `disabled`, `roles` (names).
 
-    `user` is as it was read in this transaction; return it as it is now. A new name or new roles
-    sign nobody out; disabling and enabling end the user's sessions. What is so already is no
-    change. Raises UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing, LastManager.
+    `user` must have been read in this transaction. Return the changed user. Disabling and enabling
+    end the user's sessions; other changes do not. Equal values are no change. Raises
+    UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing, LastManager.
     """
     await rights.require_manager(tx, by)
     changed = {key: value for key, value in _columns(facts).items() if value != _held(user, key)}
@@ -44,14 +44,14 @@ async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any
     updated["roles"] = await _set_roles(tx, user, granted, revoked)
     if rights.manages(user) and not rights.manages(updated):
         await rights.require_a_manager_is_left(tx)
-    told = {**changed, "granted": granted, "revoked": revoked}
-    detail = {key: value for key, value in told.items() if value not in ([], None)}
+    parts = {**changed, "granted": granted, "revoked": revoked}
+    detail = {key: value for key, value in parts.items() if value not in ([], None)}
     await audit.record(tx, by, "user_update", (user["id"], user["username"]), detail)
     return updated
 
 
 async def delete(tx: Transaction, by: Actor, user: User) -> None:
-    """Delete a user, and take its tokens back. Raises RoleMissing, LastManager."""
+    """Delete a user and revoke its tokens. Raises RoleMissing, LastManager."""
     await rights.require_manager(tx, by)
     await tx.execute("DELETE FROM users WHERE id = ?", (user["id"],))
     if rights.manages(user):
@@ -61,11 +61,11 @@ async def delete(tx: Transaction, by: Actor, user: User) -> None:
 
 
 async def sign_out(tx: Transaction, by: Actor, user_id: int, *, seen: int | None = None) -> int:
-    """End all sessions of a user; return the first `ver` that is good again.
+    """End all sessions of a user. Return the lowest `ver` that is valid afterwards.
 
-    A user who signs in again after this has a new session. A user who is gone has none left. `seen`
-    is the version that the user had when this was asked for: sessions that have been ended since
-    are not ended again. Raises RoleMissing when `by` is neither the user nor a manager.
+    A deleted user has no sessions. `seen` is the user's version when the request arrived: if the
+    sessions have been ended since then, they are not ended again. Raises RoleMissing if `by` is
+    neither the user nor a manager.
     """
     if by.id != user_id:
         await rights.require_manager(tx, by)
@@ -91,11 +91,11 @@ async def sign_out_by_token(tx: Transaction, by: Actor, claims: Claims) -> bool:
 
 
 async def sign_out_all(tx: Transaction, by: Actor, now: int) -> None:
-    """End all sessions of all users, also of those whom this database has never known.
+    """End all sessions of all users, including users that are not in this database.
 
-    For a database that was restored from a backup: it lacks revocations, users and versions, so
-    tokens of sessions that have begun until `now` are refused as such. Versions go on from `now`:
-    processes that remember higher ones than the backup has do not refuse those who sign in again.
+    For a database that was restored from a backup, which lacks later revocations, users and
+    versions. All sessions that started until `now` are refused. Versions continue at `now`, so that
+    processes with higher versions in memory accept new sessions.
     """
     await lifetimes.end_all(tx, now)
     await tx.execute(
@@ -106,18 +106,18 @@ async def sign_out_all(tx: Transaction, by: Actor, now: int) -> None:
 
 
 async def set_disabled(tx: Transaction, by: Actor, username: str, *, disabled: bool) -> bool:
-    """Disable or enable a user; return whether that was a change. Raises UserNotFound."""
+    """Disable or enable a user. Return whether it changed. Raises UserNotFound."""
     return await _change(tx, by, await get_by_username(tx, username), {"disabled": disabled})
 
 
 async def grant(tx: Transaction, by: Actor, username: str, role: str) -> bool:
-    """Give a user a role; return whether that was a change. Raises UserNotFound, RoleNotFound."""
+    """Grant a role. Return whether the user changed. Raises UserNotFound, RoleNotFound."""
     user, name = await get_by_username(tx, username), (await role_by_name(tx, role))["role"]
     return await _change(tx, by, user, {"roles": [*_names(user), name]})
 
 
 async def revoke(tx: Transaction, by: Actor, username: str, role: str) -> bool:
-    """Take a role away; return whether that was a change. Raises UserNotFound, RoleNotFound."""
+    """Revoke a role. Return whether the user changed. Raises UserNotFound, RoleNotFound."""
     user, name = await get_by_username(tx, username), (await role_by_name(tx, role))["role"]
     return await _change(tx, by, user, {"roles": [r for r in _names(user) if r != name]})
 
@@ -137,7 +137,7 @@ async def _change(tx: Transaction, by: Actor, user: User, facts: Mapping[str, An
 
 
 def _columns(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of columns that `facts` speaks of, as they are kept."""
+    """Return the column values for `facts`, as the database stores them."""
     values = {key: facts[key] or "" for key in _TEXTS if key in facts}
     if "username" in facts:
         values["username"] = normalize_username(facts["username"])
@@ -154,7 +154,7 @@ def _held(user: User, key: str) -> Any:
 async def _write(
     tx: Transaction, user: User, values: Mapping[str, Any], *, is_revoking: bool
 ) -> User:
-    """Set columns, count the version up and announce it in the feed; return the user as it is now.
+    """Set columns, increment the version and add a row to the feed. Return the changed user.
 
     `values` are those of `_columns`. Raises UsernameTaken.
     """
@@ -180,7 +180,7 @@ async def _write(
 async def _set_roles(
     tx: Transaction, user: User, granted: list[str], revoked: list[str]
 ) -> list[Role]:
-    """Give and take roles; return those that the user has now. Raises RoleNotFound."""
+    """Grant and revoke roles. Return the new roles of the user. Raises RoleNotFound."""
     roles = [role for role in user["roles"] if role["role"] not in revoked]
     if revoked:
         ids = [role["id"] for role in user["roles"] if role["role"] in revoked]

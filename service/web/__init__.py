@@ -1,1 +1,1 @@
-"""What handlers share: context, access rules, templates, cookies, responses."""
+"""Shared by handlers: context, access rules, templates, cookies, responses."""

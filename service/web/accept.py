@@ -1,15 +1,15 @@
-"""Content negotiation, as far as needed: whether a client prefers a page (RFC 9110 12.5.1)."""
+"""Content negotiation: whether a client prefers HTML (RFC 9110 section 12.5.1)."""
 
 from functools import lru_cache
 
 from multidict import CIMultiDictProxy
 
 LOOKED_AT = 1000
-"""How many characters of `Accept` are read. Browsers send some 150."""
+"""The number of characters of `Accept` that are parsed. Browsers send about 150."""
 
 
 def prefers_html(headers: CIMultiDictProxy[str]) -> bool:
-    """Tell whether `Accept` names text/html and ranks it above JSON. Absent or `*/*` does not.
+    """Return whether `Accept` prefers text/html to JSON. False if it is missing or `*/*`.
 
     Only ranges that end within the first 1,000 characters count.
     """
@@ -32,14 +32,14 @@ def _prefers_html(accept: str) -> bool:
 
 
 def _quality(ranges: list[tuple[str, float]], kind: str, subtype: str) -> float:
-    """Return the weight of the most specific range that matches, 0 when none does."""
+    """Return the weight of the most specific matching range, 0 if none matches."""
     specificity = {f"{kind}/{subtype}": 2, f"{kind}/*": 1, "*/*": 0}
     matching = ((specificity[media], weight) for media, weight in ranges if media in specificity)
     return max(matching, default=(0, 0.0))[1]
 
 
 def _range(part: str) -> tuple[str, float]:
-    """Return the media range of an element, and its weight."""
+    """Return the media range and the weight of an element."""
     media, *parameters = part.split(";")
     return media.strip(), _weight(parameters)
 

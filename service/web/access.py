@@ -16,7 +16,7 @@ _H = TypeVar("_H", bound=Handler)
 _RULES = "latchkey_rules"
 
 Check = Callable[[web.Request], object]
-"""Raises a Problem for a request that the route refuses, whatever the credentials."""
+"""Raises a Problem for a request that the route refuses, regardless of the credentials."""
 
 OnError = Callable[[web.Request, errors.Problem, web.Response], bool]
 """Completes the error response, which has a status and a challenge.

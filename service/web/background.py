@@ -8,7 +8,7 @@ from typing import Any
 
 @contextlib.asynccontextmanager
 async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` beside the block, and cancel it at the end of the block."""
+    """Run `work` in the background, and cancel it at the end of the block."""
     task = asyncio.create_task(work)
     try:
         yield

@@ -4,4 +4,4 @@ from aiohttp import web
 
 
 class BodyGivenUp(web.RequestPayloadError):
-    """A body that is not waited for any longer, since newer ones need the memory."""
+    """An incomplete body was given up, because newer ones need the memory."""

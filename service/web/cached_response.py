@@ -1,8 +1,8 @@
-"""An answer that is given again and again: its headers are written once, and sent as they are.
+"""A response that is sent many times. Its headers are serialized once.
 
-A proxy asks about each request of each page, and is told the same for as long as neither the user
-nor the session changes. Making such an answer costs aiohttp a quarter of the time that a bare
-handler takes.
+A proxy sends a request to /auth/verify for each of its own requests, and gets the same answer until
+the user or the session changes. Serializing an answer takes aiohttp a quarter of the time of an
+empty handler.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from multidict import CIMultiDict
 
 
 class CachedResponse(web.Response):
-    """A 200 without a body, for any number of requests, one after the other or at once.
+    """A 200 without a body that can be sent for many requests, also concurrently.
 
-    `block` are its status line and headers, once somebody has written them. Only a connection that
-    stays open can take it; `ordinary` is the same answer for all others.
+    `block` has its status line and headers after they were serialized. It can only be sent on a
+    connection that stays open; `uncached` returns the same answer for all others.
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
@@ -24,18 +24,18 @@ class CachedResponse(web.Response):
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the connection stays open: it does."""
+        """Whether the connection stays open. Always true."""
         return True
 
     def uncached(self) -> web.Response:
-        """Return the same answer, to be given once."""
+        """Return the same answer as an ordinary response."""
         return web.Response(headers=self.headers)
 
 
 def written(status: int, reason: str, headers: CIMultiDict[str]) -> bytes:
-    """Return a status line and headers, without the empty line that ends them (RFC 9112 2.1).
+    """Return a serialized status line and headers without the final empty line (RFC 9112 2.1).
 
-    Raises ValueError if a header would break the line.
+    Raises ValueError if a header contains a line end.
     """
     lines = [
         f"HTTP/1.1 {status} {reason}",

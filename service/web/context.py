@@ -1,4 +1,4 @@
-"""What travels with the application and with a request: typed keys, ids, answers of one form."""
+"""The context of the application and of requests: typed keys, request info, responses."""
 
 import itertools
 import os
@@ -43,21 +43,21 @@ TEMPLATES = web.AppKey("views", Templates)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
 LARGE_ANSWERS = web.AppKey("large_answers", LargeAnswers)
-"""For the feed alone."""
+"""Only for the feed."""
 LARGE_ASSETS = web.AppKey("large_assets", LargeAnswers)
 LOOKUPS = web.AppKey("lookups", Budget)
 NEWEST_LOGOUT = web.AppKey("newest_logout", Newest)
-"""For what strangers make us read from the database; what a token needs does not wait for it."""
+"""Limits database reads of unauthenticated clients. Reads for tokens do not wait for it."""
 
 
 @dataclass(slots=True)
 class ShutdownState:
-    """How far a server has come on its way out."""
+    """The progress of the server's shutdown."""
 
     draining: bool = False
-    """It was told to stop, and is not to be sent anybody any more."""
+    """The server is stopping and should get no new requests."""
     closing: bool = False
-    """Nobody new is let in; every answer is the last one on its connection."""
+    """No connections are accepted, and every answer is the last one on its connection."""
 
 
 SHUTDOWN = web.AppKey("life", ShutdownState)
@@ -78,7 +78,7 @@ class RequestInfo:
 
 
 _CALL = web.RequestKey("call", RequestInfo)
-# An id tells requests apart, and protects nothing: eight digits of the process, then a number.
+# Request IDs are not secret: eight digits for the process, then a counter.
 _process = ""
 _count = itertools.count()
 
@@ -93,14 +93,14 @@ os.register_at_fork(after_in_child=_name_process)
 
 
 def actor(request: web.Request, claims: Claims | None = None) -> Actor:
-    """Return the caller as the audit names it; `claims` only where the route is open."""
+    """Return the caller as an actor of the audit log. Pass `claims` only on open routes."""
     claims = claims or identity(request)
     return Actor(claims["username"], claims["id"], client_name(request), request_info(request).id)
 
 
 @asynccontextmanager
 async def writing(request: web.Request) -> AsyncIterator[Transaction]:
-    """Write in a transaction. After the commit, this process applies what was revoked at once.
+    """Write in a transaction. After the commit, this process applies its revocations at once.
 
     Each entry of the audit gets its line in the log. Raises DatabaseUnavailable.
     """
@@ -134,7 +134,7 @@ async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Act
 
 
 def identity(request: web.Request) -> Claims:
-    """Return the caller's claims. Only for handlers of routes that are not open."""
+    """Return the caller's claims. Only for handlers of closed routes."""
     claims = request_info(request).claims
     if claims is None:
         raise errors.CredentialsMissing
@@ -142,7 +142,7 @@ def identity(request: web.Request) -> Claims:
 
 
 def request_info(request: web.BaseRequest) -> RequestInfo:
-    """Return what is known of a request; it begins with the first question."""
+    """Return the state of a request. Creates it at the first call."""
     try:
         return request[_CALL]
     except KeyError:
@@ -150,20 +150,20 @@ def request_info(request: web.BaseRequest) -> RequestInfo:
 
 
 def start_request(request: web.BaseRequest) -> RequestInfo:
-    """Note that a request has come."""
+    """Create the state of a new request."""
     begun = request[_CALL] = RequestInfo(f"{_process}{next(_count):08x}", time.perf_counter())
     return begun
 
 
 def client(request: web.Request) -> client_address.Address | None:
-    """Return the caller's address, as far as we may believe it."""
+    """Return the client address, from trusted sources only, or None."""
     peer = client_address.address(request.remote)
     trusted = request.app[CONFIG].trusted_proxies
     return client_address.client(peer, request.headers.getall("X-Forwarded-For", ()), trusted)
 
 
 def client_name(request: web.Request) -> str | None:
-    """Return the caller's address as text, for the log: the proxy's if it names none."""
+    """Return the client address as text for the log. Default: the address of the proxy."""
     if not request.app[CONFIG].trusted_proxies:
         return request.remote
     found = client(request)

@@ -1,4 +1,4 @@
-"""Cookies: one strict reader for a value that is a credential, one writer (RFC 6265 4.1, 4.2.1)."""
+"""A strict reader for credential cookies, and a writer (RFC 6265 sections 4.1, 4.2.1)."""
 
 import re
 from collections.abc import Iterable
@@ -7,26 +7,26 @@ from urllib.parse import unquote
 
 from service import errors
 
-# Blanks and control characters that servers strip; the last range are such bytes, undecodable.
+# Whitespace and control characters that servers strip. The last range: undecodable bytes.
 _BLANK = r"\s\x00-\x20\x7f-\xa0\u200b-\u200f\u2060\ufeff\udc80-\udca0"
 
 MOST_PAIRS = 1000
-"""How many cookies are compared. Browsers keep at most some 200 for a site."""
+"""The maximum number of cookies to compare. Browsers keep about 200 per site."""
 MOST_ENCODED = 500
-"""How many `%` in names of cookies are decoded. Frameworks that encode names have a few."""
+"""The maximum number of `%` in cookie names to decode. Frameworks use a few."""
 
 
 def read(lines: Iterable[str], name: str) -> str | None:
-    """Return the value of the cookie called exactly `name`, or None when there is none.
+    """Return the value of the cookie with exactly this name, or None.
 
-    `lines` are all `Cookie` header lines of the request. Only blanks around a pair are taken off;
-    nothing is unquoted, decoded or merged. Raises CookieAmbiguous when the name comes twice, also
-    in a spelling that another server would read as this name: it would see another cookie than we.
-    So it does if there are too many cookies to compare, and the name is among them.
+    `lines` are all `Cookie` header lines. Only spaces around a pair are stripped; nothing is
+    unquoted, decoded or merged. Raises CookieAmbiguous if the name occurs more than once, also in a
+    spelling that another server would parse as this name, because it would use another cookie. Also
+    raises it if there are too many cookies to compare and the name is among them.
     """
     lines, prefix = tuple(lines), name + "="
     if len(lines) == 1 and lines[0].count(name) < 2 and "%" not in lines[0]:
-        return _only(lines[0], prefix)  # nearly always
+        return _only(lines[0], prefix)  # the usual case
     if sum(line.count(";") for line in lines) > MOST_PAIRS:
         if any(name in line for line in lines):
             raise errors.CookieAmbiguous
@@ -38,7 +38,7 @@ def read(lines: Iterable[str], name: str) -> str | None:
 
 
 def _only(line: str, prefix: str) -> str | None:
-    """Return the value of a cookie whose name stands in a line once at most."""
+    """Return the value of a cookie that occurs at most once in a line."""
     before, found, rest = line.partition(prefix)
     before = before.rstrip(" ")
     if not found or (before and before[-1] != ";"):
@@ -47,11 +47,11 @@ def _only(line: str, prefix: str) -> str | None:
 
 
 def _count(lines: Iterable[str], name: str) -> int:
-    """Return how often a server that reads cookies less strictly could find `name`."""
+    """Return how often a less strict server could find `name`."""
     encoded = [found for line in lines if "%" in line for found in _encoded_names(line)]
     plain = sum(line.count(name) for line in lines)
     if len(encoded) + plain < 2:
-        return 0  # nothing to compare; so are almost all requests
+        return 0  # the usual case: nothing to compare
     if plain > MOST_PAIRS or sum(each.count("%") for each in encoded) > MOST_ENCODED:
         return 2 if plain else 0
     spelt = _spellings(name)
@@ -61,17 +61,17 @@ def _count(lines: Iterable[str], name: str) -> int:
 
 
 def _encoded_names(line: str) -> Iterable[str]:
-    """Return the names in a line that some servers decode."""
+    """Return the percent-encoded names in a line, which some servers decode."""
     names = (pair.partition("=")[0] for pair in line.split(";"))
     return (name for name in names if "%" in name)
 
 
 @lru_cache(maxsize=64)
 def _spellings(name: str) -> re.Pattern[str]:
-    """Return what finds a name.
+    """Return a pattern for all spellings of a name.
 
-    It is at the beginning or after `;`, `,` or a blank, perhaps in quotes, with blanks around it,
-    and before `=`; without `=` only if it is all that there is between two `;`.
+    The name is at the start or after `;`, `,` or a space, optionally in quotes and surrounded by
+    spaces, and before `=`. It has no `=` only if it is alone between two `;`.
     """
     exact = re.escape(name)
     return re.compile(
@@ -80,7 +80,7 @@ def _spellings(name: str) -> re.Pattern[str]:
 
 
 def lengths(lines: Iterable[str], prefix: str) -> dict[str, int]:
-    """Return how long the cookies are whose names begin with `prefix`, in their order."""
+    """Return the lengths of the cookies whose names start with `prefix`, in order."""
     pairs = (pair.strip(" ") for line in lines if prefix in line for pair in line.split(";"))
     found = [pair for pair in pairs if pair.startswith(prefix) and "=" in pair]
     return {pair.partition("=")[0]: len(pair) for pair in found}
@@ -98,7 +98,7 @@ def write(  # noqa: PLR0913  # the attributes that we use
 ) -> str:
     """Write a `Set-Cookie` value, HttpOnly; to clear the cookie, `max_age` is 0 seconds.
 
-    Without `domain` it is of this host alone.
+    Without `domain` it is for this host only.
     """
     safe = "; Secure" if secure else ""
     of_domain = f"; Domain={domain}" if domain else ""

@@ -1,4 +1,4 @@
-"""The description of the HTTP interface (OpenAPI 3.1), as one configuration serves it."""
+"""The OpenAPI 3.1 document for the routes that the settings enable."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 
 def describe(config: Config, routes: AbstractSet[tuple[str, str]]) -> Document:
-    """Return the description of `routes`, pairs of method and path, and of what they refer to."""
+    """Return the document for `routes`, pairs of method and path, with its components."""
     document: Document = yaml.load(_FILE.read_bytes(), Loader=yaml.CSafeLoader)
     del document["x-shared"]
     document["info"]["version"] = __version__
@@ -45,7 +45,7 @@ def describe(config: Config, routes: AbstractSet[tuple[str, str]]) -> Document:
 
 
 def _used(paths: Document, components: Document) -> Document:
-    """Return the components that the paths refer to, and those that these refer to."""
+    """Return the components that the paths use, directly or indirectly."""
     used: set[tuple[str, str]] = set()
     waiting = list(_references(paths))
     while waiting:

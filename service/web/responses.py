@@ -39,17 +39,17 @@ def not_modified(headers: Mapping[str, str]) -> web.Response:
 
 
 def json(value: object, status: int = 200) -> web.Response:
-    """Return an answer in JSON."""
+    """Return a JSON response."""
     return web.Response(body=orjson.dumps(value), status=status, headers=_JSON)
 
 
 def is_known(request: web.Request, etag: str) -> bool:
-    """Tell whether `If-None-Match` names an entity tag, in quotes (RFC 9110 section 13.1.2)."""
+    """Return whether `If-None-Match` contains a quoted entity tag (RFC 9110 section 13.1.2)."""
     return not known_tags(request).isdisjoint({"*", etag.strip('"')})
 
 
 def known_tags(request: web.Request) -> set[str]:
-    """Return what `If-None-Match` names, without quotes; nothing if it is long."""
+    """Return the entity tags of `If-None-Match` without quotes; none if it is too long."""
     if len(request.headers.get("If-None-Match", "")) > MOST_TAGS_LENGTH:
         return set()
     return {tag.value for tag in request.if_none_match or ()}
@@ -58,7 +58,7 @@ def known_tags(request: web.Request) -> set[str]:
 async def asset(
     request: web.Request, found: Asset | None, *, cache_control: str = "public, max-age=86400"
 ) -> web.Response:
-    """Answer with an asset, or 304 if the client has it. Raises NotFound, Overloaded."""
+    """Return an asset, or 304 if the client has it. Raises NotFound, Overloaded."""
     if found is None:
         raise errors.NotFound
     headers = {"ETag": found.etag, "Cache-Control": cache_control}

@@ -1,4 +1,4 @@
-"""The pages: Jinja2 templates, filled in and escaped; and the files that they refer to."""
+"""HTML pages from Jinja2 templates, with escaping, and static files."""
 
 import hashlib
 import importlib
@@ -19,7 +19,7 @@ _SWAGGER_UI = ("swagger-ui-bundle.js", "swagger-ui.css")
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A static file, as it is served. `etag` stands in quotes (RFC 9110 section 8.8.3)."""
+    """A static file. `etag` includes its quotes (RFC 9110 section 8.8.3)."""
 
     body: bytes
     content_type: str
@@ -48,12 +48,12 @@ class Templates:
 
     @cached_property
     def swagger_ui(self) -> dict[str, Asset]:
-        """The files of Swagger UI. They are large, and read when somebody opens `/docs`."""
+        """The files of Swagger UI. They are large, so they are loaded at the first use."""
         folder = _folder("flask_swagger_ui") / "dist"
         return {name: _asset(folder / name) for name in _SWAGGER_UI}
 
     def render(self, template: str, **values: Any) -> str:
-        """Fill in a template. A missing value is an error, not a blank."""
+        """Render a template. A missing value is an error."""
         return self._environment.get_template(template).render(values)
 
     def _versioned(self, name: str) -> str:
@@ -64,7 +64,7 @@ class Templates:
 
 
 def as_asset(body: bytes, content_type: str) -> Asset:
-    """Return an asset with an entity tag that follows from its body."""
+    """Return an asset with an entity tag derived from its body."""
     digest = hashlib.sha256(body).hexdigest()[:16]
     return Asset(body=body, content_type=content_type, etag=f'"{digest}"')
 
@@ -75,7 +75,7 @@ def _asset(path: Path) -> Asset:
 
 
 def _folder(package: str) -> Path:
-    """Return where a package is installed, without running any of it."""
+    """Return the folder of an installed package without importing it."""
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         raise ModuleNotFoundError(name=package)

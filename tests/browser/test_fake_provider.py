@@ -27,4 +27,4 @@ def test_from_a_deep_link_by_one_click_and_out_again(both: Both, way: str) -> No
         page.wait_for_url(f"{both.url}/")
         assert page.get_by_role("heading", level=1).inner_text() == "Sign in"
         page.goto(both.provider)
-        assert "Signed in here" not in page.inner_text("body")
+        assert "Signed in as" not in page.inner_text("body")

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from service.parsing import urls
 from tests.browser.test_cookies import CHROMIUM
+from tests.support.thoroughness import some
 from tests.unit.test_urls import ALLOWED, GOOD, HOSTILE, OWN, PIECES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -72,9 +73,7 @@ def test_the_tables_have_what_browsers_would_follow_elsewhere(page: Page) -> Non
 
 
 @settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=50,
+    max_examples=some(50),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.lists(PIECES | st.characters()).map("".join), min_size=40, max_size=40))

@@ -109,21 +109,21 @@ WRONG = {
     ("user", "show"): (2, "Missing argument 'USERNAME'"),
     ("migrate", "down", "--steps", "0"): (2, "0 is not in the range x>=1"),
     ("token", "issue", "admin", "--expires-in", "7 days"): (2, "must be a duration such as 90s"),
-    ("token", "issue", "admin", "--expires-in", "7h"): (1, "A token lives 21600 s at most"),
+    ("token", "issue", "admin", "--expires-in", "7h"): (1, "--expires-in is at most 21600 s"),
     ("token", "issue", "nobody"): (
         1,
         "The user nobody does not exist. `user list` lists all users.",
     ),
-    ("token", "inspect", "a.b"): (1, "That is not a JWT: three parts of base64url"),
+    ("token", "inspect", "a.b"): (1, "Not a JWT. A JWT has three base64url parts"),
     ("user", "show", "b b"): (1, "A user name starts with a letter or a digit"),
     ("user", "create", "ADMIN"): (1, "The user admin already exists."),
     ("user", "create", "bob", "--role", "x"): (1, "role 'x': The role does not exist."),
-    ("user", "create"): (2, "Name a user, or a file of users with --file."),
-    ("user", "update", "user"): (2, "Say what to change"),
+    ("user", "create"): (2, "Use either USERNAME or --file."),
+    ("user", "update", "user"): (2, "Nothing to change. Use --name"),
     ("user", "list", "--sort", "email"): (1, "sort: must be one of id, -id, username"),
     ("audit", "list", "--user", "nobody"): (
         1,
-        "There is no user nobody, and the audit knows of none.",
+        "The user nobody does not exist and is not in the audit log.",
     ),
     ("user", "delete", "nobody"): (1, "The user nobody does not exist."),
     ("role", "create", "No Role"): (1, "A role name starts with a letter or a digit"),
@@ -173,7 +173,7 @@ def test_whatever_is_wrong_with_the_streams_there_is_no_traceback(
 
 def test_the_database_is_made_shown_and_taken_back(unmade: tuple[Path, str]) -> None:
     empty, name = unmade
-    missing = "There is no database at data/latchkey.db. " + MIGRATE
+    missing = "The database data/latchkey.db does not exist. " + MIGRATE
     if name.startswith("postgresql:"):
         missing = f"The database {name} is empty. " + MIGRATE
     assert refused(empty, "user", "list") == missing
@@ -190,18 +190,20 @@ def test_the_database_is_made_shown_and_taken_back(unmade: tuple[Path, str]) -> 
 
     asked = command(empty, "migrate", "down")
     assert asked.returncode == 1
-    assert asked.stdout.startswith(f"Delete what the newest 1 migration(s) of {name} made?")
-    assert message(asked).strip() == "Stopped: nothing was changed."
+    assert asked.stdout.startswith(
+        f"Roll back the newest 1 migration(s) of {name} and delete their data?"
+    )
+    assert message(asked).strip() == "Cancelled. Nothing was changed."
 
     everything = done(empty, "migrate", "down", "--yes", "--steps", "99")
     assert everything.endswith(", 0001.users-and-roles.\n")
-    assert done(empty, "migrate", "down", "--yes") == "There is nothing to take back.\n"
+    assert done(empty, "migrate", "down", "--yes") == "There is nothing to roll back.\n"
 
 
 def test_seeding_twice_does_nothing_and_production_needs_a_file(folder: Path) -> None:
-    assert done(folder, "seed") == "Nothing to do: they all exist.\n"
+    assert done(folder, "seed") == "Nothing to do: all users exist.\n"
     assert refused(folder, "seed", ENVIRONMENT="production").startswith(
-        "ENVIRONMENT is production (or unset): name the seed file."
+        "ENVIRONMENT is production (or unset), so FILE is required."
     )
     (folder / "seed.json").write_text('{"users": [{"username": "ada", "roles": ["editor"]}]}')
     assert done(folder, "seed", "seed.json", ENVIRONMENT="production") == "Created ada.\n"
@@ -211,7 +213,7 @@ def test_prepare_makes_the_database_and_in_development_the_demo_users(
     unmade: tuple[Path, str],
 ) -> None:
     empty, name = unmade
-    made = f"Made the database {name}.\n"
+    made = f"Migrated the database {name}.\n"
     assert done(empty, "prepare") == made
     created = "Created the demo users admin, contributor, manager, user.\n"
     assert done(empty, "prepare", ENVIRONMENT="development") == created
@@ -227,12 +229,15 @@ def test_a_user_is_created_disabled_enabled_and_deleted(folder: Path) -> None:
     assert [role["role"] for role in created["roles"]] == ["add_documents"]
 
     assert done(folder, "user", "disable", "Ada") == "Disabled.\n"
-    assert refused(folder, "token", "issue", "ada") == "The user ada is disabled: user enable ada\n"
+    assert (
+        refused(folder, "token", "issue", "ada")
+        == "The user ada is disabled. Run: user enable ada\n"
+    )
     assert done(folder, "user", "enable", "ada") == "Enabled.\n"
 
     asked = command(folder, "user", "delete", "ada")
-    assert (asked.returncode, asked.stdout) == (1, "Delete the user ada for good? [y/N]: ")
-    assert message(asked).strip() == "Stopped: nothing was changed."
+    assert (asked.returncode, asked.stdout) == (1, "Delete the user ada permanently? [y/N]: ")
+    assert message(asked).strip() == "Cancelled. Nothing was changed."
     assert json.loads(done(folder, "user", "show", "ada", "--json"))["version"] == 3
     assert done(folder, "user", "delete", "ada", stdin="y\n").endswith(" Deleted.\n")
     listed = json.loads(done(folder, "user", "list", "--json"))
@@ -240,11 +245,11 @@ def test_a_user_is_created_disabled_enabled_and_deleted(folder: Path) -> None:
 
 
 def test_what_is_so_already_is_said_and_no_error(run: Run) -> None:
-    assert run("user", "enable", "admin") == (0, "The user is enabled already.\n", "")
+    assert run("user", "enable", "admin") == (0, "The user is already enabled.\n", "")
     granted = run("role", "grant", "admin", "manage_users")
-    assert granted == (0, "The user has that role already.\n", "")
+    assert granted == (0, "The user already has this role.\n", "")
     revoked = run("role", "revoke", "user", "manage_users")
-    assert revoked == (0, "The user does not have that role.\n", "")
+    assert revoked == (0, "The user does not have this role.\n", "")
 
 
 def test_without_questions_and_without_json_it_says_what_it_did(run: Run) -> None:
@@ -262,7 +267,7 @@ def test_another_process_that_holds_the_lock_is_no_traceback(
         assert run("user", "disable", "admin") == (
             1,
             "",
-            "The database data/latchkey.db does not answer: database is locked.\n",
+            "The database data/latchkey.db is not responding: database is locked.\n",
         )
 
 
@@ -277,8 +282,8 @@ def test_lists_are_tables_for_people(run: Run) -> None:
     assert roles.splitlines()[2].split() == ["5", "add_communities", "1"]
     new = {"DATABASE_URL": "sqlite:///new.db"}
     assert run("migrate", "up", **new)[0] == 0
-    assert run("user", "list", **new) == (0, "There are no users yet.\n", "")
-    assert run("role", "list", **new) == (0, "There are no roles yet.\n", "")
+    assert run("user", "list", **new) == (0, "There are no users.\n", "")
+    assert run("role", "list", **new) == (0, "There are no roles.\n", "")
 
 
 async def _fill(where: DatabaseUrl) -> None:
@@ -306,7 +311,7 @@ def test_a_role_is_created_granted_revoked_and_deleted(folder: Path) -> None:
     assert done(folder, "role", "revoke", "user", "editor") == "Revoked.\n"
 
     asked = command(folder, "role", "delete", "editor", stdin="n\n")
-    assert (asked.returncode, message(asked)) == (1, "Stopped: nothing was changed.\n")
+    assert (asked.returncode, message(asked)) == (1, "Cancelled. Nothing was changed.\n")
     assert done(folder, "role", "delete", "editor", "--yes") == "Deleted.\n"
 
 
@@ -343,7 +348,11 @@ def test_a_token_too_large_for_a_cookie_is_not_issued(folder: Path, run: Run) ->
         ({"now": lambda: 1e9}, {}, "token_expired: The token has expired. Sign in again."),
         ({"key": STRONG}, {}, "token_invalid: "),
         ({}, {"PUBLIC_URL": "http://localhost:9000"}, "issuer_invalid: "),
-        ({}, {"JWT_SECRET_KEY": "short"}, "not checked: the settings here are not complete"),
+        (
+            {},
+            {"JWT_SECRET_KEY": "short"},
+            "not checked: the settings are invalid; run: config check",
+        ),
     ],
     ids=["expired", "forged", "another issuer", "no settings"],
 )
@@ -387,9 +396,9 @@ def test_what_a_stranger_wrote_into_a_token_is_shown_and_plays_no_tricks(
     [
         (
             {"ENVIRONMENT": "production", "JWT_SECRET_KEY": STRONG},
-            "BYPASS_AUTH signs anybody in without a password: it must be false in production",
+            "BYPASS_AUTH must be false in production, because it signs users in without a password",
         ),
-        ({}, "There is no database at data/latchkey.db. " + MIGRATE),
+        ({}, "The database data/latchkey.db does not exist. " + MIGRATE),
     ],
     ids=["bypass in production", "no database"],
 )
@@ -406,27 +415,27 @@ def test_serve_names_a_port_that_is_taken(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert refused(folder, "serve", PORT=str(port)).startswith(
-            f"Port {port} is taken by another program: end it, or choose another port"
+            f"Port {port} is in use by another program. Stop it or use another port"
         )
 
 
 def test_a_healthcheck_finds_a_server_that_is_alive(server: Server) -> None:
     alive = server.cli("healthcheck")
-    assert (alive.returncode, alive.stdout) == (0, "The server is alive.\n")
+    assert (alive.returncode, alive.stdout) == (0, "The server is running.\n")
 
 
 def test_a_healthcheck_without_a_server_fails(run: Run) -> None:
     port = str(free_port())
     code, printed, said = run("healthcheck", PORT=port, HOST="::")
     assert (code, printed) == (1, "")
-    assert said.startswith(f"No answer from ::1, port {port}: ")
+    assert said.startswith(f"Cannot connect to ::1, port {port}: ")
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "answered 503."),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "No answer from 127.0.0.1"),
+        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "answered with status 503."),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "Cannot connect to 127.0.0.1"),
     ],
     ids=["an error", "another protocol"],
 )
@@ -453,7 +462,7 @@ def test_the_settings_are_shown_without_the_secrets(empty: Path) -> None:
 
 def test_settings_that_need_mending_are_all_named(empty: Path) -> None:
     assert refused(empty, "config", "check", PORT="0", JWT_SECRET="x") == (
-        "The settings need mending:\n"
+        "Invalid settings:\n"
         "  JWT_SECRET is not a setting; did you mean JWT_SECRET_KEY?\n"
         "  PORT must be a port number from 1 to 65535\n"
     )

@@ -164,7 +164,8 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
     again = command(tmp_path, *words, "--from", source.url)
     assert (again.returncode, again.stdout) == (1, "")
     assert message(again) == (
-        f"The database {target} is not empty: there are rows in users (4). Nothing was changed.\n"
+        f"The database {target} is not empty: users has 4 row(s). Use an empty database."
+        " Nothing was changed.\n"
     )
 
 
@@ -250,7 +251,8 @@ def test_a_server_goes_on_where_the_other_stopped(
     target = databases.empty(tmp_path)
     done = old.cli("db", "copy", "--from", old.database.url, "--to", target.url)
     assert done.returncode == 0, done.stderr
-    assert f"rows; all agree: {old.database} to {target}." in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("Copied and compared ")
+    assert f" rows: {old.database} to {target}." in done.stdout
     new = running.start(files, beside=old, DATABASE_URL=target.url, PUBLIC_URL=old.url)
     assert [ask(new.port, "/auth/me", headers=bearer(each)).status for each in (good, out)] == [
         200,
@@ -263,8 +265,16 @@ def test_a_server_goes_on_where_the_other_stopped(
     [
         ((), 2, "Missing option '--to'"),
         (("--to", "mysql://x/y"), 2, "must be sqlite:///data/latchkey.db"),
-        (("--to", "sqlite:///data/latchkey.db"), 1, "data/latchkey.db is named twice."),
-        (("--from", "sqlite:///no.db", "--to", "sqlite:///new.db"), 1, "There is no database at"),
+        (
+            ("--to", "sqlite:///data/latchkey.db"),
+            1,
+            "Source and target are the same database, data/latchkey.db.",
+        ),
+        (
+            ("--from", "sqlite:///no.db", "--to", "sqlite:///new.db"),
+            1,
+            "The database no.db does not exist.",
+        ),
         (("--to", "postgresql://x:s3cret@127.0.0.1:1/y"), 1, "onnection refused"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -302,12 +312,12 @@ def test_a_password_stands_in_a_file_or_in_the_environment(
         (("--to-file", "no"), {}, "must be the path of a readable text file"),
         (("--to-file", "."), {}, "must be the path of a readable text file"),
         (("--to-file", "empty"), {}, "names an empty file"),
-        (("--to-file", "bad"), {}, "has a % that does not begin an escape"),
-        (("--from-file", "bad", "--to", "sqlite:///x.db"), {}, "has a % that does not begin"),
+        (("--to-file", "bad"), {}, "has an invalid percent escape"),
+        (("--from-file", "bad", "--to", "sqlite:///x.db"), {}, "has an invalid percent escape"),
         (("--to-file", "good", "--to", "sqlite:///x.db"), {}, "'--to' or '--to-file', not both"),
         (("--to-file", "good"), {"DB_COPY_TO": "sqlite:///x.db"}, "not both"),
         (("--to", "sqlite:///x.db", "--from", "sqlite:///y.db", "--from-file", "good"), {}, "both"),
-        ((), {"DB_COPY_TO": "postgresql://a:s3cret%@h/n"}, "has a % that does not begin an escape"),
+        ((), {"DB_COPY_TO": "postgresql://a:s3cret%@h/n"}, "has an invalid percent escape"),
         ((), {"DB_COPY_TO": ""}, "Missing option '--to'"),
     ],
 )
@@ -378,7 +388,10 @@ def test_a_backup_of_a_file_that_is_written_to_is_whole(start: Start) -> None:
     assert made
     assert not list(server.folder.glob(".copy*"))
     again = server.cli("db", "backup", "copy-0.db")
-    assert (again.returncode, message(again)) == (1, "copy-0.db exists already.\n")
+    assert (again.returncode, message(again)) == (
+        1,
+        "copy-0.db already exists. Use the path of a new file.\n",
+    )
     nowhere = server.cli("db", "backup", "no/where.db")
     message(nowhere)
     assert nowhere.stderr.startswith("no/where.db cannot be written: No such file")
@@ -405,7 +418,7 @@ def test_the_command_for_it_keeps_the_options_and_not_the_password(run: Run) -> 
 def test_a_folder_is_no_file_to_save_to(run: Run, name: str) -> None:
     code, printed, said = run("db", "backup", name)
     assert (code, printed) == (1, "")
-    assert "is a folder: name the file" in said
+    assert "is a folder. Use the path of a new file." in said
 
 
 # --- Whether it is sound.
@@ -427,15 +440,15 @@ async def test_a_sound_database_is_said_to_be(run: Run, where: DatabaseUrl) -> N
         assert verdicts(run).keys() == settings
     else:
         assert verdicts(run) == {}
-    assert "all are applied" in run("db", "check")[1]
+    assert "all applied" in run("db", "check")[1]
 
 
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
-        (["UPDATE users SET search = 'x' WHERE id = 1"], "searched texts"),
+        (["UPDATE users SET search = 'x' WHERE id = 1"], "search texts"),
         (["DROP TRIGGER {audit}"], "audit"),
-        (["{behind}"], "numbers"),
+        (["{behind}"], "counters"),
     ],
     ids=["search", "audit", "numbers"],
 )
@@ -476,7 +489,7 @@ def test_an_index_for_searching_that_has_fallen_behind_is_found(
 ) -> None:
     run_sql(where, "DROP TRIGGER user_search_update")
     run_sql(where, "UPDATE users SET search = 'another' || search WHERE id = 1")
-    assert {"index for searching", "searched texts"} <= verdicts(run).keys()
+    assert {"search index", "search texts"} <= verdicts(run).keys()
 
 
 def test_a_database_that_lacks_migrations_is_not_sound(run: Run, where: DatabaseUrl) -> None:

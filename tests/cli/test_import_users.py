@@ -154,15 +154,15 @@ def test_every_bad_line_is_named_with_every_fault(
     code, printed, said = run(*CREATE, "people.csv")
     assert (code, printed) == (1, "")
     lines = said.splitlines()
-    assert lines[0] == "people.csv: nobody was created."
+    assert lines[0] == "people.csv: no users were created."
     assert [re.sub(r": (A user name|value is not).*", "", line) for line in lines[1:]] == [
         "  line 3: username",
         "  line 3: email",
         "  line 3: role 'ghost': The role does not exist.",
-        "  line 4: username: admin exists already",
+        "  line 4: username: admin already exists",
         "  line 5: email",
-        "  line 5: username: user exists already",
-        "  line 6: username: ada is in line 2 already",
+        "  line 5: username: user already exists",
+        "  line 6: username: ada is already in line 2",
         "  line 7: is not UTF-8",
     ]
     assert counted(where) == before
@@ -176,7 +176,7 @@ def test_of_very_many_faults_the_first_are_shown(run: Run, folder: Path) -> None
     told = said.splitlines()
     assert told[70:72] == [
         "  line 70: username: is required",
-        "  line 71: username: admin exists already",
+        "  line 71: username: admin already exists",
     ]
     assert told[-1] == "  … and 4971 more"
     assert len(told) == 102
@@ -187,12 +187,16 @@ def test_of_very_many_faults_the_first_are_shown(run: Run, folder: Path) -> None
     [
         (("no.csv",), 2, "File 'no.csv' does not exist"),
         ((".",), 2, "File '.' is a directory"),
-        (("people",), 2, "Say in which format people is: --format csv|jsonl"),
-        (("-",), 2, "Say in which format - is"),
+        (("people",), 2, "Unknown format of people. Use --format csv or --format jsonl."),
+        (("-",), 2, "Unknown format of -. Use --format"),
         (("people", "--format", "xml"), 2, "'xml' is not one of 'csv', 'jsonl'"),
-        (("people", "--role", "x"), 2, "With --file, name, e-mail address and roles stand in"),
-        (("people", "ada"), 2, "Name a user, or a file of users with --file."),
-        (("people", "--format", "csv"), 1, "people: there are no users in it."),
+        (
+            ("people", "--role", "x"),
+            2,
+            "With --file, set names, e-mail addresses and roles in the file.",
+        ),
+        (("people", "ada"), 2, "Use either USERNAME or --file."),
+        (("people", "--format", "csv"), 1, "people contains no users."),
         (("/proc/self/mem", "--format", "csv"), 1, "/proc/self/mem cannot be read: Input/output"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -224,7 +228,7 @@ def test_a_name_that_is_taken_meanwhile_is_named(
     monkeypatch.setattr("service.cli.database_session.writing", after_another)
     code, printed, said = run(*CREATE, "people.jsonl")
     assert (code, printed) == (1, "")
-    assert "  line 2: username: new-00001 exists already\n" in said
+    assert "  line 2: username: new-00001 already exists\n" in said
     assert counted(where)["audit"] == before["audit"]
     assert counted(where)["users"] == before["users"] + 1
 
@@ -236,9 +240,9 @@ def test_a_database_that_is_locked_is_told(
     monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_SECONDS", 0.01)
     monkeypatch.setitem(connect._SETTINGS, "statement_timeout", "50ms")
     why = {
-        "sqlite": "The database data/latchkey.db does not answer: database is locked.\n",
-        "postgresql": f"The database {where} does not answer: canceling statement due to statement"
-        " timeout.\n",
+        "sqlite": "The database data/latchkey.db is not responding: database is locked.\n",
+        "postgresql": f"The database {where} is not responding: canceling statement due to"
+        " statement timeout.\n",
     }
     with writing(where):
         ended = run(*CREATE, "-", "--format", "jsonl", stdin=people(3))
@@ -260,7 +264,7 @@ def test_a_full_disk_changes_nothing(folder: Path, where: DatabaseUrl) -> None:
         timeout=60,
         check=False,
     )
-    assert message(ended).startswith("The database data/latchkey.db does not answer: ")
+    assert message(ended).startswith("The database data/latchkey.db is not responding: ")
     assert ended.returncode == 1
     assert counted(where) == before
     assert done(folder, *CREATE, "people.jsonl") == "Created 5000 users.\n"
@@ -302,7 +306,7 @@ def test_who_is_stopped_in_the_middle_leaves_nothing(
     assert printed == ""
     assert process.returncode == (1 if number == signal.SIGINT else -number)
     if number == signal.SIGINT:
-        assert said.strip() == "Stopped: nothing was changed."
+        assert said.strip() == "Cancelled. Nothing was changed."
     assert counted(where) == before
     assert done(folder, *CREATE, "-", "--format", "jsonl", stdin=people(1)) == "Created 1 user.\n"
 

@@ -191,5 +191,5 @@ def test_the_commands_say_so(path: Path) -> None:
         assert "nothing was changed: every user of this machine can read" in done.stderr
     path.chmod(0o600)
     said = key(path, "rotate", "--leaked", "--yes")
-    assert "goes on with the keys from before" in said
+    assert "continues with the previous keys" in said
     assert "/readyz" in said

@@ -45,16 +45,20 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_rotation_from_the_first_key_to_the_retired_one(run: Run, tmp_path: Path) -> None:
-    assert re.fullmatch(r"Made the EdDSA key [\w-]{43}: signing\.\n", good(run("generate")))
+    assert re.fullmatch(r"Generated the EdDSA key [\w-]{43}: signing\.\n", good(run("generate")))
     assert stat.S_IMODE((tmp_path / "data" / "keys.json").stat().st_mode) == 0o600
-    assert "published. In 600 s everybody knows it: key rotate" in good(run("generate"))
+    assert "published. Wait 600 s for caches of the public keys, then run: key rotate" in good(
+        run("generate")
+    )
     old, new = (key["kid"] for key in listed(run))
     assert f"The key {new} was published" in refused(run("rotate"))
     assert good(run("rotate", "--force")) == (
-        f"The key {new} signs now. The key {old} only verifies now.\n"
+        f"The key {new} now signs. The key {old} now only verifies.\n"
     )
-    assert "may be left for another" in refused(run("retire", old, "--yes"))
-    assert "signs: first let another one" in refused(run("retire", new, "--yes", "--force"))
+    assert "may be valid for another" in refused(run("retire", old, "--yes"))
+    assert "signs. First run: python -m service key rotate" in refused(
+        run("retire", new, "--yes", "--force")
+    )
     assert good(run("retire", old, "--yes", "--force")) == f"Retired the key {old}.\n"
     assert [(key["kid"], key["state"]) for key in listed(run)] == [
         (old, "retired"),
@@ -89,7 +93,7 @@ def test_after_a_leak_one_command_replaces_all_keys(run: Run) -> None:
     old = [key["kid"] for key in listed(run)]
     stopped = run("rotate", "--leaked", stdin="n\n")
     assert stopped.returncode == 1
-    assert "Retire all keys (3) and sign everybody out?" in stopped.stdout
+    assert "Retire all keys (3) and sign all users out?" in stopped.stdout
     assert [key["kid"] for key in listed(run)] == old
     said = good(run("rotate", "--leaked", "--yes"))
     *gone, first, second = listed(run)
@@ -99,10 +103,10 @@ def test_after_a_leak_one_command_replaces_all_keys(run: Run) -> None:
         ("ES256", "signing"),
     ]
     assert said == (
-        f"Retired {', '.join(old)}. The EdDSA key {first['kid']} signs now."
-        f" The ES256 key {second['kid']} signs now. Next: python -m service user sign-out --all\n"
-        'Check that /readyz of each server says "ok": a server that cannot read the new file goes'
-        " on with the keys from before.\n"
+        f"Retired {', '.join(old)}. The EdDSA key {first['kid']} now signs."
+        f" The ES256 key {second['kid']} now signs. Next: python -m service user sign-out --all\n"
+        'Check that /readyz of each server reports "ok": a server that cannot read the new file'
+        " continues with the previous keys.\n"
     )
     told = json.loads(good(run("rotate", "--leaked", "--yes", "--json")))
     assert told["retired"] == [first["kid"], second["kid"]]
@@ -117,11 +121,11 @@ def test_retiring_asks_first_and_only_when_it_may_be(run: Run) -> None:
     published = listed(run)[1]["kid"]
     stopped = run("retire", published, stdin="n\n")
     assert stopped.returncode == 1
-    assert "Stopped: nothing was changed." in stopped.stderr
+    assert "Cancelled. Nothing was changed." in stopped.stderr
     assert listed(run)[1]["state"] == "published"
     assert "Retired the key" in good(run("retire", published, stdin="y\n"))
-    assert "is retired already" in refused(run("retire", published))
-    assert "There is no key nobody" in refused(run("retire", "nobody"))
+    assert "is already retired" in refused(run("retire", published))
+    assert "The key nobody does not exist" in refused(run("retire", "nobody"))
 
 
 def test_the_lifetime_of_tokens_is_that_of_the_settings(run: Run) -> None:
@@ -137,16 +141,16 @@ def test_the_lifetime_of_tokens_is_that_of_the_settings(run: Run) -> None:
 def test_a_key_of_another_algorithm_has_a_timeline_of_its_own(run: Run, algorithm: str) -> None:
     good(run("generate"))
     made = good(run("generate", "--algorithm", algorithm))
-    assert f"it signs where JWT_ALGORITHM is {algorithm.upper()}" in made
+    assert f"signing on servers with JWT_ALGORITHM={algorithm.upper()}" in made
     assert [key["state"] for key in listed(run)] == ["signing", "signing"]
     assert "No EdDSA key is published" in refused(run("rotate", "--force"))
 
 
 def test_a_file_for_the_time_after_hs256_can_be_prepared(run: Run) -> None:
     made = good(run("generate", JWT_ALGORITHM=""))
-    assert "it signs where JWT_ALGORITHM is EdDSA" in made
+    assert "signing on servers with JWT_ALGORITHM=EdDSA" in made
     good(run("generate", JWT_ALGORITHM="HS256"))
-    assert "signs now" in good(run("rotate", "--force", JWT_ALGORITHM="HS256"))
+    assert "now signs" in good(run("rotate", "--force", JWT_ALGORITHM="HS256"))
 
 
 @pytest.mark.parametrize("verb", [["generate"], ["rotate"], ["list"], ["retire", "a", "--yes"]])
@@ -159,8 +163,8 @@ def test_without_a_path_the_setting_is_named(run: Run, verb: list[str]) -> None:
 @pytest.mark.parametrize("verb", [["rotate"], ["list"], ["retire", "a", "--yes"]])
 def test_without_a_file_the_command_is_named(run: Run, verb: list[str], tmp_path: Path) -> None:
     text = refused(run(*verb))
-    assert "The keys in data/keys.json (JWT_KEYS_FILE) need mending:" in text
-    assert "the file is missing; make one with: python -m service key generate" in text
+    assert "Invalid key file data/keys.json (JWT_KEYS_FILE):" in text
+    assert "the file is missing; generate one with: python -m service key generate" in text
     assert not (tmp_path / "data").exists()
 
 
@@ -178,7 +182,7 @@ def test_a_bad_file_stops_every_verb_and_is_left_alone(run: Run, tmp_path: Path)
     path.write_text('{"keys": [{"kty": "oct", "k": "AAAA"}]}')
     before = path.read_bytes()
     for verb in (["generate"], ["rotate"], ["list"], ["retire", "a", "--yes"]):
-        assert "key 1 is a secret (kty: oct)" in refused(run(*verb))
+        assert "key 1 is a shared secret (kty: oct)" in refused(run(*verb))
     assert path.read_bytes() == before
 
 

@@ -73,7 +73,7 @@ def test_a_user_is_updated_in_what_is_named_and_nothing_else(run: Run) -> None:
     assert (bare["username"], bare["name"], bare["email"]) == ("lovelace", None, None)
     assert (bare["roles"], bare["disabled"]) == ([], True)
     assert run("user", "update", "lovelace", "--enabled") == (0, "Updated.\n", "")
-    already = "The user is like that already.\n"
+    already = "The user already has these values.\n"
     assert run("user", "update", "lovelace", "--enabled") == (0, already, "")
 
 
@@ -93,20 +93,25 @@ def test_every_fault_is_named_at_once(run: Run) -> None:
     assert bad(run, "role", "create", "No Role").startswith("role: A role name starts")
     listed = bad(run, "user", "list", "--q", "", "--role", "x" * 65, "--sort", "nothing")
     assert [line.partition(":")[0] for line in listed.splitlines()] == ["q", "role", "sort"]
-    assert bad(run, "user", "disable", "admin").startswith("This is the last one who can manage")
-    assert bad(run, "user", "update", "admin", "--no-roles").startswith("This is the last one")
+    assert bad(run, "user", "disable", "admin").startswith("This is the last active user with")
+    assert bad(run, "user", "update", "admin", "--no-roles").startswith(
+        "This is the last active user"
+    )
     assert len(names(run)) == 4
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("user", "update", "user", "--role", "x", "--no-roles"), "contradict each other"),
+        (
+            ("user", "update", "user", "--role", "x", "--no-roles"),
+            "Use --role or --no-roles, not both.",
+        ),
         (("user", "list", "--limit", "0"), "0 is not in the range x>=1"),
         (("user", "create", "ada", "--file", "setup.cfg"), "does not exist"),
-        (("user", "create", "ada", "--dry-run"), "are for --file"),
+        (("user", "create", "ada", "--dry-run"), "--format and --dry-run need --file."),
         (("audit", "list", "--action", "user_fly"), "'user_fly' is not one of"),
-        (("audit", "list", "--user", "a", "--user-id", "1"), "two ways to say the same"),
+        (("audit", "list", "--user", "a", "--user-id", "1"), "Use --user or --user-id, not both."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -126,7 +131,7 @@ def test_a_list_is_filtered_sorted_and_cut(run: Run) -> None:
     assert names(run, "--sort", "-username", "--limit", "2") == ["user", "manager"]
     assert names(run, "--sort=-id", "--limit", "1") == ["ada"]
     assert names(run, "--role", "no-such-role") == []
-    assert run("user", "list", "--q", "zzz") == (0, "There are no such users.\n", "")
+    assert run("user", "list", "--q", "zzz") == (0, "No users found.\n", "")
 
 
 def test_a_long_list_comes_page_by_page(
@@ -173,7 +178,7 @@ def test_the_audit_names_whom_it_was_done_to(run: Run) -> None:
     assert lines[0].split() == ["at", "actor", "action", "target", "detail", "client"]
     assert "granted add_documents" in lines[3]
     empty = run("audit", "list", "--user-id", "999")
-    assert empty == (0, "There are no such entries.\n", "")
+    assert empty == (0, "No entries found.\n", "")
 
 
 def test_the_audit_comes_page_by_page(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from tests.support.evil import Evil, begin, key, running
 from tests.support.servers import Server, Start
 from tests.support.stores import writing
 
+pytestmark = pytest.mark.both_stores
+
 RSA = key("rsa")
 
 

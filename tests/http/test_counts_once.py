@@ -24,6 +24,8 @@ from tests.support.servers import Server, Start
 from tests.support.sso import Asked, Scripted
 from tests.support.stores import run_sql
 
+pytestmark = pytest.mark.both_stores
+
 RSA = key("rsa")
 COPIES = 8
 PATIENCE = 20

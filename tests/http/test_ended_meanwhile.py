@@ -30,6 +30,8 @@ from tests.support.environment import SECRET, Settings, free_port
 from tests.support.people import feed_rows
 from tests.support.servers import Server, Start
 
+pytestmark = pytest.mark.both_stores
+
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 JSON = "application/json"
 OTHER_SECRET = SECRET.swapcase()

@@ -85,9 +85,7 @@ def test_a_bad_requirement_stops_the_start(tmp_path: Path, text: str) -> None:
 def test_a_requirement_without_a_provider_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(Fault) as refusal:
         read(tmp_path, OIDC_ISSUER="", OIDC_CLIENT_ID="", OIDC_REQUIRE="hd=example.org")
-    assert str(refusal.value).endswith(
-        "OIDC_REQUIRE is for the provider of OIDC_ISSUER, which is not set"
-    )
+    assert str(refusal.value).endswith("OIDC_REQUIRE has no effect without OIDC_ISSUER")
     named = {"OIDC_CAMPUS_ISSUER": "https://id.example.org", "OIDC_CAMPUS_CLIENT_ID": "latchkey"}
     with pytest.raises(Fault) as refusal:
         read(
@@ -101,8 +99,7 @@ def test_a_requirement_without_a_provider_stops_the_start(tmp_path: Path) -> Non
             **named,
         )
     assert str(refusal.value).endswith(
-        "OIDC_REQUIRE is for the provider of OIDC_ISSUER, which is not set. For campus write"
-        " OIDC_CAMPUS_REQUIRE"
+        "OIDC_REQUIRE has no effect without OIDC_ISSUER. For campus, use OIDC_CAMPUS_REQUIRE"
     )
 
 
@@ -117,7 +114,7 @@ def test_a_requirement_without_a_provider_stops_the_start(tmp_path: Path) -> Non
     ],
 )
 def test_requirements_separated_by_commas_stop_the_start(tmp_path: Path, text: str) -> None:
-    with pytest.raises(Fault, match="separate requirements by semicolons"):
+    with pytest.raises(Fault, match="separate requirements with semicolons"):
         read(tmp_path, OIDC_REQUIRE=text)
 
 
@@ -142,8 +139,8 @@ def test_a_name_of_ldap_with_a_requirement_after_a_comma_is_a_warning(tmp_path: 
     ((name, warning),) = config.findings(read(tmp_path, OIDC_REQUIRE=text))
     assert name == "OIDC_REQUIRE"
     assert warning == (
-        "requires one value of groups, cn=it,dc=example, hd=example.org. If hd is another"
-        " requirement, separate requirements by semicolons."
+        "requires the value cn=it,dc=example, hd=example.org of groups. If hd is another"
+        " requirement, separate requirements with semicolons."
     )
 
 

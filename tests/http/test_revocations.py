@@ -95,10 +95,10 @@ async def test_a_304_keeps_no_document_that_is_over(
 ) -> None:
     """Nothing was ever taken back, and a cache revalidates: a verifier that starts gets a 304."""
     now = [1_800_000_000.0]
-    monkeypatch.setattr("service.revocation.documents.SHARED_SECONDS", 0)
     config = settings(PORT=str(free_port()))
     async with listening(config) as app, aiohttp.ClientSession() as client:
         monkeypatch.setattr(app[context.TOKENS], "_clock", lambda: now[0])
+        monkeypatch.setattr(app[context.DOCUMENTS]._documents, "_seconds", 0)
         url, kept, etag = f"http://127.0.0.1:{config.port}/auth/revocations", "", ""
         ages = []
         for _ in range(130):

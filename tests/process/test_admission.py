@@ -5,10 +5,12 @@ import resource
 import statistics
 import time
 from typing import Any
+from unittest import mock
 
 import aiohttp
 import jwt
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from service import db
 from service.config import DatabaseUrl
@@ -136,7 +138,8 @@ async def test_who_asks_for_too_many_documents_waits_for_the_refusal(
         del self
         raise Overloaded
 
-    monkeypatch.setattr(Documents, "get", refuse)
+    for way in ("get", "block", "part"):
+        monkeypatch.setattr(Documents, way, refuse)
     async with listening(config) as app, aiohttp.ClientSession() as client:
         pace = app[context.LARGE_ANSWERS]._pace
         address = f"http://127.0.0.1:{config.port}/auth/revocations"
@@ -204,6 +207,84 @@ async def test_who_is_very_far_behind_reads_what_all_share(
         url = f"http://127.0.0.1:{config.port}/auth/revocations"
         (document,) = await follow(client, url, 500)
         assert (document["since"], len(document["changes"])) == (0, 900)
+
+
+@pytest.mark.parametrize("near", [0, 300, 6400])
+@pytest.mark.parametrize("are_pruned", [False, True])
+async def test_who_starts_reads_the_whole_feed_while_no_long_answer_is_free(
+    settings: Settings,
+    where: DatabaseUrl,
+    monkeypatch: pytest.MonkeyPatch,
+    near: int,
+    *,
+    are_pruned: bool,
+) -> None:
+    """Strangers ask for long answers and go: short ones are left, one after another."""
+    del where
+    monkeypatch.setattr("service.endpoints.revocations.NEAR", near)
+    monkeypatch.setattr("service.revocation.documents.NEAR", near)
+    config = settings(PORT=str(free_port()))
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        async with app[context.DATABASE].transaction() as tx:
+            for version in range(1, 1101):
+                await events.user_revoked(tx, 7, version)
+            if are_pruned:
+                await tx.execute("DELETE FROM changes WHERE seq < 250 OR seq % 3 = 0")
+                await tx.execute("DELETE FROM changes WHERE seq BETWEEN 390 AND 810")
+        await app[context.REVOCATION].catch_up()
+        url = f"http://127.0.0.1:{config.port}/auth/revocations"
+        (whole,) = await follow(client, url, 0)
+        app[context.LARGE_ANSWERS]._pace._next = float("inf")
+        documents = await follow(client, url, 0)
+        assert [row for each in documents for row in each["changes"]] == whole["changes"]
+        assert documents[-1]["next"] == whole["next"]
+        assert all(each["since"] % 200 == 0 for each in documents)
+        assert all(0 < len(each["changes"]) <= 200 for each in documents)
+        assert len(documents) > 2
+        async with app[context.DATABASE].transaction() as tx:
+            await events.user_revoked(tx, 7, 2000)
+        await app[context.REVOCATION].catch_up()
+        (last,) = await follow(client, url, documents[-1]["since"])
+        assert last["changes"][-1][3] == 2000
+
+
+async def test_a_long_page_ends_where_a_short_document_begins(
+    settings: Settings, where: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del where
+    monkeypatch.setattr("service.endpoints.revocations.LONG", 450)
+    config = settings(PORT=str(free_port()))
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        async with app[context.DATABASE].transaction() as tx:
+            for version in range(1, 1101):
+                await events.user_revoked(tx, 7, version)
+        await app[context.REVOCATION].catch_up()
+        url = f"http://127.0.0.1:{config.port}/auth/revocations"
+        documents = await follow(client, url, 0)
+        assert [each["next"] for each in documents[:-1]] == [400, 800]
+        rows = [row for each in documents for row in each["changes"]]
+        assert [row[0] for row in rows] == sorted({row[0] for row in rows})
+        assert len(rows) >= 1100
+
+
+async def test_what_is_not_sent_of_a_long_answer_is_for_others() -> None:
+    now = [0.0]
+    answers = large_responses.LargeAnswers(lambda: now[0])
+    transport = mock.Mock(get_write_buffer_size=lambda: 0)
+    request = make_mocked_request("GET", "/", transport=transport)
+    body = bytes(4 * large_responses.BYTES_PER_SECOND)
+    gone = await answers.answer(request, body, {})
+    assert answers.is_full
+    assert isinstance(gone, large_responses._Large)
+    answers.sent(gone)
+    answers.sent(gone)
+    assert not answers.is_full
+    assert answers._pace._next <= 0
+    gone = await answers.answer(request, body, {})
+    assert isinstance(gone, large_responses._Large)
+    gone._is_sent = True
+    answers.sent(gone)
+    assert answers.is_full
 
 
 async def test_who_does_not_read_a_long_answer_makes_room_for_who_does(

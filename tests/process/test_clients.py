@@ -420,6 +420,54 @@ def test_pages_are_followed_at_once(make: Make, issuer: Issuer, page: int) -> No
     assert outcome(client, EC.sign(issuer.claims(sid=f"{5:022}"))) == "token_revoked"
 
 
+def test_a_reading_that_was_cut_off_goes_on_where_it_ended(make: Make, issuer: Issuer) -> None:
+    issuer.page = 1
+    issuer.rows = [["session", f"{n:022}", int(time.time()) + 600] for n in range(6)]
+    issuer.statuses = {3: 503}
+    read: list[int] = []
+
+    def note(claims: dict[str, Any]) -> dict[str, Any]:
+        read.append(claims["since"])
+        return claims
+
+    issuer.spoil = note
+    client = make(issuer.url)
+    good = EC.sign(issuer.claims())
+    assert outcome(client, good) == "feed_stale"
+    assert (read.count(0), read.count(2)) == (1, 1)
+    issuer.statuses = {}
+    began = time.monotonic()
+    while outcome(client, good) == "feed_stale":
+        assert time.monotonic() - began < 3
+    assert outcome(client, EC.sign(issuer.claims(sid=f"{0:022}"))) == "token_revoked"
+    assert outcome(client, EC.sign(issuer.claims(sid=f"{5:022}"))) == "token_revoked"
+    assert client.sizes()["rows"] == 6
+    assert (read.count(0), read.count(2)) == (1, 1)
+
+
+def test_a_reading_that_was_cut_off_before_a_bad_document_begins_anew(
+    make: Make, issuer: Issuer
+) -> None:
+    issuer.page = 1
+    issuer.rows = [["session", f"{n:022}", int(time.time()) + 600] for n in range(6)]
+    issuer.spoil = lambda claims: {**claims, "aud": "x"} if claims["since"] == 3 else claims
+    read: list[int] = []
+
+    def note(claims: dict[str, Any]) -> dict[str, Any]:
+        read.append(claims["since"])
+        return claims
+
+    client = make(issuer.url)
+    good = EC.sign(issuer.claims())
+    assert outcome(client, good) == "feed_stale"
+    issuer.spoil = note
+    began = time.monotonic()
+    while outcome(client, good) == "feed_stale":
+        assert time.monotonic() - began < 3
+    assert client.sizes()["rows"] == 6
+    assert read[:6] == [0, 1, 2, 3, 4, 5]
+
+
 def test_unchanged_is_a_304_and_twice_a_second(make: Make, issuer: Issuer) -> None:
     make(issuer.url)
     time.sleep(2.2)

@@ -93,7 +93,7 @@ def test_whom_nobody_is_linked_with_is_told_what_to_ask_for(both: Both, way: str
 def test_signing_out_here_signs_out_there(both: Both, way: str) -> None:
     browser = Browser()
     sign_in(both, browser, way, "user")
-    assert "Signed in here as <strong>user</strong>" in browser.go(f"{both.provider}/").text
+    assert "Signed in as <strong>user</strong>" in browser.go(f"{both.provider}/").text
     where, page = browser.follow(f"{both.url}/auth/logout")
     if "Sign out?" in page.text:
         page = browser.go(f"{both.url}/auth/logout", "POST")
@@ -101,7 +101,7 @@ def test_signing_out_here_signs_out_there(both: Both, way: str) -> None:
         where, page = browser.follow(html.unescape(refresh[1]) if refresh else page["Location"])
     assert where == f"{both.url}/"
     assert "jwt" not in browser.kept[both.port]
-    assert "Signed in here" not in browser.go(f"{both.provider}/").text
+    assert "Signed in as" not in browser.go(f"{both.provider}/").text
 
 
 @pytest.mark.parametrize("way", ["oidc", "cas"])
@@ -116,10 +116,10 @@ def test_signing_out_there_ends_the_session_here(both: Both, way: str) -> None:
 
 def test_it_says_where_to_go_and_that_it_is_unsafe(both: Both) -> None:
     log = both.log()
-    assert f"UNSAFE, for development: a fake provider answers at {both.provider}/" in log
+    assert f"UNSAFE, for development only: a fake provider runs at {both.provider}/" in log
     assert f"{both.url}/auth/oidc" in log
     assert f"{both.url}/auth/cas" in log
-    assert "For development alone" in ask(both.idp, "/").text
+    assert "For development only" in ask(both.idp, "/").text
 
 
 def test_it_is_no_help_to_others(both: Both) -> None:
@@ -194,7 +194,7 @@ def test_if_the_service_cannot_start_the_provider_ends_too(tmp_path: Path, seede
         idp = free_port()
         done = command(tmp_path, "idp", "--serve", "--port", str(idp), PORT=str(port))
     assert done.returncode == 1
-    assert "The service has ended by itself" in done.stderr
+    assert "The service exited" in done.stderr
     assert "Traceback" not in done.stderr
     assert are_open(idp) == [False]
 
@@ -208,7 +208,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
             tmp_path, "idp", "--port", port, ENVIRONMENT="development", JWT_SECRET_KEY=STRONG
         )
     assert done.returncode == 1
-    assert f"Port {port} of 127.0.0.1 cannot be listened on" in done.stderr
+    assert f"Cannot listen on 127.0.0.1, port {port}: " in done.stderr
 
 
 @pytest.mark.parametrize("settings", [{}, {"ENVIRONMENT": "production"}, {"ENVIRONMENT": "prod"}])

@@ -200,7 +200,7 @@ def test_a_database_that_falls_silent_as_soon_as_the_port_is_open_ends_no_server
     with psycopg.connect(first.database.url) as held:
         held.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
         second = running.start(durable_databases, beside=first, WORKERS=workers)
-        assert "sign in as" not in second.log("the database does not answer")
+        assert "sign in as" not in second.log("the database is not responding")
         assert ask(second.port, "/healthz").status == 200
     sign_in_again(second)
     assert_calm([first, second])

@@ -13,6 +13,7 @@ from tests.support.client import ask, bearer
 from tests.support.environment import ROOT, clean_environ
 from tests.support.servers import Server, Start
 
+STORES = ("sqlite",)
 EXAMPLES = int(os.environ.get("LATCHKEY_FUZZ", "20"))
 """How many requests for each operation and phase."""
 

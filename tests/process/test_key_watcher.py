@@ -153,9 +153,9 @@ def test_a_new_file_is_noticed_within_a_second(rotating: Server, path: Path) -> 
     ("content", "fault"),
     [
         ("{", "the file is not JSON (RFC 8259)"),
-        ('{"keys": [{"kty": "oct", "k": "AAAA"}]}', "key 1 is a secret (kty: oct)"),
-        ('{"keys": []}', "no EdDSA key signs; make one with"),
-        (None, "the file is missing; make one with"),
+        ('{"keys": [{"kty": "oct", "k": "AAAA"}]}', "key 1 is a shared secret (kty: oct)"),
+        ('{"keys": []}', "no EdDSA key signs; generate one with"),
+        (None, "the file is missing; generate one with"),
     ],
     ids=["half written", "a secret", "empty", "gone"],
 )
@@ -196,12 +196,12 @@ def test_at_start_a_bad_file_is_one_message_and_no_open_port(path: Path, server:
     environ = {"ENVIRONMENT": "test", "JWT_ALGORITHM": "EdDSA", "PORT": str(server.port)}
     for content, message in (
         ("{}", "the file is not a JWK Set"),
-        (None, "the file is missing; make one with: python -m service key generate"),
+        (None, "the file is missing; generate one with: python -m service key generate"),
     ):
         path.write_text(content) if content else path.unlink()
         done = command(path.parent, "serve", **environ, JWT_KEYS_FILE="keys.json")
         assert done.returncode == 1
-        assert done.stderr.startswith("The keys in keys.json (JWT_KEYS_FILE) need mending:\n  ")
+        assert done.stderr.startswith("Invalid key file keys.json (JWT_KEYS_FILE):\n  ")
         assert message in done.stderr
         assert "Traceback" not in done.stderr
     done = command(path.parent, "serve", **environ)

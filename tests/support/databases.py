@@ -39,10 +39,11 @@ def store(request: pytest.FixtureRequest) -> Store:
 @pytest.fixture
 def where(store: Store, tmp_path: Path) -> Iterator[config.DatabaseUrl]:
     """Yield a database with the demo users, for one test."""
-    made = store.seeded(tmp_path)
-    yield made
     if isinstance(store, Databases):
-        store.drop(made)
+        with store.lent(tmp_path) as lent:
+            yield lent
+    else:
+        yield store.seeded(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from service import db
 from service.config import DatabaseUrl, load_database
 from service.db.postgresql import connect
 from service.db.sqlite import database as sqlite
+from tests.support.contents import Contents
 from tests.support.postgresql import SUPERUSER, Cluster
 
 KINDS = ("sqlite", "postgresql")
@@ -96,6 +97,8 @@ class Databases:
     pattern: Callable[[], Path]
     kind: str = "postgresql"
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    unchanged: list[DatabaseUrl] = field(default_factory=list)
+    contents: Contents | None = None
 
     def empty(self, folder: Path) -> DatabaseUrl:
         """Make a database without tables."""
@@ -103,28 +106,52 @@ class Databases:
 
     def seeded(self, folder: Path) -> DatabaseUrl:
         """Copy the pattern."""
-        return self._make(folder, database_at_env(self.pattern()).url.split("/")[3].split("?")[0])
+        return self._make(folder, _name_of(database_at_env(self.pattern())))
+
+    @contextlib.contextmanager
+    def lent(self, folder: Path) -> Iterator[DatabaseUrl]:
+        """Lend a database with the demo users; one that can be made so again is lent again."""
+        database = self.unchanged.pop() if self.unchanged else None
+        if database is None:
+            database = self.seeded(folder)
+        else:
+            _note(folder, database)
+        yield database
+        if self.contents is None:
+            self.contents = Contents.of(database_at_env(self.pattern()))
+        if self.contents.restore(database):
+            self.unchanged.append(database)
+        else:
+            self.drop(database)
 
     def as_a_stranger(self, database: DatabaseUrl) -> DatabaseUrl:
         """Return it as somebody sees it who may create tables in it, and no extension."""
         with contextlib.suppress(psycopg.errors.DuplicateObject):
             self.cluster.run("CREATE ROLE stranger LOGIN")
-        name = database.shown.rpartition("/")[2]
+        name = _name_of(database)
         self.cluster.run("GRANT CREATE ON SCHEMA public TO stranger", database=name)
         return database_at(database.url.replace(SUPERUSER, "stranger", 1))
 
     def drop(self, database: DatabaseUrl) -> None:
         """Delete a database, whoever uses it."""
-        name = database.shown.rpartition("/")[2]
-        self.cluster.run(f"DROP DATABASE {name} WITH (FORCE)")
+        self.cluster.run(f"DROP DATABASE {_name_of(database)} WITH (FORCE)")
 
     def _make(self, folder: Path, pattern: str) -> DatabaseUrl:
         name = f"latchkey_{next(self.numbers)}"
         self.cluster.run(f"CREATE DATABASE {name} TEMPLATE {pattern} STRATEGY file_copy")
         database = database_at(self.cluster.url(name))
-        with (folder / ".env").open("a") as file:
-            file.write(f"\nDATABASE_URL={database.url}\n")
+        _note(folder, database)
         return database
+
+
+def _note(folder: Path, database: DatabaseUrl) -> None:
+    """Let the settings in a folder name a database."""
+    with (folder / ".env").open("a") as file:
+        file.write(f"\nDATABASE_URL={database.url}\n")
+
+
+def _name_of(database: DatabaseUrl) -> str:
+    return database.shown.rpartition("/")[2]
 
 
 def database_at_env(folder: Path) -> DatabaseUrl:
@@ -192,7 +219,7 @@ def _locked(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _closed(database: DatabaseUrl) -> Iterator[None]:
     """Let nobody into a database of PostgreSQL, and turn out who is there."""
-    name = database.shown.rpartition("/")[2]
+    name = _name_of(database)
     with psycopg.connect(database.url, dbname="postgres", autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
         turn_out = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"

@@ -1,7 +1,7 @@
 """Accept: a page for whoever would rather have one, JSON for everybody else."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -92,7 +92,6 @@ def test_a_range_that_is_cut_off_does_not_count() -> None:
 WEIGHTS = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
 
 
-@settings(derandomize=True, deadline=None)
 @given(page=WEIGHTS, data=WEIGHTS, rest=WEIGHTS, order=st.permutations(range(3)))
 def test_weights_decide_and_the_order_does_not(
     page: float, data: float, rest: float, order: list[int]

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.parsing import client_address
@@ -132,7 +132,6 @@ def test_without_trusted_proxies_headers_say_nothing() -> None:
     assert client_address.client(PROXY, ["127.0.0.1"], ()) == PROXY
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.text() | st.ip_addresses().map(str)))
 def test_no_story_of_a_stranger_changes_who_called(story: list[str]) -> None:
     assert client_address.client(STRANGER, story, TRUSTED) == STRANGER
@@ -149,7 +148,6 @@ def test_an_address_or_a_name_that_nobody_can_register_is_not(host: str) -> None
     assert not client_address.is_rebindable(host)
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.text(alphabet="aZ09.-_"), st.sampled_from(["org", "com", "EVIL.net."]))
 def test_nothing_before_a_public_name_hides_it(before: str, name: str) -> None:
     assert client_address.is_rebindable(f"{before}.{name}")

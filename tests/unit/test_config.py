@@ -21,66 +21,67 @@ from service.config.setting import Setting
 from service.config.settings import NOT_YET, SETTINGS
 from service.errors import Fault
 from tests.support.environment import ROOT, STRONG
+from tests.support.thoroughness import some
 
 DEVELOPMENT = {"ENVIRONMENT": "development", "JWT_SECRET_KEY": STRONG}
 PRODUCTION = {"PUBLIC_URL": "https://auth.example.org", "JWT_SECRET_KEY": STRONG}
 EXAMPLE = (ROOT / ".env.example").read_text()
 
 DURATION = "must be a duration such as 90s, 15m, 6h or 7d, at most 365d"
-WORKERS = "must be a number from 1 to 128; one for each core is enough"
+WORKERS = "must be a number from 1 to 128; use at most one per core"
 PORT = "must be a port number from 1 to 65535"
 HOST = "must be an IP address or a host name to listen on, such as 127.0.0.1"
-ADDRESS = "must be an address such as https://auth.example.org, without path or user name"
-ADDRESSES = "must be addresses such as https://app.example.org, separated by commas"
+ADDRESS = "must be a URL such as https://auth.example.org, without path or user name"
+ADDRESSES = "must be URLs such as https://app.example.org, separated by commas"
 NETWORKS = "must be networks such as 10.0.0.0/8 or ::1/128, separated by commas"
 DATABASE = (
     "must be sqlite:///data/latchkey.db (four slashes: an absolute path)"
     " or postgresql://user:password@host:5432/name"
 )
 POSTGRESQL = (
-    f"{DATABASE}; in user, password and name, what is not a letter, a digit or one of -._~"
-    " is written as %XX"
+    f"{DATABASE}; in the user, password and name, write all characters except letters, digits and"
+    " -._~ as %XX"
 )
-ESCAPE = "has a % that does not begin an escape such as %40 (write % as %25)"
-HOSTS = "must name hosts as host, host:5432 or [::1]:5432, separated by commas"
+ESCAPE = "has an invalid percent escape: write % itself as %25"
+HOSTS = "must have hosts such as host, host:5432 or [::1]:5432, separated by commas"
 OPTIONS = (
-    "may have after its ?, each once: application_name, channel_binding, gssencmode, host,"
-    " passfile, require_auth, sslcert, sslcrl, sslkey, sslmode, sslnegotiation, sslrootcert,"
+    "allows these parameters after its ?, each once: application_name, channel_binding, gssencmode,"
+    " host, passfile, require_auth, sslcert, sslcrl, sslkey, sslmode, sslnegotiation, sslrootcert,"
     " target_session_attrs"
 )
-SSL_MODE = "must give sslmode as disable or allow or prefer or require or verify-ca or verify-full"
+SSL_MODE = "must set sslmode to disable or allow or prefer or require or verify-ca or verify-full"
 SUFFIX = (
-    "must be a domain of your own: {} is a public suffix, under which anybody can register a name,"
-    " and browsers refuse cookies for it"
+    "must be your own domain: {} is a public suffix, so anyone can register a name under it and"
+    " browsers reject its cookies"
 )
-NO_ADDRESS = "must be a domain such as example.org: cookies know no domain of addresses"
-DOMAIN = "must be a domain such as example.org, in the form that the DNS has it"
-OUTSIDE = "must contain the host of PUBLIC_URL, auth.example.org: a browser refuses it"
+NO_ADDRESS = "must be a domain such as example.org: browsers reject IP addresses here"
+DOMAIN = "must be a domain name such as example.org, in ASCII form"
+OUTSIDE = "must contain the host of PUBLIC_URL, auth.example.org, or browsers reject it"
 COOKIE = "must be a cookie name: letters, digits and -_. , at most 64 characters"
-CAS = "must be an address such as https://cas.example.org/cas, without a query"
-ISSUER = "must be an address such as https://accounts.example.org, without a query"
+CAS = "must be a URL such as https://cas.example.org/cas, without a query"
+ISSUER = "must be a URL such as https://accounts.example.org, without a query"
 CLAIM = "must be the name of a claim, such as preferred_username or groups"
 RULES = "must be rules such as manage_documents=staff; manage_users=cn=it,dc=example"
 REQUIREMENTS = (
-    "must be requirements such as hd=example.org; groups=staff, separated by semicolons: the name"
-    " of a claim, = and the value that it must have"
+    "must be requirements such as hd=example.org; groups=staff: claim=value, separated by"
+    " semicolons"
 )
-AUDIENCE = "must be a name or an address of at most 255 printable characters"
+AUDIENCE = "must be a name or a URL of at most 255 printable characters"
 BOOLEAN = "must be true or false"
 ALGORITHM = "must be HS256 or EdDSA or ES256 or RS256"
 KEYS_FILE = "must be the path of a file, such as data/keys.json"
 NO_KEYS_FILE = (
-    "JWT_KEYS_FILE is missing: name the file of the private keys, such as data/keys.json, and make"
-    " the first key with: python -m service key generate"
+    "JWT_KEYS_FILE is missing: set the path of the private keys, such as data/keys.json, and"
+    " generate the first key with: python -m service key generate"
 )
 TOO_SHORT = f"must have at least 32 bytes (RFC 7518 section 3.2); {secret_strength.HOW_TO}"
 PLACEHOLDER = f"looks like an example or a placeholder; {secret_strength.HOW_TO}"
-GUESSABLE = f"could be guessed (too little entropy); {secret_strength.HOW_TO}"
+GUESSABLE = f"is guessable (too little entropy); {secret_strength.HOW_TO}"
 NOT_TEXT = f"must be UTF-8 text; {secret_strength.HOW_TO}"
 NOT_SECRET = f"is a public or private key, not a secret; {secret_strength.HOW_TO}"
 BYPASS = (
-    "signs anybody in without a password: it must be false in production (on your own machine, set"
-    " ENVIRONMENT=development; unset means production)"
+    "must be false in production, because it signs users in without a password (on your own"
+    " machine, set ENVIRONMENT=development; unset means production)"
 )
 
 Read = Callable[..., Config]
@@ -103,7 +104,7 @@ def faults(read: Read, environ: dict[str, str], dotenv: str | bytes = "") -> lis
     with pytest.raises(Fault) as refusal:
         read(environ, dotenv)
     title, *lines = str(refusal.value).split("\n  ")
-    assert title == "The settings need mending:"
+    assert title == "Invalid settings:"
     return lines
 
 
@@ -217,7 +218,7 @@ BAD = [
     (
         "COOKIE_SAMESITE",
         "none",
-        "must be Strict or Lax; None would send the session along from every other site",
+        "must be Strict or Lax; None would send the cookie with cross-site requests",
     ),
     ("COOKIE_SECURE", "perhaps", BOOLEAN),
     ("COOKIE_SECURE", "false", "must be true in production"),
@@ -244,22 +245,26 @@ BAD = [
     ("CAS_ROLES", "Manage Users=staff", RULES),
     ("CAS_ROLES", "manage_users=", RULES),
     ("OIDC_ISSUER", "id.example.org", ISSUER),
-    ("OIDC_CLIENT_ID", "caf\u00e9", "must be what the provider calls us, at most 255 characters"),
+    (
+        "OIDC_CLIENT_ID",
+        "caf\u00e9",
+        "must be the client ID from the provider, at most 255 characters",
+    ),
     (
         "OIDC_CLIENT_SECRET",
         "two\nlines",
-        "must be the secret as the provider shows it, in one line",
+        "must be the client secret from the provider, on one line",
     ),
-    ("OIDC_SCOPES", "profile", "must be scopes separated by blanks, openid among them"),
+    ("OIDC_SCOPES", "profile", "must be scopes separated by spaces, including openid"),
     ("OIDC_USERNAME_CLAIM", "two words", CLAIM),
-    ("OIDC_NAME", "n" * 65, "must be a name of at most 64 characters, for the button"),
+    ("OIDC_NAME", "n" * 65, "must be a display name of at most 64 characters"),
     ("OIDC_ROLES_CLAIM", "two words", CLAIM),
     ("OIDC_ROLES", "staff", RULES),
     ("OIDC_REQUIRE", "staff", REQUIREMENTS),
     (
         "OIDC_PROVIDERS",
         "Google",
-        "must be names such as google,campus: a-z, 0-9 and _, each once",
+        "must be names such as google,campus: a-z, 0-9 and _, without duplicates",
     ),
     ("LOG_LEVEL", "loud", "must be debug or info or warning or error"),
     ("LOG_FORMAT", "xml", "must be text or json"),
@@ -288,7 +293,7 @@ def test_every_fault_is_named_at_once_and_once(read: Read) -> None:
 def test_without_settings_only_what_has_no_safe_default_is_missing(read: Read) -> None:
     assert faults(read, {}) == [
         f"JWT_SECRET_KEY is missing; {secret_strength.HOW_TO}",
-        "PUBLIC_URL is missing: the https:// address that browsers see",
+        "PUBLIC_URL is missing: set the https:// address that browsers use",
     ]
 
 
@@ -297,7 +302,7 @@ def test_without_settings_only_what_has_no_safe_default_is_missing(read: Read) -
     [
         (
             {"COOKIE_NAME": "__Host-jwt"},
-            "COOKIE_NAME begins with __Host- or __Secure-, which needs COOKIE_SECURE=true",
+            "COOKIE_NAME starts with __Host- or __Secure-, which requires COOKIE_SECURE=true",
         ),
         ({"JWT_SECRET_KEY": STRONG[:31]}, f"JWT_SECRET_KEY {TOO_SHORT}"),
         ({"JWT_SECRET_KEY": ""}, f"JWT_SECRET_KEY is missing; {secret_strength.HOW_TO}"),
@@ -349,7 +354,7 @@ def test_the_domain_of_the_cookie_contains_our_host(read: Read, host: str) -> No
 def test_a_cookie_for_one_host_has_no_domain(read: Read) -> None:
     environ = {**PRODUCTION, "COOKIE_DOMAIN": "example.org", "COOKIE_NAME": "__Host-jwt"}
     assert faults(read, environ) == [
-        "COOKIE_DOMAIN cannot go with a COOKIE_NAME that begins with __Host-: unset one"
+        "COOKIE_DOMAIN must be unset if COOKIE_NAME starts with __Host-"
     ]
 
 
@@ -429,7 +434,6 @@ def test_the_address_of_the_database_may_stand_in_a_file(read: Read, tmp_path: P
     count=st.integers(min_value=1, max_value=365 * 86400),
     unit=st.sampled_from([("", 1), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]),
 )
-@hypothesis_settings(derandomize=True, deadline=None)
 def test_a_duration_is_its_count_times_its_unit_up_to_a_year(
     count: int, unit: tuple[str, int]
 ) -> None:
@@ -608,7 +612,7 @@ def test_a_secret_file_that_is_too_long_is_refused_and_never_cut(
 
 def test_a_secret_given_plainly_and_as_a_file_is_refused(read: Read) -> None:
     assert faults(read, {**DEVELOPMENT, "JWT_SECRET_KEY_FILE": "/nowhere"}) == [
-        "JWT_SECRET_KEY is given twice, as JWT_SECRET_KEY and as JWT_SECRET_KEY_FILE: keep one"
+        "JWT_SECRET_KEY is set twice, as JWT_SECRET_KEY and as JWT_SECRET_KEY_FILE: remove one"
     ]
 
 
@@ -663,7 +667,7 @@ def test_what_is_nearly_a_setting_is_refused_in_dotenv_and_somebody_elses_outsid
 @pytest.mark.parametrize("name", sorted(NOT_YET))
 def test_a_setting_of_a_later_version_is_refused(read: Read, name: str) -> None:
     assert faults(read, {**DEVELOPMENT, name: "something"}) == [
-        f"{name} does not exist yet in this version: remove it"
+        f"{name} is not available in this version: remove it"
     ]
 
 
@@ -688,7 +692,7 @@ def test_the_default_of_a_later_setting_may_stand_there(
 
 
 @given(seed=st.binary(max_size=8), length=st.integers(min_value=16, max_value=96))
-@hypothesis_settings(derandomize=True, deadline=None, max_examples=300)
+@hypothesis_settings(max_examples=some(300))
 def test_random_text_of_enough_bytes_is_always_a_good_secret(seed: bytes, length: int) -> None:
     random = hashlib.shake_256(seed).digest(length)
     longer = hashlib.shake_256(seed).digest(length + 8)  # 16 bytes are 22 characters of base64
@@ -700,7 +704,6 @@ def test_random_text_of_enough_bytes_is_always_a_good_secret(seed: bytes, length
     part=st.text(st.characters(codec="ascii"), min_size=1, max_size=8),
     times=st.integers(min_value=32, max_value=200),
 )
-@hypothesis_settings(derandomize=True, deadline=None)
 def test_a_short_text_repeated_is_never_one(part: str, times: int) -> None:
     assert secret_strength.fault(part * times, production=True) is not None
 
@@ -748,7 +751,7 @@ def test_what_is_wrong_with_the_settings_of_keys_is_named_alone(
 ) -> None:
     with pytest.raises(Fault) as refusal:
         config.load_keys({"PORT": "none", **environ}, tmp_path / "no.env")
-    assert str(refusal.value) == f"The settings need mending:\n  {fault}"
+    assert str(refusal.value) == f"Invalid settings:\n  {fault}"
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from tests.support.environment import STRONG
 BASE = {"ENVIRONMENT": "development", "JWT_SECRET_KEY": STRONG}
 PLAIN = {"OIDC_ISSUER": "https://id.example.org/realms/a", "OIDC_CLIENT_ID": "latchkey"}
 PRODUCTION = {"PUBLIC_URL": "https://auth.example.org", "JWT_SECRET_KEY": STRONG, **PLAIN}
-ISSUER = "must be an address such as https://accounts.example.org, without a query"
-NAMES = "must be names such as google,campus: a-z, 0-9 and _, each once"
+ISSUER = "must be a URL such as https://accounts.example.org, without a query"
+NAMES = "must be names such as google,campus: a-z, 0-9 and _, without duplicates"
 
 
 def read(tmp_path: Path, environ: dict[str, str], dotenv: str = "") -> tuple[OpenIdProvider, ...]:
@@ -93,13 +93,17 @@ def test_each_named_provider_has_settings_of_its_own(tmp_path: Path) -> None:
         ("OIDC_ISSUER", "https://id.example.org/#a", ISSUER),
         ("OIDC_ISSUER", "https://somebody@id.example.org", ISSUER),
         ("OIDC_ISSUER", "https://id.example.org/{tenantid}/v2.0", ISSUER),
-        ("OIDC_SCOPES", 'openid "a"', "must be scopes separated by blanks, openid among them"),
+        ("OIDC_SCOPES", 'openid "a"', "must be scopes separated by spaces, including openid"),
         ("OIDC_PROVIDERS", "a-b", NAMES),
         ("OIDC_PROVIDERS", "a,a", NAMES),
         ("OIDC_PROVIDERS", "../etc", NAMES),
-        ("OIDC_PROVIDERS", "a,oidc", "must not name a provider oidc"),
-        ("OIDC_PROVIDERS", "callback,logout", "must not name a provider callback or logout"),
-        ("OIDC_PROVIDERS", "cas", "must not name a provider cas"),
+        ("OIDC_PROVIDERS", "a,oidc", "must not contain the reserved name oidc"),
+        (
+            "OIDC_PROVIDERS",
+            "callback,logout",
+            "must not contain the reserved name callback or logout",
+        ),
+        ("OIDC_PROVIDERS", "cas", "must not contain the reserved name cas"),
     ],
 )
 def test_a_bad_setting_says_what_it_should_be(
@@ -148,10 +152,9 @@ def test_a_setting_of_a_provider_that_is_off_stops_the_start(
     tmp_path: Path, name: str, value: str
 ) -> None:
     switch = "CAS_URL" if name.startswith("CAS_") else "OIDC_ISSUER"
-    kind = "CAS server" if name.startswith("CAS_") else "provider"
     whole = {"CAS_ROLES": "a=b", "CAS_ROLES_ATTRIBUTE": "b"} if "CAS_ROLES" in name else {}
     found = faults(tmp_path, {**BASE, **whole, name: value})
-    assert f"{name} is for the {kind} of {switch}, which is not set" in found
+    assert f"{name} has no effect without {switch}" in found
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,7 @@ def test_two_names_are_not_the_same_client_of_one_provider(tmp_path: Path) -> No
     (fault,) = faults(tmp_path, {**BASE, **twice, "OIDC_CAMPUS_CLIENT_ID": PLAIN["OIDC_CLIENT_ID"]})
     assert fault == (
         "OIDC_CAMPUS_CLIENT_ID must differ from OIDC_CLIENT_ID: both are the same client of one"
-        " provider, whose logout tokens could not be told apart"
+        " provider, so its logout tokens would be ambiguous"
     )
     assert read(tmp_path, {**BASE, **twice, "OIDC_CAMPUS_CLIENT_ID": "another"})
 
@@ -186,7 +189,7 @@ def test_a_provider_that_nobody_named_is_a_stranger(tmp_path: Path) -> None:
     (fault,) = faults(
         tmp_path, {**named, "OIDC_GOOGLE_CLIENT_ID": "a", "OIDC_GOOGLE_ISSUER_FILE": "b"}
     )
-    assert "Only secrets come from files" in fault
+    assert "Only secrets can be in files" in fault
 
 
 def test_in_production_a_provider_is_asked_over_https(tmp_path: Path) -> None:

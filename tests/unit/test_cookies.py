@@ -1,7 +1,7 @@
 """Cookies: the one cookie of exactly our name is read as it stands, and never one of two."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service import errors
@@ -142,7 +142,6 @@ def test_a_name_is_no_pattern() -> None:
     assert cookies.read(["jXt=x; j.t=y"], "j.t") == "y"
 
 
-@settings(derandomize=True, deadline=None)
 @given(
     value=st.text().filter(lambda text: not {";", "j"} & set(text) and text == text.strip(" ")),
     before=st.lists(st.text().filter(lambda text: "jwt" not in text)),

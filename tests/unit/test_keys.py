@@ -164,61 +164,73 @@ def test_a_public_part_has_one_spelling_however_the_file_spells_it() -> None:
 
 
 BAD_KEYS: dict[str, tuple[dict[str, Any], str]] = {
-    "a secret": ({"kty": "oct", "k": "A" * 43}, "is a secret (kty: oct)"),
+    "a secret": ({"kty": "oct", "k": "A" * 43}, "is a shared secret (kty: oct)"),
     "no type": (changed("EdDSA", kty=None), "must be of type OKP, EC or RSA"),
     "an unknown type": (changed("EdDSA", kty="AKP"), "must be of type OKP, EC or RSA"),
     "a type that is no text": (changed("EdDSA", kty=["OKP"]), "must be of type OKP, EC or RSA"),
-    "for encryption": (changed("EdDSA", use="enc"), "is not for signatures"),
-    "for verifying": (changed("EdDSA", key_ops=["verify"]), "is not for signing"),
-    "odd operations": (changed("EdDSA", key_ops="sign"), "is not for signing"),
-    "another algorithm": (changed("EdDSA", alg="ES256"), "of type OKP is for EdDSA"),
-    "an HMAC algorithm": (changed("RS256", alg="HS256"), "of type RSA is for RS256"),
-    "PS256": (changed("RS256", alg="PS256"), "of type RSA is for RS256"),
-    "no algorithm at all": (changed("ES256", alg="none"), "of type EC is for ES256"),
+    "for encryption": (changed("EdDSA", use="enc"), "must be for signatures"),
+    "for verifying": (changed("EdDSA", key_ops=["verify"]), "must allow signing"),
+    "odd operations": (changed("EdDSA", key_ops="sign"), "must allow signing"),
+    "another algorithm": (
+        changed("EdDSA", alg="ES256"),
+        "must have the algorithm EdDSA, as its type is OKP",
+    ),
+    "an HMAC algorithm": (
+        changed("RS256", alg="HS256"),
+        "must have the algorithm RS256, as its type is RSA",
+    ),
+    "PS256": (changed("RS256", alg="PS256"), "must have the algorithm RS256, as its type is RSA"),
+    "no algorithm at all": (
+        changed("ES256", alg="none"),
+        "must have the algorithm ES256, as its type is EC",
+    ),
     "Ed448": (as_jwk(ed448.Ed448PrivateKey.generate(), "EdDSA"), "on the curve Ed25519"),
     "X25519": (changed("EdDSA", crv="X25519"), "on the curve Ed25519"),
     "no curve": (changed("ES256", crv=None), "on the curve P-256"),
     "P-384": (as_jwk(ec.generate_private_key(ec.SECP384R1()), "ES384"), "on the curve P-256"),
     "P-521": (as_jwk(ec.generate_private_key(ec.SECP521R1()), "ES512"), "on the curve P-256"),
     "secp256k1": (as_jwk(ec.generate_private_key(ec.SECP256K1()), "ES256K"), "the curve P-256"),
-    "RSA with a curve": (changed("RS256", crv="P-256"), "has a curve"),
+    "RSA with a curve": (changed("RS256", crv="P-256"), "must not have a curve"),
     "RSA of 1024 bits": (weak(1024), "has 1024 bits; RSA needs 2048 to 8192"),
     "RSA of 2047 bits": (changed("RS256", n="f" + "A" * 340 + "E"), "has 2047 bits"),
     "RSA of 16384 bits": (changed("RS256", n="_" * 2731), "has 16384 bits"),
-    "RSA without modulus": (changed("RS256", n=None), "lacks n"),
-    "RSA without exponent": (changed("RS256", e=None), "lacks e"),
-    "RSA with exponent 1": (changed("RS256", e="AQ"), "has a poor public exponent"),
-    "RSA with exponent 3": (changed("RS256", e="Aw"), "has a poor public exponent"),
-    "RSA with a huge exponent": (changed("RS256", e="AQAAAAAB"), "has a poor public exponent"),
-    "RSA with an even exponent": (changed("RS256", e="AQAC"), "does not fit"),
-    "RSA not in base64url": (changed("RS256", n="a"), "not base64url"),
-    "RSA with some primes": (changed("RS256", q=None), "does not fit"),
-    "RSA of many primes": (changed("RS256", oth=[{"r": "AQ"}]), "not text"),
+    "RSA without modulus": (changed("RS256", n=None), "must have the member n"),
+    "RSA without exponent": (changed("RS256", e=None), "must have the member e"),
+    "RSA with exponent 1": (changed("RS256", e="AQ"), "must have a safe public exponent"),
+    "RSA with exponent 3": (changed("RS256", e="Aw"), "must have a safe public exponent"),
+    "RSA with a huge exponent": (
+        changed("RS256", e="AQAAAAAB"),
+        "must have a safe public exponent",
+    ),
+    "RSA with an even exponent": (changed("RS256", e="AQAC"), "do not match"),
+    "RSA not in base64url": (changed("RS256", n="a"), "must have n in base64url"),
+    "RSA with some primes": (changed("RS256", q=None), "do not match"),
+    "RSA of many primes": (changed("RS256", oth=[{"r": "AQ"}]), "only strings"),
     "a public key": ({k: v for k, v in GOOD["EdDSA"].items() if k != "d"}, "no private part"),
-    "no public part": (changed("EdDSA", x=None), "does not fit"),
-    "half a point": (changed("ES256", y=None), "does not fit"),
-    "a point beside the curve": (changed("ES256", y=GOOD["ES256"]["x"]), "does not fit"),
-    "a point that is too short": (changed("ES256", x=GOOD["ES256"]["x"][:-2]), "does not fit"),
-    "a private part that is text no more": (changed("EdDSA", d=1), "not text"),
-    "an empty private part": (changed("EdDSA", d=""), "does not fit"),
-    "a short private part": (changed("ES256", d="AQ"), "does not fit"),
-    "a private part of zero": (changed("ES256", d="A" * 43), "does not fit"),
+    "no public part": (changed("EdDSA", x=None), "do not match"),
+    "half a point": (changed("ES256", y=None), "do not match"),
+    "a point beside the curve": (changed("ES256", y=GOOD["ES256"]["x"]), "do not match"),
+    "a point that is too short": (changed("ES256", x=GOOD["ES256"]["x"][:-2]), "do not match"),
+    "a private part that is text no more": (changed("EdDSA", d=1), "only strings"),
+    "an empty private part": (changed("EdDSA", d=""), "do not match"),
+    "a short private part": (changed("ES256", d="AQ"), "do not match"),
+    "a private part of zero": (changed("ES256", d="A" * 43), "do not match"),
     "the private part of another, EdDSA": (
         changed("EdDSA", d=ANOTHER["EdDSA"]["d"]),
-        "does not fit",
+        "do not match",
     ),
     "the private part of another, ES256": (
         changed("ES256", d=ANOTHER["ES256"]["d"]),
-        "does not fit",
+        "do not match",
     ),
     "the private part of another, RS256": (
         changed("RS256", d=ANOTHER["RS256"]["d"]),
-        "does not fit",
+        "do not match",
     ),
-    "the modulus of another": (changed("RS256", n=ANOTHER["RS256"]["n"]), "does not fit"),
+    "the modulus of another": (changed("RS256", n=ANOTHER["RS256"]["n"]), "do not match"),
     "only d of another": (
         {**{k: GOOD["RS256"][k] for k in ("kty", "n", "e")}, "d": ANOTHER["RS256"]["d"]},
-        "does not fit",
+        "do not match",
     ),
 }
 
@@ -236,7 +248,7 @@ def test_a_bad_key_spoils_its_file_and_shows_no_secret(
     with pytest.raises(file.BadFile) as refused:
         keyed({"keys": [{**GOOD["EdDSA"], "kid": "good"}, {**members, "kid": "the bad one"}]})
     text = str(refused.value)
-    assert "(JWT_KEYS_FILE) need mending:\n  " in text
+    assert "(JWT_KEYS_FILE):\n  " in text
     assert "key 2 (the bad one)" in text
     assert message in text or "has no state" in text
     hidden = (str(members.get(part, "")) for part in ("d", "k"))
@@ -261,22 +273,25 @@ BAD_FILES: dict[str, tuple[object, str]] = {
     "one JWK": (GOOD["EdDSA"], "is not a JWK Set"),
     "keys that are no list": ({"keys": GOOD["EdDSA"]}, "is not a JWK Set"),
     "over 1 MiB": (b" " * (1 << 20) + b'{"keys":[]}', "is over 1 MiB"),
-    "no keys": ({"keys": []}, "no EdDSA key signs; make one with: python -m service key generate"),
+    "no keys": (
+        {"keys": []},
+        "no EdDSA key signs; generate one with: python -m service key generate",
+    ),
     "no objects": ({"keys": ["a"]}, "key 1 is not a JSON object"),
     "keys of other algorithms": ({"keys": [GOOD["ES256"]]}, "no EdDSA key signs"),
     "only a published key": ({"keys": [entry("EdDSA", "a", "published")]}, "no EdDSA key signs"),
     "only a retired key": ({"keys": [entry("EdDSA", "a", "retired")]}, "no EdDSA key signs"),
     "a name twice": (
         {"keys": [entry("EdDSA", "a"), entry("ES256", "a")]},
-        "the name a comes twice (kid)",
+        "the kid a is not unique",
     ),
     "a name twice, once retired": (
         {"keys": [entry("EdDSA", "a", "signing"), entry("ES256", "a", "retired")]},
-        "the name a comes twice (kid)",
+        "the kid a is not unique",
     ),
     "a key under two names": (
         {"keys": [entry("EdDSA", "a", "signing"), entry("EdDSA", "b", "published")]},
-        "the key b is there under another name as well",
+        "the key b is also in the file under another kid",
     ),
     "two keys that sign": (
         {
@@ -285,33 +300,33 @@ BAD_FILES: dict[str, tuple[object, str]] = {
                 entry("EdDSA", "b", "signing", members=ANOTHER["EdDSA"]),
             ]
         },
-        "two keys are to sign EdDSA",
+        "two EdDSA keys are signing",
     ),
     "two keys without state": (
         {"keys": [entry("EdDSA", "a"), entry("EdDSA", "b", members=ANOTHER["EdDSA"])]},
-        "key 1 (a) has no state, and others of its type are there",
+        "key 1 (a) has no state, and the file has other keys of its type",
     ),
-    "an unknown state": ({"keys": [entry("EdDSA", "a", "asleep")]}, "must have a state of publ"),
+    "an unknown state": ({"keys": [entry("EdDSA", "a", "asleep")]}, "must have the state publ"),
     "a state that is no object": (
         {"keys": [entry("EdDSA", "a", latchkey="signing")]},
-        "must have a state of publ",
+        "must have the state publ",
     ),
     "a state that is no text": (
         {"keys": [entry("EdDSA", "a", latchkey={"state": ["signing"]})]},
-        "must have a state of publ",
+        "must have the state publ",
     ),
     "a bad date": (
         {"keys": [entry("EdDSA", "a", latchkey={"state": "signing", "signing_at": "today"})]},
-        "has a date that is not like 1970-01-01T00:00:00Z",
+        "must have dates such as 1970-01-01T00:00:00Z",
     ),
     "a date that is a number": (
         {"keys": [entry("EdDSA", "a", latchkey={"state": "signing", "signing_at": 1})]},
-        "has a date that is not like 1970-01-01T00:00:00Z",
+        "must have dates such as 1970-01-01T00:00:00Z",
     ),
-    "an empty name": ({"keys": [entry("EdDSA", "")]}, "must have a name"),
-    "a name with a line end": ({"keys": [entry("EdDSA", "a\nb")]}, "key 1 must have a name"),
-    "a long name": ({"keys": [entry("EdDSA", "a" * 129)]}, "must have a name"),
-    "a name that is a number": ({"keys": [{**GOOD["EdDSA"], "kid": 1}]}, "must have a name"),
+    "an empty name": ({"keys": [entry("EdDSA", "")]}, "must have a kid"),
+    "a name with a line end": ({"keys": [entry("EdDSA", "a\nb")]}, "key 1 must have a kid"),
+    "a long name": ({"keys": [entry("EdDSA", "a" * 129)]}, "must have a kid"),
+    "a name that is a number": ({"keys": [{**GOOD["EdDSA"], "kid": 1}]}, "must have a kid"),
 }
 
 
@@ -323,7 +338,7 @@ def test_a_bad_file_is_refused_with_what_is_wrong(
         keyed(content)
     assert message in refused.value.reason
     assert str(tmp_path) not in refused.value.reason
-    assert f"The keys in {tmp_path}/keys.json (JWT_KEYS_FILE) need mending:" in str(refused.value)
+    assert f"Invalid key file {tmp_path}/keys.json (JWT_KEYS_FILE):" in str(refused.value)
 
 
 def test_everything_wrong_is_named_at_once(keyed: Keyed) -> None:
@@ -334,7 +349,7 @@ def test_everything_wrong_is_named_at_once(keyed: Keyed) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("nowhere", "is missing; make one with: "), (".", "cannot be read (IsADirectoryError)")],
+    [("nowhere", "is missing; generate one with: "), (".", "cannot be read (IsADirectoryError)")],
 )
 def test_a_file_that_cannot_be_had_is_a_fault(
     settings: Settings, tmp_path: Path, name: str, message: str

@@ -81,10 +81,12 @@ STATED = {
         f"last rows: {documents.RECENT}",
         f"short document of {documents.SHORT} rows",
         f"{documents.NEAR:,} rows behind",
+        f"{documents.SHORT} numbers, {documents.BLOCKS_WAITING} wait",
     ],
     "feed: documents kept": [
         f"{documents.SHARED_SECONDS:.0f} s",
         f"{documents.KEPT_BYTES // MIB} MiB",
+        f"{documents.BLOCKS_SHARED_SECONDS:.0f} s, {documents.BLOCKS_KEPT_BYTES // MIB} MiB",
     ],
     "feed: long answers on their way": [
         f"{large_responses.AT_ONCE} of {large_responses.FROM_BYTES:,} bytes",

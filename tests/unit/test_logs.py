@@ -24,8 +24,6 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 FIELD = re.compile(r' ([a-z]+)=("(?:[^"\\]|\\.)*"|[^"\s]+)')
 FAST = hypothesis_settings(
-    derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # `log` is made anew by each call
 )
 HOSTILE = {

@@ -98,7 +98,10 @@ def pending(where: DatabaseUrl) -> list[str]:
     return [name for name, applied_at in schema_state.status(where) if applied_at is None]
 
 
-NO_TABLE = r"could not be migrated: .*(no such table: nowhere|\"nowhere\" does not exist).*\.$"
+NO_TABLE = (
+    r"The migration of the database .* failed: .*"
+    r"(no such table: nowhere|\"nowhere\" does not exist).*\.$"
+)
 
 
 def test_every_migration_is_there_for_both_databases_and_can_be_taken_back() -> None:
@@ -202,7 +205,10 @@ def test_up_gives_up_on_another_who_never_ends(
     monkeypatch.setattr(sync, "LOCK_SECONDS", 0.01)
     schema.up(where)
     schema.down(where)
-    with writing(where), pytest.raises(Fault, match=r"could not be migrated: .*lock.*\.$"):
+    with (
+        writing(where),
+        pytest.raises(Fault, match=r"The migration of the database .* failed: .*lock.*\.$"),
+    ):
         schema.up(where)
     assert schema.up(where) == NAMES[-1:]
 
@@ -250,7 +256,7 @@ def test_a_missing_database_is_named_with_the_command_to_run(path: Path) -> None
     with pytest.raises(Fault) as refusal:
         schema_state.require_current(at(path))
     assert str(refusal.value) == (
-        f"There is no database at {path}. Run: python -m service migrate up"
+        f"The database {path} does not exist. Run: python -m service migrate up"
     )
     assert not path.parent.exists()
 
@@ -270,7 +276,7 @@ def test_an_older_database_is_named_with_what_it_lacks(
     with pytest.raises(Fault) as refusal:
         schema_state.require_current(where)
     assert str(refusal.value) == (
-        f"The database {where} lacks 0002.b. Run: python -m service migrate up"
+        f"The database {where} lacks the migrations 0002.b. Run: python -m service migrate up"
     )
 
 

@@ -13,6 +13,7 @@ from service.providers.openid.id_token import Expected
 from service.providers.openid.jwks import KeySet
 from service.providers.openid.jwt import Header
 from tests.support.evil import LOGOUT_EVENT, key
+from tests.support.thoroughness import some
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -32,7 +33,7 @@ SUPPORTED = ("response_types_supported", "code_challenge_methods_supported",
              "id_token_signing_alg_values_supported", "token_endpoint_auth_methods_supported",
              "authorization_response_iss_parameter_supported")  # fmt: skip
 ADDRESS = st.text("htps:/[]@.%#?a1- \\:\n", max_size=30).map("https://".__add__)
-often = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+often = settings(max_examples=some(300), suppress_health_check=[HealthCheck.too_slow])
 
 
 @often

@@ -22,9 +22,10 @@ from service.tokens.issuer import TokenIssuer
 from tests.support import people
 from tests.support.environment import Settings
 from tests.support.stores import run_sql
+from tests.support.thoroughness import some
 from tests.support.worlds import HOUR, Process, World
 
-ROUNDS = int(os.environ.get("LATCHKEY_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("LATCHKEY_ROUNDS", some(6)))
 STEPS = 30
 REPLICAS = 3
 LIVES = (600, HOUR, 6 * HOUR, 12 * HOUR)

@@ -88,7 +88,7 @@ REFUSED: dict[str, bytes] = {
     "half an escape": b'"\\u00"',
 }
 
-quick = settings(derandomize=True, deadline=None)
+quick = settings()
 
 
 @pytest.mark.parametrize(("data", "value"), READ, ids=lambda part: repr(part)[:40])

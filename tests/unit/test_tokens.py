@@ -23,6 +23,7 @@ from service.keys import shared_secret as secret
 from service.tokens import issuer as tokens
 from service.tokens import jws
 from tests.support.environment import SECRET, STRONG
+from tests.support.thoroughness import some
 
 NOW = 1_800_000_000
 ISSUER = "http://localhost:8080"
@@ -618,7 +619,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
     max_leaves=3,
 )
-quick = settings(derandomize=True, deadline=None, max_examples=150)
+quick = settings(max_examples=some(150))
 
 
 def test_no_single_character_can_be_changed() -> None:

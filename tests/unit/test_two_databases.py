@@ -189,7 +189,7 @@ def test_a_server_that_cannot_write_when_it_starts_says_why(where: Where, folder
     with writing(where):
         ended = command(folder, "serve", PORT=str(free_port()))
     assert ended.returncode == 1
-    assert "does not answer: " in ended.stderr
+    assert "is not responding: " in ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
 
 

@@ -62,7 +62,7 @@ def named(tmp_path: Path, environ: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("networks", EVERYBODY)
 def test_proxies_at_addresses_of_strangers_go_with_no_bypass(tmp_path: Path, networks: str) -> None:
-    with pytest.raises(Fault, match=r"TRUSTED_PROXIES trusts proxies at addresses of strangers"):
+    with pytest.raises(Fault, match=r"TRUSTED_PROXIES trusts proxies at public addresses"):
         load(tmp_path, {**BYPASS, "TRUSTED_PROXIES": networks})
 
 
@@ -73,7 +73,7 @@ def test_without_the_bypass_they_are_a_warning(
 ) -> None:
     found = named(tmp_path, {**environ, "TRUSTED_PROXIES": networks})
     assert found.keys() == {"TRUSTED_PROXIES"}
-    assert "Name the addresses of your proxies alone" in found["TRUSTED_PROXIES"]
+    assert "Set only the addresses of your proxies" in found["TRUSTED_PROXIES"]
 
 
 @pytest.mark.parametrize("networks", SOMEBODY)
@@ -86,7 +86,7 @@ def test_proxies_of_ones_own_and_of_a_provider_are_fine(tmp_path: Path, networks
 def test_a_bypass_for_everybody_is_a_warning(tmp_path: Path, networks: str) -> None:
     found = named(tmp_path, {**BYPASS, "BYPASS_NETWORKS": networks})
     assert found.keys() == {"BYPASS_NETWORKS"}
-    assert "sign in as anybody without a password" in found["BYPASS_NETWORKS"]
+    assert "sign in as any user without a password" in found["BYPASS_NETWORKS"]
     assert named(tmp_path, {**DEVELOPMENT, "BYPASS_NETWORKS": networks}) == {}
 
 
@@ -238,7 +238,7 @@ def test_a_dotenv_without_secrets_may_be_read_by_everybody(tmp_path: Path) -> No
 def test_config_check_warns_and_succeeds(tmp_path: Path) -> None:
     done = command(tmp_path, "config", "check", **PRODUCTION, TRUSTED_PROXIES="0.0.0.0/0")
     assert done.returncode == 0
-    assert done.stderr.startswith("Warning: TRUSTED_PROXIES trusts proxies at addresses of")
+    assert done.stderr.startswith("Warning: TRUSTED_PROXIES trusts proxies at public addresses (")
     quiet = command(tmp_path, "config", "check", "--json", **PRODUCTION)
     assert (quiet.returncode, quiet.stderr) == (0, "")
 
@@ -246,7 +246,7 @@ def test_config_check_warns_and_succeeds(tmp_path: Path) -> None:
 def test_config_check_refuses_the_bypass_behind_proxies_of_strangers(tmp_path: Path) -> None:
     done = command(tmp_path, "config", "check", **BYPASS, TRUSTED_PROXIES="0.0.0.0/0")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "TRUSTED_PROXIES trusts proxies at addresses of strangers (0.0.0.0/0)" in done.stderr
+    assert "TRUSTED_PROXIES trusts proxies at public addresses (0.0.0.0/0)" in done.stderr
 
 
 def test_a_server_says_it_once_at_the_start(start: Start) -> None:

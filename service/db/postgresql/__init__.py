@@ -1,1 +1,1 @@
-"""PostgreSQL. Imported when a `DATABASE_URL` names it: its driver is an extra."""
+"""PostgreSQL. Imported only if it is used, because its driver is an optional extra."""

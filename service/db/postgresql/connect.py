@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL, made as all of ours are made, and left when it does not answer."""
+"""Connections to PostgreSQL: settings, time limits, and hanging up on a silent server."""
 
 import asyncio
 import contextlib
@@ -20,9 +20,9 @@ _T = TypeVar("_T")
 _HOST_SECONDS = 2  # the driver's smallest
 _ROLE = "target_session_attrs"
 _SETTINGS = {
-    "statement_timeout": "4500ms",  # before ours, which costs the connection
-    "idle_in_transaction_session_timeout": "10s",  # a stopped process keeps nobody from writing
-    "default_transaction_isolation": "read committed",  # see what was there when the lock was got
+    "statement_timeout": "4500ms",  # before our own, which closes the connection
+    "idle_in_transaction_session_timeout": "10s",  # a stopped process must not block writers
+    "default_transaction_isolation": "read committed",  # see all commits before the lock
     "jit": "off",
 }
 _DEAD_PEERS = {
@@ -34,22 +34,22 @@ _DEAD_PEERS = {
 
 
 class _Bool(Int8Dumper):
-    """Keeps a bool as 0 or 1, as SQLite does."""
+    """Stores a bool as 0 or 1, as SQLite does."""
 
     def dump(self, obj: Any) -> bytes:
         return b"1" if obj else b"0"
 
 
 class Connection(AsyncConnection[Row]):
-    """A connection that may have been left without a word: then it is of no use any more."""
+    """A connection. After `hang_up`, `is_hung_up` is True and it must not be used."""
 
     is_hung_up = False
 
 
 def parameters(where: Where) -> dict[str, Any]:
-    """Return what all our connections are made with, besides the address.
+    """Return the connection parameters in addition to the URL.
 
-    A standby may be behind: unless the address says `any`, none is connected to.
+    Standbys may be behind, so they are excluded unless the URL has target_session_attrs=any.
     """
     given = conninfo_to_dict(where.url)
     return {
@@ -64,15 +64,15 @@ def parameters(where: Where) -> dict[str, Any]:
 
 
 def settings(*, read_only: bool = False) -> bytes:
-    """Return what every connection is told first. PgBouncer refuses it as `options`."""
-    told = {**_SETTINGS, "default_transaction_read_only": "on"} if read_only else _SETTINGS
-    return "; ".join(f"SET {name} = '{value}'" for name, value in told.items()).encode()
+    """Return the SET statements of every connection. PgBouncer rejects them as `options`."""
+    values = {**_SETTINGS, "default_transaction_read_only": "on"} if read_only else _SETTINGS
+    return "; ".join(f"SET {name} = '{value}'" for name, value in values.items()).encode()
 
 
 async def connect(where: Where, *, read_only: bool = False) -> Connection:
-    """Return a new connection, or raise psycopg.Error or TimeoutError.
+    """Return a new connection. Raises psycopg.Error or TimeoutError.
 
-    Of several hosts each has its time, so that one that is silent does not hide the next.
+    Each of several hosts has its own time limit, so a silent host does not block the next one.
     """
     hosts = str(conninfo_to_dict(where.url).get("host", "")).count(",") + 1
     async with asyncio.timeout(hosts * _HOST_SECONDS + 1):
@@ -93,10 +93,10 @@ async def connect(where: Where, *, read_only: bool = False) -> Connection:
 async def run(
     connection: Connection, query: bytes, values: Sequence[object] | None = None
 ) -> tuple[list[Row], int]:
-    """Run a statement; return its rows, and how many it changed. Without `values` it may be many.
+    """Run a statement. Return its rows and the number of changed rows.
 
-    Past the deadline, or when the caller is cancelled, the connection is left at once: the driver
-    would ask the server to stop, and wait for an answer that a hanging server does not give.
+    Without `values`, `query` may contain several statements. On a timeout or a cancellation, hang
+    up at once: the driver would send a cancel request and wait for a server that may hang.
     """
     return await _or_hang_up(connection, _execute(connection, query, values))
 
@@ -110,7 +110,7 @@ async def _execute(
 
 
 async def finish(connection: Connection, query: bytes) -> None:
-    """Commit or roll back, to the end even if the caller is cancelled meanwhile."""
+    """Commit or roll back completely, even if the caller is cancelled."""
     task = asyncio.create_task(run(connection, query))
     task.add_done_callback(_forget)
     try:
@@ -128,12 +128,12 @@ async def _or_hang_up(connection: Connection, work: Awaitable[_T]) -> _T:
     except (TimeoutError, asyncio.CancelledError):
         hang_up(connection)
         task.add_done_callback(_forget)
-        await asyncio.wait({task})  # ends at once: nothing can come any more
+        await asyncio.wait({task})  # ends at once, since the connection is closed
         raise
 
 
 def hang_up(connection: Connection) -> None:
-    """End a connection without a word to the server; whoever waits on it gets an error."""
+    """Close a connection without a message to the server. Pending calls get an error."""
     if connection.closed:
         return
     connection.is_hung_up = True

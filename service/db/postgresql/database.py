@@ -1,4 +1,4 @@
-"""PostgreSQL: connections that read, one for the feed, for readiness, to write and to listen."""
+"""The PostgreSQL database: connections for reads, the feed, readiness, writes and notifications."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS})".encode()
 
 
 class Transaction(interface.Transaction):
-    """The writer, for as long as one transaction lasts."""
+    """A write transaction."""
 
     kind = "postgresql"
 
@@ -43,7 +43,7 @@ class Transaction(interface.Transaction):
         return (await self._run(sql, parameters))[0]
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        """Run one statement and return how many rows it changed. Raises Conflict."""
+        """Run one statement and return the number of changed rows. Raises ConstraintError."""
         return (await self._run(sql, parameters))[1]
 
     async def _run(self, sql: str, parameters: Sequence[object]) -> tuple[list[Row], int]:
@@ -54,7 +54,7 @@ class Transaction(interface.Transaction):
 
 
 class _Readers(interface.Reader):
-    """Some connections that read; whoever asks takes one that is free."""
+    """A pool of read-only connections."""
 
     kind = "postgresql"
 
@@ -80,7 +80,7 @@ class _Readers(interface.Reader):
 
 
 class Database(interface.Database):
-    """Some readers, one of them for the feed and one for readiness, one writer and a listener."""
+    """Read connections, also for the feed and readiness, one write connection, one listener."""
 
     kind = "postgresql"
     feed: _Readers
@@ -100,9 +100,9 @@ class Database(interface.Database):
         return await self._readers.fetch_all(sql, parameters)
 
     async def data_version(self, probe: str) -> ChangeMarker:
-        """Return the parts that `probe` selects, and which server and place it was.
+        """Return the parts that `probe` selects, with the server and place as the source.
 
-        A standby may be behind: it is not believed. Raises DatabaseUnavailable.
+        Raises DatabaseUnavailable, also if the server is a standby, which may be behind.
         """
         row = await self.feed.fetch_one(
             "SELECT pg_postmaster_start_time()::text || ' ' || place AS source, parts,"  # noqa: S608  # a constant
@@ -118,12 +118,12 @@ class Database(interface.Database):
         return ChangeMarker(row["source"], row["parts"])
 
     async def changed(self, seconds: float) -> None:
-        """Wait for a notification, but no longer than `seconds`."""
+        """Wait for a notification, at most `seconds`."""
         await self._listener.wait(seconds)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""
+        """Open a write transaction. Raises DatabaseUnavailable, ConstraintError."""
         async with interface.write_lock(self._lock), AsyncExitStack() as stack:
             with _translated():
                 connection = await self._begin(stack)
@@ -134,7 +134,7 @@ class Database(interface.Database):
                 with _translated():
                     await pgconnect.finish(connection, b"COMMIT")
             except DatabaseUnavailable:
-                await connection.close()  # perhaps to a server that only reads: the next finds out
+                await connection.close()  # the server may be read-only now; reconnect next time
                 raise
             except BaseException:
                 with contextlib.suppress(psycopg.Error, TimeoutError):
@@ -165,7 +165,7 @@ class Database(interface.Database):
 
 @asynccontextmanager
 async def connect(where: Where) -> AsyncIterator[Database]:
-    """Open an existing database. Raises Fault when it cannot be opened."""
+    """Open an existing database. Raises Fault if it cannot be opened."""
     try:
         connection = await pgconnect.connect(where, read_only=True)
     except (psycopg.Error, TimeoutError, OSError) as error:
@@ -175,14 +175,14 @@ async def connect(where: Where) -> AsyncIterator[Database]:
     try:
         encoding = connection.pgconn.parameter_status(b"server_encoding")
         if encoding != b"UTF8":
-            raise Fault(f"The database {where} does not have the encoding UTF8: {encoding!a}.")
+            raise Fault(f"The database {where} has the encoding {encoding!a}. Create it with UTF8.")
         yield database
     finally:
         await database.close()
 
 
 async def _is_of_the_past(connection: Connection, error: psycopg.Error) -> bool:
-    """Tell whether a connection failed for what happened to it before: another may do."""
+    """Return whether the connection was stale, so that another one may succeed."""
     if isinstance(error, psycopg.NotSupportedError):  # prepared before a migration
         await connection.close()
     return connection.closed
@@ -190,7 +190,7 @@ async def _is_of_the_past(connection: Connection, error: psycopg.Error) -> bool:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the driver's errors into ours: forbidden by the data, or prevented by the server."""
+    """Translate the driver's errors into ConstraintError and DatabaseUnavailable."""
     try:
         yield
     except psycopg.IntegrityError as error:

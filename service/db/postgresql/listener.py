@@ -1,4 +1,4 @@
-"""LISTEN: PostgreSQL wakes whoever follows the feed. A notification that is lost costs a poll."""
+"""LISTEN: notifications about new rows in the feed. A lost one only delays until the next poll."""
 
 import asyncio
 import contextlib
@@ -11,11 +11,11 @@ from service.db.postgresql.connect import Connection, hang_up
 CHANNEL = "latchkey_changes"
 _AGAIN_SECONDS = 1.0
 _GATHER_SECONDS = 0.02
-"""Many changes in a short while are read together."""
+"""The time to wait for more changes, so that they are read together."""
 
 
 class Listener:
-    """One connection that hears of changes, made when somebody first waits for one."""
+    """A connection that receives notifications, opened at the first `wait`."""
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
         self._connect = connect
@@ -24,7 +24,7 @@ class Listener:
         self._connection: Connection | None = None
 
     async def wait(self, seconds: float) -> None:
-        """Wait until something is heard, but no longer than `seconds`."""
+        """Wait for a notification, at most `seconds`."""
         if self._task is None:
             self._task = asyncio.create_task(self._listen())
         with contextlib.suppress(TimeoutError):
@@ -34,12 +34,12 @@ class Listener:
         self._heard.clear()
 
     def listen_anew(self) -> None:
-        """Leave the connection for a new one: the database may have moved."""
+        """Reconnect, because the database may have moved."""
         if self._connection is not None:
             hang_up(self._connection)
 
     async def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -51,7 +51,7 @@ class Listener:
                 async with await self._connect() as connection:
                     self._connection = connection
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
-                    self._heard.set()  # what was said before nobody has heard
+                    self._heard.set()  # notifications before LISTEN were missed
                     async for _ in connection.notifies():
                         self._heard.set()
             self._connection = None

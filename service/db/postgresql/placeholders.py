@@ -1,4 +1,4 @@
-"""Statements have `?` where values go; PostgreSQL wants `$1`, `$2` and so on."""
+"""Translate the placeholders `?` to PostgreSQL's `$1`, `$2` and so on."""
 
 import itertools
 import re
@@ -11,7 +11,7 @@ _TOKEN = re.compile(
 
 @lru_cache(maxsize=1024)
 def numbered(sql: str) -> bytes:
-    """Number the placeholders; what stands in quotes or comments is left alone."""
+    """Number the placeholders. Text in quotes and comments stays unchanged."""
     numbers = itertools.count(1)
 
     def replace(match: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
-"""A few connections to PostgreSQL, lent to one caller at a time.
+"""A small connection pool for PostgreSQL.
 
-Who asks gets a connection, makes one, or learns at once that none can be made: nothing is tried
-again behind the scenes, so the first caller after an outage is served (decision 18).
+A caller gets an idle connection, opens a new one, or gets an error at once. There are no retries
+in the background, so the first caller after an outage is served (decision 18).
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from psycopg.pq import TransactionStatus
 
 from service.db.postgresql.connect import Connection
 
-_LIFETIME_SECONDS = 1800  # so that nobody depends on an address that has moved
+_LIFETIME_SECONDS = 1800  # so that connections follow a changed DNS entry
 _IDLE_SECONDS = 60
 
 
 class Pool:
-    """At most `size` connections, made by `connect` when they are needed."""
+    """At most `size` connections, opened by `connect` when they are needed."""
 
     def __init__(self, connect: Callable[[], Coroutine[Any, Any, Connection]], size: int) -> None:
         self._connect = connect
@@ -32,7 +32,7 @@ class Pool:
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[Connection]:
-        """Lend a connection; one that comes back broken or in a transaction is closed."""
+        """Lend a connection. Close it afterwards if it is broken or in a transaction."""
         async with self._free:
             connection, made_at = await self._take()
             try:
@@ -45,28 +45,28 @@ class Pool:
                     await connection.close()
 
     def keep(self, connection: Connection) -> None:
-        """Take over a connection that is new, and in no transaction."""
+        """Add a new connection that is in no transaction."""
         now = time.monotonic()
         self._idle.append((connection, now, now))
 
     async def close(self) -> None:
-        """Close what nobody uses; what is lent is closed when it comes back."""
+        """Close all idle connections. Lent connections are closed when they are returned."""
         self._is_closed = True
         await self.discard()
 
     async def discard(self) -> None:
-        """Close what nobody uses."""
+        """Close all idle connections."""
         if unwaited := set(self._unwaited):
             for task in unwaited:
                 task.cancel()
-            await asyncio.wait(unwaited)  # some may have been made already: they are idle now
+            await asyncio.wait(unwaited)  # connections that were opened meanwhile are idle now
         while self._idle:
             connection, _, _ = self._idle.pop()
             with contextlib.suppress(Exception):
                 await connection.close()
 
     async def _take(self) -> tuple[Connection, float]:
-        """Take the connection that was used last, so that the others grow old."""
+        """Return the connection that was used last, so that the others can expire."""
         now = time.monotonic()
         while self._idle and self._idle[0][2] < now - _IDLE_SECONDS:
             await self._idle.popleft()[0].close()
@@ -78,7 +78,7 @@ class Pool:
         return await self._made(), now
 
     async def _made(self) -> Connection:
-        """Make a connection, to the end even if the caller stops waiting: it is for the next."""
+        """Open a connection. If the caller is cancelled, keep it for the next caller."""
         task = self._unwaited.pop() if self._unwaited else asyncio.create_task(self._connect())
         try:
             return await asyncio.shield(task)

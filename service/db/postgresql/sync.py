@@ -1,4 +1,4 @@
-"""PostgreSQL before there is a loop: connections for migrations, and what they left."""
+"""Blocking connections to PostgreSQL, for migrations and commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,18 +13,18 @@ from service.db.postgresql import connect as pgconnect
 from service.errors import Fault
 
 LOCK_SECONDS = 30.0
-"""How long a migration waits for those who are writing, or who migrate already."""
+"""How long a migration waits for writers and for other migrations."""
 
 
 def connect(where: Where) -> psycopg.Connection[Any]:
-    """Return a connection for a migration, which may take its time. Raises Fault."""
+    """Return a connection for a migration, without a statement timeout. Raises Fault."""
     with _fault(where, "opened"):
         connection: psycopg.Connection[Any] = _open(where)
         connection.row_factory = tuple_row
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
             connection.close()
-            raise Fault(f"The database {where} has the encoding {encoding}, and needs UTF8.")
+            raise Fault(f"The database {where} has the encoding {encoding}. Create it with UTF8.")
         connection.execute("SET statement_timeout = 0")
         connection.execute(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)}".encode())
         connection.execute("SET idle_in_transaction_session_timeout = 0")
@@ -33,21 +33,21 @@ def connect(where: Where) -> psycopg.Connection[Any]:
 
 @contextmanager
 def opened(where: Where) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection as of `connect`, whose errors are a Fault."""
+    """Yield a connection from `connect`. Its errors are raised as Fault."""
     with connect(where) as connection, _fault(where, "used"):
         yield connection
 
 
 @contextmanager
 def writing(where: Where) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection in one transaction, within which nobody else writes. Raises Fault."""
+    """Yield a connection in a transaction that blocks other writers. Raises Fault."""
     with opened(where) as connection, connection.transaction():
         connection.execute(f"SELECT pg_advisory_xact_lock({WRITERS})".encode())
         yield connection
 
 
 def read(where: Where, sql: str, *, needs: str) -> list[Row]:
-    """Read rows; none if the table `needs` is not there. Raises Fault."""
+    """Read rows. Return none if the table `needs` is missing. Raises Fault."""
     with _fault(where, "read"), _open(where) as connection:
         found = connection.execute("SELECT to_regclass(%s) AS it", (needs,)).fetchone()
         if found is None or found["it"] is None:

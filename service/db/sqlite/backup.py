@@ -1,4 +1,4 @@
-"""Copying a SQLite file while it is written to, whole as of one moment."""
+"""Back up a SQLite file as a consistent snapshot while it is in use."""
 
 import os
 import sqlite3
@@ -11,18 +11,20 @@ from service.system import file_owner
 
 
 def save(source: Path, target: Path) -> int:
-    """Write a copy that is whole and sound, or nothing; return its size. Raises Fault.
+    """Write a verified copy, readable only by its owner, and return its size in bytes.
 
-    Readers and writers go on meanwhile. The copy can be read by its owner alone.
+    Readers and writers are not blocked. Raises Fault; then there is no copy.
     """
     if target.is_dir():
-        raise Fault(f"{target} is a folder: name the file that is to be written.")
+        raise Fault(f"{target} is a folder. Use the path of a new file.")
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with file_owner.as_owner(target):
             return _save(source, partial, target)
     except FileExistsError as error:
-        raise Fault(f"{error.filename2 or error.filename} exists already.") from error
+        raise Fault(
+            f"{error.filename2 or error.filename} already exists. Use the path of a new file."
+        ) from error
     except OSError as error:
         raise Fault(f"{target} cannot be written: {error.strerror}.") from error
     except sqlite3.Error as error:
@@ -33,7 +35,7 @@ def _save(source: Path, partial: Path, target: Path) -> int:
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         _copy(source, partial)
-        os.link(partial, target)  # never over another file
+        os.link(partial, target)  # fails if the target exists
     finally:
         partial.unlink()
     _flush(target.parent)
@@ -45,15 +47,15 @@ def _copy(source: Path, partial: Path) -> None:
         closing(sqlite3.connect(uri(source, "rw"), uri=True)) as reading,
         closing(sqlite3.connect(partial)) as writing,
     ):
-        reading.backup(writing)  # in one step: of one moment, whoever writes
+        reading.backup(writing)  # in one step, for a consistent snapshot
         (verdict,) = writing.execute("PRAGMA integrity_check").fetchone()
         if verdict != "ok":
-            raise Fault(f"The database {source} is damaged, and so would be its copy: {verdict}.")
+            raise Fault(f"The database {source} is damaged, so it was not copied: {verdict}.")
     _flush(partial)
 
 
 def _flush(path: Path) -> None:
-    """Let the disk keep what was written to a file, or to a folder."""
+    """Flush a file or a folder to disk."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)

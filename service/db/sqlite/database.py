@@ -1,4 +1,4 @@
-"""SQLite: a connection that reads, one for the feed, one for readiness and one that writes."""
+"""The SQLite database: connections for reads, the feed, readiness and writes."""
 
 import asyncio
 import sqlite3
@@ -18,7 +18,7 @@ _CACHE_KIB = 65536  # at most: a hundred thousand users and their indexes
 
 
 class Transaction(interface.Transaction):
-    """The writer, for as long as one transaction lasts."""
+    """A write transaction."""
 
     kind = "sqlite"
 
@@ -34,14 +34,14 @@ class Transaction(interface.Transaction):
             )
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        """Run one statement and return how many rows it changed. Raises Conflict."""
+        """Run one statement and return the number of changed rows. Raises ConstraintError."""
         with self.failing_transaction(), _translated():
             async with self._connection.execute(sql, validate_parameters(parameters)) as cursor:
                 return cursor.rowcount
 
 
 class _File:
-    """What is at the path of a database: it may be deleted, or replaced by another."""
+    """Detects whether the file at the path of the database was deleted or replaced."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -49,16 +49,16 @@ class _File:
         self._is_replaced = False
 
     def look(self) -> None:
-        """Find out whether it is what was opened; `require` tells, without looking again."""
+        """Check whether the path still has the opened file, and remember the result."""
         self._is_replaced = self._identity() != self._opened
 
     def require(self) -> None:
-        """Raise DatabaseUnavailable if it is not what was opened."""
+        """Raise DatabaseUnavailable if the last check failed."""
         if self._is_replaced:
             raise DatabaseUnavailable from FileNotFoundError(f"{self._path} was replaced")
 
     def _identity(self) -> tuple[int, int] | None:
-        """Return what tells a file from another one that took its place; None if there is none."""
+        """Return the device and inode of the file, None if there is no file."""
         try:
             facts = self._path.stat()
         except OSError:
@@ -67,7 +67,7 @@ class _File:
 
 
 class _Reader(interface.Reader):
-    """A connection that reads; whoever asks waits for those before."""
+    """A read-only connection. Concurrent reads wait for each other."""
 
     kind = "sqlite"
 
@@ -88,7 +88,7 @@ class _Reader(interface.Reader):
 
 
 class Database(interface.Database):
-    """Three readers, one for the feed and one for readiness, and one writer on a SQLite file."""
+    """Three read connections, two of them for the feed and readiness, and one write connection."""
 
     kind = "sqlite"
     feed: _Reader
@@ -115,22 +115,22 @@ class Database(interface.Database):
         return await self._reader.fetch_all(sql, parameters)
 
     async def data_version(self, probe: str) -> ChangeMarker:  # noqa: ARG002  # SQLite has its own
-        """Return a number that changes when anybody else has written (SQLite's data_version).
+        """Return SQLite's data_version, which changes when another connection writes.
 
-        Looks at the file, too: one that was deleted or replaced is not the database any more,
-        though we still have it open. Raises DatabaseUnavailable, as every read does from then on.
+        Also checks the file. If it was deleted or replaced, raises DatabaseUnavailable, as every
+        later read does.
         """
         self._file.look()
         row = await self.feed.fetch_one("PRAGMA data_version")
         return ChangeMarker("", f"data={row['data_version'] if row else 0}")
 
     async def changed(self, seconds: float) -> None:
-        """Wait: nobody says that a file has changed, and asking it costs next to nothing."""
+        """Wait `seconds`: SQLite has no notifications, and polling it is cheap."""
         await asyncio.sleep(seconds)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Write: all that is inside happens, or nothing. Raises DatabaseUnavailable, Conflict."""
+        """Open a write transaction. Raises DatabaseUnavailable, ConstraintError."""
         async with interface.write_lock(self._lock):
             self._file.look()
             self._file.require()
@@ -143,15 +143,15 @@ class Database(interface.Database):
                 with _translated():
                     await asyncio.shield(self._writer.commit())
             except BaseException:
-                # The driver's thread takes its work in order: this undoes even a BEGIN or a
-                # statement that was still on its way when the caller was cancelled.
+                # The driver's thread works in order, so this also rolls back a statement that was
+                # still queued when the caller was cancelled.
                 await asyncio.shield(self._writer.rollback())
                 raise
 
 
 @asynccontextmanager
 async def connect(path: Path) -> AsyncIterator[Database]:
-    """Open an existing database file. Raises Fault when it cannot be opened."""
+    """Open an existing database file. Raises Fault if it cannot be opened."""
     async with (
         _open(path) as writer,
         _open(path) as reader,
@@ -165,7 +165,7 @@ async def connect(path: Path) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    """`mode=rw`: a missing file is an error, never a new and empty database."""
+    """Open a connection with `mode=rw`: a missing file is an error, not a new database."""
     connection = aiosqlite.connect(
         uri(path, "rw"), uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_SECONDS
     )
@@ -176,9 +176,9 @@ async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         await opened.execute_fetchall(f"PRAGMA cache_size = -{_CACHE_KIB}")
         await opened.execute_fetchall("SELECT count(*) FROM sqlite_master")
     except BaseException as error:
-        # Its thread would keep the process from ending, also when Ctrl-C came in the middle.
+        # Otherwise the driver's thread keeps the process alive, also after Ctrl-C.
         await connection.close()
-        await asyncio.to_thread(connection._thread.join)  # noqa: SLF001  # it outlives a failed open
+        await asyncio.to_thread(connection._thread.join)  # noqa: SLF001  # survives a failed open
         if isinstance(error, sqlite3.Error):
             raise Fault(f"The database {path} cannot be opened: {why(error)}.") from error
         raise
@@ -195,7 +195,7 @@ def _dicts(rows: Iterable[sqlite3.Row]) -> list[Row]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the driver's errors into ours: forbidden by the data, or prevented by disk or lock."""
+    """Translate the driver's errors into ConstraintError and DatabaseUnavailable."""
     try:
         yield
     except sqlite3.IntegrityError as error:

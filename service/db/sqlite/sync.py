@@ -1,4 +1,4 @@
-"""SQLite before there is a loop: the file, and connections for migrations and commands."""
+"""Blocking access to SQLite, for migrations and commands."""
 
 import contextlib
 import os
@@ -15,9 +15,9 @@ from service.system import file_owner
 
 
 def create_file(path: Path) -> None:
-    """Create an empty database file that only its owner can read, and its folder. Raises Fault.
+    """Create an empty database file, readable only by its owner, and its folder. Raises Fault.
 
-    A link to a database that exists is good. One that leads nowhere is not followed.
+    A link to an existing file is accepted, a broken link is not.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -27,15 +27,15 @@ def create_file(path: Path) -> None:
                 os.close(os.open(path, flags, 0o600))
             if not path.is_file():
                 raise Fault(
-                    f"The database {path} is not a regular file, or a link that leads nowhere."
-                    " Name a file."
+                    f"The database {path} is not a regular file, or is a broken link. Set the path"
+                    " of a file."
                 )
     except OSError as error:
         raise Fault(f"The database {path} cannot be created: {error.strerror}.") from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open an existing file for a migration, in write-ahead mode. Raises Fault."""
+    """Open an existing file for a migration, in WAL mode. Raises Fault."""
     try:
         with file_owner.as_owner(path):
             connection = sqlite3.connect(
@@ -54,7 +54,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection of the driver, whose errors are a Fault."""
+    """Yield a driver connection. Its errors are raised as Fault."""
     with closing(connect(path)) as connection:
         try:
             yield connection
@@ -64,7 +64,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection in one transaction, within which nobody else writes. Raises Fault."""
+    """Yield a connection in a transaction that blocks other writers. Raises Fault."""
     with opened(path) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("BEGIN IMMEDIATE")
@@ -73,7 +73,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to write-ahead mode. SQLite does not wait for a lock here: we do."""
+    """Switch to WAL mode. Wait for locks, since SQLite does not wait for this statement."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
@@ -87,7 +87,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def read(path: Path, sql: str, *, needs: str) -> list[Row]:
-    """Read rows before there is a loop; none if the file or the table `needs` is not there."""
+    """Read rows. Return none if the file or the table `needs` is missing."""
     try:
         if not path.exists():
             return []
@@ -100,12 +100,12 @@ def read(path: Path, sql: str, *, needs: str) -> list[Row]:
 
 
 def why(error: Exception) -> str:
-    """Say what the driver means: SQLite writes beside a file even if it is only read."""
+    """Return the reason of an error. SQLite needs to write to the folder even for reads."""
     if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
         return "its folder cannot be written to"
     return str(error)
 
 
 def uri(path: Path, mode: str) -> str:
-    """Return the address of a file for the driver; `mode` is ro or rw."""
+    """Return the URI of a file for the driver. `mode` is ro or rw."""
     return f"{path.absolute().as_uri()}?mode={mode}"

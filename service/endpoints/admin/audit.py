@@ -20,7 +20,7 @@ async def list_entries(request: web.Request) -> web.Response:
         asked = page.asked(request, blank=_FILTERS)
         query = schemas.audit_query(asked.given)
     except errors.ValidationError as problem:
-        problem.page = _show(request, asked, [], said=form_errors.of(problem))
+        problem.page = _show(request, asked, [], faults=form_errors.of(problem))
         raise
     entries, before = await audit.page(request.app[context.DATABASE], query)
     more = None if before is None else schemas.cursor("audit", before)
@@ -33,12 +33,12 @@ def _show(
     entries: list[audit.Entry],
     *,
     more: str | None = None,
-    said: form_errors.Faults = form_errors.NONE,
+    faults: form_errors.Faults = form_errors.NONE,
 ) -> web.Response:
     return page.show(
         request,
         "audit.html",
-        faults=said,
+        faults=faults,
         asked=asked,
         entries=entries,
         actions=get_args(audit.Action),

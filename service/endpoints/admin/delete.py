@@ -57,20 +57,25 @@ async def delete_role(request: web.Request) -> web.Response:
 
 
 async def _show_user(
-    request: web.Request, said: form_errors.Faults = form_errors.NONE
+    request: web.Request, faults: form_errors.Faults = form_errors.NONE
 ) -> web.Response:
     user = await requests.user(request, request.app[context.DATABASE])
-    return page.show(request, "delete_user.html", faults=said, user=user)
+    return page.show(request, "delete_user.html", faults=faults, user=user)
 
 
 async def _show_role(
-    request: web.Request, said: form_errors.Faults = form_errors.NONE
+    request: web.Request, faults: form_errors.Faults = form_errors.NONE
 ) -> web.Response:
     database = request.app[context.DATABASE]
     role = await users.role_by_id(database, _role_id(request))
     holders, more = await users.page(database, users.Query(limit=5, role=role["role"]))
     return page.show(
-        request, "delete_role.html", faults=said, role=role, holders=holders, more=more is not None
+        request,
+        "delete_role.html",
+        faults=faults,
+        role=role,
+        holders=holders,
+        more=more is not None,
     )
 
 

@@ -59,18 +59,18 @@ def of(problem: errors.Problem) -> Faults:
         return Faults(beside={_FIELDS[problem.code]: problem.detail})
     if not problem.errors:
         return Faults(above=(problem.detail,))
-    said: dict[str, str] = {}
+    messages: dict[str, str] = {}
     for error in problem.errors:
         attribute = error["attribute"]
         name = attribute.partition("[")[0]
         known = name in _LABELS
-        said.setdefault(
+        messages.setdefault(
             name if known else attribute,
             _sentence(_LABELS[name] if known else f"“{attribute}”", error["message"]),
         )
     return Faults(
-        above=tuple(text for name, text in said.items() if name not in _LABELS),
-        beside={name: said[name] for name in _LABELS if name in said},
+        above=tuple(text for name, text in messages.items() if name not in _LABELS),
+        beside={name: messages[name] for name in _LABELS if name in messages},
     )
 
 

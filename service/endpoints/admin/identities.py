@@ -31,7 +31,7 @@ async def link(request: web.Request) -> web.Response:
             await identities.link(tx, by, user, *account)
     except form_errors.SHOWN as problem:
         typed = {**_EMPTY, **dict(fields)}
-        problem.page = await _show(request, typed, said=form_errors.of(problem))
+        problem.page = await _show(request, typed, faults=form_errors.of(problem))
         raise
     return page.go_on(f"/admin/users/{user['id']}/accounts", "account-linked")
 
@@ -51,7 +51,7 @@ async def _show(
     typed: Mapping[str, str],
     *,
     done: str = "",
-    said: form_errors.Faults = form_errors.NONE,
+    faults: form_errors.Faults = form_errors.NONE,
 ) -> web.Response:
     database, providers = request.app[context.DATABASE], request.app[context.PROVIDERS]
     config = request.app[context.CONFIG]
@@ -60,7 +60,7 @@ async def _show(
         request,
         "accounts.html",
         done=done,
-        faults=said,
+        faults=faults,
         user=user,
         typed=typed,
         identities=await identities.of_user(database, user["id"]),

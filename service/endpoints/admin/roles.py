@@ -1,4 +1,4 @@
-"""`/admin/roles`: the roles, and a form for a new one."""
+"""`/admin/roles`: list and create roles."""
 
 from aiohttp import web
 
@@ -12,7 +12,7 @@ _PATH = "/admin/roles"
 
 @access.requires_role(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
-    """GET /admin/roles[?done=]: all roles, with how many users have each."""
+    """GET /admin/roles[?done=]: all roles, with the number of users of each."""
     return await _show(request, "", done=page.only_done(request))
 
 
@@ -26,16 +26,20 @@ async def create(request: web.Request) -> web.Response:
             await users.create_role(tx, by, role)
     except form_errors.SHOWN as problem:
         typed = dict(fields).get("role", "")
-        problem.page = await _show(request, typed, said=form_errors.of(problem))
+        problem.page = await _show(request, typed, faults=form_errors.of(problem))
         raise
     return page.go_on(_PATH, "role-created")
 
 
 async def _show(
-    request: web.Request, typed: str, *, done: str = "", said: form_errors.Faults = form_errors.NONE
+    request: web.Request,
+    typed: str,
+    *,
+    done: str = "",
+    faults: form_errors.Faults = form_errors.NONE,
 ) -> web.Response:
     roles = await users.list_roles(request.app[context.DATABASE])
-    return page.show(request, "roles.html", done=done, faults=said, roles=roles, typed=typed)
+    return page.show(request, "roles.html", done=done, faults=faults, roles=roles, typed=typed)
 
 
 ROUTES = (web.get(_PATH, list_roles), web.post(_PATH, create))

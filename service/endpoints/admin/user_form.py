@@ -32,7 +32,7 @@ async def create(request: web.Request) -> web.Response:
             facts = schemas.user(schemas.form(fields), await users.role_ids(tx))
             created = await users.create(tx, by, **facts)
     except form_errors.SHOWN as problem:
-        problem.page = await _show_new(request, _typed(fields), said=form_errors.of(problem))
+        problem.page = await _show_new(request, _typed(fields), faults=form_errors.of(problem))
         raise
     return page.go_on(f"/admin/users/{created['id']}", "user-created")
 
@@ -74,10 +74,12 @@ async def sign_out(request: web.Request) -> web.Response:
 
 
 async def _show_new(
-    request: web.Request, typed: Mapping[str, Any], said: form_errors.Faults = form_errors.NONE
+    request: web.Request, typed: Mapping[str, Any], faults: form_errors.Faults = form_errors.NONE
 ) -> web.Response:
     roles = sorted(await users.role_ids(request.app[context.DATABASE]))
-    return page.show(request, "new_user.html", faults=said, typed=typed, roles=roles, meanwhile={})
+    return page.show(
+        request, "new_user.html", faults=faults, typed=typed, roles=roles, meanwhile={}
+    )
 
 
 async def _show_again(
@@ -88,7 +90,7 @@ async def _show_again(
     user, typed = await requests.user(request, database), _typed(fields)
     if not isinstance(problem, errors.PreconditionFailed):
         version = dict(fields).get("version", "")
-        return await _show(request, user, typed, version, said=form_errors.of(problem))
+        return await _show(request, user, typed, version, faults=form_errors.of(problem))
     now = _as_typed(user)
     entries, _ = await audit.page(database, audit.Query(limit=1, user=user["id"]))
     newest = entries[0] if entries else None
@@ -111,7 +113,7 @@ async def _show(
     version: object,
     *,
     done: str = "",
-    said: form_errors.Faults = form_errors.NONE,
+    faults: form_errors.Faults = form_errors.NONE,
     **values: object,
 ) -> web.Response:
     database = request.app[context.DATABASE]
@@ -120,7 +122,7 @@ async def _show(
         request,
         "user.html",
         done=done,
-        faults=said,
+        faults=faults,
         **{
             "user": user,
             "typed": typed,

@@ -19,7 +19,9 @@ async def list_users(request: web.Request) -> web.Response:
         asked = page.asked_and_done(request, blank=_FILTERS)
         query = schemas.user_query(asked.given)
     except errors.ValidationError as problem:
-        problem.page = await _show(request, asked, users.Query(), [], said=form_errors.of(problem))
+        problem.page = await _show(
+            request, asked, users.Query(), [], faults=form_errors.of(problem)
+        )
         raise
     found, after = await users.page(request.app[context.DATABASE], query)
     more = None if after is None else schemas.cursor(query.sort, *after)
@@ -33,7 +35,7 @@ async def _show(
     found: list[users.User],
     *,
     more: str | None = None,
-    said: form_errors.Faults = form_errors.NONE,
+    faults: form_errors.Faults = form_errors.NONE,
 ) -> web.Response:
     known_roles = await users.role_ids(request.app[context.DATABASE])
     sort = f"-{query.sort}" if query.descending else query.sort
@@ -41,7 +43,7 @@ async def _show(
         request,
         "users.html",
         done=asked.done,
-        faults=said,
+        faults=faults,
         users=found,
         roles=sorted(known_roles),
         asked=asked,

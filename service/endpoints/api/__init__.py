@@ -1,4 +1,4 @@
-"""Users, roles and the audit: as a REST API, `/api/v1/…`, and as pages for people, `/admin…`."""
+"""The REST API: `/api/v1/…`."""
 
 from service.endpoints import admin
 from service.endpoints.api import audit, identities, roles, users

@@ -12,7 +12,7 @@ _PATH = "/api/v1/users/{id}/identities"
 
 @access.requires_role(users.MANAGE_USERS)
 async def list_identities(request: web.Request) -> web.Response:
-    """GET /api/v1/users/{id}/identities: the accounts at providers that sign a user in."""
+    """GET /api/v1/users/{id}/identities: the provider accounts that are linked to a user."""
     requests.parameters(request, schemas.nothing)
     database = request.app[context.DATABASE]
     user = await requests.user(request, database)
@@ -21,7 +21,7 @@ async def list_identities(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
-    """POST /api/v1/users/{id}/identities: lets an account at a provider sign a user in."""
+    """POST /api/v1/users/{id}/identities: links a provider account to a user."""
     account = schemas.identity(await requests.body(request))
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
@@ -33,7 +33,7 @@ async def link(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
-    """DELETE /api/v1/users/{id}/identities?provider=&subject=: lets it sign nobody in any more."""
+    """DELETE /api/v1/users/{id}/identities?provider=&subject=: unlinks a provider account."""
     account = requests.parameters(request, schemas.identity)
     async with context.changing(request) as (tx, by):
         await identities.unlink(tx, by, await requests.user(request, tx), *account)

@@ -1,4 +1,4 @@
-"""How requests are read and answers written: JSON bodies, forms, ids, entity tags, pages."""
+"""Request parsing and responses: JSON bodies, forms, IDs, entity tags, pages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _JSON = frozenset({content_type.JSON, "application/merge-patch+json"})
 
 
 async def body(request: web.Request) -> Any:
-    """Return the JSON value that was sent. Raises ContentTypeUnsupported, JsonInvalid."""
+    """Return the JSON value of the body. Raises ContentTypeUnsupported, JsonInvalid."""
     sent = content_type.of(request.headers)
     if sent.type not in _JSON or not sent.is_utf_8:
         raise errors.ContentTypeUnsupported
@@ -27,7 +27,7 @@ async def body(request: web.Request) -> Any:
 
 
 def identifier(request: web.Request, missing: type[errors.Problem]) -> int:
-    """Return the `{id}` of the path; raise `missing` if it is not one."""
+    """Return the `{id}` of the path. Raises `missing` if it is not an ID."""
     text = request.match_info["id"]
     if not schemas.ID.fullmatch(text):
         raise missing
@@ -40,12 +40,12 @@ async def user(request: web.Request, db: Database | Transaction) -> User:
 
 
 def parameters(request: web.Request, read: "schemas.Reader[schemas.T]") -> "schemas.T":
-    """Return the query, read by a function of `bodies`. Raises ValidationError."""
+    """Return the query, parsed by a function of `schemas`. Raises ValidationError."""
     return read(query(request))
 
 
 def query(request: web.Request) -> dict[str, str | list[str]]:
-    """Return the query as it was sent: a list where a name comes more than once."""
+    """Return the query parameters. Repeated ones have a list of values."""
     given: dict[str, str | list[str]] = {}
     for name in request.query:
         values = request.query.getall(name)
@@ -54,12 +54,12 @@ def query(request: web.Request) -> dict[str, str | list[str]]:
 
 
 def etag(user: Mapping[str, Any]) -> str:
-    """Return the entity tag of a user: its version."""
+    """Return the entity tag of a user, its version."""
     return f'"{user["version"]}"'
 
 
 def require_match(request: web.Request, user: Mapping[str, Any]) -> None:
-    """Check `If-Match`, when there is one (RFC 9110 section 13.1.1). Raises PreconditionFailed."""
+    """Check `If-Match` if it exists (RFC 9110 section 13.1.1). Raises PreconditionFailed."""
     lines = request.headers.getall("If-Match", ())
     tags = {tag.strip() for line in lines for tag in line.split(",")}
     if tags and not tags & {"*", etag(user)}:
@@ -80,7 +80,7 @@ async def form(request: web.Request) -> strict_form.Fields:
 def page(
     request: web.Request, rows: list[Any], after: tuple[str | int, ...] | None
 ) -> web.Response:
-    """Answer with a page of a list, and a `Link` to the next one (RFC 8288)."""
+    """Return a page of a list, with a `Link` to the next one (RFC 8288)."""
     response = responses.json(rows)
     if after is not None:
         query = urlencode([*_others(request), ("cursor", schemas.cursor(*after))])

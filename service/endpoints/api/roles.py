@@ -9,7 +9,7 @@ from service.web import access, context, responses
 
 @access.requires_role(users.MANAGE_USERS)
 async def list_roles(request: web.Request) -> web.Response:
-    """GET /api/v1/roles: all roles, with how many users have each."""
+    """GET /api/v1/roles: all roles, with the number of users of each."""
     requests.parameters(request, schemas.nothing)
     return responses.json(await users.list_roles(request.app[context.DATABASE]))
 
@@ -27,7 +27,7 @@ async def create(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /api/v1/roles/{id}: deletes a role, and takes it from everybody who has it."""
+    """DELETE /api/v1/roles/{id}: deletes a role and revokes it from all users."""
     role_id = requests.identifier(request, errors.RoleNotFound)
     async with context.changing(request) as (tx, by):
         role = (await users.role_by_id(tx, role_id))["role"]

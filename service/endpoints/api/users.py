@@ -49,21 +49,21 @@ async def read(request: web.Request) -> web.Response:
 
 @access.requires_role(users.MANAGE_USERS)
 async def replace(request: web.Request) -> web.Response:
-    """PUT /api/v1/users/{id}: every fact of a user anew; what is left out is its default."""
+    """PUT /api/v1/users/{id}: replaces all fields of a user. Missing fields get their defaults."""
     sent = await requests.body(request)
     return await _update(request, schemas.user(sent, await _known_roles(request)))
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def patch(request: web.Request) -> web.Response:
-    """PATCH /api/v1/users/{id}: some facts of a user anew (RFC 7396)."""
+    """PATCH /api/v1/users/{id}: changes some fields of a user (RFC 7396)."""
     sent = await requests.body(request)
     return await _update(request, schemas.patch(sent, await _known_roles(request)))
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /api/v1/users/{id}: deletes a user, whose tokens stop working."""
+    """DELETE /api/v1/users/{id}: deletes a user and revokes its tokens."""
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
         requests.require_match(request, user)

@@ -11,7 +11,7 @@ from service.providers.openid.provider import OpenIdClient
 from service.providers.registry import LoginOption
 from service.web import context
 
-# Not `logout`, which is another route's, with another method.
+# Except `logout`, which is another route with another method.
 _NAMED = "/auth/oidc/{provider:(?!logout$)[^/]+}"
 
 

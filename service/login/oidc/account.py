@@ -1,4 +1,4 @@
-"""What a provider's documents say of an account: name, roles, and whether it may sign in."""
+"""An account at an OpenID provider: user name, roles and requirements."""
 
 import contextlib
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ _TOO_LARGE = "over 64 KiB"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account at a provider. `documents` are the ID token, and `userinfo` if it was asked.
+    """An account at a provider. `documents` are the ID token and, if requested, `userinfo`.
 
-    `userinfo_failure` is why it could not be read, a constant word; None if it was, or not asked.
+    `userinfo_failure` is a constant reason why userinfo could not be read, or None.
     """
 
     settings: OpenIdProvider
@@ -33,27 +33,27 @@ class Account:
 
     @property
     def username(self) -> str:
-        """The name of a new user; '' if the provider tells none, or an unchecked address."""
+        """The name of a new user; '' if it is missing or an unverified e-mail address."""
         claim = self.settings.username_claim
         value = requirements.checked_email(self.documents) if claim == "email" else self._any(claim)
         return value if isinstance(value, str) else ""
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Name and e-mail address of a new user: those that the API would take as well."""
-        told = {"name": self._any("name")}
+        """The name and e-mail address of a new user, if the API would accept them."""
+        fields = {"name": self._any("name")}
         email = requirements.checked_email(self.documents)
         if email is not None:
-            told["email"] = email
+            fields["email"] = email
         facts: dict[str, Any] = {}
-        for name, value in told.items():
+        for name, value in fields.items():
             with contextlib.suppress(errors.ValidationError):
                 facts |= schemas.patch({name: value}, {})
         return facts
 
     @property
     def roles(self) -> Claimed | None:
-        """The values of the claim that tells roles; None where the provider has no say."""
+        """The values of the roles claim; None if the provider does not control roles."""
         settings = self.settings
         if settings.roles_claim is None:
             return None
@@ -74,10 +74,10 @@ class Account:
 async def fetch(
     request: web.Request, provider: OpenIdClient, tokens: TokenResponse, claims: Mapping[str, Any]
 ) -> Account:
-    """Return the account of an ID token, and ask `userinfo` for what is needed and missing.
+    """Return the account of an ID token. Request `userinfo` if required claims are missing.
 
-    Where only roles are missing, `userinfo` may fail: they stay as they are. Raises Rejected,
-    ProviderUnavailable, DatabaseUnavailable.
+    If only roles are missing, `userinfo` may fail, and the roles stay unchanged. Raises
+    LoginRejected, ProviderUnavailable, DatabaseUnavailable.
     """
     account = Account(provider.settings, (claims,))
     lacks_essential = await _lacks_essential(request, account)
@@ -85,16 +85,16 @@ async def fetch(
     if tokens.access_token is None or not lacks:
         return account
     try:
-        told = await provider.user_info(tokens.access_token, claims["sub"])
+        userinfo = await provider.user_info(tokens.access_token, claims["sub"])
     except (errors.ProviderUnavailable, ProviderError) as error:
         if lacks_essential:
             raise
         return Account(provider.settings, (claims,), _why_failed(error))
-    return Account(provider.settings, (claims, told))
+    return Account(provider.settings, (claims, userinfo))
 
 
 def require(request: web.Request, account: Account) -> None:
-    """Refuse an account that does not fulfil OIDC_REQUIRE. Raises AccountNotAllowed."""
+    """Raise AccountNotAllowed if an account does not meet OIDC_REQUIRE."""
     settings = account.settings
     unmet = requirements.first_unmet(
         settings.require, account.documents, roles_claim=settings.roles_claim
@@ -113,7 +113,7 @@ def require(request: web.Request, account: Account) -> None:
 
 
 async def _lacks_essential(request: web.Request, account: Account) -> bool:
-    """Tell whether the ID token lacks what the sign-in cannot do without."""
+    """Return whether the ID token lacks claims that the sign-in needs."""
     settings, (claims,) = account.settings, account.documents
     if not all(requirements.is_told(each, claims) for each in settings.require):
         return True

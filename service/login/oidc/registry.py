@@ -1,4 +1,4 @@
-"""The providers that are on, as this application knows them."""
+"""The enabled OpenID providers of the application."""
 
 from aiohttp import web
 
@@ -13,7 +13,7 @@ CLIENTS = web.AppKey("openid_clients", dict[str, OpenIdClient])
 
 
 def named(request: web.Request) -> OpenIdClient:
-    """Return the provider that a path names; the plain one for a path without a name.
+    """Return the provider of a path; the unnamed one for a path without a name.
 
     Raises ProviderUnknown.
     """
@@ -26,7 +26,7 @@ def named(request: web.Request) -> OpenIdClient:
 def refusal(
     request: web.Request, provider: OpenIdClient, rejected: LoginRejected
 ) -> errors.Problem:
-    """Note why something was rejected; return what to say of it to a stranger."""
+    """Log why a login was rejected. Return the problem, without the reason."""
     context.log(
         request,
         "openid_rejected",

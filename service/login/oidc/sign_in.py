@@ -1,4 +1,4 @@
-"""Signing in: `GET /auth/oidc`, out to the provider, and `GET /auth/oidc/callback`, back."""
+"""OpenID Connect sign-in: `GET /auth/oidc` and `GET /auth/oidc/callback`."""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -23,7 +23,7 @@ from service.web import access, context, responses
 
 _LEAF = "oidc"
 _MAX_HINT = 3072
-"""An ID token above this is not kept: signing out carries it in an address."""
+"""The maximum size of a stored ID token, which sign-out sends in a URL."""
 _BUSY = frozenset({"server_error", "temporarily_unavailable"})
 _DENIED = (
     "The provider denied access: you declined the request there, or you may not use this service."
@@ -37,7 +37,7 @@ _NOT_TAKEN = (
 
 @access.public
 async def start(request: web.Request) -> web.Response:
-    """GET /auth/oidc[/{provider}][?next=]: out to a provider; the cookie remembers the attempt."""
+    """GET /auth/oidc[/{provider}][?next=]: redirects to a provider and sets the attempt cookie."""
     has_name = "provider" in request.match_info
     if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
         query = urlencode({"next": session.next_address(request)})
@@ -65,7 +65,7 @@ async def start(request: web.Request) -> web.Response:
 
 @access.public
 async def callback(request: web.Request) -> web.Response:
-    """GET /auth/oidc[/{provider}]/callback: back from the provider; signs in."""
+    """GET /auth/oidc[/{provider}]/callback: signs in after the redirect from the provider."""
     provider = registry.named(request)
     answer = {name: request.query.getall(name) for name in request.query}
     states = answer.get("state", [])
@@ -84,7 +84,7 @@ async def _ask(
     answer: Mapping[str, Collection[str]],
     facts: Mapping[str, Any],
 ) -> sso.ExternalLogin:
-    """Return who came, as the provider says; it is asked at most once for each attempt."""
+    """Return the login from the provider, which is contacted at most once per attempt."""
     try:
         _check_attempt(request, provider, answer, facts)
         code = authorization.read_code(answer, await provider.metadata())
@@ -106,7 +106,7 @@ def _check_attempt(
     answer: Mapping[str, Collection[str]],
     facts: Mapping[str, Any],
 ) -> None:
-    """Check that the attempt was at this provider, and that nobody has come back from it yet."""
+    """Check that the attempt belongs to this provider and was not used before."""
     if facts["provider"] != provider.settings.name:
         raise LoginRejected("issuer_mixed_up")
     (state,) = answer["state"]
@@ -134,9 +134,9 @@ def _arrival(tokens: TokenResponse, claims: Mapping[str, Any], found: Account) -
 
 
 def _signed_in_at(claims: Mapping[str, Any]) -> int:
-    """Return when the provider signed the account in, at the latest, by the provider's clock.
+    """Return the latest time of the sign-in at the provider, by the provider's clock.
 
-    Some providers date their tokens minutes back; `auth_time` is then the better word.
+    Some providers date their tokens minutes back; then `auth_time` is more accurate.
     """
     issued_at, auth_time = int(claims["iat"]), claims.get("auth_time")
     if isinstance(auth_time, int) and issued_at <= auth_time <= issued_at + attempt.SECONDS:
@@ -147,7 +147,7 @@ def _signed_in_at(claims: Mapping[str, Any]) -> int:
 def _denial(
     request: web.Request, provider: OpenIdClient, denied: authorization.AccessDenied
 ) -> errors.Problem:
-    """Note what the provider says; return our own words for it: its own are a stranger's."""
+    """Log the provider's error. Return our own problem, since its text is not trusted."""
     context.log(
         request,
         "openid_denied",
@@ -168,5 +168,5 @@ async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:
 
 
 def _redirect_uri(request: web.Request, provider: OpenIdClient) -> str:
-    """Return the address to come back to: of PUBLIC_URL alone, whatever `Host` says."""
+    """Return the redirect URI, from PUBLIC_URL only, regardless of `Host`."""
     return request.app[context.CONFIG].public_url + provider.settings.callback

@@ -1,4 +1,4 @@
-"""Signing out: at the provider when one does so here, and here when one does so there."""
+"""OpenID Connect sign-out: here, at the provider, and back-channel logout."""
 
 from urllib.parse import parse_qs
 
@@ -19,10 +19,10 @@ _MAX_FIELDS = 10
 
 
 async def leave(app: web.Application, came_from: ProviderSession, _back: str) -> str | None:
-    """Return where one signs out at the provider (RP-Initiated Logout 1.0 section 2).
+    """Return the sign-out URL of the provider (RP-Initiated Logout 1.0 section 2), or None.
 
-    The provider leads back to our home page, which is registered there letter for letter. None if
-    one cannot sign out there. Raises Problem.
+    The provider redirects back to our home page, whose exact URL must be registered there. Raises
+    Problem.
     """
     provider = app[registry.CLIENTS][came_from.provider]
     try:
@@ -31,20 +31,20 @@ async def leave(app: web.Application, came_from: ProviderSession, _back: str) ->
         raise errors.ProviderAnswerInvalid(rejected.reason) from None
     if address is None:
         return None
-    told = {
+    parameters = {
         "client_id": provider.settings.client_id,
         "post_logout_redirect_uri": f"{app[context.CONFIG].public_url}/",
     }
     if came_from.hint:
-        told["id_token_hint"] = came_from.hint
-    where: str = add_params_to_uri(address, list(told.items()))
+        parameters["id_token_hint"] = came_from.hint
+    where: str = add_params_to_uri(address, list(parameters.items()))
     return where
 
 
 @access.public
 @access.csrf_exempt
 async def by_provider(request: web.Request) -> web.Response:
-    """POST /auth/oidc/logout: a provider says that somebody has signed out there."""
+    """POST /auth/oidc/logout: ends sessions after a logout at a provider (back-channel logout)."""
     token = await _token(request)
     provider = _sender(request, token)
     try:
@@ -57,10 +57,10 @@ async def by_provider(request: web.Request) -> web.Response:
 
 
 async def _end(request: web.Request, provider: str, logout: Logout) -> int:
-    """End what a logout token says, unless it was used already; return how many sessions it were.
+    """End the sessions of a logout token, unless it was already used. Return their number.
 
-    It is remembered for a while: what it ends may be about to begin.
-    What could not be written down can be said again. Raises Rejected, DatabaseUnavailable.
+    Stores the logout for a while, because a session may be starting. If the transaction fails, the
+    provider can send the token again. Raises LoginRejected, DatabaseUnavailable.
     """
     until = request.app[context.TOKENS].now() + logout_token.REMEMBERED
     async with context.writing(request) as tx:
@@ -77,9 +77,9 @@ async def _end(request: web.Request, provider: str, logout: Logout) -> int:
 
 
 async def _token(request: web.Request) -> str:
-    """Return the one logout token in the form. Raises LogoutTokenInvalid, ContentTypeUnsupported.
+    """Return the logout token in the form. Raises LogoutTokenInvalid, ContentTypeUnsupported.
 
-    What is readable and not a form is a bad request in the words of the standard (section 2.8).
+    A valid content type other than a form is also LogoutTokenInvalid, a 400 (section 2.8).
     """
     if content_type.of(request.headers).type != content_type.FORM:
         raise errors.LogoutTokenInvalid
@@ -95,7 +95,7 @@ async def _token(request: web.Request) -> str:
 
 
 def _sender(request: web.Request, token: str) -> OpenIdClient:
-    """Return the provider that a token, whose signature nobody has checked, says it is of.
+    """Return the provider that an unverified token claims as its issuer.
 
     Raises LogoutTokenInvalid.
     """

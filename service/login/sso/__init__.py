@@ -1,4 +1,4 @@
-"""What the ways in through a provider share: an attempt begins, comes back, and signs in."""
+"""Sign-in through a provider: attempts and callbacks, for CAS and OpenID Connect."""
 
 from aiohttp import web
 

@@ -1,7 +1,7 @@
-"""An attempt to sign in at a provider: what it has to remember, sealed in a cookie of its own.
+"""A sign-in attempt at a provider. Its state is encrypted in its own cookie.
 
-Each attempt has its own cookie, so that two tabs do not hurt each other; only the browser that
-began it can finish it, once.
+Each attempt has its own cookie, so that two tabs do not interfere. Only the browser that started an
+attempt can finish it, once.
 """
 
 import re
@@ -28,18 +28,18 @@ State = dict[str, Any]
 
 
 def new_id() -> str:
-    """Return the name of a new attempt: 128 bits that nobody can guess."""
+    """Return the ID of a new attempt: 128 random bits."""
     return secrets.token_urlsafe(16)
 
 
 async def begin(
     request: web.Request, leaf: str, attempt: str, facts: Mapping[str, Any], *, to: str
 ) -> web.Response:
-    """Answer with a redirect to a provider, and with the cookie that remembers the attempt.
+    """Return a redirect to a provider, with the cookie of the attempt.
 
-    `leaf` names the way in, as in `/auth/<leaf>`. Kept are `facts`, and `next` as this request has
-    it, or home if a browser would not keep that much. Raises PrefetchRefused, and CookieNotKept to
-    a browser that goes round in circles.
+    `leaf` is the sign-in method, as in `/auth/<leaf>`. The cookie stores `facts` and `next` of this
+    request, or `/` if it is too long. Raises PrefetchRefused, and CookieNotKept for a browser in a
+    sign-in loop.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -63,7 +63,7 @@ def _sealed(request: web.Request, leaf: str, attempt: str, facts: State) -> str:
 
 
 def load(request: web.Request, leaf: str, attempt: str) -> State:
-    """Return what this browser's attempt remembers. Raises AttemptUnknown."""
+    """Return the state of this browser's attempt. Raises AttemptUnknown."""
     if not _ID.fullmatch(attempt):
         raise errors.AttemptUnknown
     lines = request.headers.getall("Cookie", ())
@@ -79,23 +79,23 @@ def load(request: web.Request, leaf: str, attempt: str) -> State:
 
 
 def forget(request: web.Request, leaf: str, attempt: str) -> str:
-    """Return the `Set-Cookie` value that ends an attempt."""
+    """Return the `Set-Cookie` value that deletes an attempt."""
     return _cookie(request, leaf, attempt, "")
 
 
 def failure_links(start: str, location: str) -> dict[str, str]:
-    """Return the links of a page about an attempt that failed, by their texts."""
+    """Return the links of the error page of an attempt, by text."""
     again = f"{start}?{urlencode({'next': location})}"
     return {"Try again": again, "Other ways to sign in": sign_in_page(location)}
 
 
 def sign_in_page(location: str) -> str:
-    """Return where the ways in are shown, and lead to `location` then."""
+    """Return the URL of the sign-in page with `location` as `next`."""
     return f"/auth/login?{urlencode({'next': location})}"
 
 
 async def _break_circles(request: web.Request, location: str) -> None:
-    """Refuse a browser that comes back for the third time without the session it was given."""
+    """Raise CookieNotKept for a browser that returns a third time without its session."""
     lines = request.headers.getall("Cookie", ())
     if len(loop_guard.recent(request.app[context.ENCRYPTED], lines)) < _RETURNS:
         return
@@ -106,10 +106,10 @@ async def _break_circles(request: web.Request, location: str) -> None:
 
 
 def _to_forget(leaf: str, lines: Iterable[str], fresh_length: int) -> list[str]:
-    """Return the attempts for which there is no room any more beside a fresh one.
+    """Return the old attempts to delete when a new one starts.
 
-    Browsers send the oldest first. All have to fit into one line, and the session beside them. An
-    answer forgets few; the next one forgets more.
+    All cookies must fit into one header line together with the session. Browsers send the oldest
+    first. A response deletes a limited number; the next one deletes more.
     """
     prefix = _prefix(leaf)
     forgotten, count, length = [], 1, fresh_length

@@ -1,4 +1,4 @@
-"""Coming back from a provider: whose account it is, and the session that follows."""
+"""The callback of a provider: find the user of the account and start the session."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,16 +24,15 @@ Facts = attempt.State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalLogin:
-    """Somebody whom a provider knows.
+    """A successful login at a provider.
 
-    `session` names provider, subject and the session there; `username` is what a user created for
-    the subject is called, and with `trusted`, the user whom the subject is without a link, unless
-    another provider named that user; `facts` of a new user are those of users.create. `values` are
-    those that `rules` speak of, from the claim `roles_claim`; None where the provider has no say
-    about roles.
+    `session` has the provider, the subject and the session there. `username` is the name of a new
+    user. With `trusted`, it is also the name of the existing user, without a link, unless another
+    provider created that user. `facts` are the fields of a new user. `values` are the values of the
+    claim `roles_claim` for `rules`; None if the provider does not control roles.
 
-    `signed_in_at` is the provider's time of the sign-in, if it tells one; `has_ended` tells whether
-    the session there has ended, as far as this process knows.
+    `signed_in_at` is the provider's time of the sign-in, or 0. `has_ended` returns whether the
+    session there has ended, as far as this process knows.
     """
 
     session: ProviderSession
@@ -56,12 +55,12 @@ async def complete(
     *,
     start: str | None = None,
 ) -> web.Response:
-    """Finish the attempt `name`: `ask` the provider who came, once, and sign that user in.
+    """Finish the attempt `name`: get the login from `ask`, once, and sign the user in.
 
-    `start` is the path where one begins again, `/auth/<leaf>` if it is not given. `ask` gets what
-    the attempt remembers; None is for nobody, who is led to the sign-in page. The attempt is over,
-    however it ends. Raises AttemptUnknown, what `ask` raises, IdentityUnknown, UserUnknown,
-    UsernameTaken, UsernameInvalid, TokenTooLarge.
+    `start` is the path of a new attempt, by default `/auth/<leaf>`. `ask` gets the state of the
+    attempt. If it returns None, redirect to the sign-in page. Deletes the attempt in any case.
+    Raises AttemptUnknown, what `ask` raises, IdentityUnknown, UserUnknown, UsernameTaken,
+    UsernameInvalid, TokenTooLarge.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -86,7 +85,7 @@ async def complete(
 
 
 class _Outcome(NamedTuple):
-    """A session that has begun, and what it changed."""
+    """A new session, and its changes."""
 
     begun: NewSession
     user: User
@@ -96,17 +95,17 @@ class _Outcome(NamedTuple):
 async def _sign_in(
     request: web.Request, arrival: ExternalLogin, location: str, *, attempt_id: str, seen: int
 ) -> web.Response:
-    """Use the answer, read whose account it is, and begin the session, in one transaction.
+    """Mark the answer as used, find the user and start the session, in one transaction.
 
-    Who is disabled, deleted or unlinked at the same time is so before it, or after; a logout at the
-    provider is remembered before it, or finds the session. `seen` is the newest logout when the
+    So a concurrent disabling, deletion or unlinking takes effect before or after it, and a logout
+    at the provider is stored before it or finds the session. `seen` is the newest logout when the
     browser came back.
     """
     outcome = None
     async with context.writing(request) as tx:
         await same_issuer.require(request, tx, arrival.session.provider)
         await _use(request, tx, arrival, attempt_id)
-        # After a logout the answer is used all the same: it begins no session later.
+        # After a logout the answer still counts as used, so it cannot start a session later.
         if not await _has_ended(tx, arrival, seen):
             outcome = await _begin(request, tx, arrival)
     provider = arrival.session.provider
@@ -124,7 +123,7 @@ async def _sign_in(
 async def _use(
     request: web.Request, tx: Transaction, arrival: ExternalLogin, attempt_id: str
 ) -> None:
-    """Count an answer, once over all processes. Raises AttemptUnknown."""
+    """Mark an answer as used, once over all processes. Raises AttemptUnknown."""
     provider = arrival.session.provider
     if not await used_answers.use_once(tx, provider, used_answers.hashed(attempt_id)):
         context.log(request, "answer_used", level=logs.WARNING, provider=provider)
@@ -132,7 +131,7 @@ async def _use(
 
 
 async def _has_ended(tx: Transaction, arrival: ExternalLogin, seen: int) -> bool:
-    """Tell whether the session at the provider has ended before it could begin one here."""
+    """Return whether the session at the provider ended before the sign-in was complete."""
     came = arrival.session
     return arrival.has_ended() or await recent_logouts.has_ended(
         tx,
@@ -145,7 +144,7 @@ async def _has_ended(tx: Transaction, arrival: ExternalLogin, seen: int) -> bool
 
 
 async def _begin(request: web.Request, tx: Transaction, arrival: ExternalLogin) -> _Outcome:
-    """Begin the session of whose account it is, with the roles that the provider tells."""
+    """Start the session of the account's user, with the roles from the provider."""
     by, is_kept = _actor(request, arrival), False
     found = await _user(request, tx, by, arrival)
     if found["disabled"]:
@@ -182,9 +181,9 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: Exter
         user = await _of_trusted_name(request, tx, arrival)
     if user is not None:
         return user
-    told = {"provider": came.provider, "subject": came.subject}
+    identity = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
-        raise errors.IdentityUnknown(extensions=told)
+        raise errors.IdentityUnknown(extensions=identity)
     facts = dict(arrival.facts)
     if "email" in facts and await identities.is_email_taken(tx, facts["email"]):
         del facts["email"]  # applications behind us may know people by it
@@ -195,17 +194,17 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: Exter
             tx, by, came.provider, came.subject, arrival.username, **facts
         )
     except errors.UsernameTaken:
-        raise errors.UsernameTaken(_TAKEN, extensions=told) from None
+        raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.UsernameInvalid:
-        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=told) from None
+        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
 
 
 async def _of_trusted_name(
     request: web.Request, tx: Transaction, arrival: ExternalLogin
 ) -> User | None:
-    """Return the user of a trusted name, unless another provider chose the name.
+    """Return the user of a trusted name, unless another provider created that user.
 
-    At that provider a stranger may have chosen it, and would share a user with whoever comes here.
+    Accounts at that provider may choose their names, so two persons could share the user.
     """
     provider = arrival.session.provider
     user = await users.find_by_username(tx, arrival.username)
@@ -223,7 +222,7 @@ async def _of_trusted_name(
 
 
 def _actor(request: web.Request, arrival: ExternalLogin) -> Actor:
-    """Return the provider as the audit names it."""
+    """Return the provider as an actor of the audit log."""
     name = identities.actor_name(arrival.session.provider)
     return Actor(
         name, client=context.client_name(request), request_id=context.request_info(request).id

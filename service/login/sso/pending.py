@@ -1,4 +1,4 @@
-"""Sign-ins that this process is busy with, and the logouts that arrive meanwhile."""
+"""Sign-ins in progress in this process, and logouts that arrive meanwhile."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 PER_SECOND = 2.0
 AT_ONCE = 5.0
-"""Few, since each of them has the one writer of all processes for several questions to it."""
+"""Low, because each uses the writer of all processes for several statements."""
 
 
 @dataclass(slots=True)
@@ -17,7 +17,7 @@ class _Pending:
 
 
 class PendingSignIns:
-    """Remembers which sessions at a provider are about to begin one of ours, by their handles.
+    """The sign-ins in progress, by the handle of the session at the provider.
 
     Any client can send a logout for any handle, and make any handle a pending one. So one for a
     sign-in of this process is only stored here, and the sign-in checks before and after it writes
@@ -33,7 +33,7 @@ class PendingSignIns:
 
     @contextmanager
     def beginning(self, handle: str) -> Iterator[None]:
-        """Know a session at the provider for as long as the block lasts."""
+        """Register a sign-in while the block runs."""
         pending = self._pending.setdefault(handle, _Pending())
         pending.count += 1
         try:
@@ -44,7 +44,7 @@ class PendingSignIns:
                 del self._pending[handle]
 
     def end(self, handle: str) -> bool:
-        """Let a sign-in that is pending here not begin a session; return whether there is one."""
+        """Stop a pending sign-in from starting a session. Return whether there is one."""
         pending = self._pending.get(handle)
         if pending is None:
             return False
@@ -52,12 +52,12 @@ class PendingSignIns:
         return True
 
     def has_ended(self, handle: str) -> bool:
-        """Tell whether the session of a pending sign-in has ended at the provider."""
+        """Return whether the session of a pending sign-in has ended at the provider."""
         pending = self._pending.get(handle)
         return pending is not None and pending.has_ended
 
     def may_write(self) -> bool:
-        """Tell whether one more logout that fits no session may be written down."""
+        """Return whether the budget allows to store another logout without a session."""
         now = self._ticks()
         self._left = min(AT_ONCE, self._left + (now - self._counted_at) * PER_SECOND)
         self._counted_at = now

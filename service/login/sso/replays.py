@@ -1,4 +1,4 @@
-"""What a process has heard once and does not hear again: attempts that came back, as a rule."""
+"""A replay cache of one process, for finished attempts."""
 
 import time
 from collections.abc import Callable
@@ -7,16 +7,16 @@ AT_MOST = 10_000
 
 
 class ReplayCache:
-    """What was said once and is not to be heard again, for as long as it could be said."""
+    """Values that may be used once."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._until: dict[str, float] = {}
 
     def add(self, what: str, seconds: float) -> bool:
-        """Tell whether this is heard for the first time, and remember it for `seconds`.
+        """Add a value for `seconds`. Return whether it is new.
 
-        When there is too much to remember, the oldest is forgotten first.
+        If the cache is full, the oldest value is removed.
         """
         now = self._clock()
         if self._until.get(what, now) > now:

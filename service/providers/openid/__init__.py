@@ -1,4 +1,4 @@
-"""OpenID Connect without HTTP: what a provider says, read strictly and checked."""
+"""OpenID Connect without HTTP: strict parsing and validation of a provider's documents."""
 
 from service.providers.openid.errors import LoginRejected, ProviderError
 

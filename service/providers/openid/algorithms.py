@@ -1,4 +1,4 @@
-"""The signatures that are accepted: asymmetric ones alone, each by its one kind of key."""
+"""The accepted signature algorithms: asymmetric only, each with one type of key."""
 
 _BY_KIND: dict[tuple[str, str | None], tuple[str, ...]] = {
     ("RSA", None): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -10,9 +10,9 @@ _BY_KIND: dict[tuple[str, str | None], tuple[str, ...]] = {
 _KIND = {name: kind for kind, names in _BY_KIND.items() for name in names}
 
 ACCEPTED = frozenset(_KIND)
-"""Neither `none` nor HMAC: a secret that a client knows proves nothing of the provider."""
+"""Without `none` and HMAC: a secret that clients know does not authenticate the provider."""
 
 
 def fits(algorithm: str, key_type: object, curve: object) -> bool:
-    """Tell whether a key of this `kty` and `crv` is one for the algorithm (RFC 8725 3.1)."""
+    """Return whether a key with this `kty` and `crv` fits the algorithm (RFC 8725 3.1)."""
     return _KIND.get(algorithm) == (key_type, curve)

@@ -1,4 +1,4 @@
-"""The question in the browser's address, and the answer in it (RFC 6749 section 4.1, RFC 9207)."""
+"""The authorization request and response (RFC 6749 section 4.1, RFC 9207)."""
 
 import re
 import secrets
@@ -17,7 +17,7 @@ _NOT_ASKED_FOR = frozenset({"id_token", "access_token", "response"})
 
 
 class AccessDenied(Exception):
-    """The provider says that it signs nobody in; `error` is one of ERRORS."""
+    """The provider returned an error. `error` is one of ERRORS or OTHER."""
 
     def __init__(self, error: str) -> None:
         self.error = error
@@ -39,20 +39,20 @@ ERRORS = frozenset(
         "unsupported_response_type",
     }
 )
-"""What `error` may say (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6); all else is `other`."""
+"""Known values of `error` (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6)."""
 OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What binds an answer to its question: `nonce` in the ID token, `verifier` for the code."""
+    """The values that bind a response to its request: `nonce` and the PKCE `verifier`."""
 
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)
 
 
 def new_secrets() -> Secrets:
-    """Return fresh ones, of 256 bits each."""
+    """Return new secrets of 256 bits each."""
     return Secrets(nonce=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(32))
 
 
@@ -65,7 +65,7 @@ def address(
     state: str,
     bound: Secrets,
 ) -> str:
-    """Return where the browser is sent: the code flow, with PKCE (RFC 7636) by S256."""
+    """Return the authorization URL: code flow with PKCE (RFC 7636, S256)."""
     where: str = prepare_grant_uri(
         metadata.authorization_endpoint,
         client_id=client_id,
@@ -81,9 +81,9 @@ def address(
 
 
 def read_code(answer: Mapping[str, Collection[str]], metadata: Metadata) -> str:
-    """Return the code of an answer whose `state` has been checked.
+    """Return the code of a response whose `state` has been checked.
 
-    `answer` has each parameter with all its values. Raises Denied, Rejected.
+    `answer` has each parameter with all its values. Raises AccessDenied, LoginRejected.
     """
     if any(len(answer.get(name, ())) > 1 for name in _OURS):
         raise LoginRejected("parameter_twice")

@@ -1,10 +1,10 @@
-"""The two exceptions of this folder."""
+"""The exceptions of OpenID Connect."""
 
 
 class LoginRejected(Exception):
-    """What came back is not accepted: it is not for us, not now, or not for this attempt.
+    """The response is rejected: it is not for us, expired, or not for this attempt.
 
-    `reason` is a constant word for the log: it never repeats what was said.
+    `reason` is a constant word for the log and contains no data of the response.
     """
 
     def __init__(self, reason: str) -> None:
@@ -13,4 +13,4 @@ class LoginRejected(Exception):
 
 
 class ProviderError(LoginRejected):
-    """A document, a key or a signature of the provider's is no good, whoever came."""
+    """A document, key or signature of the provider is invalid, regardless of the account."""

@@ -11,18 +11,18 @@ from service.providers.openid.jwt import Header
 
 TYPES = frozenset({"jwt"})
 LEEWAY = 60
-"""Seconds by which a provider's clock may differ from ours."""
+"""The maximum difference to a provider's clock in seconds."""
 _MAX_AGE = 600
-"""An ID token is as old as our question; some providers (Entra) date them five minutes back."""
+"""The maximum age of an ID token in seconds. Some providers (Entra) date it 5 minutes back."""
 _MAX_SUBJECT = 255
 _TEXTS = ("iss", "sub", "nonce", "azp", "at_hash", "sid")
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an ID token has to say: who asked whom, and with which `nonce`; `now` is the time.
+    """The expected claims of an ID token: issuer, client and `nonce`. `now` is the time.
 
-    `access_token` is the one that came beside it, which `at_hash` speaks of.
+    `access_token` is from the same response, for `at_hash`.
     """
 
     issuer: str
@@ -33,7 +33,7 @@ class Expected:
 
 
 def check(claims: dict[str, Any], header: Header, expected: Expected) -> None:
-    """Check the claims of a token whose signature is good. Raises Rejected with a claim's name."""
+    """Check the claims of a verified token. Raises LoginRejected with the name of a claim."""
     for name in _TEXTS:
         if not isinstance(claims.get(name, ""), str):
             raise LoginRejected(name)
@@ -62,14 +62,14 @@ def check(claims: dict[str, Any], header: Header, expected: Expected) -> None:
     except (JoseError, ValueError, TypeError, OverflowError):
         raise LoginRejected("claims") from None
     if claims.get("azp", expected.client_id) != expected.client_id:
-        raise LoginRejected("azp")  # the library overlooks an empty one
+        raise LoginRejected("azp")  # the library ignores an empty one
     if claims["iat"] < expected.now - _MAX_AGE:
         raise LoginRejected("iat")
     require_subject(claims["sub"])
 
 
 def require_subject(subject: object) -> str:
-    """Return a `sub` that can be one. Raises Rejected."""
+    """Return a valid `sub`. Raises LoginRejected."""
     if not isinstance(subject, str) or not 1 <= len(subject) <= _MAX_SUBJECT:
         raise LoginRejected("sub")
     if not subject.isprintable():

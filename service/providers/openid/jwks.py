@@ -1,4 +1,4 @@
-"""A provider's public keys (RFC 7517): the one that a signature names, or none."""
+"""A provider's public keys (RFC 7517)."""
 
 import warnings
 from typing import Any
@@ -15,20 +15,20 @@ _PUBLIC = ("kty", "crv", "x", "y", "n", "e")
 
 
 class KeySet:
-    """The keys of a JWK Set that can verify signatures; what is not understood is left out."""
+    """The keys of a JWK Set that can verify signatures. Ignores other keys."""
 
     def __init__(self, document: bytes) -> None:
-        """Read a JWK Set. Raises Unusable."""
+        """Parse a JWK Set. Raises ProviderError."""
         keys = read_object(document, "jwks").get("keys")
         if not isinstance(keys, list):
             raise ProviderError("jwks")
         self._keys = [key for key in keys if isinstance(key, dict) and _can_verify(key)]
 
     def find(self, kid: str | None, algorithm: str) -> Key:
-        """Return the one key of that name for an algorithm.
+        """Return the key with this `kid` for an algorithm.
 
-        Without a name there must be but one (OpenID Connect Core section 10.1). Raises Unusable:
-        UNKNOWN, or that there are several.
+        Without a `kid` there must be only one key (OpenID Connect Core section 10.1). Raises
+        ProviderError: UNKNOWN, or `key_ambiguous`.
         """
         fitting = [
             key
@@ -52,7 +52,7 @@ def _can_verify(members: dict[str, Any]) -> bool:
 
 
 def _import(members: dict[str, Any]) -> Key:
-    """Let the library read the public part; a weak key is none."""
+    """Parse the public part with the library. Rejects weak keys."""
     public = {name: members[name] for name in _PUBLIC if name in members}
     if not all(isinstance(value, str) for value in public.values()):
         raise ProviderError("key_damaged")

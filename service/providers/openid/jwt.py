@@ -1,4 +1,4 @@
-"""A JWT that a provider signed: its header read first, then its signature, then its claims."""
+"""Verify a provider's JWT: header, signature, then claims."""
 
 import warnings
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ class _Registry(library.JWSRegistry):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header of a token says of its signature."""
+    """The signature parameters in the header of a token."""
 
     algorithm: str
     kid: str | None
 
 
 def read_header(token: str, accepted: frozenset[str], types: frozenset[str]) -> Header:
-    """Read the header of a token; `types` are the values of `typ` that it may have, in lower case.
+    """Parse the header of a token. `types` are the allowed values of `typ` in lower case.
 
-    Raises Unusable.
+    Raises ProviderError.
     """
     members = _members(token, 0)
     algorithm, kid, typ = members.get("alg"), members.get("kid"), members.get("typ", "JWT")
@@ -48,11 +48,11 @@ def read_header(token: str, accepted: frozenset[str], types: frozenset[str]) -> 
 
 
 def verify(token: str, header: Header, key: Key) -> dict[str, Any]:
-    """Check the signature; return the claims, whose values are not looked at. Raises Unusable."""
+    """Verify the signature and return the unchecked claims. Raises ProviderError."""
     registry = _Registry(algorithms=[header.algorithm], strict_check_header=False)
     try:
         with warnings.catch_warnings():
-            # RFC 9864 renames EdDSA, and providers will go on saying it for years.
+            # RFC 9864 renames EdDSA, but providers will use the old name for years.
             warnings.simplefilter("ignore", SecurityWarning)
             library.deserialize_compact(token, key, registry=registry)
     except (JoseError, ValueError, TypeError):
@@ -61,15 +61,12 @@ def verify(token: str, header: Header, key: Key) -> dict[str, Any]:
 
 
 def unverified(token: str) -> dict[str, Any]:
-    """Return the claims of a token that nobody has checked, to find out whom to ask for the key.
-
-    Raises Unusable.
-    """
+    """Return the claims of an unverified token, to find its provider. Raises ProviderError."""
     return _members(token, 1)
 
 
 def _members(token: str, segment: int) -> dict[str, Any]:
-    """Read the JSON object in a segment; one spelling for each token, as with our own."""
+    """Parse the JSON object of a segment. Rejects non-canonical encodings, as for our tokens."""
     if len(token) <= _MAX_LENGTH and token.count(".") == _ENCRYPTED_DOTS:
         raise ProviderError("encrypted")
     if len(token) > _MAX_LENGTH or not jws.COMPACT.fullmatch(token):

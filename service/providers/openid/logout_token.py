@@ -12,14 +12,14 @@ from service.providers.openid.id_token import LEEWAY, require_subject
 TYPES = frozenset({"jwt", "logout+jwt"})
 _MAX_AGE = 300
 REMEMBERED = _MAX_AGE + 2 * LEEWAY
-"""Seconds for which a logout token may be good, and its `jti` has to be remembered."""
+"""The maximum validity of a logout token in seconds. Its `jti` is stored for this time."""
 _EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _MAX_ID = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Logout:
-    """What has ended at the provider: a session (`sid`), or, without one, all of a subject."""
+    """The ended session at the provider (`sid`) or, without it, all sessions of a subject."""
 
     issued_at: int
     jti: str
@@ -28,10 +28,9 @@ class Logout:
 
 
 def check(claims: dict[str, Any], *, issuer: str, client_id: str, now: int) -> Logout:
-    """Check the claims of a token whose signature is good. Raises Rejected with the claim's name.
+    """Check the claims of a verified token. Raises LoginRejected with the name of a claim.
 
-    `exp` is checked where there is one: providers of before 2023 leave it out, and `iat` bounds
-    the token's life anyway.
+    `exp` is optional: providers from before 2023 omit it, and `iat` limits the lifetime anyway.
     """
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(_EVENT), dict):
@@ -66,5 +65,5 @@ def check(claims: dict[str, Any], *, issuer: str, client_id: str, now: int) -> L
 
 
 def is_id(value: object) -> bool:
-    """Tell whether this can be what a provider names a session or a token by: a text to keep."""
+    """Return whether a value is a valid session or token ID: a string of limited length."""
     return isinstance(value, str) and 1 <= len(value) <= _MAX_ID and value.isprintable()

@@ -1,4 +1,4 @@
-"""A provider's own description (OpenID Connect Discovery 1.0 section 4): read, and checked."""
+"""A provider's metadata (OpenID Connect Discovery 1.0 section 4)."""
 
 import re
 from dataclasses import dataclass
@@ -15,11 +15,10 @@ _ADDRESS = re.compile(r"[!-~]{1,2048}")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What we need to know of a provider.
+    """The metadata of a provider.
 
-    `basic` tells whether the client's secret goes into the header (else into the body),
-    `algorithms` are those that its ID tokens may be signed with, `names_issuer` whether it puts
-    `iss` into each answer (RFC 9207).
+    `basic`: the client secret is sent in the header, else in the body. `algorithms` are the allowed
+    signature algorithms of ID tokens. `names_issuer`: each response contains `iss` (RFC 9207).
     """
 
     issuer: str
@@ -34,7 +33,7 @@ class Metadata:
 
 
 def read(document: bytes, issuer: str) -> Metadata:
-    """Read the document that `issuer` serves at PATH. Raises Unusable."""
+    """Parse the document that `issuer` serves at PATH. Raises ProviderError."""
     members = read_object(document, "metadata")
     if members.get("issuer") != issuer:
         raise ProviderError("metadata_issuer")
@@ -62,7 +61,7 @@ def read(document: bytes, issuer: str) -> Metadata:
 
 
 def read_object(document: bytes, reason: str) -> dict[str, Any]:
-    """Read a document that is one JSON object. Raises Unusable with `reason`."""
+    """Parse a document with one JSON object. Raises ProviderError with `reason`."""
     try:
         value = strict_json.loads(document)
     except ValueError:
@@ -87,9 +86,9 @@ def _required(members: dict[str, Any], name: str, issuer: str) -> str:
 
 
 def _endpoint(members: dict[str, Any], name: str, issuer: str) -> str | None:
-    """Return an address of the provider's: as safe as its issuer, with no user name in it.
+    """Return a URL of the provider: https if the issuer has it, and without a user name.
 
-    It need not be on the issuer's host: Google's are on three others.
+    It may be on another host than the issuer. Google uses three others.
     """
     address = members.get(name)
     if address is None:

@@ -1,4 +1,4 @@
-"""One provider: what it says of itself, fetched when first needed and kept for a while."""
+"""The client of one provider. Metadata and keys are fetched when needed and cached."""
 
 import asyncio
 import time
@@ -14,12 +14,12 @@ from service.providers.openid.logout_token import Logout
 from service.providers.openid.metadata import Metadata
 
 TTL = 3600
-"""For how long the provider's description and keys are believed."""
+"""How long metadata and keys are cached, in seconds."""
 MIN_REFRESH_INTERVAL = 60
-"""Seconds between two looks at the keys for one that is not among them, or is not the same."""
+"""The minimum interval of key refreshes for an unknown or changed key, in seconds."""
 
 PAUSE = 2
-"""Seconds for which a provider that did not answer is left alone."""
+"""The pause after a failed request, in seconds."""
 
 _NEW_KEYS_MAY_HELP = frozenset({jwks.UNKNOWN, jwt.BAD_SIGNATURE})
 
@@ -28,13 +28,13 @@ Clock = Callable[[], float]
 
 
 Send = Callable[[str, str, Mapping[str, str], str | None], Awaitable[tuple[int, bytes]]]
-"""From method, address, headers and body to status and body; it sends once."""
+"""Sends a request (method, URL, headers, body) once and returns status and body."""
 
 
 class RefreshingValue(Generic[_T]):
-    """A value that is fetched when it is too old; who comes meanwhile waits for the same fetch.
+    """A value that is fetched when it is too old. Concurrent callers share a fetch.
 
-    `ticks` are seconds that nobody sets back.
+    `ticks` is a monotonic clock in seconds.
     """
 
     def __init__(self, fetch: Callable[[], Awaitable[_T]], ticks: Clock) -> None:
@@ -46,9 +46,9 @@ class RefreshingValue(Generic[_T]):
         self._fetched_at = self._asked_at = float("-inf")
 
     async def get(self, max_age: float, *, pause: float = PAUSE) -> _T:
-        """Return the value, at most `max_age` seconds old. Raises ProviderUnavailable, Unusable.
+        """Return a value of at most `max_age` seconds. Raises ProviderUnavailable, ProviderError.
 
-        For `pause` seconds after a fetch that failed, it fails without another.
+        For `pause` seconds after a failed fetch, fails without another fetch.
         """
         now = self._ticks()
         if self._value is not None and now - self._fetched_at < max_age:
@@ -76,12 +76,12 @@ class RefreshingValue(Generic[_T]):
 
 
 def _checked(text: str, header: jwt.Header, keys: KeySet) -> dict[str, Any]:
-    """Return the claims of a token that one of the keys has signed. Raises Unusable."""
+    """Return the claims of a token that one of the keys signed. Raises ProviderError."""
     return jwt.verify(text, header, keys.find(header.kid, header.algorithm))
 
 
 def _again(error: Exception) -> Exception:
-    """Return an error like one that several wait for: each of them answers with its own."""
+    """Return a copy of an error, so that each waiting caller raises its own."""
     if isinstance(error, ProviderError):
         return ProviderError(error.reason)
     unavailable = errors.ProviderUnavailable()
@@ -90,9 +90,9 @@ def _again(error: Exception) -> Exception:
 
 
 class OpenIdClient:
-    """Asks one provider, and believes only what can be checked.
+    """The client of one provider. Verifies all responses.
 
-    Its methods raise ProviderUnavailable, and Unusable.
+    The methods raise ProviderUnavailable and ProviderError.
     """
 
     def __init__(
@@ -109,13 +109,13 @@ class OpenIdClient:
         self._keys = RefreshingValue(self._fetch_keys, ticks)
 
     async def metadata(self) -> Metadata:
-        """Return how the provider describes itself."""
+        """Return the provider's metadata."""
         return await self._metadata.get(TTL)
 
     async def redeem(
         self, code: str, verifier: str, redirect_uri: str
     ) -> token_endpoint.TokenResponse:
-        """Hand the code in, once. Raises Rejected where the provider does not take it."""
+        """Exchange the code, once. Raises LoginRejected if the provider rejects it."""
         about, settings = await self.metadata(), self.settings
         request = token_endpoint.request(
             about,
@@ -129,7 +129,7 @@ class OpenIdClient:
         return token_endpoint.read(*answer)
 
     async def identify(self, tokens: token_endpoint.TokenResponse, nonce: str) -> dict[str, Any]:
-        """Return the claims of an ID token that is good. Raises Rejected."""
+        """Verify an ID token and return its claims. Raises LoginRejected."""
         claims, header = await self._verified(tokens.id_token, id_token.TYPES)
         expected = id_token.Expected(
             issuer=self.settings.issuer,
@@ -142,9 +142,9 @@ class OpenIdClient:
         return claims
 
     async def user_info(self, access_token: str, subject: str) -> dict[str, Any]:
-        """Return what the provider tells of a subject beside the ID token (Core section 5.3).
+        """Return the UserInfo claims of a subject (Core section 5.3).
 
-        Raises Rejected where it tells of somebody else.
+        Raises LoginRejected if they belong to another subject.
         """
         address = (await self.metadata()).userinfo_endpoint
         if address is None:
@@ -159,7 +159,7 @@ class OpenIdClient:
         return claims
 
     async def signed_out(self, text: str) -> Logout:
-        """Return what a logout token says that is good. Raises Rejected."""
+        """Verify a logout token and return its content. Raises LoginRejected."""
         claims, _ = await self._verified(text, logout_token.TYPES)
         settings = self.settings
         return logout_token.check(

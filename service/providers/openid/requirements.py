@@ -1,4 +1,4 @@
-"""Whether an account fulfils what OIDC_REQUIRE asks for before it signs anybody in."""
+"""Check whether an account meets OIDC_REQUIRE."""
 
 import re
 from collections import defaultdict
@@ -12,14 +12,14 @@ from service.providers import claim_values
 from service.providers.claim_values import Missing, Unreadable
 
 Documents = Collection[Mapping[str, Any]]
-"""What a provider says of an account, the most trusted document first."""
+"""The documents about an account, the most trusted one first."""
 
 _OTHER = "other_value"
 _SEVERAL = frozenset({"groups", "roles"})
 
 
 class Unmet(NamedTuple):
-    """A requirement that an account does not fulfil; `reason` is a constant word for the log."""
+    """A requirement that an account does not meet. `reason` is a constant word for the log."""
 
     claim: str
     reason: str
@@ -28,9 +28,9 @@ class Unmet(NamedTuple):
 def first_unmet(
     requirements: Collection[Requirement], documents: Documents, *, roles_claim: str | None
 ) -> Unmet | None:
-    """Return the first requirement that is not fulfilled, None if all are.
+    """Return the first requirement that is not met, None if all are met.
 
-    Of several for one claim, one has to be. A claim that is absent or unreadable fulfils nothing.
+    Of several for one claim, one must be met. A missing or unreadable claim meets none.
     """
     wanted: dict[str, set[str]] = defaultdict(set)
     for claim, value in requirements:
@@ -47,7 +47,7 @@ def first_unmet(
 
 
 def is_told(requirement: Requirement, document: Mapping[str, Any]) -> bool:
-    """Tell whether a document says enough of a claim that no other document has to be asked."""
+    """Return whether a document has a readable claim, so that no other document is needed."""
     claim = "email" if requirement.claim == EMAIL_DOMAIN else requirement.claim
     try:
         value = claim_values.find(document, claim)
@@ -58,9 +58,9 @@ def is_told(requirement: Requirement, document: Mapping[str, Any]) -> bool:
 
 
 def checked_email(documents: Documents) -> str | None:
-    """Return the e-mail address, if the document that tells it says that it was checked.
+    """Return the e-mail address, if the same document says that it is verified.
 
-    An address that was not checked may be somebody else's.
+    An unverified address may belong to another person.
     """
     document = _about_email(documents)
     email = document.get("email")
@@ -83,7 +83,7 @@ def _why_not_domain(documents: Documents, domains: Collection[str]) -> str | Non
 def _why_not(
     documents: Documents, claim: str, values: Collection[str], *, has_several: bool
 ) -> str | None:
-    """Return why a claim has none of the values, by the first document that can be read."""
+    """Return why a claim has none of the values, from the first readable document."""
     reason = "absent"
     for document in documents:
         try:
@@ -108,10 +108,10 @@ def _claimed(
     *,
     has_several: bool,
 ) -> claim_values.Claimed:
-    """Return the values of a claim; a single value is compared whole, as JSON writes it.
+    """Return the values of a claim. A single value is compared as a whole, in its JSON form.
 
-    Only what holds several by its nature is separated, and only at commas: in a name, a title or
-    the one group of an account there may be a blank, and the value beside it.
+    Only claims that contain several values are separated, and only at commas, because names, titles
+    and group names may contain spaces.
     """
     if isinstance(value, bool):
         return frozenset(("true" if value else "false",))

@@ -1,4 +1,4 @@
-"""The code for an ID token: the request to the token endpoint, and its answer (RFC 6749 4.1.3)."""
+"""The token request and response (RFC 6749 section 4.1.3)."""
 
 from dataclasses import dataclass, field
 from urllib.parse import quote_plus
@@ -12,7 +12,7 @@ from service.providers.openid.metadata import Metadata, read_object
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent to the token endpoint: headers, and a form in the body."""
+    """A token request: headers, and a form as the body."""
 
     headers: dict[str, str] = field(repr=False)
     body: str = field(repr=False)
@@ -20,7 +20,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """What came back."""
+    """The tokens in a response."""
 
     id_token: str = field(repr=False)
     access_token: str | None = field(repr=False)
@@ -35,9 +35,9 @@ def request(
     code: str,
     verifier: str,
 ) -> Request:
-    """Return the request for a code, which may be sent once.
+    """Return the token request for a code. Send it only once.
 
-    A client without a secret names itself; one with a secret shows it as the provider likes it.
+    A public client sends its client ID, others authenticate with the provider's method.
     """
     body = prepare_token_request(
         "authorization_code", redirect_uri=redirect_uri, code=code, code_verifier=verifier
@@ -49,7 +49,7 @@ def request(
     if client_secret is None:
         client = ClientAuth(client_id, None, "none")
     elif metadata.basic:
-        # In the header both are written as in a form first (RFC 6749 section 2.3.1).
+        # Both are form-encoded before they are put in the header (RFC 6749 section 2.3.1).
         client = ClientAuth(quote_plus(client_id), quote_plus(client_secret), "client_secret_basic")
     else:
         client = ClientAuth(client_id, client_secret, "client_secret_post")
@@ -58,7 +58,7 @@ def request(
 
 
 def read(status: int, document: bytes) -> TokenResponse:
-    """Read the answer. Raises Rejected where the provider does not take the code, and Unusable."""
+    """Parse the response. Raises LoginRejected for a rejected code, and ProviderError."""
     if status != 200:
         raise LoginRejected("token_refused")
     members = read_object(document, "token_answer")

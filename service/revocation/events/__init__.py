@@ -1,4 +1,4 @@
-"""The revocation feed in the database: its rows, and the notes of how far tokens reach."""
+"""The revocation feed in the database: rows and token lifetimes."""
 
 from service.revocation.events.pages import Page, read
 from service.revocation.events.rows import (

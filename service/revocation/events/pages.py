@@ -1,4 +1,4 @@
-"""Reading the feed: rows, and what holds for all tokens, as of one moment."""
+"""Read a page of the feed with the state of the same moment."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ UNION ALL SELECT max(seq), 'newest', NULL, NULL, NULL, NULL FROM changes
 UNION ALL SELECT NULL, 'life', NULL, seconds, noted_at, until FROM token_lifetimes
 UNION ALL SELECT NULL, 'moments', NULL, pruned_until, not_before, disputes FROM revocation_state
 """
-"""One statement is of one moment, even while a backup is restored."""
+"""One statement sees one snapshot, even while a backup is restored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows after a place, the highest `seq` that there is (0 for none), and the state."""
+    """The rows after a position, the highest `seq` (0 for none), and the state."""
 
     rows: list[Row]
     newest: int
@@ -28,16 +28,16 @@ class Page:
 
 
 async def read(db: Reader, since: int = 0, limit: int = _ALL) -> Page:
-    """Read the first rows after `since`, in the order of `seq`: all that have not been pruned.
+    """Return the first rows after `since` in the order of `seq`, all that are not pruned.
 
-    No clock decides what is read: a process whose clock is fast must not miss a row. A reader that
-    has seen a `seq` has missed none before it, since writers come one after another.
+    No clock is involved, so a process with a fast clock misses no row. Writers are serialized, so a
+    reader that has seen a `seq` has missed none before it.
     """
     found: dict[str, list[Row]] = {"newest": [], "life": [], "moments": []}
     rows: list[Row] = []
     for row in await db.fetch_all(_READ, (since, limit)):
         found.get(row["kind"], rows).append(row)
-    rows.sort(key=lambda row: int(row["seq"]))  # a union promises no order
+    rows.sort(key=lambda row: int(row["seq"]))  # a union has no guaranteed order
     state = State.of(
         *(
             [(each["user_id"], each["version"], each["until"]) for each in found[name]]

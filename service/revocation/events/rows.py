@@ -1,4 +1,4 @@
-"""The revocation feed's table: what tokens that are already issued must learn.
+"""The table of the revocation feed: changes that affect issued tokens.
 
 Each function that appends runs in the transaction of the change that it announces, and leaves its
 rows in `tx.events`. Times are seconds since 1970.
@@ -12,7 +12,7 @@ from service.tokens.claims import Claims
 from service.tokens.lifetimes import MARGIN
 
 DELETED_VERSION = required_claims.VERSIONS
-"""The version that a deleted user has in the feed: above every `ver`."""
+"""The version of a deleted user in the feed, higher than every `ver`."""
 
 _NEWEST = """
 SELECT pg_relation_filepath('changes') AS place, concat_ws(' ',
@@ -21,7 +21,7 @@ SELECT pg_relation_filepath('changes') AS place, concat_ws(' ',
  (SELECT concat('pruned=', pruned_until, ' before=', not_before, ' disputes=', disputes)
  FROM revocation_state)) AS parts
 """
-"""The place has the numbers of the database and of the table's file: most restores change one."""
+"""The place contains the OIDs of the database and the table file: most restores change one."""
 
 _UNTIL = f"{lifetimes.HORIZON} + {MARGIN}"
 
@@ -37,9 +37,9 @@ _PRUNE = f"DELETE FROM changes WHERE {_IS_DEAD}"  # noqa: S608  # a constant
 
 
 async def session_ended(tx: Transaction, sid: str, until: int) -> bool:
-    """Announce that a session has ended, whose tokens expire at `until`.
+    """Add a row for a session that has ended. Its tokens expire at `until`.
 
-    Return whether that is new: a session ends once.
+    Return whether it is new: a session ends once.
     """
     rows = await _append(
         tx,
@@ -51,12 +51,12 @@ async def session_ended(tx: Transaction, sid: str, until: int) -> bool:
 
 
 async def user_changed(tx: Transaction, user_id: int, version: int) -> None:
-    """Announce new name or roles: tokens with a `ver` below `version` are good, but not fresh."""
+    """Add a row for a new name or roles: tokens with a `ver` below `version` are outdated."""
     await _append_for_user(tx, "changed", user_id, version)
 
 
 async def holders_changed(tx: Transaction, role_id: int) -> None:
-    """Announce that all who have a role have changed, with the versions that they have now."""
+    """Add a row for each user with a role, with the current version of the user."""
     await _append(
         tx,
         f"(kind, user_id, version, until) SELECT 'changed', id, version, {_UNTIL} FROM users"  # noqa: S608  # constants
@@ -66,7 +66,7 @@ async def holders_changed(tx: Transaction, role_id: int) -> None:
 
 
 async def user_revoked(tx: Transaction, user_id: int, version: int) -> None:
-    """Announce that the user's tokens with a `ver` below `version` are taken back."""
+    """Add a row that revokes the user's tokens with a `ver` below `version`."""
     await _append_for_user(tx, "revoked", user_id, version)
 
 
@@ -75,7 +75,7 @@ IS_REVOKED = """
  OR EXISTS (SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ?)
  OR EXISTS (SELECT 1 FROM revocation_state WHERE not_before > ? OR pruned_until >= ?))
 """
-"""A condition: a token that was good a moment ago has been taken back since, in any way."""
+"""A condition: a token that was just verified has been revoked since then."""
 
 
 def is_revoked_parameters(claims: Claims) -> tuple[object, ...]:
@@ -85,13 +85,13 @@ def is_revoked_parameters(claims: Claims) -> tuple[object, ...]:
 
 
 async def is_revoked(tx: Transaction, claims: Claims) -> bool:
-    """Tell whether a token that was good a moment ago has been taken back since, in any way."""
+    """Return whether a token that was just verified has been revoked since then."""
     sql = f"SELECT 1 WHERE {IS_REVOKED}"
     return await tx.fetch_one(sql, is_revoked_parameters(claims)) is not None
 
 
 async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
-    """Tell whether the user's tokens with this `ver` have been taken back."""
+    """Return whether the user's tokens with this `ver` are revoked."""
     row = await tx.fetch_one(
         "SELECT 1 FROM changes WHERE user_id = ? AND kind = 'revoked' AND version > ? LIMIT 1",
         (user_id, version),
@@ -100,20 +100,20 @@ async def is_user_revoked(tx: Transaction, user_id: int, version: int) -> bool:
 
 
 async def version(db: Database) -> ChangeMarker:
-    """Return what changes with a new row or dispute, or with a lifetime or a moment that moved."""
+    """Return a marker that changes with each new row, dispute, lifetime or moment."""
     return await db.data_version(_NEWEST)
 
 
 async def has_dead(db: Database, now: int) -> bool:
-    """Tell whether there is anything to prune."""
+    """Return whether there are rows to prune."""
     return await db.fetch_one(_HAS_DEAD, (now,)) is not None
 
 
 async def prune(tx: Transaction, now: int) -> int:
-    """Delete the rows up to `now` except the newest, and note it; return how many that were.
+    """Delete the rows up to `now` except the newest, record it, and return their number.
 
-    The tokens that these rows concern expired a margin before `now`. A process whose clock is
-    slow learns from the note that they have, and does not accept them again.
+    The affected tokens expired a margin before `now`. The record tells processes with a slow clock
+    not to accept them again.
     """
     pruned = await tx.execute(_PRUNE, (now,))
     if pruned:
