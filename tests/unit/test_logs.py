@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -372,3 +373,26 @@ def test_a_reader_that_stops_reading_stops_nothing(
     assert 10_000 < len(kept) < 30_000
     assert lines[-2].endswith(f" log_lines_lost count={30_000 - len(kept)}")
     assert lines[-1] == "the last"
+
+
+def test_each_of_several_logs_has_its_own_lines(log: Log) -> None:
+    """Those of tasks, threads and libraries too; what is outside goes on as before."""
+    of_process, streams = log("text"), {"one": io.StringIO(), "two": io.StringIO()}
+
+    async def serve(name: str) -> None:
+        logs.event(name)
+        await asyncio.to_thread(logs.event, f"{name}_thread")
+        logging.getLogger(name).warning("from a library")
+
+    def run(name: str) -> None:
+        with logs.separate("info", "text", streams[name]):
+            asyncio.run(serve(name))
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(run, streams))
+    logs.event("outside")
+    for name, stream in streams.items():
+        found = sorted(line.split(maxsplit=2)[2] for line in stream.getvalue().splitlines())
+        library = f'library logger={name} message="from a library"'
+        assert found == sorted([name, f"{name}_thread", library])
+    assert [line.split()[2] for line in of_process.getvalue().splitlines()] == ["outside"]
