@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,10 @@ def path(folder: Path) -> Path:
 
 
 def run(path: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command about the file, in a folder that only we can change."""
     given = {**PRODUCTION, "JWT_KEYS_FILE": str(path), **settings}
-    return command(path.parent, "key", *words, **given)
+    with tempfile.TemporaryDirectory() as folder:
+        return command(Path(folder), "key", *words, **given)
 
 
 def entries(path: Path) -> list[dict[str, Any]]:

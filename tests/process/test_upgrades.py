@@ -13,7 +13,7 @@ import pytest
 from service.db_tools import migrations, schema_state
 from tests.support.api import USERS, Api
 from tests.support.client import ask, cookie, sign_in
-from tests.support.commands import command
+from tests.support.commands import program
 from tests.support.faults import refused_by_all
 from tests.support.servers import Start
 from tests.support.stores import Store
@@ -63,38 +63,42 @@ def use(apis: list[Api], prefix: str) -> None:
 
 
 @pytest.mark.usefixtures("newer")
-def test_an_older_server_goes_on_beside_a_newer_schema(start: Start) -> None:
-    running = start()
+def test_an_older_server_goes_on_beside_a_newer_schema(start_process: Start) -> None:
+    running = start_process()
     api = Api(running)
     use([api], "before")
     assert migrations.up(running.database) == [NAME]
     use([api], "under-it")
-    starting = start(beside=running)
+    starting = start_process(beside=running)
     use([api, Api(starting)], "beside")
     assert f" database_is_newer migrations={NAME}" in starting.log()
     assert "Traceback" not in running.log() + starting.log()
 
 
 @pytest.mark.usefixtures("newer")
-def test_the_commands_of_an_older_version_say_that_the_schema_is_newer(start: Start) -> None:
-    server = start()
+def test_the_commands_of_an_older_version_say_that_the_schema_is_newer(
+    start_process: Start,
+) -> None:
+    server = start_process()
     folder = server.folder
     migrations.up(server.database)
-    up = command(folder, "migrate", "up")
+    up = program(folder, "migrate", "up")
     assert up.stdout.endswith(f" is up to date. A newer version has added {NAME}.\n")
-    status = command(folder, "migrate", "status")
+    status = program(folder, "migrate", "status")
     assert (status.returncode, NAME in status.stdout) == (0, True)
-    assert f"a newer version has added {NAME}" in command(folder, "db", "check").stdout
-    assert command(folder, "user", "create", "by-command").returncode == 0
+    assert f"a newer version has added {NAME}" in program(folder, "db", "check").stdout
+    assert program(folder, "user", "create", "by-command").returncode == 0
 
 
 @pytest.mark.usefixtures("newer")
-def test_an_older_version_takes_nothing_back_that_a_newer_schema_rests_on(start: Start) -> None:
-    server = start()
+def test_an_older_version_takes_nothing_back_that_a_newer_schema_rests_on(
+    start_process: Start,
+) -> None:
+    server = start_process()
     where = server.database
     migrations.up(where)
     before = schema_state.status(where)
-    down = command(server.folder, "migrate", "down", "--yes")
+    down = program(server.folder, "migrate", "down", "--yes")
     assert down.returncode == 1
     assert f"A newer version applied {NAME} to the database" in down.stderr
     assert schema_state.status(where) == before
