@@ -40,6 +40,8 @@ OFTEN = 7
 @pytest.fixture
 def newer(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the migrations that this process makes be those of the newer version."""
+    (tmp_path / "this-version").mkdir()
+    store.seeded(tmp_path / "this-version")  # what all databases are copied from
     folder = tmp_path / "migrations"
     shutil.copytree(schema_state.DIRECTORY / store.kind, folder / store.kind)
     (folder / store.kind / f"{NAME}.sql").write_text(UP)
@@ -63,23 +65,21 @@ def use(apis: list[Api], prefix: str) -> None:
 
 
 @pytest.mark.usefixtures("newer")
-def test_an_older_server_goes_on_beside_a_newer_schema(start_process: Start) -> None:
-    running = start_process()
+def test_an_older_server_goes_on_beside_a_newer_schema(start: Start) -> None:
+    running = start()
     api = Api(running)
     use([api], "before")
     assert migrations.up(running.database) == [NAME]
     use([api], "under-it")
-    starting = start_process(beside=running)
+    starting = start(beside=running)
     use([api, Api(starting)], "beside")
     assert f" database_is_newer migrations={NAME}" in starting.log()
     assert "Traceback" not in running.log() + starting.log()
 
 
 @pytest.mark.usefixtures("newer")
-def test_the_commands_of_an_older_version_say_that_the_schema_is_newer(
-    start_process: Start,
-) -> None:
-    server = start_process()
+def test_the_commands_of_an_older_version_say_that_the_schema_is_newer(start: Start) -> None:
+    server = start()
     folder = server.folder
     migrations.up(server.database)
     up = program(folder, "migrate", "up")
@@ -91,10 +91,8 @@ def test_the_commands_of_an_older_version_say_that_the_schema_is_newer(
 
 
 @pytest.mark.usefixtures("newer")
-def test_an_older_version_takes_nothing_back_that_a_newer_schema_rests_on(
-    start_process: Start,
-) -> None:
-    server = start_process()
+def test_an_older_version_takes_nothing_back_that_a_newer_schema_rests_on(start: Start) -> None:
+    server = start()
     where = server.database
     migrations.up(where)
     before = schema_state.status(where)
