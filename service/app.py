@@ -105,8 +105,11 @@ async def _revocation(app: web.Application) -> AsyncIterator[None]:
         await keeping.start()
     app[context.REVOCATION] = feed
     app[context.METRICS].watch_feed(feed.__len__, lambda: feed.age)
-    async with background.running(feed.follow()), background.running(keeping.run()):
-        yield
+    try:
+        async with background.running(feed.follow()), background.running(keeping.run()):
+            yield
+    finally:
+        await feed.close()
 
 
 async def _key_watch(app: web.Application) -> AsyncIterator[None]:

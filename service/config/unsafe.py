@@ -35,6 +35,7 @@ def findings(config: Config) -> tuple[Finding, ...]:
         *public_providers.findings(config),
         *openid.joined(config),
         *_choosable(config),
+        *_several_that_create(config),
     ]
     if config.production:
         found += _in_production(config)
@@ -109,6 +110,19 @@ def _choosable(config: Config) -> Iterator[Finding]:
                 f"trusts names that accounts of other providers ({others}) can claim first, because"
                 " PROVISION_USERS is true. The CAS account with such a name is then refused. Create"
                 " the users of CAS beforehand, or set PROVISION_USERS=false."
+            ),
+        )
+
+
+def _several_that_create(config: Config) -> Iterator[Finding]:
+    """Warn if accounts of several providers become users with the e-mail addresses they report."""
+    if config.provision_users and len(config.openid) > 1:
+        yield (
+            "PROVISION_USERS",
+            (
+                "creates users for the accounts of several providers. A provider can report the"
+                " e-mail address of another provider's user first. Identify users by Remote-User,"
+                " not by their address, or set PROVISION_USERS=false."
             ),
         )
 

@@ -129,12 +129,6 @@ async def provision(
     return created
 
 
-async def is_email_taken(tx: Transaction, email: str) -> bool:
-    """Return whether a user has an e-mail address, ignoring case."""
-    row = await tx.fetch_one("SELECT 1 FROM users WHERE lower(email) = lower(?) LIMIT 1", (email,))
-    return row is not None
-
-
 async def follow_roles(
     tx: Transaction,
     by: Actor,

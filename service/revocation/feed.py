@@ -126,6 +126,12 @@ class Revocation:
                     logs.event("feed_found")
                 gone = False
 
+    async def close(self) -> None:
+        """Cancel a read that is still in progress, before the database is closed."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+            await asyncio.wait([self._attempt])
+
     async def _require_covered(self, claims: Claims) -> None:
         """Reject a token whose lifetime is longer than revocations are kept.
 

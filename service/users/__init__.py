@@ -24,7 +24,7 @@ from service.users.read import (
     role_ids,
 )
 from service.users.roles import create_role, delete_role
-from service.users.search import SORTS, Query, page
+from service.users.search import SORTS, Query, has_email, page
 from service.users.update import (
     delete,
     grant,
@@ -53,6 +53,7 @@ __all__ = [
     "get_by_id",
     "get_by_username",
     "grant",
+    "has_email",
     "list_roles",
     "normalize_provider",
     "normalize_role",

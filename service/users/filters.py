@@ -82,6 +82,11 @@ def _phrase(text: str) -> str:
     return '"{}"'.format(text.replace('"', '""'))
 
 
+def ends_with(text: str) -> str:
+    """Return a LIKE pattern, with `!` as its escape, for "ends with this text"."""
+    return "%{}".format(re.sub("[!%_]", r"!\g<0>", text))
+
+
 def _pattern(text: str) -> str:
     """Return an escaped LIKE pattern for "contains this text"."""
-    return "%{}%".format(re.sub("[!%_]", r"!\g<0>", text))
+    return f"{ends_with(text)}%"

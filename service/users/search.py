@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
-from service.db import Database
+from service.db import Database, Transaction
+from service.db.casefold import casefold
 from service.users import filters
 from service.users.filters import Filter, Sql
 from service.users.read import COLUMNS, WITH_ROLES, User, group_roles
@@ -39,6 +40,16 @@ class Query:
     sort: str = "username"
     descending: bool = False
     after: tuple[str | int, int] | None = None
+
+
+async def has_email(db: Database | Transaction, email: str) -> bool:
+    """Return whether a user has an e-mail address, in any case of letters."""
+    # The last line of the text that is searched.
+    pattern = filters.ends_with(f"\n{casefold(email)}")
+    row = await db.fetch_one(
+        "SELECT 1 FROM users WHERE search LIKE ? ESCAPE '!' LIMIT 1", (pattern,)
+    )
+    return row is not None
 
 
 async def page(db: Database, query: Query) -> tuple[list[User], tuple[str | int, int] | None]:

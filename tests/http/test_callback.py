@@ -178,13 +178,13 @@ def test_where_one_wanted_to_go_never_makes_a_cookie_too_long(server: Server, ev
         assert (answer["Location"] == "/") is not kept
 
 
-@pytest.mark.parametrize("told", ["boss@example.org", "BOSS@Example.org"])
+@pytest.mark.parametrize("told", ["böss@example.org", "BÖSS@Example.org"])
 def test_a_new_user_does_not_get_the_address_of_another(
     start: Start, evil: Evil, told: str
 ) -> None:
     server = start(**settings_for(evil, PROVISION_USERS="true"))
     api = Api(server)
-    api.create("boss", email="Boss@example.org")
+    api.create("boss", email="Böss@example.org")
     for number, email in enumerate((told, "mallory@example.org")):
         attempt = begin(server.port)
         claims: dict[str, Any] = {"sub": str(number), "preferred_username": f"mallory-{number}"}
@@ -198,3 +198,17 @@ def test_a_new_user_does_not_get_the_address_of_another(
     assert emails == [None, "mallory@example.org"]
     assert " email_taken " in server.log(until="email_taken")
     assert "provider=oidc user=mallory-0" in server.log()
+
+
+@pytest.mark.parametrize("name", ["chief@example.org", "Chief@Example.org"])
+def test_a_new_user_is_not_named_by_the_address_of_another(
+    start: Start, evil: Evil, name: str
+) -> None:
+    server = start(**settings_for(evil, PROVISION_USERS="true"))
+    Api(server).create("chief", email="Chief@example.org")
+    attempt = begin(server.port)
+    claims = {"sub": "stranger", "preferred_username": name, "email_verified": False}
+    evil.answers(RSA.sign(evil.claims(attempt, **claims)))
+    answer = attempt.come_back(attempt.good())
+    assert (answer.status, answer.code) == (409, "username_taken")
+    assert server.cli("user", "show", name.lower()).returncode == 1

@@ -185,10 +185,12 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: Exter
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=identity)
     facts = dict(arrival.facts)
-    if "email" in facts and await identities.is_email_taken(tx, facts["email"]):
+    if "email" in facts and await users.has_email(tx, facts["email"]):
         del facts["email"]  # applications behind us may know people by it
         name = arrival.username
         context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
+    if "@" in arrival.username and await users.has_email(tx, arrival.username):
+        raise errors.UsernameTaken(_TAKEN, extensions=identity)  # of whom applications would think
     try:
         return await identities.provision(
             tx, by, came.provider, came.subject, arrival.username, **facts
