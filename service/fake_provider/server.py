@@ -221,7 +221,7 @@ def _service(request: web.Request) -> str:
 def _page(request: web.Request, then: str) -> web.Response:
     session = request.app[SESSIONS].of(request)
     text = request.app[_VIEWS].render(
-        "idp.html",
+        "fake_provider.html",
         people=request.app[SESSIONS].people.values(),
         session=session,
         then=then,

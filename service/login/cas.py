@@ -37,20 +37,18 @@ async def sign_in(request: web.Request) -> web.Response:
     tickets = query.getall("ticket", [])
     ticket = tickets[0] if len(tickets) == 1 and cas.TICKET.fullmatch(tickets[0]) else ""
 
-    async def ask(facts: sso.State) -> sso.ExternalLogin | None:
-        if not tickets and facts["gateway"]:
-            return None
-        if not ticket:
-            raise errors.TicketInvalid
-        # Contact the CAS server once per attempt, as cookie and URL can be replayed.
-        if not request.app[sso.REPLAYS].add(f"{NAME} {attempt}", sso.SECONDS):
-            context.log(request, "answer_used", level=logs.WARNING, provider=NAME)
-            raise errors.AttemptUnknown
-        return await _arrival(request, attempt, ticket)
-
     # Register before contacting the CAS server: its logout may arrive at once.
     with request.app[sso.PENDING].beginning(cas.handle(ticket)):
-        return await sso.complete(request, NAME, attempt, ask)
+        async with sso.resume(request, NAME, attempt) as resumed:
+            if not tickets and resumed.state["gateway"]:
+                return resumed.to_sign_in_page()
+            if not ticket:
+                raise errors.TicketInvalid
+            # Contact the CAS server once per attempt, as cookie and URL can be replayed.
+            if not request.app[sso.REPLAYS].add(f"{NAME} {attempt}", sso.SECONDS):
+                context.log(request, "answer_used", level=logs.WARNING, provider=NAME)
+                raise errors.AttemptUnknown
+            return await resumed.sign_in(await _fetch_login(request, attempt, ticket))
 
 
 @access.public
@@ -139,7 +137,7 @@ async def _set_out(request: web.Request) -> web.Response:
     return await sso.begin(request, NAME, attempt, {"gateway": gateway}, to=to)
 
 
-async def _arrival(request: web.Request, attempt: str, ticket: str) -> sso.ExternalLogin:
+async def _fetch_login(request: web.Request, attempt: str, ticket: str) -> sso.ExternalLogin:
     """Validate a ticket at the CAS server and return the login."""
     config = request.app[context.CONFIG]
     address = cas.validate_address(

@@ -1,7 +1,6 @@
 """OpenID Connect sign-in: `GET /auth/oidc` and `GET /auth/oidc/callback`."""
 
 from collections.abc import Collection, Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -69,16 +68,13 @@ async def callback(request: web.Request) -> web.Response:
     provider = registry.named(request)
     answer = {name: request.query.getall(name) for name in request.query}
     states = answer.get("state", [])
-    return await sso.complete(
-        request,
-        _LEAF,
-        states[0] if len(states) == 1 else "",
-        partial(_ask, request, provider, answer),
-        start=provider.settings.start,
-    )
+    state = states[0] if len(states) == 1 else ""
+    async with sso.resume(request, _LEAF, state, start=provider.settings.start) as resumed:
+        login = await _fetch_login(request, provider, answer, resumed.state)
+        return await resumed.sign_in(login)
 
 
-async def _ask(
+async def _fetch_login(
     request: web.Request,
     provider: OpenIdClient,
     answer: Mapping[str, Collection[str]],
@@ -97,7 +93,7 @@ async def _ask(
     except LoginRejected as rejected:
         raise registry.refusal(request, provider, rejected) from None
     account.require(request, found)
-    return _arrival(tokens, claims, found)
+    return _login(tokens, claims, found)
 
 
 def _check_attempt(
@@ -114,7 +110,7 @@ def _check_attempt(
         raise LoginRejected("state_used")
 
 
-def _arrival(tokens: TokenResponse, claims: Mapping[str, Any], found: Account) -> sso.ExternalLogin:
+def _login(tokens: TokenResponse, claims: Mapping[str, Any], found: Account) -> sso.ExternalLogin:
     settings, sid = found.settings, claims.get("sid")
     return sso.ExternalLogin(
         session=ProviderSession(

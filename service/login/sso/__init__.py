@@ -3,7 +3,8 @@
 from aiohttp import web
 
 from service.login.sso.attempt import SECONDS, State, begin, new_id
-from service.login.sso.callback import ExternalLogin, complete
+from service.login.sso.callback import Resumed, resume
+from service.login.sso.external_login import ExternalLogin
 from service.login.sso.pending import PendingSignIns
 from service.login.sso.replays import ReplayCache
 from service.providers.http_client import Outbound
@@ -20,8 +21,9 @@ __all__ = [
     "ExternalLogin",
     "PendingSignIns",
     "ReplayCache",
+    "Resumed",
     "State",
     "begin",
-    "complete",
     "new_id",
+    "resume",
 ]

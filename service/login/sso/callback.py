@@ -1,87 +1,82 @@
 """The callback of a provider: find the user of the account and start the session."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiohttp import web
 
 from service import errors, session, users
 from service.audit import Actor
-from service.config import RoleRule
 from service.db import Transaction
 from service.login.sso import attempt, same_issuer
+from service.login.sso.external_login import ExternalLogin
 from service.providers import identities, recent_logouts, sessions, used_answers
-from service.providers.claim_values import Claimed, Unreadable
-from service.providers.sessions import ProviderSession
+from service.providers.claim_values import Unreadable
 from service.session.sign_in import NewSession
 from service.telemetry import logs
 from service.users import User
 from service.web import context, responses
 
-Facts = attempt.State
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """An attempt that a browser has come back to. `state` is what the attempt stored."""
+
+    request: web.Request
+    method: str
+    id: str
+    state: attempt.State
+    seen: int
+    """The newest logout when the browser came back."""
+
+    @property
+    def location(self) -> str:
+        """Where the sign-in leads to."""
+        return str(self.state["next"])
+
+    async def sign_in(self, login: ExternalLogin) -> web.Response:
+        """Sign the user of an account in, and end the attempt.
+
+        Raises AttemptUnknown, AnswerRefused, IdentityUnknown, UserUnknown, UsernameTaken,
+        UsernameInvalid, TokenTooLarge.
+        """
+        return self._ended(
+            await _sign_in(self.request, login, self.location, attempt_id=self.id, seen=self.seen)
+        )
+
+    def to_sign_in_page(self) -> web.Response:
+        """End the attempt without a sign-in, and redirect to the sign-in page."""
+        return self._ended(responses.redirect(attempt.sign_in_page(self.location)))
+
+    def _ended(self, response: web.Response) -> web.Response:
+        response.headers.add("Set-Cookie", attempt.forget(self.request, self.method, self.id))
+        return response
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalLogin:
-    """A successful login at a provider.
+@asynccontextmanager
+async def resume(
+    request: web.Request, method: str, attempt_id: str, *, start: str | None = None
+) -> AsyncIterator[Resumed]:
+    """Yield an attempt. If the block raises a Problem, the attempt ends, and its page has links.
 
-    `session` has the provider, the subject and the session there. `username` is the name of a new
-    user. With `trusted`, it is also the name of the existing user, without a link, unless another
-    provider created that user. `facts` are the fields of a new user. `values` are the values of the
-    claim `roles_claim` for `rules`; None if the provider does not control roles.
-
-    `signed_in_at` is the provider's time of the sign-in, or 0. `has_ended` returns whether the
-    session there has ended, as far as this process knows.
-    """
-
-    session: ProviderSession
-    amr: str
-    username: str
-    trusted: bool = False
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    rules: Collection[RoleRule] = ()
-    roles_claim: str = ""
-    values: Claimed | None = None
-    signed_in_at: int = 0
-    has_ended: Callable[[], bool] = bool
-
-
-async def complete(
-    request: web.Request,
-    leaf: str,
-    name: str,
-    ask: Callable[[Facts], Awaitable[ExternalLogin | None]],
-    *,
-    start: str | None = None,
-) -> web.Response:
-    """Finish the attempt `name`: get the login from `ask`, once, and sign the user in.
-
-    `start` is the path of a new attempt, by default `/auth/<leaf>`. `ask` gets the state of the
-    attempt. If it returns None, redirect to the sign-in page. Deletes the attempt in any case.
-    Raises AttemptUnknown, what `ask` raises, IdentityUnknown, UserUnknown, UsernameTaken,
-    UsernameInvalid, TokenTooLarge.
+    `start` is the path of a new attempt, by default `/auth/<method>`. Raises AttemptUnknown,
+    PrefetchRefused.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
     location = "/"
     try:
-        facts = attempt.load(request, leaf, name)
-        location = str(facts["next"])
+        state = attempt.load(request, method, attempt_id)
+        location = str(state["next"])
         seen = await request.app[context.NEWEST_LOGOUT].number()
-        arrival = await ask(facts)
-        response = (
-            responses.redirect(attempt.sign_in_page(location))
-            if arrival is None
-            else await _sign_in(request, arrival, location, attempt_id=name, seen=seen)
-        )
+        yield Resumed(request, method, attempt_id, state, seen)
     except errors.Problem as problem:
-        problem.links = attempt.failure_links(start or f"/auth/{leaf}", location)
+        problem.links = attempt.failure_links(start or f"/auth/{method}", location)
         if not isinstance(problem, errors.AttemptUnknown):
-            problem.headers["Set-Cookie"] = attempt.forget(request, leaf, name)
+            problem.headers["Set-Cookie"] = attempt.forget(request, method, attempt_id)
         raise
-    response.headers.add("Set-Cookie", attempt.forget(request, leaf, name))
-    return response
 
 
 class _Outcome(NamedTuple):
@@ -93,7 +88,7 @@ class _Outcome(NamedTuple):
 
 
 async def _sign_in(
-    request: web.Request, arrival: ExternalLogin, location: str, *, attempt_id: str, seen: int
+    request: web.Request, login: ExternalLogin, location: str, *, attempt_id: str, seen: int
 ) -> web.Response:
     """Mark the answer as used, find the user and start the session, in one transaction.
 
@@ -103,97 +98,97 @@ async def _sign_in(
     """
     outcome = None
     async with context.writing(request) as tx:
-        await same_issuer.require(request, tx, arrival.session.provider)
-        await _use(request, tx, arrival, attempt_id)
+        await same_issuer.require(request, tx, login.session.provider)
+        await _use(request, tx, login, attempt_id)
         # After a logout the answer still counts as used, so it cannot start a session later.
-        if not await _has_ended(tx, arrival, seen):
-            outcome = await _begin(request, tx, arrival)
-    provider = arrival.session.provider
-    if outcome is not None and arrival.has_ended():  # a logout since that check, before the commit
+        if not await _has_ended(tx, login, seen):
+            outcome = await _begin(request, tx, login)
+    provider = login.session.provider
+    if outcome is not None and login.has_ended():  # a logout since that check, before the commit
         async with context.writing(request) as tx:
-            await sessions.end(tx, provider, handle=arrival.session.handle)
+            await sessions.end(tx, provider, handle=login.session.handle)
         outcome = None
     if outcome is None:
         context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
         raise errors.AnswerRefused(_ENDED)
-    _log(request, arrival, outcome)
+    _log(request, login, outcome)
     return session.respond(request, outcome.begun, location)
 
 
 async def _use(
-    request: web.Request, tx: Transaction, arrival: ExternalLogin, attempt_id: str
+    request: web.Request, tx: Transaction, login: ExternalLogin, attempt_id: str
 ) -> None:
     """Mark an answer as used, once over all processes. Raises AttemptUnknown."""
-    provider = arrival.session.provider
+    provider = login.session.provider
     if not await used_answers.use_once(tx, provider, used_answers.hashed(attempt_id)):
         context.log(request, "answer_used", level=logs.WARNING, provider=provider)
         raise errors.AttemptUnknown
 
 
-async def _has_ended(tx: Transaction, arrival: ExternalLogin, seen: int) -> bool:
+async def _has_ended(tx: Transaction, login: ExternalLogin, seen: int) -> bool:
     """Return whether the session at the provider ended before the sign-in was complete."""
-    came = arrival.session
-    return arrival.has_ended() or await recent_logouts.has_ended(
+    came = login.session
+    return login.has_ended() or await recent_logouts.has_ended(
         tx,
         came.provider,
         handle=came.handle,
         subject=came.subject,
         seen=seen,
-        signed_in_at=arrival.signed_in_at,
+        signed_in_at=login.signed_in_at,
     )
 
 
-async def _begin(request: web.Request, tx: Transaction, arrival: ExternalLogin) -> _Outcome:
+async def _begin(request: web.Request, tx: Transaction, login: ExternalLogin) -> _Outcome:
     """Start the session of the account's user, with the roles from the provider."""
-    by, is_kept = _actor(request, arrival), False
-    found = await _user(request, tx, by, arrival)
+    by, is_kept = _actor(request, login), False
+    found = await _user(request, tx, by, login)
     if found["disabled"]:
         raise errors.UserUnknown
-    user, rules, values = found, arrival.rules, arrival.values
+    user, rules, values = found, login.rules, login.values
     if values is not None:
         user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
-    begun = await session.start_for_provider(request, tx, user, arrival.session, amr=arrival.amr)
+    begun = await session.start_for_provider(request, tx, user, login.session, amr=login.amr)
     return _Outcome(begun, user, is_kept)
 
 
-def _log(request: web.Request, arrival: ExternalLogin, outcome: _Outcome) -> None:
+def _log(request: web.Request, login: ExternalLogin, outcome: _Outcome) -> None:
     """Log roles that were kept; the values of a claim stay out."""
-    provider, username = arrival.session.provider, outcome.user["username"]
+    provider, username = login.session.provider, outcome.user["username"]
     if outcome.is_kept:
         context.log(request, "roles_kept", level=logs.WARNING, user=username)
-    if isinstance(arrival.values, Unreadable):
+    if isinstance(login.values, Unreadable):
         context.log(
             request,
             "roles_unreadable",
             level=logs.WARNING,
             provider=provider,
-            claim=arrival.roles_claim,
-            reason=arrival.values.reason,
+            claim=login.roles_claim,
+            reason=login.values.reason,
             user=username,
         )
 
 
-async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: ExternalLogin) -> User:
+async def _user(request: web.Request, tx: Transaction, by: Actor, login: ExternalLogin) -> User:
     """Return whose account it is; create the user if there is none and that is on."""
-    came = arrival.session
+    came = login.session
     user = await identities.by_identity(tx, came.provider, came.subject)
-    if user is None and arrival.trusted:
-        user = await _of_trusted_name(request, tx, arrival)
+    if user is None and login.trusted:
+        user = await _of_trusted_name(request, tx, login)
     if user is not None:
         return user
     identity = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=identity)
-    facts = dict(arrival.facts)
+    facts = dict(login.facts)
     if "email" in facts and await users.has_email(tx, facts["email"]):
         del facts["email"]  # applications behind us may know people by it
-        name = arrival.username
+        name = login.username
         context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
-    if "@" in arrival.username and await users.has_email(tx, arrival.username):
+    if "@" in login.username and await users.has_email(tx, login.username):
         raise errors.UsernameTaken(_TAKEN, extensions=identity)  # of whom applications would think
     try:
         return await identities.provision(
-            tx, by, came.provider, came.subject, arrival.username, **facts
+            tx, by, came.provider, came.subject, login.username, **facts
         )
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
@@ -202,14 +197,14 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, arrival: Exter
 
 
 async def _of_trusted_name(
-    request: web.Request, tx: Transaction, arrival: ExternalLogin
+    request: web.Request, tx: Transaction, login: ExternalLogin
 ) -> User | None:
     """Return the user of a trusted name, unless another provider created that user.
 
     Accounts at that provider may choose their names, so two persons could share the user.
     """
-    provider = arrival.session.provider
-    user = await users.find_by_username(tx, arrival.username)
+    provider = login.session.provider
+    user = await users.find_by_username(tx, login.username)
     if user is None or not (namers := await identities.other_namers(tx, user, provider)):
         return user
     context.log(
@@ -223,9 +218,9 @@ async def _of_trusted_name(
     return None
 
 
-def _actor(request: web.Request, arrival: ExternalLogin) -> Actor:
+def _actor(request: web.Request, login: ExternalLogin) -> Actor:
     """Return the provider as an actor of the audit log."""
-    name = identities.actor_name(arrival.session.provider)
+    name = identities.actor_name(login.session.provider)
     return Actor(
         name, client=context.client_name(request), request_id=context.request_info(request).id
     )
