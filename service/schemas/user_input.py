@@ -40,7 +40,10 @@ def _or_fault(canonical: Callable[[str], str]) -> Callable[[str], str]:
 
 def _known_role(value: object, info: ValidationInfo) -> str:
     """Accept a role by name, or in the format of answers: `{"id", "role"}`."""
-    known: Mapping[str, int] = info.context or {}
+    known: Mapping[str, int] | None = info.context
+    if known is None and isinstance(value, str) and users.ROLE.fullmatch(value):
+        return value
+    known = known or {}
     shown = value if isinstance(value, dict) else {"role": value}
     name = shown.get("role")
     if not isinstance(name, str) or shown.keys() - {"id", "role"}:
@@ -127,16 +130,17 @@ class _Role(Strict):
     role: Annotated[str, AfterValidator(_or_fault(users.normalize_role))]
 
 
-def user(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:
+def user(value: object, known_roles: Mapping[str, int] | None) -> dict[str, Any]:
     """Return all fields of a user, with defaults for missing ones, and roles by name.
 
-    `known_roles` are the IDs of the existing roles. Raises ValidationError.
+    `known_roles` are the IDs of the existing roles. With None, a role by name counts as existing.
+    Raises ValidationError.
     """
     return read(_User, value, known_roles).model_dump()
 
 
-def patch(value: object, known_roles: Mapping[str, int]) -> dict[str, Any]:
-    """Return the fields to change (RFC 7396). Raises ValidationError."""
+def patch(value: object, known_roles: Mapping[str, int] | None) -> dict[str, Any]:
+    """Return the fields to change (RFC 7396), read as `user` does. Raises ValidationError."""
     return read(_Patch, value, known_roles).model_dump(exclude_unset=True)
 
 

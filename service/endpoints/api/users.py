@@ -1,13 +1,16 @@
 """`/api/v1/users`."""
 
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from aiohttp import web
 
-from service import schemas, users
+from service import errors, schemas, users
 from service.endpoints.api import requests
 from service.web import access, context, responses
 
+_Read = Callable[[object, Mapping[str, int] | None], dict[str, Any]]
 _SHOWN = (
     "id", "username", "name", "email", "disabled", "roles", "created_at", "updated_at",
 )  # fmt: skip
@@ -31,10 +34,8 @@ async def list_users(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/users: creates a user."""
-    sent = await requests.body(request)
-    facts = schemas.user(sent, await _known_roles(request))
-    async with context.changing(request) as (tx, by):
-        created = await users.create(tx, by, **facts)
+    async with _fields(request, schemas.user) as fields, context.changing(request) as (tx, by):
+        created = await users.create(tx, by, **fields)
     return _answer(created, status=201, Location=f"/api/v1/users/{created['id']}")
 
 
@@ -50,15 +51,13 @@ async def read(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def replace(request: web.Request) -> web.Response:
     """PUT /api/v1/users/{id}: replaces all fields of a user. Missing fields get their defaults."""
-    sent = await requests.body(request)
-    return await _update(request, schemas.user(sent, await _known_roles(request)))
+    return await _update(request, schemas.user)
 
 
 @access.requires_role(users.MANAGE_USERS)
 async def patch(request: web.Request) -> web.Response:
     """PATCH /api/v1/users/{id}: changes some fields of a user (RFC 7396)."""
-    sent = await requests.body(request)
-    return await _update(request, schemas.patch(sent, await _known_roles(request)))
+    return await _update(request, schemas.patch)
 
 
 @access.requires_role(users.MANAGE_USERS)
@@ -81,16 +80,31 @@ async def sign_out(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def _update(request: web.Request, facts: dict[str, Any]) -> web.Response:
-    async with context.changing(request) as (tx, by):
+async def _update(request: web.Request, read: _Read) -> web.Response:
+    async with _fields(request, read) as fields, context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
         requests.require_match(request, user)
-        updated = await users.update(tx, by, user, facts)
+        updated = await users.update(tx, by, user, fields)
     return _answer(updated)
 
 
-async def _known_roles(request: web.Request) -> dict[str, int]:
-    return await users.role_ids(request.app[context.DATABASE])
+@asynccontextmanager
+async def _fields(request: web.Request, read: _Read) -> AsyncIterator[dict[str, Any]]:
+    """Yield the fields of a body, for a block that writes them.
+
+    The existing roles are read only if something is wrong, to list every fault at once. Raises
+    ValidationError.
+    """
+    sent, database = await requests.body(request), request.app[context.DATABASE]
+    try:
+        fields = read(sent, None)
+    except errors.ValidationError:
+        fields = read(sent, await users.role_ids(database))
+    try:
+        yield fields
+    except errors.RoleNotFound:
+        read(sent, await users.role_ids(database))
+        raise
 
 
 def _answer(user: users.User, status: int = 200, **headers: str) -> web.Response:
