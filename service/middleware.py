@@ -62,7 +62,8 @@ def before(route: web.RouteDef) -> web.RouteDef:
             while asks_again and _took_long(call) and await _identify_again(request, role):
                 response = await handler(request)
         except Exception as error:  # noqa: BLE001  # the client must get an answer
-            return refuse(request, _problem_of(request, error), rules.on_error)
+            problem = await _shown_to(request, rules, _problem_of(request, error))
+            return refuse(request, problem, rules.on_error)
         else:
             return response
 
@@ -84,6 +85,19 @@ async def _identify_again(request: web.Request, role: str | None) -> bool:
     if role is not None:
         session.require_role(now, role)
     return bool(now["ver"] != before["ver"])
+
+
+async def _shown_to(
+    request: web.Request, rules: access.Rules, problem: errors.Problem
+) -> errors.Problem:
+    """Return a problem. If its page shows data, and took long, the session may have ended since."""
+    if problem.page is None or rules.public or not _took_long(context.request_info(request)):
+        return problem
+    try:
+        await _identify_again(request, rules.role)
+    except errors.Problem as ended:
+        return ended
+    return problem
 
 
 def _problem_of(request: web.Request, error: Exception) -> errors.Problem:

@@ -474,3 +474,24 @@ async def test_a_quick_answer_is_not_asked_about_twice(
     for path in ("/auth/me", "/auth/verify", "/auth/token"):
         assert (await served.ask("GET", path, cookie(token)))[0] == 200
     assert len(asked) == 3
+
+
+async def test_a_form_that_is_shown_again_late_is_for_a_session_that_goes_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, read = asyncio.Event(), identities.of_user
+
+    async def of_user(*arguments: Any) -> Any:
+        await slow.wait()
+        return await read(*arguments)
+
+    monkeypatch.setattr(identities, "of_user", of_user)
+    token = await served.sign_in("admin")
+    headers = {**cookie(token), "Accept": "text/html"}
+    path, form = "/admin/users/4/accounts", {"provider": "", "subject": ""}
+    asking = asyncio.create_task(served.ask("POST", path, headers, data=form))
+    await asyncio.sleep(middleware.QUICK_SECONDS)
+    feed = served.app[context.REVOCATION]
+    await people.end_session(served.database, feed, served.claims(token))
+    slow.set()
+    assert (await asking)[0] == 401
