@@ -96,7 +96,7 @@ STATED = {
             f" (1/{large_responses.HELD_SHARE} of the connections)"
         ),
     ],
-    "database, readiness": [f"{readiness.SHARED_SECONDS} s"],
+    "database, readiness (`/readyz`)": [f"{readiness.SHARED_SECONDS} s"],
     "database, look-ups for people without a session (bypass, CAS single logout)": [
         f"{app.LOOKUPS_AT_ONCE} at once, {app.LOOKUPS_WAITING:,} waiting"
     ],
@@ -110,10 +110,10 @@ STATED = {
     "CAS logouts without a known session": [
         f"{pending.AT_ONCE:.0f} rows at once and {pending.PER_SECOND:.0f} a second",
         f"{deferred_logouts.AT_MOST:,} more wait",
-        f"looked for for {deferred_logouts.SECONDS:.0f} s",
+        f"looks for their sessions for {deferred_logouts.SECONDS:.0f} s",
         f"every {deferred_logouts.INTERVAL_SECONDS:.0f} s",
     ],
-    "metrics: texts": [f"{metrics.TEXTS_PER_SECOND} a second"],
+    "metrics: texts (answers of `/metrics`)": [f"{metrics.TEXTS_PER_SECOND} a second"],
 }
 
 
