@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import pytest
 
 from service import audit
-from tests.http.test_openapi import operations
 from tests.support import pages
 from tests.support.client import BROWSER, Answer, ask, bearer, cookie, sign_in
+from tests.support.description import operations
 from tests.support.environment import STRONG
 from tests.support.pages import Page
 from tests.support.servers import Server, Start

@@ -7,7 +7,6 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from tests.http.test_openapi import assert_documented, operations
 from tests.support import cas, sso
 from tests.support.cas import (
     PAGE,
@@ -23,6 +22,7 @@ from tests.support.cas import (
     success,
 )
 from tests.support.client import Answer, ask, bearer, cookie
+from tests.support.description import assert_documented, operations
 from tests.support.environment import STRONG
 from tests.support.keyfiles import within
 from tests.support.servers import Server, Start

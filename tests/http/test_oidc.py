@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
 
-from tests.http.test_openapi import assert_documented
 from tests.support import cas, openid, sso
 from tests.support.client import BROWSER, Answer, ask, bearer, cookie
+from tests.support.description import assert_documented
 from tests.support.evil import (
     ACCESS_TOKEN,
     CLIENT_ID,
