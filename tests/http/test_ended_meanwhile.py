@@ -23,8 +23,8 @@ from service.revocation import events
 from service.server.run import listening
 from service.tokens.claims import Claims
 from service.web import access, context
-from tests.http.test_admin import FORM
 from tests.support import people
+from tests.support.admin import FORM
 from tests.support.client import ask, bearer, cookie, sign_in
 from tests.support.environment import SECRET, Settings, free_port
 from tests.support.people import feed_rows
