@@ -22,7 +22,16 @@ from service.keys.key_ring import KeyRing
 from service.tokens import issuer as tokens
 from service.tokens import jws
 from tests.support.environment import SECRET
-from tests.unit.test_tokens import AUDIENCE, CLAIMS, ISSUER, NOW, USER, claims, segment, verifier
+from tests.support.handmade_tokens import (
+    AUDIENCE,
+    CLAIMS,
+    ISSUER,
+    NOW,
+    USER,
+    claims,
+    segment,
+    verifier,
+)
 
 KIDS = {name: f"the-{name}-key" for name in jwk.ALGORITHMS}
 JWKS = {name: jwk.generate(name) for name in jwk.ALGORITHMS}
