@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Request, sync_playwright
 
 from tests.browser.test_cookies import CHROMIUM
-from tests.http.test_openapi import operations
 from tests.support.client import ask, cookie, sign_in
+from tests.support.description import operations
 from tests.support.servers import Server
 
 STORES = ("sqlite",)  # no store has a part in this

@@ -1,34 +1,26 @@
 """The commands, run as a person runs them: what they do, print, ask and refuse."""
 
 import asyncio
-import base64
 import json
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 
-from service import __version__, config, db, keys
+from service import __version__, config, db
 from service.cli import cli
 from service.config import DatabaseUrl
 from service.db.sqlite import database
-from service.tokens import issuer as tokens
 from tests.support.commands import Run, command, done, message, refused, verbs_of
-from tests.support.environment import SECRET, STRONG, clean_environ, free_port
-from tests.support.servers import Server
+from tests.support.environment import SECRET, STRONG, clean_environ
 from tests.support.stores import ON_SQLITE
 
-ADMIN = {"id": 1, "username": "admin", "roles": [], "version": 1}
 MIGRATE = "Run: python -m service migrate up\n"
 
 
@@ -38,38 +30,6 @@ def verbs(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
         yield (*above, name)
         if isinstance(verb, click.Group):
             yield from verbs(verb, *above, name)
-
-
-def token(key: str = SECRET, now: Callable[[], float] = time.time) -> str:
-    """Return a token for admin, signed with a key at some time, for the settings of the tests."""
-    settings = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": key}, Path("no.env"))
-    issuer = tokens.TokenIssuer(settings, keys.load(settings), clock=now)
-    issuer.horizon = 2**62
-    return issuer.issue(ADMIN, amr="bypass")[0]
-
-
-def unsigned(**claims: object) -> str:
-    """Return what looks like a token and claims anything."""
-    parts = (json.dumps({"alg": "HS256"}), json.dumps(claims), "nobody signed this")
-    return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
-
-
-@contextmanager
-def answering(answer: bytes) -> Iterator[int]:
-    """Answer one connection with these bytes; yield the port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(1024)
-                connection.sendall(answer)
-
-        server = threading.Thread(target=serve)
-        server.start()
-        yield listener.getsockname()[1]
-        server.join()
 
 
 # --- Help and usage.
@@ -313,137 +273,6 @@ def test_a_role_is_created_granted_revoked_and_deleted(folder: Path) -> None:
     asked = command(folder, "role", "delete", "editor", stdin="n\n")
     assert (asked.returncode, message(asked)) == (1, "Cancelled. Nothing was changed.\n")
     assert done(folder, "role", "delete", "editor", "--yes") == "Deleted.\n"
-
-
-# --- Tokens.
-
-
-def test_a_token_is_issued_and_inspected(folder: Path) -> None:
-    issued = done(folder, "token", "issue", "Admin", "--expires-in", "15m").strip()
-    seen = json.loads(done(folder, "token", "inspect", "--json", stdin=f"Bearer {issued}\n"))
-    assert seen["header"] == {"alg": "HS256", "typ": "JWT"}
-    assert seen["verdict"] == "good"
-    claims = seen["claims"]
-    assert (claims["username"], claims["amr"]) == ("admin", ["cli"])
-    assert claims["exp"] - claims["iat"] == 900
-
-    text = done(folder, "token", "inspect", issued)
-    assert "manage_users, manage_documents, manage_communities" in text
-    assert f"{claims['exp']} (20" in text
-    assert text.endswith("verdict     good\n")
-
-
-def test_a_token_too_large_for_a_cookie_is_not_issued(folder: Path, run: Run) -> None:
-    roles = [f"a-role-with-a-very-long-name-to-fill-the-token-{number}" for number in range(60)]
-    (folder / "seed.json").write_text(json.dumps({"users": [{"username": "ada", "roles": roles}]}))
-    assert run("seed", "seed.json") == (0, "Created ada.\n", "")
-    code, printed, said = run("token", "issue", "ada")
-    assert (code, printed) == (1, "")
-    assert said.startswith("The user ada has too many roles (60)")
-
-
-@pytest.mark.parametrize(
-    ("made", "settings", "verdict"),
-    [
-        ({"now": lambda: 1e9}, {}, "token_expired: The token has expired. Sign in again."),
-        ({"key": STRONG}, {}, "token_invalid: "),
-        ({}, {"PUBLIC_URL": "http://localhost:9000"}, "issuer_invalid: "),
-        (
-            {},
-            {"JWT_SECRET_KEY": "short"},
-            "not checked: the settings are invalid; run: config check",
-        ),
-    ],
-    ids=["expired", "forged", "another issuer", "no settings"],
-)
-def test_a_token_that_is_not_good_here_is_shown_with_the_reason(
-    run: Run, made: dict[str, Any], settings: dict[str, str], verdict: str
-) -> None:
-    code, printed, said = run("token", "inspect", "--json", stdin=token(**made), **settings)
-    assert (code, said) == (1, "")
-    assert json.loads(printed)["claims"]["username"] == "admin"
-    assert json.loads(printed)["verdict"].startswith(verdict)
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"roles": [{"name": "admin"}]},
-        {"roles": [{"role": 7}]},
-        {"roles": [[None]], "aud": {"a": 1}, "exp": "tomorrow", "iat": 10**300, "nbf": -1},
-        {"username": "ada\nverdict  good"},
-        {"username": "\x1b[2J\x1b[1mada", "a\x1b[2J": "\u202e\x9b1m"},
-        {"header alg": "none"},
-    ],
-    ids=["role without name", "role with a number", "other types", "lines", "escapes", "header"],
-)
-def test_what_a_stranger_wrote_into_a_token_is_shown_and_plays_no_tricks(
-    run: Run, claims: dict[str, object]
-) -> None:
-    code, printed, said = run("token", "inspect", stdin=unsigned(**claims))
-    assert (code, said) == (1, "")
-    lines = printed.splitlines()
-    assert all(line.isprintable() for line in lines)
-    assert [line for line in lines if line.lstrip().startswith("verdict")] == lines[-1:]
-    assert lines[0].split() == ["header", "alg", "HS256"]
-
-
-# --- Serving.
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        (
-            {"ENVIRONMENT": "production", "JWT_SECRET_KEY": STRONG},
-            "BYPASS_AUTH must be false in production, because it signs users in without a password",
-        ),
-        ({}, "The database data/latchkey.db does not exist. " + MIGRATE),
-    ],
-    ids=["bypass in production", "no database"],
-)
-def test_serve_does_not_start_and_says_why(
-    empty: Path, settings: dict[str, str], words: str
-) -> None:
-    port = str(free_port())
-    public = {"PUBLIC_URL": "https://auth.example.org", "BYPASS_AUTH": "true", "PORT": port}
-    assert words in refused(empty, "serve", **public, **settings)
-    assert not (empty / "data").exists()
-
-
-def test_serve_names_a_port_that_is_taken(folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        assert refused(folder, "serve", PORT=str(port)).startswith(
-            f"Port {port} is in use by another program. Stop it or use another port"
-        )
-
-
-def test_a_healthcheck_finds_a_server_that_is_alive(server: Server) -> None:
-    alive = server.cli("healthcheck")
-    assert (alive.returncode, alive.stdout) == (0, "The server is running.\n")
-
-
-def test_a_healthcheck_without_a_server_fails(run: Run) -> None:
-    port = str(free_port())
-    code, printed, said = run("healthcheck", PORT=port, HOST="::")
-    assert (code, printed) == (1, "")
-    assert said.startswith(f"Cannot connect to ::1, port {port}: ")
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "answered with status 503."),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "Cannot connect to 127.0.0.1"),
-    ],
-    ids=["an error", "another protocol"],
-)
-def test_a_healthcheck_of_what_answers_otherwise_fails(run: Run, answer: bytes, words: str) -> None:
-    with answering(answer) as port:
-        code, printed, said = run("healthcheck", PORT=str(port))
-    assert (code, printed) == (1, "")
-    assert words in said
 
 
 # --- The settings.

@@ -1,15 +1,13 @@
-"""Moving house: everything is copied, both ways, or nothing; and copies of what is served."""
+"""Copies into another database: everything is copied, both ways, or nothing."""
 
 import itertools
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,21 +15,19 @@ import pytest
 from service import db, users
 from service.config import DatabaseUrl
 from service.db import ConstraintError
-from service.db_tools import copy_database, migrations, schema_state
+from service.db_tools import copy_database, schema_state
 from service.errors import Fault
 from service.providers import recent_logouts
 from tests.support import people
 from tests.support.client import ask, bearer, cookie, sign_in
 from tests.support.commands import Run, command, message
 from tests.support.environment import clean_environ
-from tests.support.servers import Running, Start
+from tests.support.servers import Running
 from tests.support.stores import (
-    ON_POSTGRESQL,
     ON_SQLITE,
     Databases,
     Files,
     Store,
-    database_at,
     run_sql,
     writing,
 )
@@ -342,156 +338,3 @@ def test_the_help_of_copy_names_every_form(run: Run) -> None:
     _, out, _ = run("db", "copy", "--help")
     for name in ("--from-file", "--to-file", "DB_COPY_FROM", "DB_COPY_TO_FILE"):
         assert name in out
-
-
-# --- Copies of what is served.
-
-
-@ON_SQLITE
-def test_a_backup_of_a_file_that_is_written_to_is_whole(start: Start) -> None:
-    server = start()
-    token, over = sign_in(server.port), threading.Event()
-    made: list[str] = []
-
-    def create() -> None:
-        headers = {**bearer(token), "Content-Type": "application/json"}
-        for number in itertools.count():
-            if over.is_set():
-                return
-            body = json.dumps({"username": f"made-{number}"}).encode()
-            answer = ask(server.port, "/api/v1/users", "POST", headers=headers, body=body)
-            assert answer.status == 201, answer.text
-            made.append(answer.json["username"])
-
-    writer = threading.Thread(target=create)
-    writer.start()
-    try:
-        for number in range(3):
-            before = list(made)
-            done = server.cli("db", "backup", f"copy-{number}.db", "--json")
-            assert (done.returncode, done.stderr) == (0, "")
-            path = server.folder / f"copy-{number}.db"
-            assert json.loads(done.stdout)["bytes"] == path.stat().st_size
-            assert path.stat().st_mode & 0o777 == 0o600
-            copy = database_at(f"sqlite:///{path}")
-            kept = {name for (name,) in run_sql(copy, "SELECT username FROM users")}
-            assert set(before) <= kept
-            audited = {
-                name
-                for (name,) in run_sql(copy, "SELECT target FROM audit WHERE target LIKE 'made-%'")
-            }
-            assert audited == {name for name in kept if name.startswith("made-")}
-            checked = server.cli("db", "check")
-    finally:
-        over.set()
-        writer.join(20)
-    assert made
-    assert not list(server.folder.glob(".copy*"))
-    again = server.cli("db", "backup", "copy-0.db")
-    assert (again.returncode, message(again)) == (
-        1,
-        "copy-0.db already exists. Use the path of a new file.\n",
-    )
-    nowhere = server.cli("db", "backup", "no/where.db")
-    message(nowhere)
-    assert nowhere.stderr.startswith("no/where.db cannot be written: No such file")
-    assert checked.returncode == 0
-
-
-@ON_POSTGRESQL
-def test_postgresql_is_saved_by_its_own_program(run: Run, where: DatabaseUrl) -> None:
-    code, printed, said = run("db", "backup", "copy.dump")
-    assert (code, printed) == (1, "")
-    assert "pg_dump --format=custom --file=copy.dump" in said
-    assert where.safe_url in said
-
-
-def test_the_command_for_it_keeps_the_options_and_not_the_password(run: Run) -> None:
-    address = "postgresql://ada:s3cret@db.example.org/users?sslmode=verify-full&sslrootcert=system"
-    code, _, said = run("db", "backup", "copy.dump", DATABASE_URL=address)
-    assert code == 1
-    assert f"'{address.replace(':s3cret', '')}'" in said
-
-
-@ON_SQLITE
-@pytest.mark.parametrize("name", [".", "/", ""])
-def test_a_folder_is_no_file_to_save_to(run: Run, name: str) -> None:
-    code, printed, said = run("db", "backup", name)
-    assert (code, printed) == (1, "")
-    assert "is a folder. Use the path of a new file." in said
-
-
-# --- Whether it is sound.
-
-
-def verdicts(run: Run) -> dict[str, str]:
-    """Return what `db check` says is not good."""
-    code, printed, said = run("db", "check", "--json")
-    found = json.loads(printed)
-    bad = {row["what"]: row["found"] for row in found if row["verdict"] == "bad"}
-    assert (code, bool(said)) == (int(bool(bad)), bool(bad))
-    return bad
-
-
-async def test_a_sound_database_is_said_to_be(run: Run, where: DatabaseUrl) -> None:
-    await fill(where)
-    if where.path is None:
-        settings = {"fsync", "full_page_writes"}  # off, in the tests
-        assert verdicts(run).keys() == settings
-    else:
-        assert verdicts(run) == {}
-    assert "all applied" in run("db", "check")[1]
-
-
-@pytest.mark.parametrize(
-    ("damage", "what"),
-    [
-        (["UPDATE users SET search = 'x' WHERE id = 1"], "search texts"),
-        (["DROP TRIGGER {audit}"], "audit"),
-        (["{behind}"], "counters"),
-    ],
-    ids=["search", "audit", "numbers"],
-)
-def test_what_is_not_sound_is_named(
-    run: Run, where: DatabaseUrl, damage: list[str], what: str
-) -> None:
-    words = {
-        "audit": "audit_stays_as_it_is",
-        "behind": "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'users'",
-    }
-    if where.path is None:
-        words = {
-            "audit": "audit_stays_as_it_is ON audit",
-            "behind": "SELECT setval(pg_get_serial_sequence('users', 'id'), 1)",
-        }
-    for statement in damage:
-        run_sql(where, statement.format(**words))
-    assert what in verdicts(run)
-
-
-@ON_SQLITE
-def test_a_damaged_file_is_found(run: Run, where: DatabaseUrl) -> None:
-    assert where.path is not None
-    run_sql(where, "PRAGMA wal_checkpoint(TRUNCATE)")
-    with closing(sqlite3.connect(where.path)) as opened:
-        opened.execute("PRAGMA writable_schema = ON")
-        opened.execute("UPDATE sqlite_master SET rootpage = 3 WHERE name = 'users_by_name'")
-        opened.commit()
-    code, _, said = run("db", "check")
-    assert code == 1
-    assert said
-    assert "Traceback" not in said
-
-
-@ON_SQLITE
-def test_an_index_for_searching_that_has_fallen_behind_is_found(
-    run: Run, where: DatabaseUrl
-) -> None:
-    run_sql(where, "DROP TRIGGER user_search_update")
-    run_sql(where, "UPDATE users SET search = 'another' || search WHERE id = 1")
-    assert {"search index", "search texts"} <= verdicts(run).keys()
-
-
-def test_a_database_that_lacks_migrations_is_not_sound(run: Run, where: DatabaseUrl) -> None:
-    migrations.down(where)
-    assert "Run: python -m service migrate up" in verdicts(run)["migrations"]

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.http.test_openapi import Operation, operations
 from tests.support.client import Answer, ask, bearer, cookie, sign_in
+from tests.support.description import Operation, operations
 from tests.support.servers import Server, Start
 from tests.support.stores import run_sql
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.http.test_oidc import session_of, settings_for
 from tests.support import openid
 from tests.support.api import USERS, Api
 from tests.support.client import Answer, ask, bearer
 from tests.support.evil import Evil, begin, key, running
+from tests.support.openid_sign_in import session_of, settings_for
 from tests.support.servers import Server, Start
 from tests.support.stores import writing
 

@@ -15,11 +15,11 @@ import pytest
 from service.db import Database
 from service.login.sso import PendingSignIns
 from service.providers import recent_logouts, used_answers
-from tests.http.test_oidc import settings_for
 from tests.support import cas, openid, sso
 from tests.support.client import Answer, ask, bearer
 from tests.support.evil import Asked as OidcAsked
 from tests.support.evil import Attempt, Evil, Reply, begin, key, running
+from tests.support.openid_sign_in import settings_for
 from tests.support.servers import Server, Start
 from tests.support.sso import Asked, Scripted
 from tests.support.stores import run_sql

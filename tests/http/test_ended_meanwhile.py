@@ -1,20 +1,17 @@
-"""A session that ends while its request waits: for a body, the writer, a look-up. It is over."""
+"""A session that ends while its request waits for the writer of the database: it is over."""
 
 import asyncio
-import json
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from service import app as wiring
-from service import db, keys, middleware, users
+from service import db, keys, users
 from service.audit import Actor, Query, page
 from service.config import DatabaseUrl as Where
 from service.db import Database, Transaction
@@ -23,143 +20,16 @@ from service.revocation import events
 from service.server.run import listening
 from service.tokens.claims import Claims
 from service.web import access, context
-from tests.http.test_admin import FORM
-from tests.support import people
-from tests.support.client import ask, bearer, cookie, sign_in
+from tests.support.client import cookie
 from tests.support.environment import SECRET, Settings, free_port
 from tests.support.people import feed_rows
-from tests.support.servers import Server, Start
 
 pytestmark = pytest.mark.both_stores
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
-JSON = "application/json"
 OTHER_SECRET = SECRET.swapcase()
 MANAGER = "mallory"
 BY = Actor("test")
-
-
-# --- while the body arrives, on a server of its own
-
-
-@pytest.fixture(scope="module")
-def latchkey(start: Start) -> Server:
-    """Return a server whose users are changed."""
-    return start()
-
-
-class Held:
-    """A request that is complete but for the last byte of its body."""
-
-    def __init__(self, server: Server, method: str, path: str, token: str, body: bytes) -> None:
-        kind = FORM if path.startswith("/admin") else JSON
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nCookie: jwt={token}\r\n"
-            f"Sec-Fetch-Site: same-origin\r\nContent-Type: {kind}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        self._last = body[-1:]
-        self._socket = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-        self._socket.sendall(head.encode() + body[:-1])
-
-    def finish(self) -> tuple[int, str]:
-        """Send the last byte; return the status, and the code of a problem."""
-        with self._socket as connection:
-            connection.sendall(self._last)
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        head, _, body = answer.partition(b"\r\n\r\n")
-        is_problem = b"application/problem+json" in head
-        return int(head.split()[1]), str(json.loads(body)["code"]) if is_problem else ""
-
-
-def hold_all(server: Server, token: str, name: str) -> list[Held]:
-    """Begin a request of each kind: reading, exchanging, changing by the API and by a form."""
-    new = json.dumps({"username": name, "roles": ["manage_users"]}).encode()
-    form = urlencode({"username": f"{name}2", "roles": "manage_users"}).encode()
-    return [
-        Held(server, "POST", "/api/v1/users", token, new),
-        Held(server, "POST", "/admin/users/new", token, form),
-        Held(server, "GET", "/api/v1/users?limit=1", token, b"{}"),
-        Held(server, "GET", "/admin", token, b"{}"),
-        Held(server, "GET", "/auth/me", token, b"{}"),
-        Held(server, "GET", "/auth/token", token, b"{}"),
-    ]
-
-
-def elsewhere(server: Server, change: Callable[[Transaction], Awaitable[object]]) -> None:
-    """Change something as another process does."""
-
-    async def run() -> None:
-        async with db.connect(server.database) as database, database.transaction() as tx:
-            await change(tx)
-
-    asyncio.run(run())
-
-
-async def delete(tx: Transaction) -> None:
-    """Delete the manager."""
-    await users.delete(tx, BY, await users.get_by_username(tx, MANAGER))
-
-
-async def sign_out(tx: Transaction) -> None:
-    """End all sessions of the manager."""
-    await users.sign_out(tx, BY, (await users.get_by_username(tx, MANAGER))["id"])
-
-
-WAYS: dict[str, str | Callable[[Transaction], Awaitable[object]]] = {
-    "sign-out": "/auth/logout",
-    "sign-out everywhere": "/auth/logout?everywhere=true",
-    "disabled": lambda tx: users.set_disabled(tx, BY, MANAGER, disabled=True),
-    "deleted": delete,
-    "signed out": sign_out,
-    "all signed out": lambda tx: users.sign_out_all(tx, BY, int(time.time())),
-}
-
-
-@pytest.mark.parametrize("end", WAYS.values(), ids=WAYS)
-def test_a_session_that_ended_before_the_body_was_there_is_refused(
-    latchkey: Server, end: str | Callable[[Transaction], Awaitable[object]]
-) -> None:
-    latchkey.cli("user", "create", MANAGER, "--role", "manage_users")
-    latchkey.cli("user", "enable", MANAGER)
-    token, name = sign_in(latchkey.port, MANAGER), f"backdoor{time.monotonic_ns()}"
-    held = hold_all(latchkey, token, name)
-    time.sleep(0.2)
-    if isinstance(end, str):
-        assert ask(latchkey.port, end, "POST", headers=bearer(token)).status == 302
-    else:
-        elsewhere(latchkey, end)
-    deadline = time.monotonic() + 2
-    while ask(latchkey.port, "/auth/me", headers=bearer(token)).status == 200:
-        assert time.monotonic() < deadline
-    assert [each.finish() for each in held] == [(401, "token_revoked")] * len(held)
-    assert latchkey.cli("user", "show", name).returncode == 1
-    assert latchkey.cli("user", "show", f"{name}2").returncode == 1
-
-
-def test_a_manager_who_was_demoted_before_the_body_was_there_is_refused(start: Start) -> None:
-    server, name = start(), f"once{time.monotonic_ns()}"
-    server.cli("user", "create", name, "--role", "manage_users")
-    token = sign_in(server.port, name)
-    *held, me, exchanged = hold_all(server, token, f"{name}x")
-    time.sleep(0.2)
-    elsewhere(server, lambda tx: users.revoke(tx, BY, name, "manage_users"))
-    time.sleep(1)
-    assert [each.finish() for each in held] == [(403, "role_missing")] * len(held)
-    assert (me.finish()[0], exchanged.finish()[0]) == (200, 200)
-
-
-@pytest.mark.parametrize("path", ["/auth/me", "/api/v1/users", "/admin"])
-def test_who_is_refused_is_not_waited_for(server: Server, path: str) -> None:
-    """The answer comes before the body does, whatever is wrong with the credential."""
-    heads = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"]
-    heads += [f"{heads[0]}Authorization: Bearer no\r\n"]
-    if path != "/auth/me":
-        heads += [f"{heads[0]}Authorization: Bearer {sign_in(server.port, 'user')}\r\n"]
-    for head in heads:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
-            connection.sendall(f"{head}\r\n".encode())
-            assert connection.recv(65536).startswith(b"HTTP/1.1 40")
 
 
 # --- while others write, in this process
@@ -399,99 +269,3 @@ def test_every_route_that_changes_something_for_a_session_is_in_the_table(
             roles = "/roles/{id}"
             found.add((route.method, path.replace(roles, "/roles/{role}")))
     assert found == CHANGES.keys()
-
-
-# --- while something is read
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Return what lets reading users go on; until then it takes its time."""
-    go_on = asyncio.Event()
-    read_one, read_page = users.find_by_id, users.page
-
-    async def by_id(*arguments: Any) -> Any:
-        await go_on.wait()
-        return await read_one(*arguments)
-
-    async def a_page(*arguments: Any) -> Any:
-        await go_on.wait()
-        return await read_page(*arguments)
-
-    monkeypatch.setattr(users, "find_by_id", by_id)
-    monkeypatch.setattr(users, "page", a_page)
-    return go_on
-
-
-@pytest.mark.parametrize("path", ["/auth/verify", "/auth/me", "/auth/token", "/api/v1/users"])
-@pytest.mark.parametrize("end", ["signed out", "key gone"])
-async def test_an_answer_that_took_long_is_for_a_session_that_goes_on(
-    served: Served, slow: asyncio.Event, settings: Settings, path: str, end: str
-) -> None:
-    """With new roles, which make everybody who asks wait for the look-up of the user."""
-    token = await served.sign_in(MANAGER)
-    async with served.database.transaction() as tx:
-        await users.grant(tx, BY, MANAGER, "view_documents")
-    served.app[context.REVOCATION].apply_own(tx.events)
-    asking = asyncio.create_task(served.ask("GET", path, cookie(token)))
-    await asyncio.sleep(middleware.QUICK_SECONDS)
-    if end == "key gone":
-        served.app[context.TOKENS].use(keys.load(settings(JWT_SECRET_KEY=OTHER_SECRET)))
-    else:
-        feed = served.app[context.REVOCATION]
-        await people.end_session(served.database, feed, served.claims(token))
-    slow.set()
-    code = "token_invalid" if end == "key gone" else "token_revoked"
-    assert await asking == (401, code)
-
-
-async def test_an_answer_that_took_long_has_the_new_roles(
-    served: Served, slow: asyncio.Event
-) -> None:
-    token = await served.sign_in(MANAGER)
-    asking = asyncio.create_task(served.ask("GET", "/auth/verify?role=manage_users", cookie(token)))
-    await asyncio.sleep(middleware.QUICK_SECONDS)
-    async with served.database.transaction() as tx:
-        await users.revoke(tx, BY, MANAGER, "manage_users")
-    served.app[context.REVOCATION].apply_own(tx.events)
-    slow.set()
-    assert (await asking)[0] == 403
-
-
-async def test_a_quick_answer_is_not_asked_about_twice(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    token = await served.sign_in("user")
-    asked = []
-    feed = served.app[context.REVOCATION]
-    check = feed.check
-
-    async def counted(claims: Claims) -> Claims:
-        asked.append(claims)
-        return await check(claims)
-
-    monkeypatch.setattr(feed, "check", counted)
-    for path in ("/auth/me", "/auth/verify", "/auth/token"):
-        assert (await served.ask("GET", path, cookie(token)))[0] == 200
-    assert len(asked) == 3
-
-
-async def test_a_form_that_is_shown_again_late_is_for_a_session_that_goes_on(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow, read = asyncio.Event(), identities.of_user
-
-    async def of_user(*arguments: Any) -> Any:
-        await slow.wait()
-        return await read(*arguments)
-
-    monkeypatch.setattr(identities, "of_user", of_user)
-    token = await served.sign_in("admin")
-    headers = {**cookie(token), "Accept": "text/html"}
-    path, form = "/admin/users/4/accounts", {"provider": "", "subject": ""}
-    asking = asyncio.create_task(served.ask("POST", path, headers, data=form))
-    await asyncio.sleep(middleware.QUICK_SECONDS)
-    feed = served.app[context.REVOCATION]
-    await people.end_session(served.database, feed, served.claims(token))
-    slow.set()
-    assert (await asking)[0] == 401

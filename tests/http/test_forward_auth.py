@@ -1,18 +1,25 @@
-"""`/auth/verify` over HTTP: what a proxy is told, in which dialect, and what nobody can forge."""
+"""`/auth/verify` over HTTP: what a proxy is told, and in which dialect."""
 
-import re
 import time
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
-import jwt
 import pytest
 
-from tests.support.client import BROWSER, Answer, ask, bearer, cookie, send, sign_in
-from tests.support.derived import assertion_key
-from tests.support.environment import SECRET
-from tests.support.keyfiles import key
+from tests.support.client import BROWSER, ask, bearer, cookie, send, sign_in
+from tests.support.forwarded import (
+    DIALECTS,
+    NAVIGATION,
+    PUBLIC,
+    X_FORWARDED,
+    X_ORIGINAL,
+    behind,
+    verify,
+)
 from tests.support.servers import Server, Start
+
+__all__ = ["behind"]
+
 
 IDENTITY = {
     "Remote-User": "user",
@@ -26,50 +33,8 @@ IDENTITY = {
 }
 Carry = Callable[[str], dict[str, str]]
 PATHS = ("/auth/verify", "/oauth2/auth")
-X_ORIGINAL = {
-    "X-Original-Method": "GET",
-    "X-Original-URL": "https://app.example.org/deep/link?a=1&b=%20caf\u00e9#x",
-}
-X_FORWARDED = {
-    "X-Forwarded-Method": "GET",
-    "X-Forwarded-Proto": "https",
-    "X-Forwarded-Host": "app.example.org",
-    "X-Forwarded-Uri": "/deep/link?a=1&b=%20caf\u00e9#x",
-}
-DIALECTS = {
-    "nginx": X_ORIGINAL,
-    "haproxy": X_ORIGINAL,
-    "caddy": X_FORWARDED,
-    "traefik": X_FORWARDED,
-}
 REDIRECTED = {"caddy", "traefik"}
 BACK = "https://app.example.org/deep/link?a=1&b=%20caf%C3%A9#x"
-NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
-PUBLIC = "https://auth.example.org"
-TYPE = "latchkey-assertion+jwt"
-
-
-@pytest.fixture(scope="module")
-def behind(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    """Return a server that a proxy on this machine may ask, with a key pair of its own."""
-    keys = tmp_path_factory.mktemp("keys") / "keys.json"
-    key(keys, "generate")
-    return start(
-        JWT_ALGORITHM="EdDSA",
-        JWT_KEYS_FILE=str(keys),
-        TRUSTED_PROXIES="127.0.0.1",
-        PUBLIC_URL=PUBLIC,
-        ALLOWED_REDIRECTS="https://app.example.org",
-        COOKIE_DOMAIN="example.org",
-        BYPASS_NETWORKS="127.0.0.1",
-    )
-
-
-def verify(server: Server, query: str = "", *, method: str = "GET", **headers: str) -> Answer:
-    """Ask as a proxy does."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    latin = {name: value.encode().decode("latin-1") for name, value in named.items()}
-    return ask(server.port, f"/auth/verify{query}", method, headers=latin)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -274,197 +239,3 @@ def test_from_a_proxy_that_is_not_trusted_no_word_of_it_counts(server: Server, p
     token = sign_in(server.port, "user")
     answer = verify(server, f"?proxy={proxy}", **DIALECTS[proxy], **cookie(token))
     assert (answer.status, answer["X-Latchkey-Assertion"]) == (200, "-")
-
-
-def signed_in(server: Server, username: str = "user") -> dict[str, str]:
-    """Sign in under the public host name."""
-    headers = {"Host": "auth.example.org"}
-    answer = ask(server.port, f"/auth/bypass?token={username}", headers=headers)
-    assert answer.status == 302
-    return cookie(answer.token)
-
-
-@pytest.mark.parametrize("proxy", DIALECTS)
-def test_an_application_can_check_that_the_proxy_asked(behind: Server, proxy: str) -> None:
-    jar = signed_in(behind)
-    assertion = verify(behind, f"?proxy={proxy}", **DIALECTS[proxy], **jar)["X-Latchkey-Assertion"]
-    header = jwt.get_unverified_header(assertion)
-    assert header["typ"] == TYPE
-    keys = jwt.PyJWKSet.from_dict(ask(behind.port, "/.well-known/assertion-jwks.json").json)
-    claims = jwt.decode(
-        assertion,
-        keys[header["kid"]],
-        algorithms=["EdDSA"],
-        audience="app.example.org",
-        issuer=PUBLIC,
-    )
-    assert claims["exp"] - claims["iat"] == 60
-    assert (claims["sub"], claims["username"]) == ("4", "user")
-    assert [role["role"] for role in claims["roles"]] == ["view_documents", "view_communities"]
-    assert claims.keys() == {"iss", "aud", "sub", "username", "roles", "iat", "exp"}
-    # It is not a session: nobody gets in with it.
-    for carry in (cookie, bearer):
-        assert ask(behind.port, "/auth/me", headers=carry(assertion)).code == "token_invalid"
-    again = verify(behind, f"?proxy={proxy}", **DIALECTS[proxy], **jar)["X-Latchkey-Assertion"]
-    assert again == assertion
-
-
-def test_with_a_secret_an_application_has_a_key_that_makes_no_sessions(start: Start) -> None:
-    behind = start(TRUSTED_PROXIES="127.0.0.1")
-    jar = cookie(sign_in(behind.port, "user"))
-    assertion = verify(behind, "?proxy=caddy", **X_FORWARDED, **jar)["X-Latchkey-Assertion"]
-    assert jwt.get_unverified_header(assertion) == {"alg": "HS256", "typ": TYPE}
-    claims = jwt.decode(
-        assertion,
-        assertion_key(SECRET),
-        algorithms=["HS256"],
-        audience="app.example.org",
-        issuer=behind.url,
-    )
-    assert (claims["sub"], claims["username"]) == ("4", "user")
-    forged = jwt.encode(
-        jwt.decode(sign_in(behind.port), options={"verify_signature": False}),
-        assertion_key(SECRET),
-        "HS256",
-    )
-    for each in (assertion, forged):
-        for carry in (cookie, bearer):
-            assert ask(behind.port, "/auth/me", headers=carry(each)).code == "token_invalid"
-
-
-def test_each_host_and_each_user_has_an_assertion_of_its_own(behind: Server) -> None:
-    found = set()
-    for username in ("admin", "user"):
-        jar = signed_in(behind, username)
-        for host in ("app.example.org", "wiki.example.org:8443"):
-            headers = {**X_FORWARDED, "X-Forwarded-Host": host}
-            answer = verify(behind, "?proxy=caddy", **headers, **jar)
-            claims = jwt.decode(answer["X-Latchkey-Assertion"], options={"verify_signature": False})
-            found.add((claims["username"], claims["aud"]))
-    assert len(found) == 4
-    assert ("user", "wiki.example.org:8443") in found
-
-
-NO_HOSTS = [
-    *("", "a b", "evil.example, app.example.org", "evil.example/,app.example.org"),
-    "u@app.example.org",
-    *("app.example.org:evil", "app.example.org:", "app.example.org:0", "app.example.org:99999"),
-    *("app.example.org:443:443", "app.example.org:80@evil.example", "user:x@app.example.org"),
-    *("app.example.org.", ".app.example.org", "%61pp.example.org", "app.example.org%00", "*", "-"),
-    *("app.example.org/x", "app.example.org?x", "app.example.org#x", "app.example.org\\@e", "[::1"),
-    *("[::g]", "app.example.org;x", '"><script>', "app.example.org\te", "caf\u00e9.example.org"),
-    "1.2.3",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("host", NO_HOSTS)
-@pytest.mark.parametrize("proxy", DIALECTS)
-def test_a_host_that_is_none_is_refused_whoever_comes(
-    behind: Server, proxy: str, host: str
-) -> None:
-    headers = {**X_FORWARDED, "X-Forwarded-Host": host}
-    if DIALECTS[proxy] is X_ORIGINAL:
-        headers = {**X_ORIGINAL, "X-Original-URL": f"https://{host}"}
-    for credential in ({}, NAVIGATION, signed_in(behind)):
-        answer = verify(behind, f"?proxy={proxy}", **headers, **credential)
-        read = re.split(r"[/?#]", host)[0]
-        if DIALECTS[proxy] is X_ORIGINAL and read in {"app.example.org", "evil.example"}:
-            assert answer.status in {200, 401}  # of an address, only the host is judged
-        else:
-            assert (answer.status, answer.code) == (403, "forward_invalid")
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["app.example.org", "APP.example.org:8443", "app_1.example.org", "[::1]:80", "127.0.0.1"],
-)
-@pytest.mark.parametrize("scheme", ["https", "http", "wss"])
-def test_a_plain_host_is_taken(behind: Server, host: str, scheme: str) -> None:
-    headers = {**X_FORWARDED, "X-Forwarded-Host": host, "X-Forwarded-Proto": scheme}
-    assert verify(behind, "?proxy=caddy", **headers, **signed_in(behind)).status == 200
-    headers = {**X_ORIGINAL, "X-Original-URL": f"{scheme}://{host}/x?y=://u@z"}
-    assert verify(behind, "?proxy=nginx", **headers, **signed_in(behind)).status == 200
-
-
-def test_of_several_hosts_none_may_be_odd(behind: Server) -> None:
-    head = "GET /auth/verify?proxy=caddy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-    for hosts in (
-        ["evil.example/", "app.example.org"],
-        ["app.example.org", "app.example.org:evil"],
-    ):
-        lines = "".join(f"X-Forwarded-Host: {host}\r\n" for host in hosts)
-        assert send(behind.port, f"{head}{lines}\r\n".encode()).startswith(b"HTTP/1.1 403 ")
-
-
-def test_from_a_proxy_that_is_not_trusted_no_host_is_read(server: Server) -> None:
-    headers = {**X_FORWARDED, "X-Forwarded-Host": "evil.example/,app.example.org"}
-    token = sign_in(server.port, "user")
-    assert verify(server, "?proxy=caddy", **headers, **cookie(token)).status == 200
-
-
-def test_signing_out_counts_at_once(server: Server) -> None:
-    token = sign_in(server.port, "user")
-    assert verify(server, **cookie(token)).status == 200
-    ask(server.port, "/auth/logout", "POST", headers=cookie(token))
-    assert verify(server, **cookie(token)).status == 401
-
-
-def test_several_hosts_share_one_cookie(behind: Server) -> None:
-    headers = {"Host": "auth.example.org"}
-    answer = ask(behind.port, "/auth/bypass?token=user", headers=headers)
-    _, *attributes = answer["Set-Cookie"].split("; ")
-    assert sorted(attributes) == [
-        *("Domain=example.org", "HttpOnly", "Max-Age=21600", "Path=/", "SameSite=Strict"),
-        "Secure",
-    ]
-    out = ask(behind.port, "/auth/logout", "POST", headers=cookie(answer.token))
-    shared, own = (line.split("; ") for line in out.all("Set-Cookie"))
-    assert shared[0] == own[0] == "jwt="
-    assert {"Domain=example.org", "Max-Age=0", "Path=/"} <= set(shared)
-    assert set(own) == set(shared) - {"Domain=example.org"}
-
-
-def test_a_cookie_from_before_there_was_a_domain_does_not_keep_anybody_out(behind: Server) -> None:
-    headers = {"Host": "auth.example.org", "Cookie": "jwt=old; jwt=older"}
-    shared, own = ask(behind.port, "/auth/bypass?token=user", headers=headers).all("Set-Cookie")
-    assert "; Domain=example.org; " in shared
-    assert (own.startswith("jwt=; "), "Domain" in own, "Max-Age=0" in own) == (True, False, True)
-
-
-def test_nor_does_one_that_a_browser_keeps_back(behind: Server) -> None:
-    """Whoever comes from the page of a provider has the old cookie, and does not send it."""
-    headers = {"Host": "auth.example.org", "Sec-Fetch-Site": "cross-site"}
-    shared, own = ask(behind.port, "/auth/bypass?token=user", headers=headers).all("Set-Cookie")
-    assert "; Domain=example.org; " in shared
-    assert (own.startswith("jwt=; "), "Domain" in own, "Max-Age=0" in own) == (True, False, True)
-
-
-# --- The sign-in page for those whose browser keeps the cookie back -------------------------------
-
-LOGIN = "/auth/login?next=/auth/me"
-CROSS = {"Sec-Fetch-Site": "cross-site"}
-
-
-def test_a_link_of_another_site_asks_again_with_the_cookie(server: Server) -> None:
-    page = ask(server.port, LOGIN, headers=CROSS)
-    again = "/auth/login?next=%2Fauth%2Fme&amp;landed=1"
-    assert page.status == 200
-    assert f'content="0; url={again}"' in page.text
-    again = again.replace("&amp;", "&")
-    jar = cookie(sign_in(server.port, "user"))
-    same = {"Sec-Fetch-Site": "same-origin"}
-    led_on = ask(server.port, again, headers={**jar, **same})
-    assert (led_on.status, led_on["Location"]) == (302, "/auth/me")
-    signed_out = ask(server.port, again, headers=same)
-    assert (signed_out.status, "token=user&amp;next=%2Fauth%2Fme" in signed_out.text) == (200, True)
-
-
-def test_nobody_is_led_on_without_that_page(server: Server) -> None:
-    jar = cookie(sign_in(server.port, "user"))
-    for query in ("?next=/auth/me", "?next=/auth/me&landed=0", "?landed=1", "?next=//e&landed=1"):
-        assert ask(server.port, f"/auth/login{query}", headers=jar).status == 200
-
-
-def test_under_lax_the_cookie_comes_along_and_nothing_is_asked_again(start: Start) -> None:
-    page = ask(start(COOKIE_SAMESITE="Lax").port, LOGIN, headers=CROSS)
-    assert "refresh" not in page.text

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.http.test_oidc import session_of, settings_for
 from tests.support import cas, sso
 from tests.support.api import USERS, Api
 from tests.support.client import Answer, ask, bearer
 from tests.support.commands import command
 from tests.support.evil import CLIENT_ID, CLIENT_SECRET, Evil, begin, key, running
+from tests.support.openid_sign_in import session_of, settings_for
 from tests.support.servers import Server, Start
 from tests.support.sso import Asked, Scripted
 from tests.support.stores import run_sql

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from tests.http.test_openapi import assert_documented, operations
 from tests.http.test_openapi_api import ELSEWHERE
 from tests.support.client import BROWSER, Answer, ask, bearer, cookie, sign_in
+from tests.support.description import assert_documented, operations
 from tests.support.servers import Start
 
 LIST, NEW, ROLES, AUDIT = "/admin", "/admin/users/new", "/admin/roles", "/admin/audit"

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.http.test_openapi import assert_documented, operations
 from tests.support.client import Answer, ask, bearer, cookie, sign_in
+from tests.support.description import assert_documented, operations
 from tests.support.servers import Start
 
 USERS, ROLES, AUDIT = "/api/v1/users", "/api/v1/roles", "/api/v1/audit"

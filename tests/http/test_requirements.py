@@ -12,13 +12,13 @@ from service.config import Requirement, public_providers
 from service.errors import Fault
 from service.providers.openid import requirements
 from service.providers.openid.requirements import Unmet
-from tests.http.test_oidc import settings_for
-from tests.http.test_openapi import assert_documented
 from tests.support import cas, openid
 from tests.support.client import BROWSER, ask
 from tests.support.commands import command
+from tests.support.description import assert_documented
 from tests.support.environment import STRONG
 from tests.support.evil import SUBJECT, Evil, Reply, begin, key, running
+from tests.support.openid_sign_in import settings_for
 from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)

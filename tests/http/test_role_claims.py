@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.http.test_oidc import settings_for
 from tests.support import cas, sso
 from tests.support.api import USERS, Api
 from tests.support.evil import CLIENT_ID, Evil, begin, key, running
+from tests.support.openid_sign_in import settings_for
 from tests.support.servers import Server, Start
 from tests.support.sso import Asked
 

@@ -1,144 +1,18 @@
-"""Connections: heads have their time, idle ones make room, and who does not read is closed."""
+"""Open connections: heads have their time, idle ones make room, who does not read is closed."""
 
 import asyncio
-import shutil
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    ExitStack,
-    asynccontextmanager,
-    contextmanager,
-    suppress,
-)
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import cast
 
 import pytest
-from aiohttp import web
 
 from service.limits.client_limits import QUEUED, Bounds
 from service.server import open_connections as connections
-from service.server.connection_state import Watched
-from service.server.open_connections import Connections
-from service.server.run import listening
 from service.web import context
-from tests.support.client import ask
-from tests.support.environment import ROOT, Settings, clean_environ, free_port
-from tests.support.servers import Server, wait_for
-from tests.support.stores import Files
+from tests.support.connections import REQUEST, Client, Serve, Site, serving, through
+
+__all__ = ["serving"]
+
 
 STORES = ("sqlite",)
-REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-PATIENCE = 20.0
-
-
-@dataclass
-class Client:
-    """A connection of a test."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    @classmethod
-    async def to(cls, port: int) -> "Client":
-        """Connect."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
-
-    async def ask(self, request: bytes = REQUEST) -> int:
-        """Return the status of an answer, read to its end."""
-        self.writer.write(request)
-        async with asyncio.timeout(PATIENCE):
-            head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-            length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            await self.reader.readexactly(length)
-        return int(head.split()[1])
-
-    async def closed(self) -> bytes:
-        """Wait until the server closes, and return what it has sent."""
-        async with asyncio.timeout(PATIENCE):
-            try:
-                return await self.reader.read()
-            except ConnectionResetError:
-                return b""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the server has not closed yet."""
-        return not self.reader.at_eof() and self.reader.exception() is None
-
-
-@dataclass
-class Site:
-    """A server in this process, and its clients."""
-
-    port: int
-    app: web.Application
-    clients: list[Client] = field(default_factory=list)
-
-    async def client(self) -> Client:
-        """Connect."""
-        self.clients.append(await Client.to(self.port))
-        return self.clients[-1]
-
-    @property
-    def connections(self) -> Connections:
-        """The server's ends of the connections."""
-        return self.app[context.METRICS]._watched["connections"].__self__  # type: ignore[attr-defined, no-any-return]
-
-    @property
-    def open(self) -> int:
-        """How many connections are open."""
-        return len(self.connections)
-
-    @property
-    def all(self) -> list[Watched]:
-        """Return the server's ends of those that no proxy has opened."""
-        return cast("list[Watched]", list(self.connections._strangers.open))
-
-    @property
-    def bodies(self) -> int:
-        """How many bodies are not complete."""
-        return len(self.connections._strangers.bodies)
-
-    def closed(self, reason: str) -> int:
-        """Return how many connections were closed for a reason."""
-        return self.app[context.METRICS]._own.closed[reason]
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something holds."""
-        async with asyncio.timeout(PATIENCE):
-            while not condition():  # noqa: ASYNC110  # nothing tells
-                await asyncio.sleep(0.01)
-
-    async def begun_bodies(self, count: int) -> None:
-        """Wait until so many bodies have begun, those that were given up included."""
-        await self.until(lambda: self.bodies + self.closed("body") == count)
-
-
-Serve = Callable[..., AbstractAsyncContextManager[Site]]
-
-
-@pytest.fixture
-def serving(settings: Settings, where: object) -> Serve:
-    """Return what serves within bounds."""
-    del where
-
-    @asynccontextmanager
-    async def serve(bounds: Bounds, **changes: str) -> AsyncIterator[Site]:
-        config = settings(PORT=str(free_port()), **changes)
-        async with listening(config, bounds=bounds) as app:
-            site = Site(config.port, app)
-            try:
-                yield site
-            finally:
-                for client in site.clients:
-                    client.writer.transport.abort()
-
-    return serve
 
 
 QUICK = Bounds(head_seconds=0.4)
@@ -303,95 +177,6 @@ async def test_connections_of_proxies_make_room_last(serving: Serve) -> None:
         assert await proxy.ask() == 200
 
 
-BODY = b"POST /auth/logout HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\na="
-REST = b"b" * 59_998
-
-
-async def test_bodies_that_dribble_keep_nobody_out(serving: Serve) -> None:
-    async with serving(Bounds(most=16)) as site:
-        for _ in range(40):
-            slow = await site.client()
-            slow.writer.write(BODY)
-            assert await (await site.client()).ask() == 200
-        assert await slow.ask(REST) == 302
-
-
-async def test_incomplete_bodies_make_room_after_idle_connections(serving: Serve) -> None:
-    async with serving(Bounds(most=8)) as site:
-        slow = [await site.client() for _ in range(2)]
-        for client in slow:
-            client.writer.write(BODY)
-        for _ in range(20):
-            assert await (await site.client()).ask() == 200
-        assert [await client.ask(REST) for client in slow] == [302, 302]
-
-
-async def test_of_too_many_incomplete_bodies_the_oldest_is_refused(serving: Serve) -> None:
-    async with serving(Bounds(most=16)) as site:
-        slow = [await site.client() for _ in range(6)]
-        for number, client in enumerate(slow, 1):
-            client.writer.write(BODY)
-            await site.begun_bodies(number)
-        for client in slow[:2]:
-            assert b" 408 " in (await client.closed()).partition(b"\r\n")[0]
-        assert [await client.ask(REST) for client in slow[2:]] == [302] * 4
-        assert site.closed("body") == 2
-
-
-async def test_all_incomplete_bodies_together_have_a_bound(
-    serving: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "BODIES_BYTES", 200_000)
-    async with serving(Bounds()) as site:
-        slow = [await site.client() for _ in range(3)]
-        for client in slow:
-            client.writer.write(BODY + REST[:40_000])
-            await client.writer.drain()
-            assert await (await site.client()).ask() == 200
-        assert b" 408 " in (await slow[0].closed()).partition(b"\r\n")[0]
-        assert [await client.ask(REST[40_000:]) for client in slow[1:]] == [302, 302]
-
-
-@pytest.mark.parametrize("path", ["/auth/verify", "/nothing"])
-async def test_a_body_that_is_not_read_is_given_up_too(serving: Serve, path: str) -> None:
-    async with serving(Bounds(most=4)) as site:
-        early = await site.client()
-        assert await early.ask(BODY.replace(b"/auth/logout", path.encode())) in {401, 404}
-        other = await site.client()
-        other.writer.write(BODY)
-        assert await early.closed() == b""
-        assert await other.ask(REST) == 302
-        assert site.closed("body") == 1
-
-
-async def through(site: Site) -> Client:
-    """Connect as the trusted proxy does."""
-    streams = await asyncio.open_connection("127.0.0.1", site.port, local_addr=("127.0.0.2", 0))
-    site.clients.append(Client(*streams))
-    return site.clients[-1]
-
-
-async def test_bodies_of_strangers_end_none_of_a_proxy(serving: Serve) -> None:
-    async with serving(Bounds(most=16), TRUSTED_PROXIES="127.0.0.2/32") as site:
-        proxy = await through(site)
-        proxy.writer.write(BODY)
-        for _ in range(40):
-            (await site.client()).writer.write(BODY)
-            assert await (await through(site)).ask() == 200
-        assert await proxy.ask(REST) == 302
-
-
-async def test_bodies_of_a_proxy_close_none_of_its_other_connections(serving: Serve) -> None:
-    async with serving(Bounds(most=16), TRUSTED_PROXIES="127.0.0.2/32") as site:
-        idle = await through(site)
-        assert await idle.ask() == 200
-        for _ in range(40):
-            (await through(site)).writer.write(BODY)
-            assert await idle.ask() == 200
-            assert await (await site.client()).ask() == 200
-        assert site.closed("busy") == 0
-
-
 async def at_work(
     site: Site, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> tuple[asyncio.Event, list[Client]]:
@@ -476,51 +261,3 @@ async def test_all_answers_that_are_not_read_have_a_bound(
         for _ in range(3):  # who reads is not counted
             assert await reader.ask(ask_for) == 200
         assert reader.is_open
-
-
-@contextmanager
-def limited(files: Files, folder: Path, descriptors: str) -> Iterator[Server]:
-    """Run a server that may have so many descriptors."""
-    shutil.copy(ROOT / ".env.test", folder / ".env")
-    environ = {"PORT": str(free_port())}
-    database = files.seeded(folder)
-    with (folder / f"log-{environ['PORT']}").open("wb") as log:
-        process = subprocess.Popen(
-            ["sh", "-c", f'ulimit -n {descriptors}; exec "$0" -m service serve', sys.executable],
-            cwd=folder,
-            env=clean_environ(**environ),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    server = Server(int(environ["PORT"]), folder, database, environ, process)
-    try:
-        wait_for(server)
-        yield server
-    finally:
-        process.terminate()
-        assert process.wait(20) == 0, server.log()
-
-
-@pytest.mark.parametrize("sent", [b"", REQUEST, b"GET / HTTP/1.1\r\nHo"], ids=["", "idle", "half"])
-def test_more_connections_than_descriptors_keep_no_visitor_out(
-    files: Files, tmp_path: Path, sent: bytes
-) -> None:
-    with limited(files, tmp_path, "256") as server, ExitStack() as stack:
-        for _ in range(600):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            with suppress(OSError):  # made room already
-                connection.sendall(sent)
-        for _ in range(20):
-            assert ask(server.port, "/auth/bypass?token=admin").status == 302
-        log = server.log(until="connections_full")
-        assert log.count("connections_full") == 1
-        assert "most=128" in log
-        assert "Traceback" not in log
-        assert "latchkey_connections " in ask(server.port, "/metrics").text
-
-
-def test_the_soft_limit_of_descriptors_is_raised(files: Files, tmp_path: Path) -> None:
-    with limited(files, tmp_path, "4096; ulimit -Sn 512") as server:
-        limits = Path(f"/proc/{server.process.pid}/limits").read_text()
-        (line,) = [line for line in limits.splitlines() if line.startswith("Max open files")]
-        assert line.split()[3:5] == ["4096", "4096"]

@@ -7,12 +7,10 @@ documentation shows, run as it stands there.
 
 import asyncio
 import contextlib
-import hmac
 import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,100 +27,23 @@ from service.providers.openid.token_endpoint import TokenResponse
 from tests.support.client import ask, bearer, cookie
 from tests.support.derived import assertion_key, feed_key
 from tests.support.documents import (
-    APP,
-    ASSERTION_TYPE,
-    FEED_TYPE,
     KINDS,
     Documents,
     client_of,
-    made,
 )
 from tests.support.environment import ROOT, SECRET, clean_environ
-from tests.support.issuer import compact
-from tests.support.keyfiles import key
 from tests.support.proxies import haproxy_jwt, prepared, running
-from tests.support.servers import Server, Start
-from tests.support.snippets import LIBRARIES, Snippet, World, block, blocks
+from tests.support.purposes import ALGORITHMS, algorithm, assert_only, documents, tried
+from tests.support.servers import Server
+from tests.support.snippets import blocks
 from tests.support.verifiers import Make, Node, outcome
 
-STORES = ("sqlite",)  # no store has a part in this
+__all__ = ["algorithm", "documents"]
 
-ALGORITHMS = ("HS256", "EdDSA", "ES256", "RS256")
-PAGES = {
-    "session": ("docs/verifying.md", "claims_of"),
-    "feed": ("docs/revocation.md", "read_feed"),
-    "assertion": ("docs/forward-auth.md", "user_of"),
-}
+
+STORES = ("sqlite",)  # no store has a part in this
 FEED_KEYS, ASSERTION_KEYS = "/.well-known/feed-jwks.json", "/.well-known/assertion-jwks.json"
 SESSION_KEYS = "/.well-known/jwks.json"
-
-
-@pytest.fixture(scope="module", params=ALGORITHMS)
-def documents(
-    request: pytest.FixtureRequest, start: Start, tmp_path_factory: pytest.TempPathFactory
-) -> Documents:
-    """Return the documents of a server that signs by an algorithm."""
-    environ = {"JWT_ALGORITHM": request.param, "TRUSTED_PROXIES": "127.0.0.1"}
-    environ["CAS_URL"] = "https://cas.example.org"
-    if request.param != "HS256":
-        path = tmp_path_factory.mktemp("keys") / "keys.json"
-        key(path, "generate", JWT_ALGORITHM=request.param)
-        environ |= {"JWT_KEYS_FILE": str(path), "JWT_SECRET_KEY": ""}
-    server = start(**environ)
-    read = {"ENVIRONMENT": "test", "JWT_SECRET_KEY": SECRET, **server.environ}
-    return made(server, config.load(read, ROOT / "no.env"))
-
-
-@pytest.fixture
-def algorithm(documents: Documents) -> str:
-    """Return how the server signs."""
-    return documents.server.environ["JWT_ALGORITHM"]
-
-
-@pytest.fixture(scope="module")
-def libraries(node: Node) -> Node:
-    """Return a node that has jsonwebtoken and jwks-rsa too."""
-    done = subprocess.run(
-        [
-            *("npm", "install", "--no-save", "--no-audit", "--no-fund", "--no-package-lock"),
-            *("jose@^6", "jsonwebtoken@^9", "jwks-rsa@^4"),
-        ],
-        cwd=node.folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.skip(f"jsonwebtoken cannot be installed: {done.stderr.strip()[-200:]}")
-    return node
-
-
-@pytest.fixture
-def world(documents: Documents, request: pytest.FixtureRequest) -> World:
-    """Return where the code of the documentation runs."""
-    is_shared = documents.server.environ["JWT_ALGORITHM"] == "HS256"
-    secrets = {
-        "LATCHKEY_SECRET": SECRET,
-        "LATCHKEY_FEED_KEY": feed_key(SECRET).hex(),
-        "LATCHKEY_ASSERTION_KEY": assertion_key(SECRET).hex(),
-    }
-    return World(
-        documents.server.url,
-        secrets if is_shared else {},
-        lambda: node_of(request),
-    )
-
-
-def assert_only(documents: Documents, kind: str, accepted: list[bool]) -> None:
-    """Assert that of all documents just the one of a kind was accepted."""
-    found = {name for name, good in zip(documents.texts, accepted, strict=True) if good}
-    assert found == {kind}
-
-
-def tried(documents: Documents, accepts: Callable[[str], bool]) -> list[bool]:
-    """Ask about every document."""
-    return [accepts(text) for text in documents.texts.values()]
 
 
 def test_there_is_one_of_each_kind_and_what_holders_of_a_key_could_forge(
@@ -267,97 +188,6 @@ def test_a_key_set_in_the_wrong_place_makes_nothing_good(
     for between.feed in real:
         client = make(documents.server.url, url=url)
         assert "good" not in {outcome(client, text) for text in real}
-
-
-# What the documentation shows
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("kind", PAGES)
-def test_the_code_of_the_documentation_takes_its_kind_alone(
-    documents: Documents, world: World, algorithm: str, kind: str, library: str
-) -> None:
-    path, name = PAGES[kind]
-    accepted = Snippet(library, path, name).accepts(world, [*documents.texts.values()])
-    if (library, algorithm) == ("jsonwebtoken", "EdDSA"):
-        assert not any(accepted)  # as the page says, it does not know it
-    else:
-        assert_only(documents, kind, accepted)
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("kind", PAGES)
-def test_the_code_of_the_documentation_takes_nothing_by_a_key_that_is_none(
-    request: pytest.FixtureRequest, kind: str, library: str
-) -> None:
-    """A variable that is empty or damaged must not become a key that everybody knows."""
-    path, name = PAGES[kind]
-    snippet, now = Snippet(library, path, name), int(time.time())
-    claims = {
-        "iss": "http://localhost:1",
-        "sub": "1",
-        "iat": now,
-        "exp": now + 60,
-        "sid": "s",
-        "ver": 1,
-        "username": "admin",
-        "roles": [],
-        **{"session": {}, "feed": {"aud": "latchkey-revocations"}, "assertion": {"aud": APP}}[kind],
-    }
-    typ = {"session": "JWT", "feed": FEED_TYPE, "assertion": ASSERTION_TYPE}[kind]
-
-    def taken(value: str, secret: bytes) -> list[bool]:
-        text = compact(
-            {"alg": "HS256", "typ": typ},
-            claims,
-            lambda message: hmac.digest(secret, message, "sha256"),
-        )
-        environ = {f"LATCHKEY_{each}": value for each in ("SECRET", "FEED_KEY", "ASSERTION_KEY")}
-        world = World(environ=environ, issuer="http://localhost:1", node=lambda: node_of(request))
-        return snippet.accepts(world, [text], may_fail=True)
-
-    good = "ab" * 32
-    key = good.encode() if kind == "session" else bytes.fromhex(good)
-    assert taken(good, key) == [True]
-    damaged = () if kind == "session" else (f"{good[:-2]}zz", good[:-2])
-    for value in ("", "none at all", *damaged):
-        for secret in (b"", value.encode(), key[:31]):
-            assert taken(value, secret) == [False], value
-
-
-def node_of(request: pytest.FixtureRequest) -> Node:
-    """Return the node with all libraries, where there is one."""
-    found: Node = request.getfixturevalue("libraries")
-    return found
-
-
-def test_no_code_of_the_documentation_is_left_out() -> None:
-    shown = {(path, text) for path, _ in PAGES.values() for text in blocks(path, "python")}
-    shown |= {(path, text) for path, _ in PAGES.values() for text in blocks(path, "js")}
-    run = {
-        (path, Snippet(each, path, name).code)
-        for path, name in PAGES.values()
-        for each in LIBRARIES
-    }
-    assert run == shown
-
-
-def test_the_code_of_the_readme_takes_a_session(documents: Documents, algorithm: str) -> None:
-    code = block("README.md", "python", "jwt.decode").replace(
-        "http://localhost:8080", documents.server.url
-    )
-
-    def accepts(text: str) -> bool:
-        try:
-            exec(code, {"token": text, "JWT_SECRET_KEY": SECRET})  # noqa: S102  # its own code
-        except jwt.PyJWTError:
-            return False
-        return True
-
-    if algorithm == "HS256":
-        assert_only(documents, "session", tried(documents, accepts))
-    else:
-        assert not any(tried(documents, accepts))
 
 
 def test_without_a_look_at_any_claim_the_key_still_tells_them_apart(
