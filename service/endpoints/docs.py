@@ -23,7 +23,7 @@ class Description:
 
     async def get(self, app: web.Application) -> Asset:
         """Return the description, as JSON."""
-        if self._making is None:
+        if self._making is None or (self._making.done() and self._making.exception()):
             self._making = asyncio.ensure_future(asyncio.to_thread(_describe, app))
         return await asyncio.shield(self._making)
 

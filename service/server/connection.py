@@ -108,7 +108,7 @@ class Connection(framing.FramedHandler):
                     return sent
                 resp = resp.uncached()
             elif isinstance(resp, web.HTTPException):
-                resp = middleware.refuse(cast("web.Request", request), middleware.from_http(resp))
+                resp = _refuse(cast("web.Request", request), resp)
         self._stamp(request, resp)
         if is_last:
             resp.force_close()
@@ -193,6 +193,15 @@ def _request(make: _Factory, message: RawRequestMessage, *others: Any) -> web.Ba
         return make(message, *others)
     except ValueError:
         return make(message._replace(path="", url=_NOWHERE), *others)
+
+
+def _refuse(request: web.Request, raised: web.HTTPException) -> web.Response:
+    """Return our answer for an error of aiohttp, as no middleware catches what fails here."""
+    try:
+        return middleware.refuse(request, middleware.from_http(raised))
+    except Exception as error:  # noqa: BLE001  # the client gets an answer in any case
+        logs.unexpected(error, id=context.request_info(request).id)
+        return _problem(500)
 
 
 def _problem(status: int) -> web.Response:

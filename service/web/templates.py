@@ -38,6 +38,7 @@ class Templates:
         environment: jinja2.Environment = library.Environment(
             loader=library.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
+            auto_reload=False,
             undefined=library.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -151,6 +151,22 @@ async def test_a_connection_whose_handler_fails_is_closed(
         writer.close()
 
 
+async def test_an_unknown_path_is_answered_though_its_page_fails(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del database
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError
+
+    config = settings(PORT=str(free_port()))
+    monkeypatch.setattr("service.web.templates.Templates.render", fail)
+    async with listening(config), aiohttp.ClientSession() as client:
+        url = f"http://127.0.0.1:{config.port}/no/such/path"
+        async with client.get(url, headers=BROWSER) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (500, "internal_error")
+
+
 @pytest.mark.parametrize("path", ["/" * 8100, "/a" * 4000, "/auth/me" + "/" * 31, "/a" * 33])
 async def test_a_path_of_many_segments_is_refused_without_looking_for_a_route(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, path: str

@@ -9,8 +9,9 @@ from service.db import Database
 from service.providers import issuers
 from service.providers.issuers import IssuerChange
 from tests.support import cas, openid, sso
-from tests.support.client import Answer
+from tests.support.client import Answer, ask, bearer, cookie
 from tests.support.evil import CLIENT_ID, CLIENT_SECRET, SUBJECT, Evil, begin, key, running
+from tests.support.openid_sign_in import session_of
 from tests.support.servers import Server, Start
 from tests.support.stores import run_sql
 from tests.unit.test_identities import link
@@ -143,3 +144,22 @@ async def test_only_what_has_changed_is_noted(database: Database) -> None:
         await issuers.accept(tx, "cas", A)
     assert await issuers.changes(database, {"cas": A}) == []
     assert await issuers.note(database, {"cas": B}, accept_all=True) == []
+
+
+def test_sessions_of_the_issuer_before_are_no_business_of_the_new_one(
+    start: Start, providers: tuple[Evil, Evil]
+) -> None:
+    """The new provider gets no ID token of the old one, and ends no session of it."""
+    first, second = providers
+    server = start(**settings_for(first))
+    openid.link(server, "manager", SUBJECT)
+    token = session_of(come(server, first))
+    other = start(beside=server, **settings_for(second, PUBLIC_URL=server.url))
+    body = f"logout_token={second.logout_token(sub=SUBJECT, sid=None)}".encode()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    told = ask(other.port, "/auth/oidc/logout", "POST", headers=form, body=body)
+    assert (told.status, told.code) == (400, "logout_token_invalid")
+    assert ask(other.port, "/auth/me", headers=bearer(token)).status == 200
+    left = ask(other.port, "/auth/logout", "POST", headers=cookie(token))
+    assert (left.status, left["Location"]) == (302, "/")
+    assert ask(other.port, "/auth/me", headers=bearer(token)).status == 401

@@ -7,11 +7,12 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from service import __version__, app
+from service.endpoints import docs
 from service.web import openapi
 from tests.http.test_docs import problems
 from tests.support.client import ask
 from tests.support.description import Operation, document, operations, resolve, validator
-from tests.support.environment import PROVIDERS, Settings
+from tests.support.environment import PROVIDERS, ROOT, Settings
 from tests.support.servers import Server, Start
 
 __all__ = ["document"]
@@ -137,3 +138,14 @@ def test_the_page_has_a_policy_of_its_own(server: Server) -> None:
     assert "style=" not in page.text
     assert page.text.count("<script") == page.text.count("<script src=")
     assert "script-src" not in ask(server.port, "/")["Content-Security-Policy"]
+
+
+async def test_a_description_that_failed_is_made_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = app.create_app(settings())
+    with monkeypatch.context() as patch:
+        patch.setattr(openapi, "_FILE", ROOT / "no such file")
+        with pytest.raises(FileNotFoundError):
+            await made[docs.DESCRIPTION].get(made)
+    assert b"/auth/me" in (await made[docs.DESCRIPTION].get(made)).body

@@ -184,7 +184,7 @@ def test_a_port_that_is_taken_is_one_clear_sentence(start: Start, first: str, se
     server = start(WORKERS=first)
     ended = serve(server, WORKERS=second)
     assert ended.returncode == 1
-    assert f"Port {server.port} is taken" in ended.stderr
+    assert f"Port {server.port} is in use by another program" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -6,9 +6,10 @@ from aiohttp import web
 from authlib.common.urls import add_params_to_uri
 
 from service import errors
+from service.db import Reader
 from service.login.oidc import registry
 from service.parsing import content_type
-from service.providers import recent_logouts, sessions, used_logout_tokens
+from service.providers import issuers, recent_logouts, sessions, used_logout_tokens
 from service.providers.openid import LoginRejected, jwt, logout_token
 from service.providers.openid.logout_token import Logout
 from service.providers.openid.provider import OpenIdClient
@@ -25,6 +26,8 @@ async def leave(app: web.Application, came_from: ProviderSession, _back: str) ->
     Problem.
     """
     provider = app[registry.CLIENTS][came_from.provider]
+    if await _has_changed(app[context.DATABASE], provider):
+        return None  # the session and its ID token are of another provider
     try:
         address = (await provider.metadata()).end_session_endpoint
     except LoginRejected as rejected:
@@ -48,7 +51,7 @@ async def by_provider(request: web.Request) -> web.Response:
     token = await _token(request)
     provider = _sender(request, token)
     try:
-        ended = await _end(request, provider.settings.name, await provider.signed_out(token))
+        ended = await _end(request, provider, await provider.signed_out(token))
     except LoginRejected as rejected:
         registry.refusal(request, provider, rejected)
         raise errors.LogoutTokenInvalid from None
@@ -56,14 +59,22 @@ async def by_provider(request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def _end(request: web.Request, provider: str, logout: Logout) -> int:
+async def _has_changed(db: Reader, provider: OpenIdClient) -> bool:
+    """Return whether sessions of a provider's name belong to another issuer."""
+    return bool(await issuers.changes(db, {provider.settings.name: provider.settings.issuer}))
+
+
+async def _end(request: web.Request, sender: OpenIdClient, logout: Logout) -> int:
     """End the sessions of a logout token, unless it was already used. Return their number.
 
     Stores the logout for a while, because a session may be starting. If the transaction fails, the
     provider can send the token again. Raises LoginRejected, DatabaseUnavailable.
     """
     until = request.app[context.TOKENS].now() + logout_token.REMEMBERED
+    provider = sender.settings.name
     async with context.writing(request) as tx:
+        if await _has_changed(tx, sender):
+            raise LoginRejected("issuer_changed")
         if not await used_logout_tokens.use_once(tx, provider, logout.jti, until):
             raise LoginRejected("jti_used")
         await recent_logouts.remember(
