@@ -17,16 +17,8 @@ from service.web import context
 from tests.support.client import cookie, sign_in
 from tests.support.environment import Settings, free_port
 from tests.support.framing import CHUNKED, HIDDEN_MARK, LENGTH, ROWS, Row, answers
-from tests.support.proxies import (
-    APP,
-    AUTH,
-    COMMANDS,
-    PROGRAMS,
-    Deployment,
-    deployed,
-    prepared,
-    running,
-)
+from tests.support.proxies import COMMANDS, PROGRAMS, deployed, prepared, running
+from tests.support.proxy_site import APP, AUTH, Deployment
 from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this

@@ -8,14 +8,8 @@ import pytest
 
 from tests.support.client import cookie
 from tests.support.proxied import NAVIGATION, SPELLINGS
-from tests.support.proxies import (
-    IDENTITY,
-    PROGRAMS,
-    Application,
-    Deployment,
-    deployed,
-    deployed_beside,
-)
+from tests.support.proxies import PROGRAMS, deployed, deployed_beside
+from tests.support.proxy_site import IDENTITY, Application, Deployment
 from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this

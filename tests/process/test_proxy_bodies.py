@@ -9,7 +9,8 @@ import pytest
 from tests.support import http2
 from tests.support.client import bearer, cookie
 from tests.support.keyfiles import within
-from tests.support.proxies import APP, AUTH, PROGRAMS, SPEAKING_HTTP_2, Deployment, deployed
+from tests.support.proxies import PROGRAMS, deployed
+from tests.support.proxy_site import APP, AUTH, SPEAKING_HTTP_2, Deployment
 from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this

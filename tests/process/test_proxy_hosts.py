@@ -9,7 +9,8 @@ import pytest
 
 from tests.support import http2
 from tests.support.client import BROWSER
-from tests.support.proxies import APP, AUTH, FILES, Application, Deployment, deployed_beside
+from tests.support.proxies import FILES, deployed_beside
+from tests.support.proxy_site import APP, AUTH, Application, Deployment
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -6,15 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import http2
-from tests.support.proxies import (
-    APP,
-    AUTH,
-    FILES,
-    IDENTITY,
-    Application,
-    Deployment,
-    deployed_beside,
-)
+from tests.support.proxies import FILES, deployed_beside
+from tests.support.proxy_site import APP, AUTH, IDENTITY, Application, Deployment
 
 STORES = ("sqlite",)  # no store has a part in this
 

@@ -5,11 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.client import BROWSER
-from tests.support.proxies import (
-    PROGRAMS,
-    Deployment,
-    deployed,
-)
+from tests.support.proxies import PROGRAMS, deployed
+from tests.support.proxy_site import Deployment
 from tests.support.servers import Start
 
 NAVIGATION = {**BROWSER, "Sec-Fetch-Mode": "navigate"}
