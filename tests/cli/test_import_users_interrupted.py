@@ -60,9 +60,6 @@ def test_a_full_disk_changes_nothing(folder: Path, where: DatabaseUrl) -> None:
     assert done(folder, *CREATE, "people.jsonl") == "Created 5000 users.\n"
 
 
-# --- In the middle.
-
-
 def is_written_to(where: DatabaseUrl) -> bool:
     """Tell whether somebody is writing."""
     if where.path is None:

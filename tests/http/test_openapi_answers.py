@@ -28,9 +28,6 @@ WITHOUT_DATABASE = {"/docs/{name}", "/openapi.json"}
 """What answers 503 to a crowd alone; tests/process/test_admission.py has one."""
 
 
-# --- Each documented answer is a real one, and each real one is documented -----------------------
-
-
 @dataclass(frozen=True)
 class Row:
     """A request that produces a documented answer."""

@@ -15,7 +15,6 @@ from tests.support.proxy_site import APP, AUTH, IDENTITY, Deployment, Headers
 
 __all__ = ["shared", "site"]
 
-
 STORES = ("sqlite",)  # no store has a part in this
 FORGED = (
     *IDENTITY,

@@ -19,13 +19,9 @@ from tests.support.stores import database_at
 
 __all__ = ["theirs"]
 
-
 STORES = ("sqlite",)  # only files have owners
 
 Make = Callable[[Path], None]
-
-
-# --- What is no regular file, whoever runs the command.
 
 
 def make_fifo(path: Path) -> None:

@@ -21,7 +21,6 @@ from tests.support.stores import ON_SQLITE, database_at
 
 __all__ = ["theirs"]
 
-
 STORES = ("sqlite",)  # only files have owners
 
 
@@ -38,9 +37,6 @@ def assert_untouched(precious: Path, text: str = "precious") -> None:
     assert precious.read_text() == text
     assert owner(precious) == (0, 0)
     assert stat.S_IMODE(precious.stat().st_mode) == 0o600
-
-
-# --- Root in another user's folder.
 
 
 @AS_ROOT

@@ -46,9 +46,6 @@ def test_a_bad_key_spoils_its_file_and_shows_no_secret(
     assert not any(len(value) > 9 and value in text for value in hidden)
 
 
-# --- the file -----------------------------------------------------------------------------------
-
-
 def entry(name: str, kid: str, state: str | None = None, **more: Any) -> dict[str, Any]:
     members = {**more.pop("members", GOOD[name]), "kid": kid, **more}
     return {**members, "latchkey": {"state": state}} if state else members
