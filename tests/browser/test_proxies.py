@@ -8,7 +8,8 @@ from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.test_cookies import CHROMIUM
 from tests.support.elsewhere import served
-from tests.support.proxies import Deployment, Received, deployed
+from tests.support.proxies import deployed
+from tests.support.proxy_site import Deployment, Received
 from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this

@@ -17,8 +17,6 @@ from tests.support.stores import (
     run_sql,
 )
 
-# --- Copies of what is served.
-
 
 @ON_SQLITE
 def test_a_backup_of_a_file_that_is_written_to_is_whole(start: Start) -> None:

@@ -15,8 +15,6 @@ from tests.support.stores import (
     run_sql,
 )
 
-# --- Whether it is sound.
-
 
 def verdicts(run: Run) -> dict[str, str]:
     """Return what `db check` says is not good."""

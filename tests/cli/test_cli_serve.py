@@ -32,9 +32,6 @@ def answering(answer: bytes) -> Iterator[int]:
         server.join()
 
 
-# --- Serving.
-
-
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -31,9 +31,6 @@ def unsigned(**claims: object) -> str:
     return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
 
 
-# --- Tokens.
-
-
 def test_a_token_is_issued_and_inspected(folder: Path) -> None:
     issued = done(folder, "token", "issue", "Admin", "--expires-in", "15m").strip()
     seen = json.loads(done(folder, "token", "inspect", "--json", stdin=f"Bearer {issued}\n"))

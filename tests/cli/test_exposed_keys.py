@@ -16,9 +16,9 @@ from tests.support.client import ask
 from tests.support.commands import command
 from tests.support.environment import STRONG
 from tests.support.keyfiles import key, within
+from tests.support.owners import AS_ROOT, USER, owner
 from tests.support.servers import Server, Start
 from tests.unit.test_file_access import PRODUCTION, UNSAFE, folder
-from tests.unit.test_file_owner import AS_ROOT, USER, owner
 
 STORES = ("sqlite",)  # only files have owners
 

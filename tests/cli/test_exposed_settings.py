@@ -12,8 +12,8 @@ from service import config
 from service.errors import Fault
 from tests.support.commands import command
 from tests.support.environment import STRONG
+from tests.support.owners import AS_ROOT, USER
 from tests.unit.test_file_access import PRODUCTION, folder
-from tests.unit.test_file_owner import AS_ROOT, USER
 
 STORES = ("sqlite",)  # only files have owners
 

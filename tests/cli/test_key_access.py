@@ -14,7 +14,7 @@ from service.keys import file, rotation
 from service.keys.file_entry import SIGNING, Entries
 from tests.support.commands import command
 from tests.support.keyfiles import key
-from tests.unit.test_file_owner import AS_ROOT, USER, add, owner
+from tests.support.owners import AS_ROOT, USER, add, owner
 
 STORES = ("sqlite",)  # only files have owners
 

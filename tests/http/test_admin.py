@@ -12,9 +12,6 @@ from tests.support.servers import Start
 __all__ = ["ada", "admin"]
 
 
-# --- What it does.
-
-
 def test_a_user_is_created_changed_and_deleted(admin: Admin) -> None:
     made = admin(
         "/admin/users/new",

@@ -78,9 +78,6 @@ def test_a_program_gets_the_problem_itself(admin: Admin) -> None:
     assert admin("/admin?limit=x", Accept="*/*").code == "validation_error"
 
 
-# --- What it shows.
-
-
 @pytest.mark.parametrize("evil", EVIL)
 def test_what_people_typed_is_shown_as_text(admin: Admin, ada: int, evil: str) -> None:
     fields = {"version": "1", "username": "ada", "name": evil}

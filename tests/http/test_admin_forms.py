@@ -76,8 +76,6 @@ def test_a_stale_question_is_asked_again(admin: Admin, ada: int) -> None:
     admin.follow(path, {"version": page.value("version")})
 
 
-# --- What it cannot be told.
-
 LONG = "x" * 201
 
 

@@ -20,9 +20,6 @@ def faults(answer: Answer) -> dict[str, str]:
     return {error["attribute"]: error["message"] for error in answer.json["errors"]}
 
 
-# --- What it cannot be told.
-
-
 @pytest.mark.parametrize(
     ("body", "named"),
     [

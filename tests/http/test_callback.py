@@ -12,20 +12,14 @@ import pytest
 from tests.support import openid
 from tests.support.api import USERS, Api
 from tests.support.client import Answer, ask, bearer
-from tests.support.evil import Evil, begin, key, running
-from tests.support.openid_sign_in import session_of, settings_for
+from tests.support.evil import Evil, begin
+from tests.support.openid_sign_in import RSA, evil, session_of, settings_for
 from tests.support.servers import Server, Start
 from tests.support.stores import writing
 
+__all__ = ["evil"]
+
 pytestmark = pytest.mark.both_stores
-
-RSA = key("rsa")
-
-
-@pytest.fixture(scope="module")
-def evil() -> Iterator[Evil]:
-    with running(RSA) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,6 @@ from tests.support.servers import Server, Start
 __all__ = ["provider", "server"]
 
 
-# --- Tabs, circles, keys -------------------------------------------------------------------------
-
-
 def test_two_tabs_do_not_hurt_each_other(server: Server) -> None:
     link(server, "user", "tabs")
     one, two = begin(server, "?next=/one"), begin(server, "?next=/two")

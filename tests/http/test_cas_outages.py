@@ -18,9 +18,6 @@ from tests.support.sso import Asked, Authority
 STORES = ("sqlite",)  # no store has a part in this
 
 
-# --- The line to the provider --------------------------------------------------------------------
-
-
 def refused_by(start: Start, url: str, **settings: str) -> tuple[Server, Answer]:
     server = start(CAS_URL=url, CAS_TRUST_USERNAMES="true", **settings)
     return server, back(server, begin(server))

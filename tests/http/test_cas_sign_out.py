@@ -48,9 +48,6 @@ REQUESTS = [
 ]
 
 
-# --- How it ends ---------------------------------------------------------------------------------
-
-
 def is_in(server: Server, token: str) -> bool:
     return ask(server.port, "/auth/me", headers=bearer(token)).status == 200
 

@@ -18,23 +18,18 @@ from service.providers import recent_logouts, used_answers
 from tests.support import cas, openid, sso
 from tests.support.client import Answer, ask, bearer
 from tests.support.evil import Asked as OidcAsked
-from tests.support.evil import Attempt, Evil, Reply, begin, key, running
-from tests.support.openid_sign_in import settings_for
+from tests.support.evil import Attempt, Evil, Reply, begin
+from tests.support.openid_sign_in import RSA, evil, settings_for
 from tests.support.servers import Server, Start
 from tests.support.sso import Asked, Scripted
 from tests.support.stores import run_sql
 
+__all__ = ["evil"]
+
 pytestmark = pytest.mark.both_stores
 
-RSA = key("rsa")
 COPIES = 8
 PATIENCE = 20
-
-
-@pytest.fixture(scope="module")
-def evil() -> Iterator[Evil]:
-    with running(RSA) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -9,18 +9,15 @@ from service import keys, middleware, users
 from service.providers import identities
 from service.tokens.claims import Claims
 from service.web import context
-from tests.http.test_ended_meanwhile import BY, MANAGER, OTHER_SECRET, Served, served
+from tests.http.test_ended_meanwhile import BY, MANAGER, OTHER_SECRET, served
 from tests.support import people
 from tests.support.client import cookie
 from tests.support.environment import Settings
+from tests.support.served import Served
 
 __all__ = ["served"]
 
-
 pytestmark = pytest.mark.both_stores
-
-
-# --- while something is read
 
 
 @pytest.fixture

@@ -20,9 +20,6 @@ pytestmark = pytest.mark.both_stores
 JSON = "application/json"
 
 
-# --- while the body arrives, on a server of its own
-
-
 @pytest.fixture(scope="module")
 def latchkey(start: Start) -> Server:
     """Return a server whose users are changed."""

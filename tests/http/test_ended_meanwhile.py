@@ -3,100 +3,41 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import web
 
 from service import app as wiring
 from service import db, keys, users
-from service.audit import Actor, Query, page
+from service.audit import Actor
 from service.config import DatabaseUrl as Where
-from service.db import Database, Transaction
+from service.db import Transaction
 from service.providers import identities
 from service.revocation import events
-from service.server.run import listening
 from service.tokens.claims import Claims
 from service.web import access, context
 from tests.support.client import cookie
 from tests.support.environment import SECRET, Settings, free_port
 from tests.support.people import feed_rows
+from tests.support.served import Served, serve
 
 pytestmark = pytest.mark.both_stores
 
-SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 OTHER_SECRET = SECRET.swapcase()
 MANAGER = "mallory"
 BY = Actor("test")
-
-
-# --- while others write, in this process
-
-
-@dataclass
-class Served:
-    """A server in this process, and a client without cookies."""
-
-    app: web.Application
-    url: str
-    client: aiohttp.ClientSession
-
-    @property
-    def database(self) -> Database:
-        """Its database."""
-        return self.app[context.DATABASE]
-
-    async def ask(
-        self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
-    ) -> tuple[int, str]:
-        """Send a request; return the status, and the code of a problem."""
-        sent = {**SAME_ORIGIN, **(headers or {})}
-        async with self.client.request(
-            method, self.url + path, headers=sent, allow_redirects=False, **options
-        ) as answer:
-            is_problem = answer.content_type == "application/problem+json"
-            problem = await answer.json(content_type=None) if is_problem else {"code": ""}
-            return answer.status, problem["code"]
-
-    async def sign_in(self, username: str) -> str:
-        """Return a new token."""
-        address = f"{self.url}/auth/bypass?token={username}"
-        async with self.client.get(address, allow_redirects=False) as answer:
-            return answer.cookies["jwt"].value
-
-    def claims(self, token: str) -> Claims:
-        """Return what a token says."""
-        return self.app[context.TOKENS].verify(token)
-
-    async def everything(self) -> list[object]:
-        """Return all that can be changed, and what was recorded last."""
-        database = self.database
-        found, _ = await users.page(database, users.Query(limit=200))
-        linked = [await identities.of_user(database, user["id"]) for user in found]
-        return [
-            found,
-            linked,
-            await users.list_roles(database),
-            await page(database, Query(limit=1)),
-        ]
 
 
 @pytest.fixture
 async def served(settings: Settings, where: Where) -> AsyncIterator[Served]:
     """Yield a server with a manager besides the demo users, and an account that is linked."""
     del where
-    config = settings(PORT=str(free_port()))
-    async with (
-        listening(config) as app,
-        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
-    ):
-        async with app[context.DATABASE].transaction() as tx:
+    async with serve(settings(PORT=str(free_port()))) as made:
+        async with made.database.transaction() as tx:
             await users.create(tx, BY, MANAGER, ["manage_users"])
             user = await users.get_by_username(tx, "user")
             await identities.link(tx, BY, user, "cas", "linked")
-        yield Served(app, f"http://127.0.0.1:{config.port}", client)
+        yield made
 
 
 CHANGES: dict[tuple[str, str], Any] = {

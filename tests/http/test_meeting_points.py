@@ -14,19 +14,16 @@ from tests.support.api import USERS, Api
 from tests.support.client import Answer, ask, bearer
 from tests.support.commands import command
 from tests.support.evil import CLIENT_ID, CLIENT_SECRET, Evil, begin, key, running
-from tests.support.openid_sign_in import session_of, settings_for
+from tests.support.openid_sign_in import RSA, session_of, settings_for
+from tests.support.openid_sign_in import evil as oidc
 from tests.support.servers import Server, Start
 from tests.support.sso import Asked, Scripted
 from tests.support.stores import run_sql
 
-RSA, OTHER_RSA = key("rsa"), key("other")
+__all__ = ["oidc"]
+
+OTHER_RSA = key("other")
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def oidc() -> Iterator[Evil]:
-    with running(RSA) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

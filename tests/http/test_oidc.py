@@ -31,9 +31,6 @@ from tests.support.servers import Server, Start
 __all__ = ["evil", "quiet", "server"]
 
 
-# --- There and back ------------------------------------------------------------------------------
-
-
 def test_the_question_has_everything_that_binds_the_answer(server: Server, evil: Evil) -> None:
     attempt = begin(server.port, "/auth/oidc?next=/auth/me", Host="evil.example")
     assert attempt.start["Location"].startswith(f"{evil.url}/authorize?tenant=a&")

@@ -37,7 +37,6 @@ from tests.support.issuer import Signer, compact
 
 __all__ = ["quiet", "site"]
 
-
 STORES = ("sqlite",)  # no store has a part in this
 STRANGER = key("rsa")
 
@@ -50,8 +49,6 @@ def hs256(claims: dict[str, Any], secret: bytes, **header: str) -> str:
         lambda text: hmac.new(secret, text, sha256).digest(),
     )
 
-
-# --- What the provider brings --------------------------------------------------------------------
 
 Tokens = Callable[[Evil, Attempt], Any]
 USED = (*REFUSED, TOKEN)

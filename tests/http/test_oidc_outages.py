@@ -29,9 +29,6 @@ from tests.support.servers import Server, Start
 __all__ = ["evil", "quiet", "server"]
 
 
-# --- A provider that is down or slow -------------------------------------------------------------
-
-
 def test_the_server_starts_without_the_provider_and_finds_it_later(start: Start) -> None:
     with running(RSA) as provider:
         provider.replies["/.well-known/openid-configuration"] = lambda _: (503, b"")

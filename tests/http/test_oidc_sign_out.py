@@ -35,9 +35,6 @@ from tests.support.stores import run_sql, unreachable
 __all__ = ["evil", "quiet", "server"]
 
 
-# --- Signing out ---------------------------------------------------------------------------------
-
-
 def test_signing_out_goes_on_to_the_provider(server: Server, evil: Evil) -> None:
     attempt = begin(server.port)
     id_token = RSA.sign(evil.claims(attempt))

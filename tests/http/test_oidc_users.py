@@ -33,9 +33,6 @@ def generous(start: Start, evil: Evil) -> Server:
     )
 
 
-# --- Who it is -----------------------------------------------------------------------------------
-
-
 def test_an_unknown_subject_is_told_what_to_ask_for(server: Server, evil: Evil) -> None:
     answer = sign_in(server, evil, sub="nobody", preferred_username="admin", email="admin@x.org")
     assert (answer.status, answer.code) == (403, "identity_unknown")

@@ -20,15 +20,16 @@ NO_ROWS = {
 """What no row produces."""
 ONLY_INSIDE = {
     ("GET", "/auth/token", "403"): "needs a user whose roles have grown since the sign-in",
-    ("POST", "/auth/logout", "200"): "needs an OpenID provider; tests/http/test_oidc.py has one",
+    (
+        "POST",
+        "/auth/logout",
+        "200",
+    ): "needs an OpenID provider; tests/http/test_oidc_sign_out.py has one",
     ("GET", "/auth/verify", "302"): "needs a trusted proxy; tests/http/test_forward_auth.py is one",
     ("GET", "/oauth2/auth", "302"): "the same",
 }
 WITHOUT_DATABASE = {"/docs/{name}", "/openapi.json"}
 """What answers 503 to a crowd alone; tests/process/test_admission.py has one."""
-
-
-# --- Each documented answer is a real one, and each real one is documented -----------------------
 
 
 @dataclass(frozen=True)

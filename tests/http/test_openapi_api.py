@@ -10,7 +10,7 @@ USERS, ROLES, AUDIT = "/api/v1/users", "/api/v1/roles", "/api/v1/audit"
 IDENTITIES = f"{USERS}/{{id}}/identities"
 USER, ROLE = f"{USERS}/{{id}}", f"{ROLES}/{{id}}"
 ELSEWHERE = {"401", "408", "413", "417", "500", "503"}
-"""Produced for all operations alike: tests/http/test_openapi.py."""
+"""Produced for all operations alike: tests/http/test_openapi_answers.py."""
 
 
 def test_each_documented_answer_of_the_api_comes_and_each_that_comes_is_documented(  # noqa: C901, PLR0915  # one journey

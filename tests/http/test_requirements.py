@@ -1,7 +1,6 @@
 """OIDC_REQUIRE: read strictly, enforced at every sign-in, and missed where it is missing."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,13 @@ from tests.support.client import BROWSER, ask
 from tests.support.commands import command
 from tests.support.description import assert_documented
 from tests.support.environment import STRONG
-from tests.support.evil import SUBJECT, Evil, Reply, begin, key, running
-from tests.support.openid_sign_in import settings_for
+from tests.support.evil import SUBJECT, Evil, Reply, begin
+from tests.support.openid_sign_in import RSA, evil, settings_for
 from tests.support.servers import Server, Start
 
+__all__ = ["evil"]
+
 STORES = ("sqlite",)
-RSA = key("rsa")
 BASE = {
     "ENVIRONMENT": "test",
     "JWT_SECRET_KEY": STRONG,
@@ -241,12 +241,6 @@ def test_the_more_trusted_document_decides() -> None:
 
 
 # --- Over HTTP -----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def evil() -> Iterator[Evil]:
-    with running(RSA) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

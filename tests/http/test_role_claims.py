@@ -7,13 +7,14 @@ import pytest
 
 from tests.support import cas, sso
 from tests.support.api import USERS, Api
-from tests.support.evil import CLIENT_ID, Evil, begin, key, running
-from tests.support.openid_sign_in import settings_for
+from tests.support.evil import CLIENT_ID, Evil, begin
+from tests.support.openid_sign_in import RSA, evil, settings_for
 from tests.support.servers import Server, Start
 from tests.support.sso import Asked
 
+__all__ = ["evil"]
+
 STORES = ("sqlite",)
-RSA = key("rsa")
 ROLE = "manage_documents"
 SUBJECT = "subject of the roles"
 GRANT, REVOKE = "grant", "revoke"
@@ -62,12 +63,6 @@ NESTED: list[tuple[str, dict[str, Any], str]] = [
     ("path without its parent", {}, "absent"),
     ("path through a text", {"realm_access": "staff"}, "parent_not_object"),
 ]
-
-
-@pytest.fixture(scope="module")
-def evil() -> Iterator[Evil]:
-    with running(RSA) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -234,6 +229,7 @@ def test_the_last_who_can_manage_stays(start: Start, evil: Evil) -> None:
 
 
 # --- CAS -----------------------------------------------------------------------------------------
+
 
 ATTRIBUTES: list[tuple[str, str, str]] = [
     ("one", "<cas:memberOf>staff</cas:memberOf>", GRANT),

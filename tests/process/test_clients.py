@@ -22,7 +22,6 @@ from tests.support.verifiers import Client, Make, outcome, seconds_until
 
 __all__ = ["issuer"]
 
-
 STORES = ("sqlite",)  # no store has a part in this
 
 

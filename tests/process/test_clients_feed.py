@@ -13,7 +13,6 @@ from tests.support.verifiers import Make, outcome, seconds_until
 
 __all__ = ["issuer"]
 
-
 STORES = ("sqlite",)  # no store has a part in this
 
 

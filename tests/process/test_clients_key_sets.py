@@ -14,11 +14,7 @@ from tests.support.verifiers import Make, outcome, seconds_until
 
 __all__ = ["issuer"]
 
-
 STORES = ("sqlite",)  # no store has a part in this
-
-
-# With published keys
 
 
 @pytest.mark.parametrize("key", [ED, EC, RSA], ids=lambda key: key.algorithm)

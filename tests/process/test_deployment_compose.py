@@ -16,12 +16,10 @@ from tests.support.deployment import (
     compose,
 )
 from tests.support.environment import ROOT, free_port
+from tests.support.proxy_site import AUTH, Deployment
 from tests.support.servers import Start
 
 STORES = ("sqlite",)
-
-
-# Compose.
 
 
 def test_compose_agrees_with_itself() -> None:
@@ -83,14 +81,14 @@ def test_compose_begins_in_order() -> None:
 
 
 @pytest.fixture
-def nginx(tmp_path: Path) -> Iterator[proxies.Deployment]:
+def nginx(tmp_path: Path) -> Iterator[Deployment]:
     """Yield nginx as compose.yaml configures it, not yet running."""
     with proxies.prepared("nginx", tmp_path) as deployment:
         yield deployment
 
 
 def test_nginx_of_compose_goes_on_while_one_of_two_is_replaced(
-    nginx: proxies.Deployment, start: Start
+    nginx: Deployment, start: Start
 ) -> None:
     command = proxies.COMMANDS["nginx"](nginx)
     one = start(**nginx.settings, WORKERS="1")
@@ -111,12 +109,12 @@ def test_nginx_of_compose_goes_on_while_one_of_two_is_replaced(
     with proxies.running(nginx, command):
         token = nginx.sign_in()
         for _ in range(20):
-            assert nginx.ask("/auth/me", headers=bearer(token), host=proxies.AUTH).status == 200
+            assert nginx.ask("/auth/me", headers=bearer(token), host=AUTH).status == 200
         assert all(" path=/auth/me " in server.log(" path=/auth/me ") for server in (one, other))
         one.process.terminate()
         while one.process.poll() is None:
-            assert nginx.ask("/auth/me", headers=bearer(token), host=proxies.AUTH).status == 200
+            assert nginx.ask("/auth/me", headers=bearer(token), host=AUTH).status == 200
         for _ in range(20):
-            assert nginx.ask("/auth/me", headers=bearer(token), host=proxies.AUTH).status == 200
+            assert nginx.ask("/auth/me", headers=bearer(token), host=AUTH).status == 200
             assert nginx.ask("/x", headers=bearer(token)).status == 200
         assert one.process.returncode == 0

@@ -21,9 +21,6 @@ from tests.support.environment import ROOT
 STORES = ("sqlite",)
 
 
-# The image.
-
-
 def stages() -> list[str]:
     """Return the stages of the Dockerfile."""
     return re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]

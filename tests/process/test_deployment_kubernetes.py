@@ -17,9 +17,6 @@ from tests.support.servers import Start
 STORES = ("sqlite",)
 
 
-# Kubernetes.
-
-
 @pytest.mark.parametrize("version", ["1.27", "1.37"])
 def test_kubernetes_knows_the_objects(version: str) -> None:
     for each in kubernetes_objects():

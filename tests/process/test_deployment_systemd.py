@@ -22,9 +22,6 @@ NEEDS_SYSTEMD = pytest.mark.skipif(not has("systemd-analyze"), reason="systemd i
 NEEDS_SETPRIV = pytest.mark.skipif(not has("setpriv"), reason="setpriv is not installed")
 
 
-# systemd.
-
-
 @NEEDS_SYSTEMD
 def test_the_unit_is_sound(tmp_path: Path) -> None:
     text = (DEPLOY / "systemd/latchkey.service").read_text()

@@ -17,16 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from service.keys import jwk
 from tests.support.client import cookie
 from tests.support.environment import ROOT, clean_environ, free_port
-from tests.support.proxies import (
-    AUTH,
-    DEPLOY,
-    IDENTITY,
-    Deployment,
-    deployed,
-    haproxy_jwt,
-    prepared,
-    running,
-)
+from tests.support.proxies import deployed, haproxy_jwt, prepared, running
+from tests.support.proxy_site import AUTH, DEPLOY, IDENTITY, Deployment
 from tests.support.servers import Start
 from tests.support.verifiers import Node
 

@@ -17,17 +17,12 @@ from service.web import context
 from tests.support.client import cookie, sign_in
 from tests.support.environment import Settings, free_port
 from tests.support.framing import CHUNKED, HIDDEN_MARK, LENGTH, ROWS, Row, answers
-from tests.support.proxies import (
-    APP,
-    AUTH,
-    COMMANDS,
-    PROGRAMS,
-    Deployment,
-    deployed,
-    prepared,
-    running,
-)
+from tests.support.proxied import shared as site
+from tests.support.proxies import COMMANDS, prepared, running
+from tests.support.proxy_site import APP, AUTH, Deployment
 from tests.support.servers import Server, Start
+
+__all__ = ["site"]
 
 STORES = ("sqlite",)  # no store has a part in this
 
@@ -180,15 +175,6 @@ def test_a_body_may_come_in_many_small_chunks(server: Server, token: str) -> Non
         (status, _, _), *rest = answers(connection, ["POST", "GET"])
     assert status == 302
     assert_visitor(rest)
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def site(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, start: Start
-) -> Iterator[Deployment]:
-    """Yield a proxy with its shipped files, and Latchkey behind it."""
-    with deployed(request.param, tmp_path_factory.mktemp(request.param), start) as deployment:
-        yield deployment
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.client import BROWSER, bearer, cookie
-from tests.support.proxies import Application, Deployment, haproxy_jwt, prepared, running
+from tests.support.proxies import haproxy_jwt, prepared, running
+from tests.support.proxy_site import Application, Deployment
 
 KEY, STRANGER = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
 NAVIGATION = {**BROWSER, "Sec-Fetch-Mode": "navigate"}

@@ -11,7 +11,6 @@ from tests.support.connections import REQUEST, Client, Serve, Site, serving, thr
 
 __all__ = ["serving"]
 
-
 STORES = ("sqlite",)
 
 

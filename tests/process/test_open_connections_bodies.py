@@ -8,7 +8,6 @@ from tests.support.connections import Serve, serving, through
 
 __all__ = ["serving"]
 
-
 STORES = ("sqlite",)
 
 

@@ -11,16 +11,9 @@ import pytest
 
 from tests.support.client import BROWSER, bearer, cookie
 from tests.support.proxied import NAVIGATION, SPELLINGS, shared, site
-from tests.support.proxies import (
-    APP,
-    AUTH,
-    IDENTITY,
-    Deployment,
-    Headers,
-)
+from tests.support.proxy_site import APP, AUTH, IDENTITY, Deployment, Headers
 
 __all__ = ["shared", "site"]
-
 
 STORES = ("sqlite",)  # no store has a part in this
 FORGED = (

@@ -7,21 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import cookie
-from tests.support.proxied import NAVIGATION, SPELLINGS
-from tests.support.proxies import (
-    IDENTITY,
-    PROGRAMS,
-    Application,
-    Deployment,
-    deployed,
-    deployed_beside,
-)
+from tests.support.proxied import NAVIGATION, SPELLINGS, fresh
+from tests.support.proxies import PROGRAMS, deployed, deployed_beside
+from tests.support.proxy_site import IDENTITY, Application, Deployment
 from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this
 
-
-# Latchkey gone, Latchkey strange
 
 GONE = {500, 502, 503, 504}
 ANSWER = {name: f"the {name.rpartition('-')[2]}" for name in IDENTITY}
@@ -68,11 +60,7 @@ def beside(
 @pytest.fixture
 def asked(beside: tuple[Deployment, Application]) -> tuple[Deployment, Application]:
     """Return the same, without memories; who is asked lets everybody pass."""
-    site, other = beside
-    site.application.received.clear()
-    other.received.clear()
-    other.answers["/auth/verify"] = 200, ANSWER
-    return site, other
+    return fresh(beside, ANSWER)
 
 
 def test_latchkey_is_asked_and_nothing_more(asked: tuple[Deployment, Application]) -> None:

@@ -9,16 +9,9 @@ import pytest
 
 from tests.support.client import Answer, bearer, cookie
 from tests.support.proxied import shared, site
-from tests.support.proxies import (
-    APP,
-    AUTH,
-    IDENTITY,
-    Deployment,
-    Headers,
-)
+from tests.support.proxy_site import APP, AUTH, IDENTITY, Deployment, Headers
 
 __all__ = ["shared", "site"]
-
 
 STORES = ("sqlite",)  # no store has a part in this
 
@@ -93,9 +86,6 @@ def test_a_long_address_is_checked_or_refused(site: Deployment) -> None:
             assert answer.status >= 400
             assert len(target) > 7600
             assert seen == []
-
-
-# Bodies, WebSockets, connections
 
 
 @pytest.mark.parametrize("framing", ["Content-Length", "chunked"])

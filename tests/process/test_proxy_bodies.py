@@ -2,30 +2,22 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.support import http2
 from tests.support.client import bearer, cookie
 from tests.support.keyfiles import within
-from tests.support.proxies import APP, AUTH, PROGRAMS, SPEAKING_HTTP_2, Deployment, deployed
-from tests.support.servers import Start
+from tests.support.proxied import shared as site
+from tests.support.proxy_site import APP, AUTH, SPEAKING_HTTP_2, Deployment
+
+__all__ = ["site"]
 
 STORES = ("sqlite",)  # no store has a part in this
 
 LENGTH, CHUNKED = "Content-Length: 4", "Transfer-Encoding: chunked"
 PARTS = {LENGTH: (b"", b"ab", b"cd"), CHUNKED: (b"", b"2\r\nab\r\n", b"2\r\ncd\r\n0\r\n\r\n")}
 """What is sent of a body: with the head, after it, and at last."""
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def site(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, start: Start
-) -> Iterator[Deployment]:
-    """Yield a deployment that the tests share."""
-    with deployed(request.param, tmp_path_factory.mktemp(request.param), start) as deployment:
-        yield deployment
 
 
 def head(site: Deployment, path: str, token: str, framing: str) -> bytes:

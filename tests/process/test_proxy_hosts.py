@@ -3,37 +3,25 @@
 import contextlib
 import re
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from tests.support import http2
 from tests.support.client import BROWSER
-from tests.support.proxies import APP, AUTH, FILES, Application, Deployment, deployed_beside
+from tests.support.proxied import beside, fresh
+from tests.support.proxy_site import APP, AUTH, Application, Deployment
+
+__all__ = ["beside"]
 
 STORES = ("sqlite",)  # no store has a part in this
 
 IDENTITY = {"Remote-User": "user"}
 
 
-@pytest.fixture(scope="module", params=FILES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Deployment, Application]]:
-    """Yield a deployment, and what stands in the place of Latchkey."""
-    folder = tmp_path_factory.mktemp(request.param)
-    with Application() as other, deployed_beside(other, request.param, folder) as deployment:
-        yield deployment, other
-
-
 @pytest.fixture
-def pair(shared: tuple[Deployment, Application]) -> tuple[Deployment, Application]:
+def pair(beside: tuple[Deployment, Application]) -> tuple[Deployment, Application]:
     """Return the same, without memories; who is asked lets everybody pass."""
-    site, other = shared
-    site.application.received.clear()
-    other.received.clear()
-    other.answers["/auth/verify"] = 200, IDENTITY
-    return site, other
+    return fresh(beside, IDENTITY)
 
 
 def get(site: Deployment, *hosts: str, target: str = "/public/x", version: str = "1.1") -> bytes:

@@ -12,7 +12,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.support.proxies import APP, TRUSTING, Deployment, deployed
+from tests.support.proxies import deployed
+from tests.support.proxy_site import APP, TRUSTING, Deployment
 from tests.support.servers import Start
 
 STORES = ("sqlite",)  # no store has a part in this

@@ -1,44 +1,24 @@
 """Paths through the proxies: two readings are refused, open is exact, closed is generous."""
 
 import base64
-from collections.abc import Iterator
 
 import pytest
 
 from tests.support import http2
-from tests.support.proxies import (
-    APP,
-    AUTH,
-    FILES,
-    IDENTITY,
-    Application,
-    Deployment,
-    deployed_beside,
-)
+from tests.support.proxied import beside, fresh
+from tests.support.proxy_site import APP, AUTH, IDENTITY, Application, Deployment
+
+__all__ = ["beside"]
 
 STORES = ("sqlite",)  # no store has a part in this
 
 ANSWER = {**dict.fromkeys(IDENTITY, "-"), "Remote-User": "user"}
 
 
-@pytest.fixture(scope="module", params=FILES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Deployment, Application]]:
-    """Yield a deployment, and what stands in the place of Latchkey."""
-    folder = tmp_path_factory.mktemp(request.param)
-    with Application() as other, deployed_beside(other, request.param, folder) as deployment:
-        yield deployment, other
-
-
 @pytest.fixture
-def pair(shared: tuple[Deployment, Application]) -> tuple[Deployment, Application]:
+def pair(beside: tuple[Deployment, Application]) -> tuple[Deployment, Application]:
     """Return the same, without memories; who is asked lets everybody pass."""
-    site, other = shared
-    site.application.received.clear()
-    other.received.clear()
-    other.answers["/auth/verify"] = 200, ANSWER
-    return site, other
+    return fresh(beside, ANSWER)
 
 
 TWO_READINGS = [

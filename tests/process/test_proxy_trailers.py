@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support import http2
-from tests.support.proxies import APP, FILES, Application, Deployment, deployed_beside
+from tests.support.proxies import FILES, deployed_beside
+from tests.support.proxy_site import APP, Application, Deployment
 from tests.support.trailers import TrailerApplication
 
 STORES = ("sqlite",)  # no store has a part in this

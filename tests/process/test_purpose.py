@@ -40,7 +40,6 @@ from tests.support.verifiers import Make, Node, outcome
 
 __all__ = ["algorithm", "documents"]
 
-
 STORES = ("sqlite",)  # no store has a part in this
 FEED_KEYS, ASSERTION_KEYS = "/.well-known/feed-jwks.json", "/.well-known/assertion-jwks.json"
 SESSION_KEYS = "/.well-known/jwks.json"

@@ -22,7 +22,6 @@ from tests.support.verifiers import Node
 
 __all__ = ["algorithm", "documents"]
 
-
 STORES = ("sqlite",)  # no store has a part in this
 PAGES = {
     "session": ("docs/verifying.md", "claims_of"),
@@ -64,9 +63,6 @@ def world(documents: Documents, request: pytest.FixtureRequest) -> World:
         secrets if is_shared else {},
         lambda: node_of(request),
     )
-
-
-# What the documentation shows
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -101,9 +101,6 @@ def ada(admin: Admin) -> Iterator[int]:
     admin.api(f"/api/v1/users/{user_id}", "DELETE")
 
 
-# --- Whom it refuses.
-
-
 def admin_operations(admin: Admin) -> list[tuple[str, str]]:
     """Return method and path of every operation of the admin page."""
     described = operations(admin.api("/openapi.json").json)

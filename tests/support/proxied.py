@@ -5,11 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.client import BROWSER
-from tests.support.proxies import (
-    PROGRAMS,
-    Deployment,
-    deployed,
-)
+from tests.support.proxies import FILES, PROGRAMS, deployed, deployed_beside
+from tests.support.proxy_site import Application, Deployment
 from tests.support.servers import Start
 
 NAVIGATION = {**BROWSER, "Sec-Fetch-Mode": "navigate"}
@@ -49,3 +46,24 @@ def site(shared: Deployment) -> Deployment:
     shared.application.received.clear()
     shared.application.answers.clear()
     return shared
+
+
+@pytest.fixture(scope="module", params=FILES)
+def beside(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Deployment, Application]]:
+    """Yield a deployment, and what stands in the place of Latchkey."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with Application() as other, deployed_beside(other, request.param, folder) as deployment:
+        yield deployment, other
+
+
+def fresh(
+    pair: tuple[Deployment, Application], identity: dict[str, str]
+) -> tuple[Deployment, Application]:
+    """Return the same, without memories; who is asked lets everybody pass with these headers."""
+    site, other = pair
+    site.application.received.clear()
+    other.received.clear()
+    other.answers["/auth/verify"] = 200, identity
+    return site, other

@@ -17,9 +17,6 @@ __all__ = ["read"]
 EXAMPLE = (ROOT / ".env.example").read_text()
 
 
-# --- The example cannot drift from the table.
-
-
 def test_the_example_has_one_line_for_each_setting_and_no_other() -> None:
     names = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=", EXAMPLE, re.MULTILINE)
     assert sorted(names) == sorted(NAMES)

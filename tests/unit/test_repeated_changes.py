@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -14,44 +13,10 @@ from service.config import DatabaseUrl as Where
 from service.db import Database, Transaction
 from service.providers import identities
 from service.providers.sessions import ProviderSession, end, record
-from service.server.run import listening
-from service.web import context
 from tests.support import people
-from tests.support.client import bearer
 from tests.support.environment import Settings, free_port
+from tests.support.served import TIMES, Served, serve
 from tests.support.stores import watched
-
-TIMES = 100
-SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
-
-
-@dataclass
-class Served:
-    """A server in this process, its database, and a client."""
-
-    url: str
-    database: Database
-    client: aiohttp.ClientSession
-
-    async def sign_in(self, username: str) -> str:
-        """Return a new token."""
-        address = f"{self.url}/auth/bypass?token={username}"
-        async with self.client.get(address, allow_redirects=False) as answer:
-            return answer.cookies["jwt"].value
-
-    async def at_once(
-        self, method: str, path: str, token: str, *, times: int = TIMES, **options: Any
-    ) -> list[int]:
-        """Send the same request many times at once; return the answers' statuses."""
-        headers = {**bearer(token), **SAME_ORIGIN, **options.pop("headers", {})}
-
-        async def send() -> int:
-            async with self.client.request(
-                method, self.url + path, headers=headers, allow_redirects=False, **options
-            ) as answer:
-                return answer.status
-
-        return await asyncio.gather(*(send() for _ in range(times)))
 
 
 @pytest.fixture
@@ -59,16 +24,9 @@ async def served(settings: Settings, where: Where) -> AsyncIterator[Served]:
     """Yield a server; its clients keep no cookies."""
     del where
     config = settings(PORT=str(free_port()))
-    async with (
-        listening(config) as app,
-        aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=TIMES, force_close=True),
-        ) as client,
-    ):
-        url = f"http://127.0.0.1:{config.port}"
-        database = app[context.DATABASE]
-        yield Served(url, database, client)
+    connector = aiohttp.TCPConnector(limit=TIMES, force_close=True)
+    async with serve(config, connector) as made:
+        yield made
 
 
 async def entries(served: Served) -> list[str]:

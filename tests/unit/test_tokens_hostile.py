@@ -39,8 +39,6 @@ def twin(text: str) -> str:
     return text[:-1] + BASE64URL[BASE64URL.index(text[-1]) + 1]
 
 
-# --- hostile tokens, each rightly signed unless the signature is the point ----------------------
-
 SHAPES = {
     "nothing": "",
     "a word": "token",

@@ -22,8 +22,6 @@ from tests.support.handmade_tokens import (
 )
 from tests.support.thoroughness import some
 
-# --- what no table can list ---------------------------------------------------------------------
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),

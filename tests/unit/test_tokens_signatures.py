@@ -31,9 +31,6 @@ P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 ED25519 = 2**252 + 27742317777372353535851937790883648493
 
 
-# --- hostile signatures -------------------------------------------------------------------------
-
-
 def flipped(signature: bytes, at: int) -> bytes:
     return signature[:at] + bytes([signature[at] ^ 1]) + signature[at + 1 :]
 
