@@ -525,7 +525,7 @@ def test_every_bad_line_in_dotenv_is_named(read: Read) -> None:
 
 def test_a_dotenv_that_is_not_text_is_named(tmp_path: Path, read: Read) -> None:
     assert faults(read, DEVELOPMENT, b"PORT=\xff") == [
-        f"{tmp_path}/.env cannot be read (UnicodeDecodeError)"
+        f"{tmp_path}/.env cannot be read: it is not UTF-8"
     ]
 
 
@@ -578,10 +578,10 @@ def test_every_secret_can_be_given_as_a_file(tmp_path: Path, read: Read) -> None
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (None, "must be the path of a readable text file (FileNotFoundError)"),
+        (None, "must be the path of a readable text file: it does not exist"),
         (b"", "names an empty file"),
         (b"\r\n", "names an empty file"),
-        (b"\xff" * 32, "must be the path of a readable text file (UnicodeDecodeError)"),
+        (b"\xff" * 32, "must be the path of a readable text file: it is not UTF-8"),
     ],
     ids=["missing", "empty", "only a line end", "not text"],
 )
@@ -597,7 +597,7 @@ def test_a_bad_secret_file_is_named(
 def test_a_directory_is_no_secret_file(tmp_path: Path, read: Read) -> None:
     environ = {**DEVELOPMENT, "JWT_SECRET_KEY_PREVIOUS_FILE": str(tmp_path)}
     assert faults(read, environ) == [
-        "JWT_SECRET_KEY_PREVIOUS_FILE must be the path of a readable text file (IsADirectoryError)"
+        "JWT_SECRET_KEY_PREVIOUS_FILE must be the path of a readable text file: it is a folder"
     ]
 
 
