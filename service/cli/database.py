@@ -69,7 +69,7 @@ def db_group() -> None:
     type=_AddressFile(),
     envvar="DB_COPY_FROM_FILE",
     show_envvar=True,
-    help="A file that holds it.",
+    help="A file that contains the URL.",
 )
 @click.option(
     "--to",
@@ -85,7 +85,7 @@ def db_group() -> None:
     type=_AddressFile(),
     envvar="DB_COPY_TO_FILE",
     show_envvar=True,
-    help="A file that holds it.",
+    help="A file that contains the URL.",
 )
 @click.option("--dry-run", is_flag=True, help="Count the rows without copying them.")
 @output.as_json
@@ -98,7 +98,7 @@ def copy(
     dry_run: bool,
     json_form: bool,
 ) -> None:
-    """Copy all data to an empty database, between SQLite and PostgreSQL in any direction.
+    """Copy all data to an empty database, SQLite or PostgreSQL.
 
     Every user of this machine can read a command line. If a URL contains a password, use a file or
     an environment variable.

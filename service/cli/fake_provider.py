@@ -36,9 +36,10 @@ _LINKED_BY = Actor("cli:idp")
     "--serve", "beside", is_flag=True, help="Also run the service, configured for this provider."
 )
 def idp(port: int, client_secret: str | None, *, beside: bool) -> None:
-    """Run a fake CAS and OpenID provider on loopback, which signs in without a password.
+    """Run a fake CAS and OpenID provider for development.
 
-    For development only. Refuses to start with ENVIRONMENT=production.
+    It listens on loopback and signs in without a password. It refuses to start with
+    ENVIRONMENT=production.
     """
     if config.environment() == "production":
         raise Fault(

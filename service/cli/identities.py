@@ -46,7 +46,7 @@ def link(username: str, provider: str, subject: str, json_form: bool) -> None:
 @_subject
 @output.as_json
 def unlink(username: str, provider: str, subject: str, json_form: bool) -> None:
-    """Remove the link of an account, and end the sessions that it opened.
+    """Unlink an account and end the sessions that it opened.
 
     With CAS_TRUST_USERNAMES, the CAS account of the user's own name still signs the user in, by its
     name. To prevent this, run user disable.

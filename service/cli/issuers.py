@@ -16,18 +16,22 @@ from service.providers.issuers import IssuerChange
 @output.yes
 @output.as_json
 def accept_issuer(provider: str, yes: bool, json_form: bool) -> None:
-    """Accept that PROVIDER has another OIDC_ISSUER or CAS_URL than when accounts were linked.
+    """Accept a changed OIDC_ISSUER or CAS_URL of PROVIDER.
 
-    Do so only if the accounts there are the same: each linked subject must be the same person.
+    Until then, no account of the provider can sign in. Accept the change only if each account still
+    belongs to the same person.
     """
     settings = config.load()
-    issuer = issuers.of(settings).get(provider)
+    given = issuers.of(settings)
+    issuer = given.get(provider)
     if issuer is None:
-        raise Fault(f"No provider {provider} is switched on in the settings.")
+        enabled = ", ".join(given) or "none"
+        raise Fault(f"The provider {provider} is not enabled. Enabled: {enabled}.")
     (found,) = _changes({provider: issuer}) or (None,)
     if found is not None and not yes:
         question = (
-            f"Is every account of {provider} at {found.before} the same person's at {issuer}?"
+            f"Does each account of {provider} at {found.before} belong to the same person at"
+            f" {issuer}?"
         )
         click.confirm(question, abort=True, err=json_form)
 
@@ -36,7 +40,7 @@ def accept_issuer(provider: str, yes: bool, json_form: bool) -> None:
 
     if found is not None:
         database_session.in_transaction(action)
-    sentence = f"Accounts of {provider} are those at {issuer}."
+    sentence = f"Accepted {issuer} for {provider}." if found else "The address has not changed."
     facts = {"provider": provider, "issuer": issuer, "changed": found is not None}
     output.done(sentence, action="issuer_accept", **facts, json_form=json_form)
 

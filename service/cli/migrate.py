@@ -82,7 +82,7 @@ def seed(file: Path | None, json_form: bool) -> None:
 
 @click.command()
 def prepare() -> None:
-    """Prepare for `serve`: migrate the database and, in development, create the demo users."""
+    """Migrate the database and, in development, create the demo users."""
     settings = config.load()
     applied = migrations.up(settings.database)
     if applied:

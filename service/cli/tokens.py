@@ -44,7 +44,7 @@ def issue(username: str, expires_in: int | None, json_form: bool) -> None:
     """Print a bearer token for USERNAME."""
     settings = config.load()
     if expires_in is not None and expires_in > settings.jwt_expires_in:
-        raise Fault(f"--expires-in is at most {settings.jwt_expires_in} s (JWT_EXPIRES_IN).")
+        raise Fault(f"--expires-in must be at most {settings.jwt_expires_in} s (JWT_EXPIRES_IN).")
     issuer = tokens.TokenIssuer(settings, keys.load(settings))
 
     seconds = issuer.lifetime if expires_in is None else expires_in

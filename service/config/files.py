@@ -42,7 +42,7 @@ def read_secret(name: str, path: Path, faults: dict[str, str], seen: Seen) -> st
         data = _read(name, path, seen)
         text = data.decode("utf-8")
     except (OSError, ValueError) as error:
-        faults[name] = f"must be the path of a readable text file ({type(error).__name__})"
+        faults[name] = f"must be the path of a readable text file: {_reason(error)}"
         return None
     if len(data) > _MAX_SECRET_FILE:
         faults[name] = f"names a file of more than {_MAX_SECRET_FILE} bytes"
@@ -51,6 +51,21 @@ def read_secret(name: str, path: Path, faults: dict[str, str], seen: Seen) -> st
     if not text:
         faults[name] = "names an empty file"
     return text or None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Return why a file cannot be read, without its path or content."""
+    if isinstance(error, UnicodeError):
+        return "it is not UTF-8"
+    if isinstance(error, io.UnsupportedOperation):
+        return "it is neither a file nor a pipe"
+    if isinstance(error, FileNotFoundError):
+        return "it does not exist"
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder"
+    if isinstance(error, TimeoutError):
+        return f"the pipe was not closed within {_PIPE_SECONDS} s"
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _read(name: str, path: Path, seen: Seen) -> bytes:
@@ -88,7 +103,7 @@ def read_dotenv(path: Path, faults: dict[str, str], seen: Seen) -> dict[str, str
             seen.note(str(path), path, stream.fileno())
             bindings = list(parse_stream(stream))
     except (OSError, ValueError) as error:
-        faults[str(path)] = f"cannot be read ({type(error).__name__})"
+        faults[str(path)] = f"cannot be read: {_reason(error)}"
         return {}
     for binding in bindings:
         if binding.error or (binding.key is not None and binding.value is None):

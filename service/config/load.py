@@ -22,7 +22,7 @@ _BYPASS_IN_PRODUCTION = (
 )
 
 _NOT_BELIEVED = (
-    ". It sets ENVIRONMENT, which does not count while others can change the file: on your own"
+    ". Its ENVIRONMENT is ignored while others can change the file: on your own"
     " machine, set ENVIRONMENT in the environment of the process"
 )
 

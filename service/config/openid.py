@@ -38,7 +38,7 @@ FIELDS = (
         None,
         "the issuer URL, exactly as the provider spells it",
     ),
-    Field("client_id", "CLIENT_ID", values.client_id, None, "what the provider calls us"),
+    Field("client_id", "CLIENT_ID", values.client_id, None, "the client ID from the provider"),
     Field(
         "client_secret",
         "CLIENT_SECRET",

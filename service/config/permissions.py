@@ -11,8 +11,10 @@ from service.system.file_access import Exposure
 
 _KEYS = "JWT_KEYS_FILE"
 _REPLACE_KEYS = "python -m service key rotate --leaked --yes"
-_STRANGE_KEYS = " (others may have put keys in: this replaces all, and everybody signs in again)"
-_STRANGE_TEXT = ", and check the file: others may have changed or removed what it says"
+_STRANGE_KEYS = (
+    " (others may have added keys: this replaces all keys, and all users must sign in again)"
+)
+_STRANGE_TEXT = ", and check the file: others may have changed its content"
 
 
 def refused(seen: Mapping[str, Exposure], keys: Path | None) -> Iterator[tuple[str, str]]:

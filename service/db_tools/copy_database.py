@@ -164,7 +164,9 @@ def count(source: DatabaseUrl) -> int:
 def _copy(here: Endpoint, there: Endpoint, table: str, progress: Progress) -> Copied:
     columns = here.columns(table)
     if columns != there.columns(table):
-        raise Fault(f"The table {table} has other columns there. Migrate both to the same version.")
+        raise Fault(
+            f"The table {table} differs in the target. Migrate both databases to the same version."
+        )
 
     def passing() -> Iterator[list[tuple[Any, ...]]]:
         for rows in here.pages(table, columns):

@@ -5,9 +5,9 @@ from service.errors.refused import Forbidden
 from service.errors.unauthenticated import Unauthenticated
 
 _COOKIES = (
-    "Safari does not store Secure cookies over plain HTTP; COOKIE_DOMAIN is wrong; or a parent"
-    " domain set a cookie with the same name. In the last case, delete the cookies of this site and"
-    " of its parent domains."
+    "Delete the cookies of this site and of its parent domains, then try again. Administrators:"
+    " check COOKIE_DOMAIN, and use HTTPS, because Safari does not store Secure cookies over plain"
+    " HTTP."
 )
 
 
@@ -16,9 +16,9 @@ class AttemptUnknown(Problem):
     code = "attempt_unknown"
     title = "Sign-in attempt not found"
     detail = (
-        "The request has no valid cookie for this attempt: the attempt is over ten minutes old, was"
-        " already used, or started in another browser, or your browser does not store the cookie."
-        " Start the sign-in again. If that does not help, the likely causes are: " + _COOKIES
+        "A sign-in attempt works once, within ten minutes, and only in the browser that started it."
+        " Start the sign-in again. If you see this page each time, your browser does not store the"
+        " cookie of the attempt. " + _COOKIES
     )
 
 
@@ -27,8 +27,8 @@ class CookieNotKept(Problem):
     code = "cookie_not_kept"
     title = "The browser does not store the session cookie"
     detail = (
-        "You signed in three times within a minute, and each time the browser came back without"
-        " the session cookie. The likely causes are: " + _COOKIES
+        "You signed in three times within a minute, but your browser did not send the session"
+        " cookie afterwards. " + _COOKIES
     )
 
 

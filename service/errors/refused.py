@@ -137,7 +137,7 @@ class ExpectationFailed(Problem):
 class RoleMissing(Forbidden):
     code = "role_missing"
     title = "Missing role"
-    detail = "You do not have a required role. Ask your administrator for it, then try again."
+    detail = "You need a role that you do not have. Ask your administrator to grant it to you."
 
 
 class UserNotFound(Problem):
@@ -186,7 +186,9 @@ class LastManager(Problem):
     status = 409
     code = "last_manager"
     title = "Last user manager"
-    detail = "This is the last active user with manage_users. Grant it to another user first."
+    detail = (
+        "This is the last active user with manage_users. Grant that role to another user first."
+    )
 
 
 class PreconditionFailed(Problem):

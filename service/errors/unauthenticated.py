@@ -69,4 +69,6 @@ class AlgorithmInvalid(Unauthenticated):
 class UserUnknown(Unauthenticated):
     code = "user_unknown"
     title = "Unknown or disabled user"
-    detail = "The user does not exist or is disabled. Ask your administrator."
+    detail = (
+        "The user does not exist or is disabled. Ask your administrator to create or enable it."
+    )

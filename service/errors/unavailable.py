@@ -20,7 +20,7 @@ class Overloaded(Problem):
     status = 503
     code = "overloaded"
     title = "Too many concurrent requests"
-    detail = "The service limits how many requests of this kind run at once. Try again later."
+    detail = "The service limits how many requests of this kind run at once. Try again in a second."
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "1"})

@@ -26,9 +26,9 @@ class IssuerChange:
         """The error and the remedy, as a continuation of the name of the provider."""
         return (
             f"was {self.before} when accounts were linked, and is {self.now} now."
-            " Sign-ins by it are refused, because the same subject may be another person there. If"
-            f" the accounts are the same, run: {ACCEPT} {self.provider}. If not, give the new"
-            " provider another name"
+            " Sign-in with it is refused, because the same subject may be another person there. If"
+            f" its accounts are the same, run: {ACCEPT} {self.provider}. If not, configure the new"
+            " provider under another name"
         )
 
 

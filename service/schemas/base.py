@@ -19,8 +19,8 @@ _MESSAGES = {
     "model_type": "must be an object",
     "string_type": "must be a single string",
     "string_unicode": "must be a string",
-    "string_too_short": "is too short",
-    "string_too_long": "is too long",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
     "bool_type": "must be true or false",
     "list_type": "must be a list",
 }
@@ -73,6 +73,11 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _message(error: ErrorDetails) -> str:
-    if "error" in error.get("ctx", {}):
-        return str(error["ctx"]["error"])
-    return _MESSAGES.get(error["type"], error["msg"])
+    facts = error.get("ctx", {})
+    if "error" in facts:
+        return str(facts["error"])
+    if "reason" in facts:  # of the library that checks e-mail addresses
+        reason = str(facts["reason"]).replace("email", "e-mail").removesuffix(".")
+        return f"is not a valid e-mail address: {reason[:1].lower()}{reason[1:]}"
+    message = _MESSAGES.get(error["type"])
+    return error["msg"] if message is None else message.format(**facts)

@@ -62,7 +62,7 @@ def _few(value: object) -> object:
 def _bare(value: object) -> object:
     """Reject `Ada <ada@example.org>`, from which the library would extract the address."""
     if isinstance(value, str) and set(value) & set("<> "):
-        raise ValueError("must be an e-mail address only")
+        raise ValueError("must be only an e-mail address, such as ada@example.org")
     return _or_none(value)
 
 

@@ -58,7 +58,7 @@ async def create(
     try:
         (user_id,) = await create_all(tx, by, [newcomer])
     except UsernameTaken:
-        raise UsernameTaken(f"The user {newcomer.username} already exists.") from None
+        raise UsernameTaken(f"The user name {newcomer.username} is already taken.") from None
     return await get_by_id(tx, user_id)
 
 

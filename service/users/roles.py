@@ -3,12 +3,17 @@
 from service import audit
 from service.audit import Actor
 from service.db import ConstraintError, Transaction
-from service.errors import RoleTaken
+from service.errors import LastManager, RoleTaken
 from service.tokens.claims import Role
 from service.users import rights
 from service.users.names import MANAGE_USERS, normalize_role
 from service.users.read import role_by_name
 from service.users.update import touch_holders
+
+_MANAGERS_LEFT = (
+    "You cannot delete the role manage_users while an active user has it: no user could then manage"
+    " users and roles."
+)
 
 
 async def create_role(tx: Transaction, by: Actor, role: str) -> Role:
@@ -26,7 +31,7 @@ async def create_role(tx: Transaction, by: Actor, role: str) -> Role:
 async def delete_role(tx: Transaction, by: Actor, role: str) -> None:
     """Delete a role and revoke it from all users.
 
-    Raises RoleNotFound, RoleMissing, and LastManager if no user could manage users afterwards.
+    Raises RoleNotFound, RoleMissing, and LastManager if an active user has manage_users by it.
     """
     await rights.require_manager(tx, by)
     found = await role_by_name(tx, role)
@@ -35,9 +40,9 @@ async def delete_role(tx: Transaction, by: Actor, role: str) -> None:
         " WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = ?) GROUP BY disabled",
         (found["id"],),
     )
+    if role == MANAGE_USERS and any(not each["disabled"] for each in holders):
+        raise LastManager(_MANAGERS_LEFT)
     await touch_holders(tx, found["id"])
     await tx.execute("DELETE FROM roles WHERE id = ?", (found["id"],))
-    if role == MANAGE_USERS and any(not each["disabled"] for each in holders):
-        await rights.require_a_manager_is_left(tx)
     count = sum(each["number"] for each in holders)
     await audit.record(tx, by, "role_delete", (found["id"], role), {"holders": count})

@@ -171,7 +171,7 @@ async def _write(
             (*written.values(), user["id"]),
         )
     except ConstraintError:
-        raise UsernameTaken(f"The user {updated['username']} already exists.") from None
+        raise UsernameTaken(f"The user name {updated['username']} is already taken.") from None
     announce = events.user_revoked if is_revoking else events.user_changed
     await announce(tx, user["id"], version)
     return cast("User", {**updated, **{name: texts[name] or None for name in _TEXTS}})

@@ -19,6 +19,7 @@ def test_from_a_deep_link_by_one_click_and_out_again(both: Both, way: str) -> No
         page.get_by_role("link", name="Sign in").click()
         page.get_by_role("link", name=way).click()
         assert page.url.startswith(both.provider)
+        assert page.locator("meta[name=color-scheme]").get_attribute("content") == "light dark"
         page.get_by_role("button", name="contributor").click()
         page.wait_for_url(f"{both.url}/auth/me")
         assert '"username":"contributor"' in page.content()

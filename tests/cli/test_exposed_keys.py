@@ -58,7 +58,7 @@ def test_no_command_takes_the_keys_over(path: Path, words: list[str]) -> None:
     done = run(path, *(stranger if word == "KID" else word for word in words))
     assert (done.returncode, done.stdout) == (1, "")
     assert "a file that every user of this machine can change" in done.stderr
-    assert f"Run: {CURE} (others may have put keys in" in done.stderr
+    assert f"Run: {CURE} (others may have added keys" in done.stderr
     assert path.read_bytes() == before
 
 
@@ -117,7 +117,7 @@ def test_the_list_shows_them_and_warns(path: Path) -> None:
     assert done.returncode == 0
     assert [row["kid"] for row in json.loads(done.stdout)] == [row["kid"] for row in entries(path)]
     assert done.stderr.startswith("Warning: JWT_KEYS_FILE names a file that every user of this")
-    assert f"{CURE} (others may have put keys in" in done.stderr
+    assert f"{CURE} (others may have added keys" in done.stderr
     path.chmod(0o600)
     assert run(path, "list").stderr == ""
 
@@ -165,4 +165,4 @@ def test_a_server_never_takes_the_strangers_key(serving: Server, path: Path) -> 
     made = entries(path)[-1]["kid"]
     within(2, lambda: kids(serving.port) == {made})
     assert ask(serving.port, "/readyz").json["status"] == "ok"
-    assert f"{CURE} (others may have put keys in" in serving.log()
+    assert f"{CURE} (others may have added keys" in serving.log()

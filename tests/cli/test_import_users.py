@@ -148,7 +148,7 @@ def test_every_bad_line_is_named_with_every_fault(
     assert (code, printed) == (1, "")
     lines = said.splitlines()
     assert lines[0] == "people.csv: no users were created."
-    assert [re.sub(r": (A user name|value is not).*", "", line) for line in lines[1:]] == [
+    assert [re.sub(r": (A user name|is not a valid e-mail).*", "", line) for line in lines[1:]] == [
         "  line 3: username",
         "  line 3: email",
         "  line 3: role 'ghost': The role does not exist.",

@@ -57,12 +57,13 @@ def test_the_last_manager_stays(admin: Admin) -> None:
         admin.again("/admin/users/1", demoted, 409),
         admin.again("/admin/users/1", {**demoted, "disabled": "true"}, 409),
         admin.again("/admin/users/1/delete", {"version": version}, 409),
-        admin.again(f"{ROLES}/{role}/delete", {}, 409),
     ]
     for page in shown:
         assert page.alerts == [
-            "This is the last active user with manage_users. Grant it to another user first."
+            "This is the last active user with manage_users. Grant that role to another user first."
         ]
+    (alert,) = admin.again(f"{ROLES}/{role}/delete", {}, 409).alerts
+    assert alert.startswith("You cannot delete the role manage_users while an active user has it: ")
     assert shown[0].value("name") == "Kept"
     assert shown[0].checked("roles") == ["add_documents"]
     assert admin.everything() == before

@@ -20,7 +20,7 @@ __all__ = ["ada", "admin"]
         ("/admin?cursor=x", {}, "“cursor” must come from the Link header"),
         ("/admin?sort=email", {"sort": "Sort must be one of"}, ""),
         ("/admin?sort=", {"sort": "Sort must be one of"}, ""),
-        (f"/admin?q={'x' * 101}", {"q": "Search is too long."}, ""),
+        (f"/admin?q={'x' * 101}", {"q": "Search must have at most 100 characters."}, ""),
         ("/admin?q=a%00b", {"q": "Search contains a non-printable character"}, ""),
         ("/admin?q=a&q=b", {"q": "Search must be a single string."}, ""),
         ("/admin?disabled=yes", {"disabled": "Disabled must be"}, ""),
@@ -125,6 +125,8 @@ def test_every_page_has_a_policy_that_lets_in_our_script_alone(admin: Admin) -> 
 def test_who_looks_at_oneself_is_told_so(admin: Admin, ada: int) -> None:
     assert "This is your own account." in admin.page("/admin/users/1").text
     assert "This is your own account." not in admin.page(f"/admin/users/{ada}").text
+    assert "This is your own account." in admin.page("/admin/users/1/delete").text
+    assert "This is your own account." not in admin.page(f"/admin/users/{ada}/delete").text
 
 
 def test_as_long_as_there_are_only_demo_users_the_list_says_how_to_make_others(

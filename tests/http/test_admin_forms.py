@@ -103,14 +103,22 @@ LONG = "x" * 201
             {"name": "Name contains a non-printable character"},
             "",
         ),
-        ({"username": "ok", "name": LONG}, {"name": "Name is too long."}, ""),
-        ({"username": "ok", "email": "nope"}, {"email": "E-mail is not a valid email"}, ""),
-        ({"username": "ok", "email": "A <a@b.org>"}, {"email": "E-mail must be an e-mail"}, ""),
+        ({"username": "ok", "name": LONG}, {"name": "Name must have at most 200 characters."}, ""),
+        (
+            {"username": "ok", "email": "nope"},
+            {"email": "E-mail is not a valid e-mail address: an e-mail address must have an @"},
+            "",
+        ),
+        (
+            {"username": "ok", "email": "A <a@b.org>"},
+            {"email": "E-mail must be only an e-mail address"},
+            "",
+        ),
         ({"username": "ok", "disabled": "yes"}, {"disabled": "Disabled must be true"}, ""),
         ({"username": "ok", "roles": "nobody"}, {"roles": "The role does not exist."}, ""),
         (
             {"username": "-", "name": LONG, "email": "@", "roles": ["x", "y"]},
-            {"username": "A user", "name": "Name is", "email": "E-mail is", "roles": "The role"},
+            {"username": "A user", "name": "Name must", "email": "E-mail is", "roles": "The role"},
             "",
         ),
         (
@@ -197,7 +205,7 @@ def test_a_taken_name_stands_beside_the_name(admin: Admin, ada: int, path: str) 
         fields["version"] = "1"
     before = admin.everything()
     page = admin.again(path.replace("{id}", str(ada)), fields, 409)
-    assert page.faults() == {"username": "The user admin already exists."}
+    assert page.faults() == {"username": "The user name admin is already taken."}
     assert (page.focused, page.value("username")) == ("username", "Admin")
     assert (page.value("name"), page.checked("roles")) == ("Kept", ["add_documents"])
     assert admin.everything() == before

@@ -74,7 +74,7 @@ def test_until_the_operator_says_that_it_is_the_same_provider(
     other = start(beside=server, **settings_for(second))
     stopped = other.cli("config", "accept-issuer", "oidc")
     assert stopped.returncode == 1
-    assert f"the same person's at {second.url}?" in stopped.stdout
+    assert f"belong to the same person at {second.url}?" in stopped.stdout
     assert come(other, second).status == 403
     done = json.loads(other.cli("config", "accept-issuer", "oidc", "--yes", "--json").stdout)
     assert done == {
@@ -90,7 +90,7 @@ def test_until_the_operator_says_that_it_is_the_same_provider(
     assert not again["changed"]
     unknown = other.cli("config", "accept-issuer", "campus", "--yes")
     assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert "No provider campus is switched on" in unknown.stderr
+    assert "The provider campus is not enabled. Enabled: oidc." in unknown.stderr
 
 
 def test_a_provider_without_accounts_may_change(start: Start, providers: tuple[Evil, Evil]) -> None:

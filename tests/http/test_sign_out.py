@@ -136,8 +136,8 @@ def test_without_a_session_there_is_none_to_end(
     answer = ask(server.port, "/auth/logout?everywhere=true", headers=sent)
     assert answer.status == 200
     text = html.unescape(answer.text)
-    assert "You are not signed in, so there is no session to end." in text
-    assert '<a href="/auth/login">Sign in</a> first.' in text
+    assert "<h1>You are not signed in</h1>" in text
+    assert '<a href="/auth/login">sign in</a> first.' in text
     assert "<form" not in text
     assert "ends all your sessions" not in text
 

@@ -69,10 +69,10 @@ def test_every_secret_can_be_given_as_a_file(tmp_path: Path, read: Read) -> None
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (None, "must be the path of a readable text file (FileNotFoundError)"),
+        (None, "must be the path of a readable text file: it does not exist"),
         (b"", "names an empty file"),
         (b"\r\n", "names an empty file"),
-        (b"\xff" * 32, "must be the path of a readable text file (UnicodeDecodeError)"),
+        (b"\xff" * 32, "must be the path of a readable text file: it is not UTF-8"),
     ],
     ids=["missing", "empty", "only a line end", "not text"],
 )
@@ -88,7 +88,7 @@ def test_a_bad_secret_file_is_named(
 def test_a_directory_is_no_secret_file(tmp_path: Path, read: Read) -> None:
     environ = {**DEVELOPMENT, "JWT_SECRET_KEY_PREVIOUS_FILE": str(tmp_path)}
     assert faults(read, environ) == [
-        "JWT_SECRET_KEY_PREVIOUS_FILE must be the path of a readable text file (IsADirectoryError)"
+        "JWT_SECRET_KEY_PREVIOUS_FILE must be the path of a readable text file: it is a folder"
     ]
 
 

@@ -109,7 +109,7 @@ def test_json_lines(start: bytes, end: bytes) -> None:
         (b"username,name\nbob,a\x00b\n", ["2: name: contains a non-printable character"]),
         (HEAD + b"a b,x,y,nope editor ghost,maybe\n", [
             "2: username: A user name starts with",
-            "2: email: value is not a valid email address",
+            "2: email: is not a valid e-mail address: an e-mail address must have an @-sign",
             "2: disabled: must be true or false",
             "2: role 'nope': The role does not exist.",
             "2: role 'ghost': The role does not exist.",

@@ -26,7 +26,7 @@ _LABELS = {
     "sort": "Sort",
     "action": "Show",
     "provider": "Provider",
-    "subject": "Account",
+    "subject": "Subject",
 }
 _FIELDS = {"username_taken": "username", "role_taken": "role", "identity_taken": "subject"}
 
@@ -77,5 +77,5 @@ def of(problem: errors.Problem) -> Faults:
 def _sentence(label: str, message: str) -> str:
     """Return a sentence: a message such as "is required" gets the label as its subject."""
     if message[:1].islower():
-        message = f"{label} {message.removeprefix('value ')}"
+        message = f"{label} {message}"
     return message if message.endswith(".") else f"{message}."
