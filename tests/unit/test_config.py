@@ -652,7 +652,9 @@ def test_a_misspelt_name_is_refused_with_a_suggestion(read: Read, name: str, mea
 
 
 def test_a_name_of_ours_that_is_like_no_other_is_refused_without_one(read: Read) -> None:
-    assert faults(read, {**DEVELOPMENT, "OIDC_Q": "x"}) == ["OIDC_Q is not a setting"]
+    assert faults(read, {**DEVELOPMENT, "OIDC_Q": "x"}) == [
+        "OIDC_Q is not a setting; check its spelling, or remove it"
+    ]
 
 
 @pytest.mark.parametrize("name", ["ENVIROMENT", "DATABSE_URL", "LOG_LEVL", "PUBLIC_URI"])
