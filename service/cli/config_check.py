@@ -59,7 +59,8 @@ def healthcheck(json_form: bool) -> None:
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        raise Fault(f"Cannot connect to {host}, port {settings.port}: {error}.") from error
+        why = getattr(error, "strerror", None) or error
+        raise Fault(f"Cannot connect to {host}, port {settings.port}: {why}.") from error
     finally:
         connection.close()
     if status != 200:

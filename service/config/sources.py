@@ -76,5 +76,5 @@ def _name_strangers(
             continue
         near = difflib.get_close_matches(name, sorted(spellings), n=1, cutoff=0.8)
         if name.startswith(PREFIXES) or (near and name in from_file):
-            hint = f"; did you mean {near[0]}?" if near else ""
-            faults[name] = f"is not a setting{hint}"
+            hint = f"did you mean {near[0]}?" if near else "check its spelling, or remove it"
+            faults[name] = f"is not a setting; {hint}"

@@ -173,4 +173,5 @@ def reason(error: BaseException) -> str:
     """Return the message of an error in one line, without passwords."""
     if isinstance(error, TimeoutError):
         return "no answer"
-    return "; ".join(line.strip() for line in str(error).splitlines()).rstrip(".")
+    lines = [line.strip() for line in str(error).splitlines()]
+    return "; ".join(line for line in lines if not line.endswith("?")).rstrip(".")

@@ -160,10 +160,8 @@ def _parsed(path: Path, stream: BinaryIO) -> Entries:
 
 
 def _why(error: OSError) -> str:
-    """Return the name of an error, and why root cannot act with another user's rights."""
-    kind = type(error).__name__
-    is_told = isinstance(error, PermissionError) and "root acts" in str(error.strerror)
-    return f"{kind}: {error.strerror}" if is_told else kind
+    """Return the reason of an error, without a path."""
+    return str(error.strerror or type(error).__name__)
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ def test_it_runs_as_a_program(folder: Path, verb: str) -> None:
 
 def test_so_does_the_health_check(server: Server) -> None:
     ended = program(server.folder, "healthcheck", **server.environ)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "The server is alive.\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "The server is running.\n", "")
 
 
 def test_no_verb_is_left_out() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from service.db import ConstraintError, Database
+from service.db import ConstraintError, Database, reason
 from service.db.sqlite import database as sqlite
 from service.db.sqlite import sync
 from service.errors import DatabaseUnavailable, Fault
@@ -27,6 +27,13 @@ connection.execute("BEGIN IMMEDIATE")
 print("locked", flush=True)
 sys.stdin.read()
 """
+
+
+def test_a_reason_is_one_line_without_the_questions_of_a_driver() -> None:
+    said = "connection failed: refused\n\tIs the server running on that host?"
+    assert reason(OSError(said)) == "connection failed: refused"
+    assert reason(OSError("one.\n  two.")) == "one.; two"
+    assert reason(OSError('near "?": syntax error')) == 'near "?": syntax error'
 
 
 async def write(database: Database, *roles: str, then: str = "SELECT 1") -> None:

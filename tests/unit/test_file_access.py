@@ -202,7 +202,7 @@ def test_outside_production_it_is_a_warning(folder: Path) -> None:
     ((name, text),) = config.findings(settings)
     assert name == "JWT_KEYS_FILE"
     assert f"Run: chmod o-w {folder} && python -m service key rotate --leaked --yes (" in text
-    assert text.endswith("this replaces all, and everybody signs in again).")
+    assert text.endswith("this replaces all keys, and all users must sign in again).")
     assert keys.load(settings)
 
 

@@ -137,7 +137,7 @@ def test_everything_wrong_is_named_at_once(keyed: Keyed) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("nowhere", "is missing; generate one with: "), (".", "cannot be read (IsADirectoryError)")],
+    [("nowhere", "is missing; generate one with: "), (".", "cannot be read (Is a directory)")],
 )
 def test_a_file_that_cannot_be_had_is_a_fault(
     settings: Settings, tmp_path: Path, name: str, message: str
