@@ -8,6 +8,7 @@ from service.cli import VERBS
 from tests.support.commands import message, program
 from tests.support.servers import Server
 
+STORES = ("sqlite",)  # how a program starts does not depend on it
 WORDS = {
     "serve": ("serve", "--help"),  # it runs in tests/process
     "idp": ("idp", "--help"),  # as well

@@ -34,6 +34,8 @@ def generous(start: Start, evil: Evil) -> Server:
 
 
 def test_an_unknown_subject_is_told_what_to_ask_for(server: Server, evil: Evil) -> None:
+    sign_in(server, evil, sub="who comes first")
+    evil.paths()  # its description and keys are known now
     answer = sign_in(server, evil, sub="nobody", preferred_username="admin", email="admin@x.org")
     assert (answer.status, answer.code) == (403, "identity_unknown")
     assert (answer.json["provider"], answer.json["subject"]) == ("oidc", "nobody")
