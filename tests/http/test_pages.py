@@ -87,6 +87,7 @@ def test_without_demo_users_the_page_says_how_to_get_them(start: Start) -> None:
     [
         ("/auth/me", 401, 'href="/auth/login?next=%2Fauth%2Fme"'),
         ("/nothing%22%3E%3Cscript%3E", 404, "Not found"),
+        ("/auth/bypass?token=a&token=b", 400, "<p>Send the parameter <code>token</code> exactly"),
         ("/nothing", 404, '<a href="/">Home page</a>'),
         ("/auth/bypass?token=%3Cscript%3E", 400, "Invalid user name"),
         ("/auth/bypass?token=nobody", 401, 'href="/auth/login"'),
