@@ -11,7 +11,7 @@ from tests.support.stores import KINDS
 from tests.support.thoroughness import EVERYTHING, REQUIRE_ALL
 
 pytest_plugins = (
-    "tests.support.commands",  # before those that import it, as pytest rewrites assertions
+    "tests.support.commands",
     "tests.support.servers",
     "tests.support.databases",
     "tests.support.fake",
@@ -26,12 +26,15 @@ LONGEST_FIRST = (
     "process/fuzz",
     "process/proxy_paths",
     "process/revocation",
-    "http/oidc",
+    "http/oidc_outages",
+    "http/oidc_sign_out",
     "process/purpose",
+    "process/purpose_docs",
     "process/proxy_hosts",
     "process/admission",
     "cli/keys",
     "http/cas",
+    "cli/import_users_interrupted",
     "cli/import_users",
     "process/faults_postgresql",
     "cli/cli",
@@ -40,11 +43,14 @@ LONGEST_FIRST = (
     "process/key_watcher",
     "cli/identities",
     "cli/copy_database",
+    "process/clients_feed",
     "process/clients",
     "http/counts_once",
     "http/lifetimes",
     "browser/admin",
     "process/proxies",
+    "process/proxies_requests",
+    "process/proxies_latchkey",
     "process/run",
     "process/crashes",
 )

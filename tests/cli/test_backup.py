@@ -10,12 +10,7 @@ from service.config import DatabaseUrl
 from tests.support.client import ask, bearer, sign_in
 from tests.support.commands import Run, message
 from tests.support.servers import Start
-from tests.support.stores import (
-    ON_POSTGRESQL,
-    ON_SQLITE,
-    database_at,
-    run_sql,
-)
+from tests.support.stores import ON_POSTGRESQL, ON_SQLITE, database_at, run_sql
 
 
 @ON_SQLITE

@@ -10,10 +10,7 @@ from service.config import DatabaseUrl
 from service.db_tools import migrations
 from tests.cli.test_copy_database import fill
 from tests.support.commands import Run
-from tests.support.stores import (
-    ON_SQLITE,
-    run_sql,
-)
+from tests.support.stores import ON_SQLITE, run_sql
 
 
 def verdicts(run: Run) -> dict[str, str]:

@@ -23,14 +23,7 @@ from tests.support.client import ask, bearer, cookie, sign_in
 from tests.support.commands import Run, command, message
 from tests.support.environment import clean_environ
 from tests.support.servers import Running
-from tests.support.stores import (
-    ON_SQLITE,
-    Databases,
-    Files,
-    Store,
-    run_sql,
-    writing,
-)
+from tests.support.stores import ON_SQLITE, Databases, Files, Store, run_sql, writing
 
 PAIRS = list(itertools.product(("sqlite", "postgresql"), repeat=2))
 NAMES = ("Élodie", "王小明", "\U0001f600", 'o\'Neil "x" \\ %s ? $1', "\ufffd", "e\u0301", "\t")

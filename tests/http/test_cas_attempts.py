@@ -1,11 +1,6 @@
 """Attempts to sign in by CAS: several tabs, several replicas, browsers in circles."""
 
-from tests.support.cas import (
-    back,
-    begin,
-    fresh,
-    jwt,
-)
+from tests.support.cas import back, begin, fresh, jwt
 from tests.support.cas_sign_in import link, provider, server
 from tests.support.client import ask
 from tests.support.environment import STRONG

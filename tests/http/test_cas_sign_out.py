@@ -6,14 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support import cas
-from tests.support.cas import (
-    back,
-    begin,
-    fresh,
-    jwt,
-    log_out,
-    logout_request,
-)
+from tests.support.cas import back, begin, fresh, jwt, log_out, logout_request
 from tests.support.cas_sign_in import link, provider, server
 from tests.support.client import Answer, ask, bearer, cookie
 from tests.support.keyfiles import within
@@ -22,7 +15,6 @@ from tests.support.sso import Scripted
 from tests.support.stores import run_sql, unreachable
 
 __all__ = ["provider", "server"]
-
 
 REFUSED = [
     ("nothing", "a=b"),

@@ -20,7 +20,6 @@ from tests.support.servers import Server, Start
 
 __all__ = ["behind"]
 
-
 IDENTITY = {
     "Remote-User": "user",
     "Remote-Groups": "view_documents,view_communities",

@@ -6,15 +6,7 @@ import pytest
 
 from tests.support import openid
 from tests.support.client import BROWSER, ask
-from tests.support.evil import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    SUBJECT,
-    Evil,
-    begin,
-    key,
-    running,
-)
+from tests.support.evil import CLIENT_ID, CLIENT_SECRET, SUBJECT, Evil, begin, key, running
 from tests.support.openid_sign_in import (
     CROSS_SITE,
     EC,

@@ -8,11 +8,7 @@ import pytest
 
 from tests.support import cas, sso
 from tests.support.client import BROWSER, Answer, ask
-from tests.support.evil import (
-    Evil,
-    begin,
-    running,
-)
+from tests.support.evil import Evil, begin, running
 from tests.support.keyfiles import within
 from tests.support.openid_sign_in import (
     RSA,

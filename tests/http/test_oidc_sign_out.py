@@ -9,14 +9,7 @@ import pytest
 from tests.support import openid
 from tests.support.client import BROWSER, Answer, ask, cookie
 from tests.support.description import assert_documented
-from tests.support.evil import (
-    CLIENT_ID,
-    LOGOUT_EVENT,
-    SUBJECT,
-    Evil,
-    begin,
-    key,
-)
+from tests.support.evil import CLIENT_ID, LOGOUT_EVENT, SUBJECT, Evil, begin, key
 from tests.support.issuer import compact
 from tests.support.openid_sign_in import (
     CROSS_SITE,

@@ -6,13 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support import openid
-from tests.support.evil import (
-    ACCESS_TOKEN,
-    SUBJECT,
-    Asked,
-    Evil,
-    Reply,
-)
+from tests.support.evil import ACCESS_TOKEN, SUBJECT, Asked, Evil, Reply
 from tests.support.openid_sign_in import evil, me, quiet, server, settings_for, sign_in
 from tests.support.servers import Server, Start
 

@@ -11,10 +11,7 @@ import pytest
 from tests.process.test_deployment import PORT
 from tests.support import proxies
 from tests.support.client import bearer
-from tests.support.deployment import (
-    DEPLOY,
-    compose,
-)
+from tests.support.deployment import DEPLOY, compose
 from tests.support.environment import ROOT, free_port
 from tests.support.proxy_site import AUTH, Deployment
 from tests.support.servers import Start

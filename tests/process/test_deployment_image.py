@@ -12,10 +12,7 @@ from packaging.utils import canonicalize_name
 
 from service import __version__
 from tests.process.test_deployment import DOCKERFILE, PORT
-from tests.support.deployment import (
-    DEPLOY,
-    strangers,
-)
+from tests.support.deployment import DEPLOY, strangers
 from tests.support.environment import ROOT
 
 STORES = ("sqlite",)

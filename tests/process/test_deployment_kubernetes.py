@@ -8,10 +8,7 @@ import pytest
 from service import __version__
 from tests.process.test_deployment import DOCKERFILE, PORT, seconds
 from tests.support.client import ask
-from tests.support.deployment import (
-    kubernetes,
-    kubernetes_objects,
-)
+from tests.support.deployment import kubernetes, kubernetes_objects
 from tests.support.servers import Start
 
 STORES = ("sqlite",)

@@ -9,13 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import ask
-from tests.support.deployment import (
-    DEPLOY,
-    STOP_SECONDS,
-    Installed,
-    has,
-    unit,
-)
+from tests.support.deployment import DEPLOY, STOP_SECONDS, Installed, has, unit
 
 STORES = ("sqlite",)
 NEEDS_SYSTEMD = pytest.mark.skipif(not has("systemd-analyze"), reason="systemd is not installed")

@@ -26,11 +26,7 @@ from service.providers.openid import LoginRejected, ProviderError
 from service.providers.openid.token_endpoint import TokenResponse
 from tests.support.client import ask, bearer, cookie
 from tests.support.derived import assertion_key, feed_key
-from tests.support.documents import (
-    KINDS,
-    Documents,
-    client_of,
-)
+from tests.support.documents import KINDS, Documents, client_of
 from tests.support.environment import ROOT, SECRET, clean_environ
 from tests.support.proxies import haproxy_jwt, prepared, running
 from tests.support.purposes import ALGORITHMS, algorithm, assert_only, documents, tried

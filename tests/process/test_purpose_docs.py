@@ -8,12 +8,7 @@ import jwt
 import pytest
 
 from tests.support.derived import assertion_key, feed_key
-from tests.support.documents import (
-    APP,
-    ASSERTION_TYPE,
-    FEED_TYPE,
-    Documents,
-)
+from tests.support.documents import APP, ASSERTION_TYPE, FEED_TYPE, Documents
 from tests.support.environment import SECRET
 from tests.support.issuer import compact
 from tests.support.purposes import algorithm, assert_only, documents, tried

@@ -5,10 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import sso
-from tests.support.cas import (
-    stem,
-    success,
-)
+from tests.support.cas import stem, success
 from tests.support.servers import Server, Start
 from tests.support.sso import Asked, Scripted
 

@@ -7,15 +7,7 @@ import pytest
 
 from tests.support import openid
 from tests.support.client import Answer, ask, bearer, cookie
-from tests.support.evil import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    SUBJECT,
-    Evil,
-    begin,
-    key,
-    running,
-)
+from tests.support.evil import CLIENT_ID, CLIENT_SECRET, SUBJECT, Evil, begin, key, running
 from tests.support.servers import Server, Start
 
 RSA, EC = key("rsa"), key("ec", "ES256")

@@ -5,10 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from service import config
-from tests.support.documents import (
-    Documents,
-    made,
-)
+from tests.support.documents import Documents, made
 from tests.support.environment import ROOT, SECRET
 from tests.support.keyfiles import key
 from tests.support.servers import Start

@@ -5,11 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.providers.openid import (
-    ProviderError,
-    jwks,
-    metadata,
-)
+from service.providers.openid import ProviderError, jwks, metadata
 from tests.support.evil import ALGORITHMS, key
 from tests.unit.test_openid_provider import ISSUER, described
 
