@@ -33,7 +33,7 @@ LONGEST_FIRST = (
     "process/proxy_hosts",
     "process/admission",
     "cli/keys",
-    "http/cas",
+    "http/cas_outages",
     "cli/import_users_interrupted",
     "cli/import_users",
     "process/faults_postgresql",
