@@ -125,7 +125,8 @@ def filled(path: str) -> str:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path} {row.status}")
 def test_an_answer_is_documented(server: Server, document: openapi.Document, row: Row) -> None:
     rested(2)
-    tag = ask(server.port, "/auth/revocations")["ETag"]
+    # Above every row: the feed is read first, so that the tag is still right when it is sent.
+    tag = ask(server.port, f"/auth/revocations?since={2**53}")["ETag"]
     headers = {name: value.replace("{tag}", tag) for name, value in row.headers.items()}
     target = row.target.replace("{seq}", tag.strip('"').partition(".")[0])
     if row.signed_in:

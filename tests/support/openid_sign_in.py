@@ -32,9 +32,10 @@ def settings_for(evil: Evil, **changes: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def server(start: Start, evil: Evil) -> Server:
-    """Return a server where the subject is `user`."""
+    """Return a server where the subject is `user`, and which knows its provider already."""
     made = start(**settings_for(evil))
     openid.link(made, "user", SUBJECT)
+    assert sign_in(made, evil).status == 302
     return made
 
 
