@@ -79,6 +79,11 @@ def test_the_command_line_takes_tokens_back(make: Make, latchkey: Server, verb: 
         assert outcome(client, sign_in(latchkey.port, name)) == "good"
 
 
+def exchanged(server: Server, token: str) -> str:
+    """Return a new token for the same session."""
+    return str(ask(server.port, "/auth/token", headers=bearer(token)).json["token"])
+
+
 def test_a_change_of_roles_or_name_shows_as_stale(make: Make, latchkey: Server) -> None:
     client = verifier(make, latchkey)
     name = f"changed-{time.monotonic_ns()}"
@@ -93,10 +98,10 @@ def test_a_change_of_roles_or_name_shows_as_stale(make: Make, latchkey: Server) 
         assert isinstance(seen, dict)
         assert seen["roles"] == []
         assert seen.get("username") is None
-        fresh = ask(latchkey.port, "/auth/token", headers=bearer(token)).json["token"]
-        current = client.verify(fresh)
+        # The feed is read from the database: it can be 0.2 s ahead of what Latchkey itself knows.
+        while (current := client.verify(exchanged(latchkey, token)))["stale_roles"]:  # type: ignore[index]
+            assert time.monotonic() - began < 3
         assert isinstance(current, dict)
-        assert not current["stale_roles"]
         assert (
             current["username"]
             == ask(latchkey.port, "/auth/me", headers=bearer(token)).json["username"]
