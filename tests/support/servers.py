@@ -80,7 +80,8 @@ class ServerThread:
             self._ready.set()
             await self._stop.wait()
             logs.event("stopping")
-        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if left := asyncio.all_tasks() - {asyncio.current_task()}:
+            _, left = await asyncio.wait(left, timeout=1)  # what was just cancelled ends
         assert not left, left
 
 
