@@ -68,7 +68,7 @@ def test_a_browser_in_circles_gets_a_page_and_no_fourth_redirect(server: Server)
         session = answer.all("Set-Cookie")[0].partition(";")[0]
     answer = ask(server.port, "/auth/cas", headers={"Cookie": returns})
     assert (answer.status, answer.code) == (400, "cookie_not_kept")
-    for reason in ("Safari", "HTTP", "COOKIE_DOMAIN", "same name"):
+    for reason in ("Safari", "HTTP", "COOKIE_DOMAIN", "parent domains"):
         assert reason in answer.json["detail"]
     twice = f"{returns}; {session}; {session}"
     assert ask(server.port, "/auth/cas", headers={"Cookie": twice}).code == "cookie_not_kept"
