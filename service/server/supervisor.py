@@ -148,9 +148,9 @@ class Supervisor:
             next_in=pause,
         )
 
-    def _wait(self, whom: list[int], seconds: float | None) -> None:
-        """Wait for one of the descriptors in `whom`, a signal or the timeout."""
-        connection.wait([*whom, self._signals], seconds)
+    def _wait(self, descriptors: list[int], seconds: float | None) -> None:
+        """Wait for one of the descriptors, a signal or the timeout."""
+        connection.wait([*descriptors, self._signals], seconds)
         if not _holds_something(self._signals):
             return
         for number in os.read(self._signals, 64):

@@ -45,11 +45,11 @@ async def read(
         text = casefold(q)
         if set(text) & _NOBODYS:
             return None
-        found.append(_contains(text, db.kind) if len(text) >= _TRIGRAM else _begins(text, sort))
+        found.append(contains(text, db.kind) if len(text) >= _TRIGRAM else _begins(text, sort))
     return found
 
 
-def _contains(text: str, kind: Kind) -> Filter:
+def contains(text: str, kind: Kind) -> Filter:
     """Search anywhere, with a trigram index. On PostgreSQL the index may be missing."""
     if kind == "postgresql":
         by_pattern = "SELECT id FROM users WHERE search LIKE ? ESCAPE '!'", (_pattern(text),)

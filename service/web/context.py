@@ -35,11 +35,11 @@ CONFIG = web.AppKey("config", Config)
 DATABASE = web.AppKey("database", Database)
 TOKENS = web.AppKey("tokens", TokenIssuer)
 REVOCATION = web.AppKey("revocation", Revocation)
-ENCRYPTED = web.AppKey("seals", EncryptedValues)
+ENCRYPTED = web.AppKey("encrypted", EncryptedValues)
 PROVIDERS = web.AppKey("providers", Providers)
 KEY_WATCH = web.AppKey("key_watch", KeyWatch)
 METRICS = web.AppKey("metrics", Metrics)
-TEMPLATES = web.AppKey("views", Templates)
+TEMPLATES = web.AppKey("templates", Templates)
 READINESS = web.AppKey("readiness", Readiness)
 DOCUMENTS = web.AppKey("documents", Documents)
 LARGE_ANSWERS = web.AppKey("large_answers", LargeAnswers)
@@ -60,7 +60,7 @@ class ShutdownState:
     """No connections are accepted, and every answer is the last one on its connection."""
 
 
-SHUTDOWN = web.AppKey("life", ShutdownState)
+SHUTDOWN = web.AppKey("shutdown", ShutdownState)
 
 
 @dataclass(slots=True)

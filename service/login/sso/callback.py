@@ -181,11 +181,12 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
         raise errors.IdentityUnknown(extensions=identity)
     facts = dict(login.facts)
     if "email" in facts and await users.has_email(tx, facts["email"]):
-        del facts["email"]  # applications behind us may know people by it
+        del facts["email"]  # applications may identify users by it
         name = login.username
         context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
+    # An application may take such a name for the address of the other user.
     if "@" in login.username and await users.has_email(tx, login.username):
-        raise errors.UsernameTaken(_TAKEN, extensions=identity)  # of whom applications would think
+        raise errors.UsernameTaken(_TAKEN, extensions=identity)
     try:
         return await identities.provision(
             tx, by, came.provider, came.subject, login.username, **facts
