@@ -66,13 +66,18 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     routes = [route for leaf in leaves for route in leaf.ROUTES]
     for kind in _provider_kinds(config):
         routes += kind.routes(config)
+    if config.password_auth:
+        password = importlib.import_module("service.login.password")
+        app.cleanup_ctx.append(password.threads)
+        routes += password.ROUTES
     app.add_routes([middleware.before(route) for route in routes])
     return app
 
 
 def _provider_kinds(config: Config) -> list[Any]:
     """Load the modules of the configured providers. Their libraries take memory and time."""
-    names = [name for name, is_on in (("cas", config.cas_url), ("oidc", config.openid)) if is_on]
+    kinds = (("cas", config.cas_url), ("oidc", config.openid))
+    names = [name for name, is_on in kinds if is_on]
     return [importlib.import_module(f"service.login.{name}") for name in names]
 
 

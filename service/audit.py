@@ -18,6 +18,8 @@ Action = Literal[
     "role_delete",
     "identity_link",
     "identity_unlink",
+    "password_set",
+    "password_delete",
 ]
 
 _APPENDED = (

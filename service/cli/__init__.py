@@ -17,6 +17,7 @@ VERBS = {
     "db": "database:db_group",
     "user": "users:user",
     "role": "roles:role",
+    "limits": "limits:limits",
     "audit": "audit:audit_group",
     "token": "tokens:token",
     "key": "keys:key",

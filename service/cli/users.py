@@ -10,6 +10,7 @@ from service import schemas, users
 from service.cli import database_session, output, user_rows
 from service.cli.create import create
 from service.cli.identities import link, unlink
+from service.cli.passwords import password
 from service.cli.sign_out_all import sign_out_all
 from service.db import Database, Transaction
 from service.providers import identities
@@ -26,7 +27,7 @@ def user() -> None:
     """Show and change users."""
 
 
-for command in (create, link, unlink):
+for command in (create, link, unlink, password):
     user.add_command(command)
 
 

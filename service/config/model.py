@@ -120,6 +120,8 @@ class Config:
     cas_roles_attribute: str | None
     cas_roles: tuple[RoleRule, ...]
     openid: tuple[OpenIdProvider, ...]
+    password_auth: bool
+    password_min_length: int
     log_level: str
     log_format: Literal["text", "json"]
     secret_files: tuple[tuple[str, Path], ...] = field(default=(), repr=False, compare=False)

@@ -126,6 +126,13 @@ SETTINGS: tuple[Setting, ...] = (
         "the role for each value of CAS_ROLES_ATTRIBUTE: role=value; role=value",
     ),
     *openid.SETTINGS,
+    Setting("PASSWORD_AUTH", parse.boolean, "false", "the sign-in by password"),
+    Setting(
+        "PASSWORD_MIN_LENGTH",
+        parse.password_length,
+        "15",
+        "the minimum length of new passwords in characters, 8 to 64",
+    ),
     Setting(
         "LOG_LEVEL",
         parse.choice("debug", "info", "warning", "error"),
@@ -150,11 +157,10 @@ def known(source: Mapping[str, str]) -> tuple[Setting, ...]:
 
 
 NOT_YET: dict[str, str | None] = {
-    "PASSWORD_AUTH": "false",
     "PASSKEY_AUTH": "false",
 }
 """Settings of later versions, each with the value that is the same as unset."""
 
 PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "TRUSTED_", "ALLOWED_", "REVOCATION_", "PROVISION_",
-            "CAS_", "OIDC_", "PASSKEY_")  # fmt: skip
+            "CAS_", "OIDC_", "PASSWORD_", "PASSKEY_")  # fmt: skip
 """An unknown name with one of these prefixes is reported as misspelt."""

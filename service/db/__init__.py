@@ -1,6 +1,7 @@
 """The database interface: rows as dicts, and transactions. Only this folder imports a driver."""
 
 from service.db.interface import (
+    NOW,
     WRITERS,
     ChangeMarker,
     ConstraintError,
@@ -23,6 +24,7 @@ from service.db.open import (
 )
 
 __all__ = [
+    "NOW",
     "WRITERS",
     "ChangeMarker",
     "ConstraintError",

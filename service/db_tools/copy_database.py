@@ -26,6 +26,8 @@ TABLES = {
     "logout_tokens": ("provider", "jti"),
     "used_answers": ("provider", "hash"),
     "provider_logouts": ("id",),
+    "passwords": ("user_id",),
+    "attempt_limits": ("kind", "subject"),
 }
 """All tables with their primary keys, in an order in which no row refers to a later table."""
 

@@ -6,8 +6,7 @@ from aiohttp import web
 
 from service import session
 from service.parsing import dates, urls
-from service.users import seeds
-from service.web import access, context, responses
+from service.web import access, context, responses, sign_in_page
 
 
 @access.public
@@ -15,7 +14,7 @@ async def home(request: web.Request) -> web.Response:
     """GET /: the caller and the session; for signed-out callers the sign-in page."""
     claims = await session.authenticate_optional(request)
     if claims is None:
-        return await _ways_in(request, location="/")
+        return await _sign_in_page(request, location="/")
     config = request.app[context.CONFIG]
     now = request.app[context.TOKENS].now()
     return responses.page(
@@ -44,7 +43,7 @@ async def login(request: web.Request) -> web.Response:
     has_landed = request.query.getall("landed", []) == ["1"] and location != urls.HOME
     if has_landed and await session.authenticate_optional(request) is not None:
         return responses.redirect(location)
-    return await _ways_in(request, location=location)
+    return await _sign_in_page(request, location=location)
 
 
 @access.public
@@ -54,41 +53,9 @@ async def asset(request: web.Request) -> web.Response:
     return await responses.asset(request, found)
 
 
-async def _ways_in(request: web.Request, *, location: str) -> web.Response:
-    return responses.page(
-        request,
-        "login.html",
-        providers=_providers(request, location),
-        demo_users=await _demo_users(request, location),
-        bypass=request.app[context.CONFIG].bypass_auth,
-        development=request.app[context.CONFIG].environment == "development",
-        claims=await session.authenticate_optional(request),
-    )
-
-
-def _providers(request: web.Request, location: str) -> list[dict[str, str]]:
-    """Return the labels and links of the enabled providers."""
-    query = urlencode({"next": location})
-    return [
-        {"label": provider.label, "link": f"{provider.start}?{query}"}
-        for provider in request.app[context.PROVIDERS].values()
-    ]
-
-
-async def _demo_users(request: web.Request, location: str) -> list[dict[str, str]]:
-    """Return names, roles and links of the demo users for the bypass."""
-    if not request.app[context.CONFIG].bypass_auth:
-        return []
-    async with request.app[context.LOOKUPS]:
-        found = await seeds.demo_users(request.app[context.DATABASE])
-    return [
-        {
-            "username": user["username"],
-            "roles": ", ".join(role["role"] for role in user["roles"]),
-            "link": f"/auth/bypass?{urlencode({'token': user['username'], 'next': location})}",
-        }
-        for user in found
-    ]
+async def _sign_in_page(request: web.Request, *, location: str) -> web.Response:
+    claims = await session.authenticate_optional(request)
+    return await sign_in_page.show(request, location=location, claims=claims)
 
 
 def _in_words(seconds: int) -> str:

@@ -6,6 +6,11 @@ strangers: it is constant, and never repeats what the client sent.
 
 from collections.abc import Mapping
 
+from service.errors.credentials import (
+    CredentialsInvalid,
+    ReauthenticationRequired,
+    TooManyAttempts,
+)
 from service.errors.problem import CONTENT_TYPE, Fault, InvalidName, Problem, as_json
 from service.errors.providers import (
     AccountNotAllowed,
@@ -97,6 +102,7 @@ __all__ = [
     "ContentTypeUnsupported",
     "CookieAmbiguous",
     "CookieNotKept",
+    "CredentialsInvalid",
     "CredentialsMissing",
     "CrossSite",
     "DatabaseUnavailable",
@@ -126,6 +132,7 @@ __all__ = [
     "ProviderAnswerInvalid",
     "ProviderUnavailable",
     "ProviderUnknown",
+    "ReauthenticationRequired",
     "RoleMissing",
     "RoleNotFound",
     "RoleTaken",
@@ -135,6 +142,7 @@ __all__ = [
     "TokenInvalid",
     "TokenRevoked",
     "TokenTooLarge",
+    "TooManyAttempts",
     "Unauthenticated",
     "UserNotFound",
     "UserUnknown",

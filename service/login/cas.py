@@ -155,7 +155,7 @@ async def _fetch_login(request: web.Request, attempt: str, ticket: str) -> sso.E
     handle, pending = cas.handle(ticket), request.app[sso.PENDING]
     return sso.ExternalLogin(
         session=ProviderSession(NAME, subject, handle),
-        amr=NAME,
+        amr=(NAME,),
         username=subject,
         trusted=trusted,
         rules=config.cas_roles,

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from service.schemas.forms import form
     from service.schemas.messages import in_words
     from service.schemas.queries import audit_query, cursor, nothing, user_query
+    from service.schemas.sign_in import PasswordSignIn, password_sign_in
     from service.schemas.user_input import Identity, edited, identity, patch, role, seen, user
 
 __all__ = [
     "ID",
     "Identity",
+    "PasswordSignIn",
     "Reader",
     "T",
     "audit_query",
@@ -25,6 +27,7 @@ __all__ = [
     "identity",
     "in_words",
     "nothing",
+    "password_sign_in",
     "patch",
     "role",
     "seen",
@@ -37,6 +40,7 @@ _FILES = {
     "forms": ("form",),
     "messages": ("in_words",),
     "queries": ("audit_query", "cursor", "nothing", "user_query"),
+    "sign_in": ("PasswordSignIn", "password_sign_in"),
     "user_input": ("Identity", "edited", "identity", "patch", "role", "seen", "user"),
 }
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names}

@@ -10,7 +10,7 @@ from service.endpoints.admin import form_errors, page
 from service.endpoints.api import requests
 from service.parsing import strict_form
 from service.providers import identities
-from service.web import access, context
+from service.web import access, context, submitted
 
 _NOBODY = {"username": "", "name": "", "email": "", "disabled": False, "roles": []}
 _ONE = "/admin/users/{id}"
@@ -26,7 +26,7 @@ async def new(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /admin/users/new: creates a user."""
-    fields = await requests.form(request)
+    fields = await submitted.form(request)
     try:
         async with context.changing(request) as (tx, by):
             facts = schemas.user(schemas.form(fields), await users.role_ids(tx))
@@ -48,7 +48,7 @@ async def read(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def update(request: web.Request) -> web.Response:
     """POST /admin/users/{id}: changes a user, unless the user changed since the page."""
-    fields = await requests.form(request)
+    fields = await submitted.form(request)
     try:
         async with context.changing(request) as (tx, by):
             user = await requests.user(request, tx)
@@ -65,7 +65,7 @@ async def update(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def sign_out(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/sign-out: ends all sessions of a user."""
-    schemas.nothing(schemas.form(await requests.form(request)))
+    schemas.nothing(schemas.form(await submitted.form(request)))
     seen = await requests.user(request, request.app[context.DATABASE])
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)

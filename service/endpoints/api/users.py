@@ -8,7 +8,7 @@ from aiohttp import web
 
 from service import errors, schemas, users
 from service.endpoints.api import requests
-from service.web import access, context, responses
+from service.web import access, context, responses, submitted
 
 _Read = Callable[[object, Mapping[str, int] | None], dict[str, Any]]
 _SHOWN = (
@@ -95,7 +95,7 @@ async def _fields(request: web.Request, read: _Read) -> AsyncIterator[dict[str, 
     The existing roles are read only if something is wrong, to list every fault at once. Raises
     ValidationError.
     """
-    sent, database = await requests.body(request), request.app[context.DATABASE]
+    sent, database = await submitted.json(request), request.app[context.DATABASE]
     try:
         fields = read(sent, None)
     except errors.ValidationError:

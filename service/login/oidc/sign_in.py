@@ -119,7 +119,7 @@ def _login(tokens: TokenResponse, claims: Mapping[str, Any], found: Account) -> 
             handle=sid if sid and logout_token.is_id(sid) else None,
             hint=tokens.id_token if len(tokens.id_token) <= _MAX_HINT else "",
         ),
-        amr=_LEAF,
+        amr=(_LEAF,),
         username=found.username,
         facts=found.facts,
         rules=settings.roles,

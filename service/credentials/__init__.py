@@ -1,0 +1,1 @@
+"""Credentials of Latchkey itself: passwords, and limits for failed attempts."""

@@ -1,0 +1,52 @@
+"""People with passwords, and what a browser or a program sends to sign in."""
+
+import json
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from tests.support.client import BROWSER, Answer, ask
+from tests.support.servers import Server
+
+RIGHT = "Tuesday rain on 14 roofs"
+PATH = "/auth/password"
+_FORM = {**BROWSER, "Content-Type": "application/x-www-form-urlencoded"}
+_JSON = {"Content-Type": "application/json"}
+
+
+def give_password(server: Server, username: str, password: str = RIGHT) -> None:
+    """Set a password, as an administrator does."""
+    done = server.cli("user", "password", username, "--stdin", stdin=password)
+    assert done.returncode == 0, done.stderr
+
+
+def by_json(port: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+    """Sign in as a program."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return ask(port, PATH, "POST", headers={**_JSON, **(headers or {})}, body=data)
+
+
+def by_form(port: int, headers: Mapping[str, str] | None = None, **fields: str) -> Answer:
+    """Sign in as a browser."""
+    body = urlencode(fields).encode()
+    return ask(port, PATH, "POST", headers={**_FORM, **(headers or {})}, body=body)
+
+
+def attempt(port: int, username: str, password: str = "wrong", **headers: str) -> Answer:  # noqa: S107
+    """Try a password."""
+    return by_json(port, {"username": username, "password": password}, headers)
+
+
+def set_cookie(answer: Answer, name: str) -> str:
+    """Return the `Set-Cookie` value of one cookie of an answer."""
+    (value,) = [value for value in answer.all("Set-Cookie") if value.startswith(f"{name}=")]
+    return value
+
+
+def device(answer: Answer) -> dict[str, str]:
+    """Return the headers of a browser that has kept the device's cookie."""
+    return {"Cookie": set_cookie(answer, "latchkey_device").partition(";")[0]}
+
+
+def session_token(answer: Answer) -> str:
+    """Return the JWT of a sign-in."""
+    return set_cookie(answer, "jwt").removeprefix("jwt=").partition(";")[0]
