@@ -71,7 +71,7 @@ def as_username(user: str) -> str:
     """
     try:
         return users.normalize_username(user)
-    except errors.UsernameInvalid:
+    except errors.InvalidName:
         return user
 
 
@@ -134,10 +134,7 @@ def _known(root: Element) -> Known:
     user = strict_xml.text_of(strict_xml.only(answer, f"{_CAS}user"))
     if len(user) > users.MAX_SUBJECT:
         raise OverLimit(f"{users.MAX_SUBJECT} characters in the name of an account")
-    try:
-        users.normalize_subject(user)
-    except errors.Fault as fault:
-        raise ValueError("not a subject") from fault
+    users.normalize_subject(user)
     if f"{_CAS}attributes" not in parts:
         return Known(user, {})
     return Known(user, *_attributes(strict_xml.only(answer, f"{_CAS}attributes")))
