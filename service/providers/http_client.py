@@ -88,7 +88,7 @@ class Outbound:
                 answer += chunk
                 if len(answer) > _BYTES:
                     raise errors.ProviderAnswerTooLarge(LIMIT) from OverLimit(LIMIT)
-            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            if response.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
                 # It was not requested, and its limit would need a second one for the unpacked data.
                 raise errors.ProviderAnswerUnsupported from ValueError("Content-Encoding")
             return status, answer

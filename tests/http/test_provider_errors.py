@@ -151,14 +151,13 @@ def test_a_fact_that_cannot_be_used_is_logged_without_its_value(
 
 
 def test_facts_that_can_be_used_are_not_logged(generous: Server, evil: Evil) -> None:
-    for number, claims in enumerate(
-        (
-            {},
-            {"name": None, "email": None, "email_verified": None},
-            {"name": "Ada Łovelace-Ђ", "email": "ada@example.org", "email_verified": True},
-            {"name": ""},
-        )
-    ):
+    usable: tuple[dict[str, Any], ...] = (
+        {},
+        {"name": None, "email": None, "email_verified": None},
+        {"name": "Ada Łovelace-Ђ", "email": "ada@example.org", "email_verified": True},
+        {"name": ""},
+    )
+    for number, claims in enumerate(usable):
         nick = f"plain{number}"
         answer = come_back(generous, evil, sub=nick, nick=nick, groups=[], **claims)
         assert "fact_ignored" not in refusals(generous, answer)

@@ -122,6 +122,9 @@ async def _fetch_login(
     except LoginRejected as rejected:
         raise registry.refusal(request, provider, rejected) from None
     account.require(request, found)
+    if len(tokens.id_token) > _MAX_HINT:
+        limit = f"{_MAX_HINT:,} characters"
+        context.log(request, "hint_left_out", provider=provider.settings.name, limit=limit)
     return _login(tokens, claims, found, handle=_handle(request, provider, claims))
 
 
@@ -160,12 +163,13 @@ def _login(
     tokens: TokenResponse, claims: Mapping[str, Any], found: Account, *, handle: str | None
 ) -> sso.ExternalLogin:
     settings, profile = found.settings, found.profile
+    hint = tokens.id_token if len(tokens.id_token) <= _MAX_HINT else ""
     return sso.ExternalLogin(
         session=ProviderSession(
             provider=settings.name,
             subject=claims["sub"],
             handle=handle,
-            hint=tokens.id_token if len(tokens.id_token) <= _MAX_HINT else "",
+            hint=hint,
         ),
         amr=_LEAF,
         username=found.username,
