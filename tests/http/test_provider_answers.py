@@ -360,6 +360,31 @@ def test_the_log_has_the_error_of_the_token_endpoint(
 
 
 @pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"access_token": "a\r\nX-Evil: b"}, "access_token"),
+        ({"access_token": "a b"}, "access_token"),
+        ({"access_token": "ä"}, "access_token"),
+        ({"access_token": ""}, "access_token"),
+        ({"token_type": "DPoP"}, "token_type"),
+    ],
+    ids=str,
+)
+def test_an_access_token_that_cannot_be_sent_is_an_error_where_it_is_needed(
+    start: Start, evil: Evil, more: dict[str, Any], reason: str
+) -> None:
+    server = start(**settings_for(evil, PROVISION_USERS="true"))
+    openid.link(server, "user", SUBJECT)
+    for subject, status in ((SUBJECT, 302), ("new", 502)):
+        attempt = begin(server.port)
+        evil.answers(RSA.sign({**evil.claims(attempt), "sub": subject}), **more)
+        answer = attempt.come_back(attempt.good())
+        assert answer.status == status
+    assert f"reason={reason}" in refusals(server, answer)
+    assert "/userinfo" not in evil.paths()
+
+
+@pytest.mark.parametrize(
     ("body", "reason"),
     [(b"eyJhbGciOiJSUzI1NiJ9.e30.YQ", "user_info_jwt"), (b"{", "user_info"), (b"[]", "user_info")],
 )

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from service.providers.openid import token_endpoint
-from service.providers.openid.errors import LoginRejected
+from service.providers.openid.errors import LoginRejected, error_code
 from service.providers.openid.metadata import Metadata
 
 _CODE = re.compile(r"[ -~]+")
@@ -24,8 +23,8 @@ _NOT_ASKED_FOR = frozenset({"id_token", "access_token", "response"})
 class AccessDenied(Exception):
     """The provider returned an error (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6).
 
-    `error` is its code, or `other` if it has not the form of one. `asks_again`: the provider could
-    not finish its own page, and a new request helps at once.
+    `error` is its code, or `other` if it does not have the form of one. `asks_again`: the provider
+    could not finish its own page, and a new request helps at once.
     """
 
     def __init__(self, error: str, *, asks_again: bool = False) -> None:
@@ -89,7 +88,7 @@ def read_code(answer: Mapping[str, Collection[str]], metadata: Metadata) -> str:
         raise LoginRejected("error_and_code")
     if error is not None:
         asks_again = error == BUSY and _EXPIRED in answer.get("error_description", ())
-        raise AccessDenied(token_endpoint.error_code(error), asks_again=asks_again)
+        raise AccessDenied(error_code(error), asks_again=asks_again)
     if code is None:
         raise LoginRejected("code_missing")
     if len(code) > _MAX_CODE:

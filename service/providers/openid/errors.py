@@ -1,5 +1,14 @@
 """The exceptions of OpenID Connect."""
 
+import re
+
+_ERROR = re.compile(r"[a-z0-9_.-]{1,64}", re.ASCII | re.IGNORECASE)
+
+
+def error_code(value: object) -> str:
+    """Return a provider's error code for the log, `other` if it does not have the form of one."""
+    return value if isinstance(value, str) and _ERROR.fullmatch(value) else "other"
+
 
 class LoginRejected(Exception):
     """The response is rejected: it is not for us, expired, or not for this attempt.

@@ -1,6 +1,7 @@
 """A provider's public keys (RFC 7517)."""
 
 import warnings
+from functools import cached_property
 from typing import Any
 
 from joserfc.errors import JoseError, SecurityWarning
@@ -25,7 +26,11 @@ class KeySet:
         keys = read_object(document, "jwks").get("keys")
         if not isinstance(keys, list):
             raise DocumentError("jwks")
-        self._keys = [key for key in keys if isinstance(key, dict) and _can_verify(key)]
+        self._entries = [
+            _Entry(members)
+            for members in keys
+            if isinstance(members, dict) and _can_verify(members)
+        ]
 
     def find(self, kid: str | None, algorithm: str) -> Key:
         """Return the usable key with this `kid` for an algorithm. Equal keys are one key.
@@ -33,21 +38,37 @@ class KeySet:
         Without a `kid` there must be only one key (OpenID Connect Core section 10.1). Raises
         ProviderError: UNKNOWN; DocumentError: `key_damaged`, `key_ambiguous`.
         """
-        fitting = [
-            key
-            for key in self._keys
-            if algorithms.fits(algorithm, key.get("kty"), key.get("crv"))
-            and key.get("alg") in (None, algorithm)
-            and kid in (None, key.get("kid"))
-        ]
+        fitting = [entry for entry in self._entries if entry.fits(kid, algorithm)]
         if not fitting:
             raise ProviderError(UNKNOWN)
-        usable = {key.as_der(): key for key in map(_import, fitting) if key is not None}
+        keys = (entry.key for entry in fitting)
+        usable = {key.as_der(): key for key in keys if key is not None}
         if not usable:
             raise DocumentError(DAMAGED)
         if len(usable) > 1:
             raise DocumentError(AMBIGUOUS)
         return usable.popitem()[1]
+
+
+class _Entry:
+    """An entry of a JWK Set."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._members = members
+
+    def fits(self, kid: str | None, algorithm: str) -> bool:
+        """Return whether the members allow to verify by this algorithm."""
+        members = self._members
+        return (
+            algorithms.fits(algorithm, members.get("kty"), members.get("crv"))
+            and members.get("alg") in (None, algorithm)
+            and kid in (None, members.get("kid"))
+        )
+
+    @cached_property
+    def key(self) -> RSAKey | ECKey | OKPKey | None:
+        """The public key, None for a damaged or weak one."""
+        return _import(self._members)
 
 
 def _can_verify(members: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """The client of one provider. Metadata and keys are fetched when needed and cached."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
@@ -27,6 +28,9 @@ PAUSE = 2
 """The pause after a failed request, in seconds."""
 
 _NEW_KEYS_MAY_HELP = frozenset({jwks.UNKNOWN, jwks.DAMAGED, jwks.AMBIGUOUS, jwt.BAD_SIGNATURE})
+
+_BEARER = re.compile(r"[!-~]+")
+"""An access token that a header can contain (RFC 6749 appendix A.12)."""
 
 _T = TypeVar("_T")
 Clock = Callable[[], float]
@@ -160,6 +164,8 @@ class OpenIdClient:
             return None
         if not tokens.is_bearer:
             raise DocumentUnsupported("token_type")
+        if not _BEARER.fullmatch(tokens.access_token):
+            raise DocumentError("access_token")
         bearer = f"Bearer {tokens.access_token}"
         headers = {"Authorization": bearer, "Accept": "application/json"}
         status, body = await self._ask("user_info", "GET", address, headers)

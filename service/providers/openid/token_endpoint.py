@@ -1,6 +1,5 @@
 """The token request and response (RFC 6749 section 4.1.3)."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +8,11 @@ from urllib.parse import quote_plus
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-from service.providers.openid.errors import DocumentError, LoginRejected
+from service.providers.openid.errors import DocumentError, LoginRejected, error_code
 from service.providers.openid.metadata import Metadata, read_object
 
 _REJECTED = frozenset({400, 401, 403})
 """The statuses of an error response (RFC 6749 section 5.2); 403 as some providers have it."""
-_ERROR = re.compile(r"[a-z0-9_.-]{1,64}", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +76,6 @@ def read(status: int, document: bytes) -> TokenResponse:
     if not isinstance(access_token, str | None):
         raise DocumentError("token_answer")
     return TokenResponse(id_token, access_token, is_bearer=_is_bearer(members))
-
-
-def error_code(value: object) -> str:
-    """Return a provider's error code for the log, `other` if it has not the form of one."""
-    return value if isinstance(value, str) and _ERROR.fullmatch(value) else "other"
 
 
 def _error(document: bytes) -> str:
