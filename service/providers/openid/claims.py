@@ -54,13 +54,16 @@ def require_current(claims: Claims, now: int, *, max_age: int, needs_end: bool) 
 
 
 def require_subject(claims: Claims) -> str:
-    """Return a valid `sub`. Raises LoginRejected."""
+    """Return a `sub` that can be linked. Raises LoginRejected."""
     subject = claims.get("sub")
-    if isinstance(subject, str) and len(subject) > users.MAX_SUBJECT:
-        raise LoginRejected("sub", limit=_SUBJECT_LIMIT)
-    if not isinstance(subject, str) or not subject or not subject.isprintable():
+    if not isinstance(subject, str):
         raise LoginRejected("sub")
-    return subject
+    if len(subject) > users.MAX_SUBJECT:
+        raise LoginRejected("sub", limit=_SUBJECT_LIMIT)
+    try:
+        return users.normalize_subject(subject)
+    except ValueError:
+        raise LoginRejected("sub") from None
 
 
 def _time(claims: Claims, name: str) -> float | None:
