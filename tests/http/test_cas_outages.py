@@ -36,6 +36,7 @@ def test_a_provider_that_nobody_vouches_for_is_not_asked(
         server, answer = refused_by(start, url)
         assert_refused(server, answer, 503, UNAVAILABLE)
         assert "certificate" in server.log()
+        assert "does not trust the certificate" in answer.json["detail"]
         other = url.replace("localhost", "127.0.0.2")
         server, answer = refused_by(start, other, SSL_CERT_FILE=str(authority.ca))
         assert_refused(server, answer, 503, UNAVAILABLE)
