@@ -76,6 +76,16 @@ def test_an_optional_endpoint_is_judged_where_it_is_used(name: Optional, address
             assert found.optional(each) is None
 
 
+def test_a_byte_order_mark_is_ignored() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert metadata.read(mark + described(), ISSUER) == metadata.read(described(), ISSUER)
+    with pytest.raises(ProviderError, match="metadata"):
+        metadata.read(mark * 2 + described(), ISSUER)
+    utf_16 = described().decode().encode("utf-16")
+    with pytest.raises(ProviderError, match="metadata"):
+        metadata.read(utf_16, ISSUER)
+
+
 def test_on_plain_http_only_where_the_issuer_is() -> None:
     there = "http://127.0.0.1:9080"
     address = f"{there}/x"

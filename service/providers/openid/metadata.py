@@ -1,5 +1,6 @@
 """A provider's metadata (OpenID Connect Discovery 1.0 section 4)."""
 
+import codecs
 import re
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -77,9 +78,12 @@ def read(document: bytes, issuer: str) -> Metadata:
 
 
 def read_object(document: bytes, reason: str) -> dict[str, Any]:
-    """Parse a document with one JSON object. Raises DocumentError with `reason`."""
+    """Parse a document with one JSON object. Raises DocumentError with `reason`.
+
+    Ignores a byte order mark at the start, as RFC 8259 section 8.1 allows.
+    """
     try:
-        value = strict_json.loads(document)
+        value = strict_json.loads(document.removeprefix(codecs.BOM_UTF8))
     except OverLimit as error:
         raise DocumentError(f"{reason}_too_large", limit=error.limit) from None
     except ValueError:
