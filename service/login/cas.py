@@ -10,6 +10,7 @@ from service import errors
 from service.config import Config
 from service.login import sso
 from service.parsing import content_type
+from service.parsing.over_limit import OverLimit
 from service.providers import cas, claim_values, recent_logouts, sessions
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.deferred_logouts import DeferredLogouts
@@ -193,12 +194,13 @@ async def _logout_request(request: web.Request) -> str:
         raise errors.ContentTypeUnsupported(f"Send the body as {content_type.FORM}.")
     data = await request.read()
     if len(data) > _MAX_FORM:
-        raise errors.LogoutRequestInvalid
+        detail = f"The form is too large: the limit is {_MAX_FORM:,} bytes."
+        raise errors.LogoutRequestInvalid(detail) from OverLimit(f"{_MAX_FORM:,} bytes of a form")
     try:
         fields = parse_qs(data.decode(), max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:
-        raise errors.LogoutRequestInvalid from None
+        raise errors.LogoutRequestInvalid from ValueError("the form")
     values = fields.get("logoutRequest", [])
     if len(values) != 1:
-        raise errors.LogoutRequestInvalid
+        raise errors.LogoutRequestInvalid from ValueError(f"{len(values)} of logoutRequest")
     return values[0]
