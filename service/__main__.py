@@ -1,6 +1,28 @@
 """`python -m service VERB`."""
 
-from service.cli import main
+import importlib
+import os
+import sys
+
+OLDEST = (3, 11)
+"""Older versions of Python cannot load the other modules, so this one checks, in their language."""
+
+
+def main() -> None:
+    """Run a command, if this Python and the working directory can."""
+    if sys.version_info < OLDEST:  # this is the check
+        wanted = ".".join(str(number) for number in OLDEST)
+        sys.exit("Latchkey needs Python %s or newer, but %s is older." % (wanted, sys.executable))  # noqa: UP031
+    try:
+        os.getcwd()  # noqa: PTH109  # before other modules are loaded
+    except OSError as error:
+        sys.exit("The working directory cannot be used (%s). Change to another." % error.strerror)  # noqa: UP031
+    try:
+        cli = importlib.import_module("service.cli")
+    except ImportError as error:
+        sys.exit("Latchkey's libraries cannot be loaded (%s). Run: make .venv/.run" % error)  # noqa: UP031
+    cli.main()
+
 
 if __name__ == "__main__":
     main()
