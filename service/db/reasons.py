@@ -5,7 +5,6 @@ import sqlite3
 from pathlib import Path
 
 _SQLITE = {
-    sqlite3.SQLITE_NOTADB: "it is not a SQLite database",
     sqlite3.SQLITE_CORRUPT: "it is damaged; restore a backup (docs/databases.md)",
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_PERM: "the file system denies access",
@@ -27,15 +26,16 @@ def sqlite_reason(error: BaseException, path: Path | None) -> str:
     """Return the reason of an error of SQLite, which writes to the folder even for reads."""
     code = primary_code(error)
     if code == sqlite3.SQLITE_READONLY:
-        is_file = path is not None and not _is_allowed(path)
+        is_file = path is not None and _is_forbidden(path)
         return "it cannot be written to" if is_file else "its folder cannot be written to"
-    if code == sqlite3.SQLITE_CANTOPEN and path is not None and not _is_allowed(path):
+    if code == sqlite3.SQLITE_CANTOPEN and path is not None and _is_forbidden(path):
         return "permission denied; the user that runs this must be able to read and write it"
     return _SQLITE.get(code, str(error))
 
 
-def _is_allowed(path: Path) -> bool:
-    return os.access(path, os.R_OK | os.W_OK, effective_ids=True)
+def _is_forbidden(path: Path) -> bool:
+    exists = os.access(path, os.F_OK, effective_ids=True)
+    return exists and not os.access(path, os.R_OK | os.W_OK, effective_ids=True)
 
 
 def primary_code(error: BaseException) -> int:

@@ -155,7 +155,7 @@ KINDS = {
     "folder": NO_FILE,
     "pipe": NO_FILE,
     "device": NO_FILE,
-    "text": "cannot be read: it is not a SQLite database.",
+    "text": "cannot be read: file is not a database.",
     "other": "belongs to another program, with the tables 'a', 'b', 'bookmarks', …. Set",
 }
 
