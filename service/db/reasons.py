@@ -7,6 +7,7 @@ from pathlib import Path
 _SQLITE = {
     sqlite3.SQLITE_CORRUPT: "it is damaged; restore a backup (docs/databases.md)",
     sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "disk I/O error; the disk may be full or defective",
     sqlite3.SQLITE_PERM: "the file system denies access",
 }
 _PRIMARY = 0xFF
