@@ -13,7 +13,7 @@ import pytest
 
 from service import db
 from service.config import DatabaseUrl as Where
-from service.db.postgresql import connect
+from service.db.postgresql import connect, server_check
 from service.revocation import events
 from tests.support.commands import command, message
 from tests.support.environment import ROOT, free_port
@@ -138,4 +138,14 @@ def test_commands_work_behind_a_pooler_in_session_mode(behind: Where, tmp_path: 
     (tmp_path / ".env").write_text((ROOT / ".env.test").read_text())
     for verb in VERBS[:2]:
         done = command(tmp_path, *verb, DATABASE_URL=behind.url)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_pooler_with_one_connection_to_the_server_is_not_waited_for(
+    pooled: Pooled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_check, "_WAIT_SECONDS", 0.2)
+    (tmp_path / ".env").write_text((ROOT / ".env.test").read_text())
+    with pooled("session", "default_pool_size = 1") as behind:
+        done = command(tmp_path, "migrate", "status", DATABASE_URL=behind.url)
         assert (done.returncode, done.stderr) == (0, "")

@@ -1,5 +1,10 @@
 """Checks of a server before it is used: its version, and a pooler in front of it."""
 
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -9,6 +14,7 @@ from service.errors import Fault
 
 _OLDEST = 13
 _STATEMENTS = 3
+_WAIT_SECONDS = 3.0
 _PID = b"SELECT pg_backend_pid() AS pid"
 
 
@@ -43,7 +49,7 @@ def _is_shared(
     """
     if any(_pid(connection) != pid for _ in range(_STATEMENTS)):
         return True
-    with psycopg.connect(where.url, **options) as other:
+    with psycopg.connect(where.url, **options) as other, _hung_up_in_time(other) as is_late:
         try:
             other.execute("BEGIN")
             if _pid(other) == pid:
@@ -51,8 +57,30 @@ def _is_shared(
         except psycopg.OperationalError as error:
             if "pooling mode" in str(error):  # statement mode has no transactions
                 return True
+            if is_late.is_set():  # it waits for the one server process, which is not shared
+                return False
             raise
         return _pid(connection) != pid
+
+
+@contextlib.contextmanager
+def _hung_up_in_time(connection: psycopg.Connection[Any]) -> Iterator[threading.Event]:
+    """Close a connection that waits for too long; yield whether that has happened."""
+    is_late = threading.Event()
+
+    def hang_up() -> None:
+        is_late.set()
+        same = socket.socket(fileno=os.dup(connection.pgconn.socket))
+        with contextlib.suppress(OSError), same:
+            same.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(_WAIT_SECONDS, hang_up)
+    timer.start()
+    try:
+        yield is_late
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _pid(connection: psycopg.Connection[Any]) -> int:
