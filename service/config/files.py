@@ -17,7 +17,9 @@ from service.system.file_access import Exposure
 _MAX_BYTES = 65536
 _PIPE_SECONDS = 5
 _PIPES: dict[tuple[str, int, int] | None, bytes] = {}
-"""What came through each pipe, since a command reads its settings more than once."""
+"""What came through each pipe, since a command reads its settings more than once, and the program
+at the other end may write only once."""
+_AGAIN_SECONDS = 2
 
 
 @dataclass(slots=True)
@@ -114,15 +116,18 @@ def _read(name: str, path: Path, seen: Seen) -> bytes:
         seen.note(name, path, descriptor)
         facts = os.fstat(descriptor)
         pipe = (str(path), facts.st_dev, facts.st_ino) if stat.S_ISFIFO(kind) else None
-        if pipe in _PIPES:
-            return _PIPES[pipe]
-        data, deadline = b"", time.monotonic() + _PIPE_SECONDS
+        before = _PIPES.get(pipe)
+        patience = _PIPE_SECONDS if before is None else _AGAIN_SECONDS
+        data, deadline = b"", time.monotonic() + patience
         while len(data) <= _MAX_BYTES:
             left = max(0.0, deadline - time.monotonic())
             if not select.select([file], [], [], left)[0]:
+                if before is not None and not data:
+                    return before
                 raise TimeoutError
             part = file.read(_MAX_BYTES + 1 - len(data))
             if not part:
+                data = data or before or b""
                 if pipe is not None:
                     _PIPES[pipe] = data
                 return data
