@@ -52,6 +52,7 @@ class Revocation:
         self.state = lifetimes.State()
         self._learned: int | None = None  # the `not_before` of the last complete read
         self._attempt: asyncio.Task[None] | None = None
+        self._failure: errors.DatabaseUnavailable | None = None
 
     @property
     def age(self) -> float:
@@ -154,6 +155,8 @@ class Revocation:
                 with contextlib.suppress(errors.DatabaseUnavailable):
                     await self.catch_up()
         if self.age > self._max_staleness:
+            if isinstance(self._failure, errors.DatabaseFailed):  # does not pass by itself
+                raise errors.DatabaseFailed from self._failure.__cause__
             raise errors.FeedStale
 
     async def _read(self) -> None:
@@ -163,8 +166,9 @@ class Revocation:
             version, before = await _in_time(events.version(self._database)), self._version
             if version != before:
                 await self._read_pages(self._seq if version.is_later_than(before) else 0)
-        except errors.DatabaseUnavailable:
+        except errors.DatabaseUnavailable as error:
             self._freshness.failed()
+            self._failure = error
             raise
         self._version = version
         self._freshness.answered(began)

@@ -6,6 +6,7 @@ import re
 from aiohttp import web
 
 from service import errors
+from service.config import Config
 from service.session.browser import may_come_from_another_site, sends_cookie
 from service.tokens.claims import Claims
 from service.web import context, cookies
@@ -23,8 +24,14 @@ def credential(request: web.Request) -> str:
         name = request.app[context.CONFIG].cookie_name
         token = cookies.read(request.headers.getall("Cookie", ()), name)
     if token is None:
-        raise errors.CredentialsMissing
+        raise _missing(request.app[context.CONFIG])
     return token
+
+
+def _missing(config: Config) -> errors.CredentialsMissing:
+    is_over_http = config.public_url.startswith("http://") and not config.production
+    has_hint = is_over_http and config.cookie_secure
+    return errors.CredentialsMissing(errors.CredentialsMissing.over_http if has_hint else None)
 
 
 async def authenticate(request: web.Request, token: str) -> Claims:
