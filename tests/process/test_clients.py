@@ -203,9 +203,10 @@ def test_unsigned_is_refused(make: Make, latchkey: Server) -> None:
     client = verifier(make, latchkey)
     good = jwt.decode(sign_in(latchkey.port), SECRET, ["HS256"], issuer=latchkey.url)
     for name in ("none", "None", "NONE", ""):
-        for signature, code in ((b"", "token_invalid"), (b"x", "algorithm_invalid")):
-            token = compact({"alg": name, "typ": "JWT"}, good, lambda _, last=signature: last)
-            assert outcome(client, token) == code
+        unsigned = compact({"alg": name, "typ": "JWT"}, good, lambda _: b"")
+        assert outcome(client, unsigned) == "token_invalid"
+        token = compact({"alg": name, "typ": "JWT"}, good, lambda _: b"signature")
+        assert outcome(client, token) == "algorithm_invalid"
 
 
 def test_the_feed_itself_is_no_token(make: Make, latchkey: Server, issuer: Issuer) -> None:

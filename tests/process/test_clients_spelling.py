@@ -82,11 +82,12 @@ def test_the_longest_token_is_that_of_the_server(make: Make, issuer: Issuer, sig
     assert [outcome(client, token) for token in tokens] == ["good", "token_invalid"]
 
 
+NO_ROLES: list[Any] = [None, "x", {}, ["x"], [None], [{}], [{"role": 1}]]
 WRONG: list[Claims] = [
     *({"id": value} for value in (None, True, 0, -1, 1.5, "1", 2, [1])),
     *({"sub": value} for value in ("", "2", "01", "+1", " 1", "1\n", "\u0661")),
     *({"username": value} for value in (None, True, 1, ["admin"])),
-    *({"roles": value} for value in (None, "x", {}, ["x"], [None], [{}], [{"role": 1}])),
+    *({"roles": value} for value in NO_ROLES),
     *({"ver": value} for value in (0, -1, 1.5, True, "1")),
     *({"sid": value} for value in ("", "short", "s" * 65, "a session", "s" * 9 + "=", 1)),
     *({"jti": value} for value in (None, "", "a token id", "j" * 9 + "\n")),
