@@ -107,7 +107,7 @@ def test_json_lines(start: bytes, end: bytes) -> None:
                                      "3: username: A user name starts with"]),
         (b'username\n"bob"x\n', ["2: is not CSV: ',' expected after '\"'"]),
         (b"username\nbob\rada\n", ["2: is not CSV: new-line character seen in unquoted field"]),
-        (b"username,name\nbob,a\x00b\n", ["2: name: contains a non-printable character"]),
+        (b"username,name\nbob,a\x00b\n", ["2: name: contains U+0000, a control character"]),
         (HEAD + b"a b,x,y,nope editor ghost,maybe\n", [
             "2: username: A user name starts with",
             "2: email: is not a valid e-mail address: an e-mail address must have an @-sign",
@@ -153,7 +153,7 @@ def test_faults_of_csv(data: bytes, told: list[str]) -> None:
         (b'{"username": "x", "disabled": "true"}', ["disabled: must be true or false"]),
         (b'{"username": "x", "roles": "editor"}', ["roles: must be a list"]),
         (b'{"username": "x", "roles": ["ghost", 7]}', ["role 'ghost': ", "role 7: must be"]),
-        (b'{"username": "x", "name": "a\\u0000b"}', ["name: contains a non-printable character"]),
+        (b'{"username": "x", "name": "a\\u0000b"}', ["name: contains U+0000, a control character"]),
         (b'{"username": "' + LONG + b'"}', ["is longer than 65536 bytes"]),
         (b'{"username": "bob"}', ["username: bob is already in line 1"]),
     ],
