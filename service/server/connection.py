@@ -15,7 +15,7 @@ from service import errors, middleware
 from service.server import framing, refused_requests
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
-from service.web import context
+from service.web import context, cross_origin
 from service.web.cached_response import CachedResponse, written
 
 _Factory = Callable[..., web.BaseRequest]
@@ -200,10 +200,12 @@ def _request(make: _Factory, message: RawRequestMessage, *others: Any) -> web.Ba
 def _refuse(request: web.Request, raised: web.HTTPException) -> web.Response:
     """Return our answer for an error of aiohttp, as no middleware catches what fails here."""
     try:
-        return middleware.refuse(request, middleware.from_http(raised))
+        response = middleware.refuse(request, middleware.from_http(raised))
+        cross_origin.share(request, response, cross_origin.sharing(request.path))
     except Exception as error:  # noqa: BLE001  # the client gets an answer in any case
         logs.unexpected(error, id=context.request_info(request).id)
         return _problem(500)
+    return response
 
 
 def _problem(status: int) -> web.Response:

@@ -104,9 +104,10 @@ def test_after_a_theft_of_the_file_none_of_its_keys_signs(rotating: Server, path
 
 def test_the_feed_is_sent_again_after_a_rotation(rotating: Server, path: Path) -> None:
     rested(10)
-    first = ask(rotating.port, "/auth/revocations")
-    place = jwt.decode(first.text, options={"verify_signature": False})["next"]
+    document = ask(rotating.port, "/auth/revocations").text
+    place = jwt.decode(document, options={"verify_signature": False})["next"]
     asked = f"/auth/revocations?since={place}"
+    first = ask(rotating.port, asked)
     known = {"If-None-Match": first["ETag"]}
     assert ask(rotating.port, asked, headers=known).status == 304
     new = json.loads(key(path, "generate", "--json"))["kid"]
