@@ -16,9 +16,8 @@ from service import errors, session
 from service.config import Config
 from service.limits.client_limits import BODY_BYTES
 from service.telemetry import logs
-from service.web import accept, access, context
+from service.web import access, context, error_pages
 from service.web.body import BodyGivenUp
-from service.web.templates import CONTENT_TYPE
 
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
 
@@ -122,22 +121,20 @@ def refuse(
             request, "refused", level=level, code=problem.code, status=problem.status, reason=reason
         )
     response = web.Response(status=problem.status, headers=problem.headers)
+    for line in problem.cookies:
+        response.headers.add("Set-Cookie", line)
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
     if on_error is None or not on_error(request, problem, response):
-        _explain(request, problem, response)
+        error_pages.explain(
+            response,
+            problem,
+            request.headers,
+            templates=request.app[context.TEMPLATES],
+            request_id=context.request_info(request).id,
+            path="" if access.rules(request.match_info.handler).public else request.path,
+        )
     return response
-
-
-def _explain(request: web.Request, problem: errors.Problem, response: web.Response) -> None:
-    """Set the body: JSON for programs; for browsers the page of the request or the error page."""
-    if not accept.prefers_html(request.headers):
-        response.body = errors.as_json(problem)
-        response.headers["Content-Type"] = errors.CONTENT_TYPE
-        return
-    page: web.Response = problem.page or _page(request, problem)
-    response.body = page.body
-    response.headers.update(page.headers)
 
 
 def from_http(error: web.HTTPException) -> errors.Problem:
@@ -177,16 +174,6 @@ def _check_same_site(request: web.Request) -> None:
     """Reject cross-site requests, except with a bearer token, which other sites cannot send."""
     if session.bearer_token(request) is None and session.has_foreign_source(request):
         raise errors.CrossSite
-
-
-def _page(request: web.Request, problem: errors.Problem) -> web.Response:
-    text = request.app[context.TEMPLATES].render(
-        "error.html",
-        problem=problem,
-        request_id=context.request_info(request).id,
-        path="" if access.rules(request.match_info.handler).public else request.path,
-    )
-    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _has_read_body(request: web.Request) -> bool:

@@ -95,6 +95,8 @@ def _sign_in_page(request: web.Request, original: Original) -> str:
     """Return the URL of the sign-in page, with `next` if the original URL is allowed."""
     page = f"{request.app[context.CONFIG].public_url}/auth/login"
     is_absolute = original.host is not None
+    if is_absolute and session.is_too_long(request, [original.url]):
+        return f"{page}?too_long=1"
     back = session.safe_next(request, [original.url]) if is_absolute else urls.HOME
     return page if back == urls.HOME else f"{page}?next={quote(back, safe='')}"
 

@@ -120,6 +120,27 @@ class BodyTooLarge(Problem):
     detail = "A body may have at most 64 KiB."
 
 
+class UriTooLong(Problem):
+    status = 414
+    code = "uri_too_long"
+    title = "Address too long"
+    detail = (
+        "The address of a request may have at most 32 KiB. Open a shorter one, or start at the home"
+        " page, /."
+    )
+
+
+class HeadersTooLarge(Problem):
+    status = 431
+    code = "headers_too_large"
+    title = "Request headers too large"
+    detail = (
+        "A header may have at most 32 KiB, and all headers 128 KiB together. In a browser, the"
+        " reason is usually the cookies: delete the cookies of this site and of its parent domain,"
+        " then try again."
+    )
+
+
 class EncodingUnsupported(Problem):
     status = 415
     code = "encoding_unsupported"
