@@ -38,6 +38,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
     handler: access.Handler = route.handler
     rules = access.rules(handler)
     is_closed, role = not rules.public, rules.role
+    read_credential = rules.credential or session.credential
     is_safe = rules.any_method or route.method in _SAFE_METHODS or rules.csrf_exempt
     # Changes check the session again in their own transaction.
     asks_again = is_closed and is_safe
@@ -49,7 +50,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
             if rules.precheck is not None:
                 rules.precheck(request)
             if is_closed:
-                call.token = session.credential(request)
+                call.token = read_credential(request)
                 call.claims = await session.authenticate(request, call.token)
             if role is not None:
                 session.require_role(context.identity(request), role)
@@ -126,13 +127,17 @@ def refuse(
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
     if on_error is None or not on_error(request, problem, response):
+        info = context.request_info(request)
         error_pages.explain(
             response,
             problem,
             request.headers,
             templates=request.app[context.TEMPLATES],
-            request_id=context.request_info(request).id,
-            path="" if access.rules(request.match_info.handler).public else request.path,
+            about=error_pages.About(
+                request_id=info.id,
+                path="" if access.rules(request.match_info.handler).public else request.path,
+                claims=info.claims,
+            ),
         )
     return response
 

@@ -21,22 +21,13 @@ from service.errors.providers import (
     TicketInvalid,
 )
 from service.errors.refused import (
-    BadRequest,
-    BodyTimeout,
-    BodyTooLarge,
     BypassRefused,
-    ContentTypeUnsupported,
     CrossSite,
-    EncodingUnsupported,
-    ExpectationFailed,
     Forbidden,
-    FormInvalid,
     ForwardInvalid,
-    HeadersTooLarge,
     HostRefused,
     IdentityNotFound,
     IdentityTaken,
-    JsonInvalid,
     LastManager,
     MethodNotAllowed,
     NotFound,
@@ -47,7 +38,6 @@ from service.errors.refused import (
     RoleTaken,
     SinceInvalid,
     TokenTooLarge,
-    UriTooLong,
     UsernameAmbiguous,
     UsernameInvalid,
     UsernameMissing,
@@ -69,6 +59,18 @@ from service.errors.unauthenticated import (
     UserUnknown,
 )
 from service.errors.unavailable import DatabaseUnavailable, FeedStale, Overloaded
+from service.errors.unreadable import (
+    BadRequest,
+    BodyTimeout,
+    BodyTooLarge,
+    ContentTypeUnsupported,
+    EncodingUnsupported,
+    ExpectationFailed,
+    FormInvalid,
+    HeadersTooLarge,
+    JsonInvalid,
+    UriTooLong,
+)
 
 BY_STATUS: Mapping[int, type[Problem]] = {
     kind.status: kind

@@ -118,7 +118,7 @@ class Connection(framing.FramedHandler):
             problem,
             request.headers if headers is None else headers,
             templates=self._templates,
-            request_id=context.request_info(request).id,
+            about=error_pages.About(request_id=context.request_info(request).id),
         )
         return response
 
