@@ -9,7 +9,7 @@ from service import errors, session
 from service.forward_auth import original_request
 from service.forward_auth.allow_responses import ALLOW_RESPONSES
 from service.forward_auth.original_request import Original, Question
-from service.parsing import client_address, urls
+from service.parsing import urls
 from service.telemetry import logs
 from service.web import accept, access, context, error_pages
 
@@ -115,10 +115,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
 
 def _original(request: web.Request, question: Question) -> Original | None:
     """Return the original request from a trusted proxy. Ignore the headers of other clients."""
-    if question.dialect is None:
-        return None
-    if not client_address.is_trusted(request.remote, request.app[context.CONFIG].trusted_proxies):
-        context.log(request, "proxy_not_trusted", level=logs.DEBUG, peer=request.remote)
+    if question.dialect is None or not context.is_trusted_proxy(request):
         return None
     headers = request.headers
     return question.dialect.original(lambda name: headers.getall(name, ()))
@@ -139,7 +136,25 @@ def _sign_in_page(request: web.Request, original: Original) -> str:
     if is_absolute and session.is_too_long(request, [original.url]):
         return f"{page}?too_long=1"
     back = session.safe_next(request, [original.url]) if is_absolute else urls.HOME
+    if back == urls.HOME:
+        _warn_of_origin(request, urls.origin_of(original.url))
     return page if back == urls.HOME else f"{page}?next={quote(back, safe='')}"
+
+
+def _warn_of_origin(request: web.Request, origin: str | None) -> None:
+    """Log once that people cannot come back to an application, if its origin is not allowed."""
+    config = request.app[context.CONFIG]
+    if origin is None or origin in {config.public_url, *config.allowed_redirects}:
+        return
+    if request.app[context.NOTICES].is_new("redirect_not_allowed", origin):
+        context.log(
+            request,
+            "redirect_not_allowed",
+            level=logs.WARNING,
+            origin=origin,
+            setting="ALLOWED_REDIRECTS",
+            warning="people do not come back to this site after signing in: add its origin",
+        )
 
 
 ROUTES = (

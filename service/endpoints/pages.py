@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from service import session
-from service.parsing import dates, urls
+from service.parsing import client_address, dates, urls
 from service.users import seeds
 from service.web import access, context, responses
 
@@ -39,6 +39,8 @@ async def login(request: web.Request) -> web.Response:
     even if the user is signed in. So a page of ours redirects here again with `landed=1`, and the
     browser sends the cookie. Only this second request redirects to `next`, to avoid loops.
     """
+    if client_address.is_forwarded(request.headers.keys()):
+        context.is_trusted_proxy(request)  # logs a warning if not
     location = session.next_address(request)
     given = request.query.getall("too_long", [])
     too_long = session.next_is_too_long(request) or given == ["1"]

@@ -122,6 +122,12 @@ async def _echo(request: web.BaseRequest) -> web.StreamResponse:
     return socket
 
 
+def enabled(text: str) -> str:
+    """Return a file whose commented lines count: those with text, or more space, after the `#`."""
+    text = re.sub(r"(?m)^(\s*)#(?=[^\s#!])", r"\1", text)
+    return re.sub(r"(?m)^(\s*)#(\s{2,}|\t)(?=[^\s#/])", r"\1\2", text)
+
+
 @dataclass
 class Deployment:
     """A proxy that runs, with Latchkey and an application behind it."""
@@ -171,8 +177,7 @@ class Deployment:
         """Write a file of deploy/ with other addresses."""
         text = (DEPLOY / shipped).read_text()
         if self.enable:
-            text = re.sub(r"(?m)^(\s*)#(?=[^\s#!])", r"\1", text)
-            text = re.sub(r"(?m)^(\s*)#(\s{2,}|\t)(?=[^\s#/])", r"\1\2", text)
+            text = enabled(text)
         for old, new in replaced.items():
             assert old in text, (shipped, old)
             text = text.replace(old, new)
