@@ -78,7 +78,7 @@ async def other_namers(db: Database | Transaction, user: User, provider: str) ->
 async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> bool:
     """Link an identity to a user. Return whether it is new.
 
-    Raises Fault (invalid name or subject), RoleMissing, and IdentityTaken if it is linked already.
+    Raises InvalidName, RoleMissing, and IdentityTaken if it is linked already.
     """
     await rights.require_manager(tx, by)
     provider, subject = users.normalize_provider(provider), users.normalize_subject(subject)
@@ -99,7 +99,7 @@ async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: s
 async def unlink(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> None:
     """Unlink an identity from a user and end its sessions.
 
-    Raises Fault (invalid name or subject), RoleMissing, IdentityNotFound.
+    Raises InvalidName, RoleMissing, IdentityNotFound.
     """
     await rights.require_manager(tx, by)
     provider, subject = users.normalize_provider(provider), users.normalize_subject(subject)
@@ -119,7 +119,7 @@ async def provision(
     """Return the user of an identity. Create the user if it does not exist.
 
     `facts` are those of users.create. Does not link to an existing user with the name. Raises
-    UsernameTaken, UsernameInvalid.
+    UsernameTaken, InvalidName.
     """
     owner = await by_identity(tx, provider, subject)
     if owner is not None:

@@ -194,7 +194,7 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
         )
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
-    except errors.UsernameInvalid:
+    except errors.InvalidName:
         raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
 
 
