@@ -57,7 +57,8 @@ class Resumed:
         return self._ended(responses.redirect(attempt.sign_in_page(self.location)))
 
     def _ended(self, response: web.Response) -> web.Response:
-        response.headers.add("Set-Cookie", attempt.forget(self.request, self.method, self.id))
+        for line in attempt.forget(self.request, self.method, self.id):
+            response.headers.add("Set-Cookie", line)
         return response
 
 
@@ -81,7 +82,7 @@ async def resume(
     except errors.Problem as problem:
         problem.links = attempt.failure_links(start or f"/auth/{method}", location)
         if not isinstance(problem, errors.AttemptUnknown):
-            problem.headers["Set-Cookie"] = attempt.forget(request, method, attempt_id)
+            problem.cookies += attempt.forget(request, method, attempt_id)
         raise
 
 
