@@ -150,7 +150,12 @@ def exit_status(work: Callable[[], int | None]) -> int:
         return _failed(str(error))
     except Problem as error:
         return _failed(problem(error))
+    except ImportError as error:
+        why = str(error).splitlines()[0]
+        return _failed(f"Latchkey's libraries cannot be loaded ({why}). Run: make .venv/.run")
     except OSError as error:
+        if error.filename is not None:
+            return _failed(f"{error.filename} cannot be used: {error.strerror}.")
         # The buffer of standard output would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):

@@ -16,8 +16,12 @@ from service.errors.providers import (
     LogoutRequestInvalid,
     LogoutTokenInvalid,
     ProviderAnswerInvalid,
+    ProviderAnswerTooLarge,
+    ProviderAnswerUnsupported,
+    ProviderBusy,
     ProviderUnavailable,
     ProviderUnknown,
+    ProviderUntrusted,
     TicketInvalid,
 )
 from service.errors.refused import (
@@ -66,7 +70,7 @@ from service.errors.unauthenticated import (
     Unauthenticated,
     UserUnknown,
 )
-from service.errors.unavailable import DatabaseUnavailable, FeedStale, Overloaded
+from service.errors.unavailable import DatabaseFailed, DatabaseUnavailable, FeedStale, Overloaded
 
 BY_STATUS: Mapping[int, type[Problem]] = {
     kind.status: kind
@@ -99,6 +103,7 @@ __all__ = [
     "CookieNotKept",
     "CredentialsMissing",
     "CrossSite",
+    "DatabaseFailed",
     "DatabaseUnavailable",
     "EncodingUnsupported",
     "ExpectationFailed",
@@ -124,8 +129,12 @@ __all__ = [
     "PrefetchRefused",
     "Problem",
     "ProviderAnswerInvalid",
+    "ProviderAnswerTooLarge",
+    "ProviderAnswerUnsupported",
+    "ProviderBusy",
     "ProviderUnavailable",
     "ProviderUnknown",
+    "ProviderUntrusted",
     "RoleMissing",
     "RoleNotFound",
     "RoleTaken",

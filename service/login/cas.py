@@ -10,6 +10,7 @@ from service import errors
 from service.config import Config
 from service.login import sso
 from service.parsing import content_type
+from service.parsing.over_limit import OverLimit
 from service.providers import cas, claim_values, recent_logouts, sessions
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.deferred_logouts import DeferredLogouts
@@ -59,16 +60,26 @@ async def sign_out(request: web.Request) -> web.Response:
     # The order matters: a sign-in that is no longer pending has stored its session. One that is
     # pending checks again after it has.
     request.app[sso.PENDING].end(handle)
+    try:
+        ended = await _end_if_known(request, handle)
+    except errors.Overloaded:
+        request.app[DEFERRED].add(handle)  # the CAS server may not send it again
+        ended = 0
+    if ended:
+        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
+    return web.Response(status=204)
+
+
+async def _end_if_known(request: web.Request, handle: str) -> int:
+    """End the session of a ticket, also one that is starting. Return the number of sessions.
+
+    Raises Overloaded.
+    """
     async with request.app[context.LOOKUPS]:
         is_known = await sessions.exists(request.app[context.DATABASE], NAME, handle)
     # Anyone can guess tickets, so limit the guesses that use the writer.
     remembers = not is_known and await _is_worth_a_row(request, handle)
-    ended = 0
-    if is_known or remembers:
-        ended = await _end(request.app, handle, remembers=remembers)
-    if ended:
-        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
-    return web.Response(status=204)
+    return await _end(request.app, handle, remembers=remembers) if is_known or remembers else 0
 
 
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
@@ -183,12 +194,13 @@ async def _logout_request(request: web.Request) -> str:
         raise errors.ContentTypeUnsupported(f"Send the body as {content_type.FORM}.")
     data = await request.read()
     if len(data) > _MAX_FORM:
-        raise errors.LogoutRequestInvalid
+        detail = f"The form is too large: the limit is {_MAX_FORM:,} bytes."
+        raise errors.LogoutRequestInvalid(detail) from OverLimit(f"{_MAX_FORM:,} bytes of a form")
     try:
         fields = parse_qs(data.decode(), max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:
-        raise errors.LogoutRequestInvalid from None
+        raise errors.LogoutRequestInvalid from ValueError("the form")
     values = fields.get("logoutRequest", [])
     if len(values) != 1:
-        raise errors.LogoutRequestInvalid
+        raise errors.LogoutRequestInvalid from ValueError(f"{len(values)} of logoutRequest")
     return values[0]

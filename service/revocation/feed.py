@@ -53,6 +53,7 @@ class Revocation:
         self.state = lifetimes.State()
         self._learned: int | None = None  # the `not_before` of the last complete read
         self._attempt: asyncio.Task[None] | None = None
+        self._failure: errors.DatabaseUnavailable | None = None
 
     @property
     def age(self) -> float:
@@ -161,6 +162,8 @@ class Revocation:
                 with contextlib.suppress(errors.DatabaseUnavailable):
                     await self.catch_up()
         if self.age > self._max_staleness:
+            if isinstance(self._failure, errors.DatabaseFailed):  # does not pass by itself
+                raise errors.DatabaseFailed from self._failure.__cause__
             raise errors.FeedStale
 
     async def _read(self) -> None:
@@ -175,6 +178,7 @@ class Revocation:
             self._is_behind = self._is_behind or was_behind
             if isinstance(error, errors.DatabaseUnavailable):
                 self._freshness.failed()
+                self._failure = error
             raise
         self._version = version
         self._freshness.answered(began)

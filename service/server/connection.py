@@ -187,9 +187,11 @@ class Connection(framing.FramedHandler):
 def _request(make: _Factory, message: RawRequestMessage, *others: Any) -> web.BaseRequest:
     """Create the request object. If the host in its target is invalid, create one to be rejected.
 
-    aiohttp (3.14) parses the host of `GET http://xn--a/` here and does not catch the error.
+    aiohttp (3.14) decodes the host of `GET http://xn--a/` here. It does not catch the error, and
+    the time grows with the square of the length.
     """
     try:
+        refused_requests.require_short_host(message.path)
         return make(message, *others)
     except ValueError:
         return make(message._replace(path="", url=_NOWHERE), *others)

@@ -7,6 +7,7 @@ audit, in the same transaction. The command line and the HTTP side come through 
 from service.users.create import NewUser, create, create_all, validate
 from service.users.names import (
     MANAGE_USERS,
+    MAX_SUBJECT,
     ROLE,
     normalize_provider,
     normalize_role,
@@ -39,6 +40,7 @@ from service.users.update import (
 
 __all__ = [
     "MANAGE_USERS",
+    "MAX_SUBJECT",
     "ROLE",
     "SORTS",
     "NewUser",

@@ -23,7 +23,18 @@ from service.web import access, context, responses
 _LEAF = "oidc"
 _MAX_HINT = 3072
 """The maximum size of a stored ID token, which sign-out sends in a URL."""
-_BUSY = frozenset({"server_error", "temporarily_unavailable"})
+_BUSY = frozenset({"server_error", authorization.BUSY})
+_NEVER = frozenset(
+    {
+        "invalid_request",
+        "invalid_scope",
+        "request_not_supported",
+        "request_uri_not_supported",
+        "unauthorized_client",
+        "unsupported_response_type",
+    }
+)
+"""The errors by which a provider rejects the request itself, for everyone."""
 _DENIED = (
     "The provider denied access: you declined the request there, or you may not use this service."
     " Start the sign-in again, or ask the administrator of the provider."
@@ -34,9 +45,15 @@ _NOT_TAKEN = (
 )
 
 
+_NEVER_TAKEN = (
+    "The provider rejects the sign-in requests of this service. Trying again does not help: sign in"
+    " another way, or ask your administrator. Administrators: the log has the reason."
+)
+
+
 @access.public
 async def start(request: web.Request) -> web.Response:
-    """GET /auth/oidc[/{provider}][?next=]: redirects to a provider and sets the attempt cookie."""
+    """GET /auth/oidc[/{provider}][?next=][&retry=1]: redirects to a provider, sets a cookie."""
     has_name = "provider" in request.match_info
     if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
         query = urlencode({"next": session.next_address(request)})
@@ -58,7 +75,12 @@ async def start(request: web.Request) -> web.Response:
         location = session.next_address(request)
         problem.links = attempt.failure_links(provider.settings.start, location)
         raise
-    facts = {"provider": provider.settings.name, "nonce": bound.nonce, "verifier": bound.verifier}
+    facts = {
+        "provider": provider.settings.name,
+        "nonce": bound.nonce,
+        "verifier": bound.verifier,
+        "is_retry": request.query.getall("retry", []) == ["1"],
+    }
     return await sso.begin(request, _LEAF, state, facts, to=to)
 
 
@@ -70,7 +92,13 @@ async def callback(request: web.Request) -> web.Response:
     states = answer.get("state", [])
     state = states[0] if len(states) == 1 else ""
     async with sso.resume(request, _LEAF, state, start=provider.settings.start) as resumed:
-        login = await _fetch_login(request, provider, answer, resumed.state)
+        try:
+            login = await _fetch_login(request, provider, answer, resumed.state)
+        except authorization.AccessDenied as denied:
+            problem = _denial(request, provider, denied)
+            if denied.asks_again and not resumed.state.get("is_retry"):
+                return resumed.start_again(provider.settings.start)
+            raise problem from None
         return await resumed.sign_in(login)
 
 
@@ -80,7 +108,10 @@ async def _fetch_login(
     answer: Mapping[str, Collection[str]],
     facts: Mapping[str, Any],
 ) -> sso.ExternalLogin:
-    """Return the login from the provider, which is contacted at most once per attempt."""
+    """Return the login from the provider, which is contacted at most once per attempt.
+
+    Raises AccessDenied for an error of the provider.
+    """
     try:
         _check_attempt(request, provider, answer, facts)
         code = authorization.read_code(answer, await provider.metadata())
@@ -88,12 +119,13 @@ async def _fetch_login(
         tokens = await provider.redeem(code, facts["verifier"], uri)
         claims = await provider.identify(tokens, facts["nonce"])
         found = await account.fetch(request, provider, tokens, claims)
-    except authorization.AccessDenied as denied:
-        raise _denial(request, provider, denied) from None
     except LoginRejected as rejected:
         raise registry.refusal(request, provider, rejected) from None
     account.require(request, found)
-    return _login(tokens, claims, found)
+    if len(tokens.id_token) > _MAX_HINT:
+        limit = f"{_MAX_HINT:,} characters"
+        context.log(request, "hint_left_out", provider=provider.settings.name, limit=limit)
+    return _login(tokens, claims, found, handle=_handle(request, provider, claims))
 
 
 def _check_attempt(
@@ -110,18 +142,39 @@ def _check_attempt(
         raise LoginRejected("state_used")
 
 
-def _login(tokens: TokenResponse, claims: Mapping[str, Any], found: Account) -> sso.ExternalLogin:
-    settings, sid = found.settings, claims.get("sid")
+def _handle(request: web.Request, provider: OpenIdClient, claims: Mapping[str, Any]) -> str | None:
+    """Return the ID of the session at the provider. Without one, logouts end it by the subject."""
+    sid = claims.get("sid")
+    if sid is None or logout_token.is_id(sid):
+        return sid
+    context.log(
+        request,
+        "fact_ignored",
+        level=logs.WARNING,
+        provider=provider.settings.name,
+        claim="sid",
+        reason="not_an_id",
+        limit=logout_token.ID_LIMIT,
+    )
+    return None
+
+
+def _login(
+    tokens: TokenResponse, claims: Mapping[str, Any], found: Account, *, handle: str | None
+) -> sso.ExternalLogin:
+    settings, profile = found.settings, found.profile
+    hint = tokens.id_token if len(tokens.id_token) <= _MAX_HINT else ""
     return sso.ExternalLogin(
         session=ProviderSession(
             provider=settings.name,
             subject=claims["sub"],
-            handle=sid if sid and logout_token.is_id(sid) else None,
-            hint=tokens.id_token if len(tokens.id_token) <= _MAX_HINT else "",
+            handle=handle,
+            hint=hint,
         ),
         amr=_LEAF,
         username=found.username,
-        facts=found.facts,
+        facts=profile.facts,
+        ignored=profile.ignored,
         rules=settings.roles,
         roles_claim=settings.roles_claim or "",
         values=found.roles,
@@ -150,9 +203,12 @@ def _denial(
         level=logs.WARNING,
         provider=provider.settings.name,
         error=denied.error,
+        asks_again=denied.asks_again or None,
     )
     if denied.error in _BUSY:
-        return errors.ProviderUnavailable()
+        return errors.ProviderBusy()
+    if denied.error in _NEVER:
+        return errors.AnswerRefused(_NEVER_TAKEN)
     return errors.AnswerRefused(_DENIED if denied.error == "access_denied" else _NOT_TAKEN)
 
 
