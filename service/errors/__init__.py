@@ -62,7 +62,13 @@ from service.errors.unauthenticated import (
     Unauthenticated,
     UserUnknown,
 )
-from service.errors.unavailable import DatabaseFailed, DatabaseUnavailable, FeedStale, Overloaded
+from service.errors.unavailable import (
+    DatabaseFailed,
+    DatabaseUnavailable,
+    FeedStale,
+    Overloaded,
+    stale,
+)
 from service.errors.unreadable import (
     BadRequest,
     BodyTimeout,
@@ -159,4 +165,5 @@ __all__ = [
     "UsernameTaken",
     "ValidationError",
     "as_json",
+    "stale",
 ]

@@ -51,7 +51,7 @@ class Revocation:
         self._is_behind = False
         self._version: ChangeMarker | None = None
         self.state = lifetimes.State()
-        self._learned: int | None = None  # the `not_before` of the last complete read
+        self._learned: int | None = None  # `not_before` of the last complete read
         self._attempt: asyncio.Task[None] | None = None
         self._failure: errors.DatabaseUnavailable | None = None
 
@@ -162,9 +162,7 @@ class Revocation:
                 with contextlib.suppress(errors.DatabaseUnavailable):
                     await self.catch_up()
         if self.age > self._max_staleness:
-            if isinstance(self._failure, errors.DatabaseFailed):  # does not pass by itself
-                raise errors.DatabaseFailed from self._failure.__cause__
-            raise errors.FeedStale
+            raise errors.stale(self._failure)
 
     async def _read(self) -> None:
         """Read new rows in pages. Each page has its own time limit and is read once."""
@@ -211,10 +209,7 @@ class Revocation:
         self._seq, self._learned = page.newest, learned
 
     def _heed(self, recorded: lifetimes.State) -> None:
-        """Update the state from the database, and remove what it has pruned.
-
-        After a restore of a backup, the database has an older state. Ended sessions stay ended.
-        """
+        """Update the state, and remove what the database has pruned. Ended sessions stay ended."""
         before, self.state = self.state, recorded.after(self.state)
         if self.state.pruned_until != before.pruned_until:
             self._revoked.forget(self.state)
