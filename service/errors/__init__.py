@@ -67,7 +67,6 @@ from service.errors.unavailable import (
     DatabaseUnavailable,
     FeedStale,
     Overloaded,
-    stale,
 )
 from service.errors.unreadable import (
     BadRequest,
@@ -165,5 +164,4 @@ __all__ = [
     "UsernameTaken",
     "ValidationError",
     "as_json",
-    "stale",
 ]

@@ -51,15 +51,3 @@ class DatabaseFailed(DatabaseUnavailable):
 
     def __init__(self) -> None:
         Problem.__init__(self)
-
-
-def stale(failure: DatabaseUnavailable | None) -> Problem:
-    """Return the error of a feed that is too old after a failed read.
-
-    It is FeedStale, unless the failure does not pass by itself.
-    """
-    if not isinstance(failure, DatabaseFailed):
-        return FeedStale()
-    failed = DatabaseFailed()
-    failed.__cause__ = failure.__cause__
-    return failed

@@ -51,9 +51,8 @@ class Revocation:
         self._is_behind = False
         self._version: ChangeMarker | None = None
         self.state = lifetimes.State()
-        self._learned: int | None = None  # `not_before` of the last complete read
+        self._learned: int | None = None  # the `not_before` of the last complete read
         self._attempt: asyncio.Task[None] | None = None
-        self._failure: errors.DatabaseUnavailable | None = None
 
     @property
     def age(self) -> float:
@@ -162,7 +161,7 @@ class Revocation:
                 with contextlib.suppress(errors.DatabaseUnavailable):
                     await self.catch_up()
         if self.age > self._max_staleness:
-            raise errors.stale(self._failure)
+            raise self._freshness.stale()
 
     async def _read(self) -> None:
         """Read new rows in pages. Each page has its own time limit and is read once."""
@@ -175,8 +174,7 @@ class Revocation:
         except BaseException as error:
             self._is_behind = self._is_behind or was_behind
             if isinstance(error, errors.DatabaseUnavailable):
-                self._freshness.failed()
-                self._failure = error
+                self._freshness.failed(error)
             raise
         self._version = version
         self._freshness.answered(began)
@@ -209,7 +207,10 @@ class Revocation:
         self._seq, self._learned = page.newest, learned
 
     def _heed(self, recorded: lifetimes.State) -> None:
-        """Update the state, and remove what the database has pruned. Ended sessions stay ended."""
+        """Update the state from the database, and remove what it has pruned.
+
+        After a restore of a backup, the database has an older state. Ended sessions stay ended.
+        """
         before, self.state = self.state, recorded.after(self.state)
         if self.state.pruned_until != before.pruned_until:
             self._revoked.forget(self.state)
