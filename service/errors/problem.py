@@ -30,7 +30,7 @@ class Problem(Exception):
         `{"attribute", "message"}`. `extensions` are further members (RFC 9457 section 3.2).
 
         Set `page` to show a browser that web.Response instead of the error page, such as a form
-        with its faults.
+        with its faults. Set `refresh` to a URL that the error page loads by itself.
         """
         self.detail = detail or type(self).detail
         self.headers = dict(headers or {})
@@ -38,6 +38,7 @@ class Problem(Exception):
         self.extensions = dict(extensions or {})
         self.links: dict[str, str] = {}
         self.page: Any = None
+        self.refresh = ""
         super().__init__(self.code)
 
 

@@ -21,6 +21,7 @@ from service.telemetry import logs
 from service.web import access, context, responses
 
 _LEAF = "oidc"
+_USED = "state_used"
 _MAX_HINT = 3072
 """The maximum size of a stored ID token, which sign-out sends in a URL."""
 _BUSY = frozenset({"server_error", "temporarily_unavailable"})
@@ -44,22 +45,21 @@ async def start(request: web.Request) -> web.Response:
     if session.is_background_load(request):
         raise errors.PrefetchRefused
     provider = registry.named(request)
-    state, bound = sso.new_id(), authorization.new_secrets()
+    begun, bound = sso.new(request, _LEAF), authorization.new_secrets()
     try:
         to = authorization.address(
             await _metadata(request, provider),
             client_id=provider.settings.client_id,
             redirect_uri=_redirect_uri(request, provider),
             scopes=provider.settings.scopes,
-            state=state,
+            state=begun.reference,
             bound=bound,
         )
     except errors.Problem as problem:
-        location = session.next_address(request)
-        problem.links = attempt.failure_links(provider.settings.start, location)
+        problem.links = attempt.failure_links(provider.settings.start, begun.location)
         raise
     facts = {"provider": provider.settings.name, "nonce": bound.nonce, "verifier": bound.verifier}
-    return await sso.begin(request, _LEAF, state, facts, to=to)
+    return await sso.begin(request, _LEAF, begun, facts, to=to)
 
 
 @access.public
@@ -68,21 +68,33 @@ async def callback(request: web.Request) -> web.Response:
     provider = registry.named(request)
     answer = {name: request.query.getall(name) for name in request.query}
     states = answer.get("state", [])
-    state = states[0] if len(states) == 1 else ""
-    async with sso.resume(request, _LEAF, state, start=provider.settings.start) as resumed:
-        login = await _fetch_login(request, provider, answer, resumed.state)
-        return await resumed.sign_in(login)
+    state, started_at = states[0] if len(states) == 1 else "", provider.settings.start
+    try:
+        async with sso.resume(request, _LEAF, state, start=started_at) as resumed:
+            login = await _fetch_login(request, provider, answer, resumed)
+            return await resumed.sign_in(login)
+    except sso.SPENT as problem:
+        return await sso.respond_to_spent(
+            request,
+            problem,
+            _LEAF,
+            state,
+            parameter="state",
+            start=started_at,
+            has_answer="code" in answer,
+        )
 
 
 async def _fetch_login(
     request: web.Request,
     provider: OpenIdClient,
     answer: Mapping[str, Collection[str]],
-    facts: Mapping[str, Any],
+    resumed: sso.Resumed,
 ) -> sso.ExternalLogin:
     """Return the login from the provider, which is contacted at most once per attempt."""
+    facts = resumed.state
     try:
-        _check_attempt(request, provider, answer, facts)
+        _check_attempt(request, provider, resumed)
         code = authorization.read_code(answer, await provider.metadata())
         uri = _redirect_uri(request, provider)
         tokens = await provider.redeem(code, facts["verifier"], uri)
@@ -91,23 +103,18 @@ async def _fetch_login(
     except authorization.AccessDenied as denied:
         raise _denial(request, provider, denied) from None
     except LoginRejected as rejected:
-        raise registry.refusal(request, provider, rejected) from None
+        problem = registry.refusal(request, provider, rejected)
+        raise (errors.AttemptUsed() if rejected.reason == _USED else problem) from None
     account.require(request, found)
     return _login(tokens, claims, found)
 
 
-def _check_attempt(
-    request: web.Request,
-    provider: OpenIdClient,
-    answer: Mapping[str, Collection[str]],
-    facts: Mapping[str, Any],
-) -> None:
+def _check_attempt(request: web.Request, provider: OpenIdClient, resumed: sso.Resumed) -> None:
     """Check that the attempt belongs to this provider and was not used before."""
-    if facts["provider"] != provider.settings.name:
+    if resumed.state["provider"] != provider.settings.name:
         raise LoginRejected("issuer_mixed_up")
-    (state,) = answer["state"]
-    if not request.app[sso.REPLAYS].add(f"state {state}", attempt.SECONDS):
-        raise LoginRejected("state_used")
+    if not request.app[sso.REPLAYS].add(f"state {resumed.id}", attempt.SECONDS):
+        raise LoginRejected(_USED)
 
 
 def _login(tokens: TokenResponse, claims: Mapping[str, Any], found: Account) -> sso.ExternalLogin:

@@ -1,12 +1,14 @@
 """A sign-in attempt at a provider. Its state is encrypted in its own cookie.
 
 Each attempt has its own cookie, so that two tabs do not interfere. Only the browser that started an
-attempt can finish it, once.
+attempt can finish it, once. A provider gets the attempt's reference: its ID and, encrypted, where
+the sign-in leads to, which is still known when the cookie is gone.
 """
 
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,32 +25,57 @@ _AT_MOST = 5
 _MOST_FORGOTTEN = 32
 _LENGTH = 3800
 _RETURNS = 3
+_MOST_SUFFIX = 1024
+"""The maximum length of an encrypted goal in a URL; it has room for about 700 characters."""
+_SUFFIX_SECONDS = 30 * 86400
+"""How long browsers keep a tab that they restore."""
 
 State = dict[str, Any]
 
 
-def new_id() -> str:
-    """Return the ID of a new attempt: 128 random bits."""
-    return secrets.token_urlsafe(16)
+@dataclass(frozen=True, slots=True)
+class NewAttempt:
+    """An attempt that starts. `location` is where the sign-in leads to."""
+
+    id: str
+    reference: str
+    location: str
+
+
+def new(request: web.Request, leaf: str) -> NewAttempt:
+    """Return a new attempt, with an ID of 128 random bits, and `next` of this request.
+
+    `leaf` is the sign-in method, as in `/auth/<leaf>`.
+    """
+    attempt, location = secrets.token_urlsafe(16), session.next_address(request)
+    reference = attempt
+    if location != urls.HOME:
+        seals = request.app[context.ENCRYPTED]
+        suffix = seals.encrypt(_purpose_of_goal(leaf, attempt), location)
+        reference = f"{attempt}.{suffix}" if len(suffix) <= _MOST_SUFFIX else attempt
+    return NewAttempt(attempt, reference, location)
+
+
+def id_of(reference: str) -> str:
+    """Return the ID in a reference. It may be invalid, as the reference may be."""
+    return reference.partition(".")[0]
 
 
 async def begin(
-    request: web.Request, leaf: str, attempt: str, facts: Mapping[str, Any], *, to: str
+    request: web.Request, leaf: str, attempt: NewAttempt, facts: Mapping[str, Any], *, to: str
 ) -> web.Response:
     """Return a redirect to a provider, with the cookie of the attempt.
 
-    `leaf` is the sign-in method, as in `/auth/<leaf>`. The cookie stores `facts` and `next` of this
-    request, or `/` if it is too long. Raises PrefetchRefused, and CookieNotKept for a browser in a
-    sign-in loop.
+    The cookie stores `facts` and where the sign-in leads to, or `/` if that is too long. Raises
+    PrefetchRefused, and CookieNotKept for a browser in a sign-in loop.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
-    location = session.next_address(request)
-    await _break_circles(request, location)
+    await _break_circles(request, attempt.location)
     lines = request.headers.getall("Cookie", ())
-    sealed = _sealed(request, leaf, attempt, {**facts, "next": location})
+    sealed = _sealed(request, leaf, attempt.id, {**facts, "next": attempt.location})
     response = responses.redirect(to)
-    response.headers.add("Set-Cookie", _cookie(request, leaf, attempt, sealed))
+    response.headers.add("Set-Cookie", _cookie(request, leaf, attempt.id, sealed))
     for old in _to_forget(leaf, lines, len(sealed)):
         response.headers.add("Set-Cookie", _cookie(request, leaf, old, ""))
     return response
@@ -78,6 +105,34 @@ def load(request: web.Request, leaf: str, attempt: str) -> State:
     return dict(facts)
 
 
+def goal(request: web.Request, leaf: str, reference: str) -> str:
+    """Return where an attempt leads to, `/` if that is unknown or no longer allowed.
+
+    The attempt may be used, expired, or of another browser.
+    """
+    attempt, _, suffix = reference.partition(".")
+    try:
+        found = load(request, leaf, attempt)["next"]
+    except errors.AttemptUnknown:
+        seals = request.app[context.ENCRYPTED]
+        purpose = _purpose_of_goal(leaf, attempt)
+        found = seals.decrypt(purpose, suffix, max_age=_SUFFIX_SECONDS)
+    return session.safe_next(request, [found]) if isinstance(found, str) else urls.HOME
+
+
+def is_kept(request: web.Request, leaf: str, reference: str) -> bool:
+    """Return whether this browser has a cookie of an attempt, valid or not."""
+    attempt = id_of(reference)
+    return bool(_ID.fullmatch(attempt)) and attempt in _kept(request, leaf)
+
+
+def has_others(request: web.Request, leaf: str, reference: str) -> bool:
+    """Return whether this browser has other attempts, and not this one."""
+    return not is_kept(request, leaf, reference) and any(
+        _is_valid(request, leaf, other) for other in _kept(request, leaf)[-_AT_MOST:]
+    )
+
+
 def forget(request: web.Request, leaf: str, attempt: str) -> str:
     """Return the `Set-Cookie` value that deletes an attempt."""
     return _cookie(request, leaf, attempt, "")
@@ -105,6 +160,21 @@ async def _break_circles(request: web.Request, location: str) -> None:
         raise problem
 
 
+def _kept(request: web.Request, leaf: str) -> list[str]:
+    """Return the IDs in the names of the cookies of attempts, the oldest first."""
+    prefix = _prefix(leaf)
+    names = cookies.lengths(request.headers.getall("Cookie", ()), prefix)
+    return [name.removeprefix(prefix) for name in names]
+
+
+def _is_valid(request: web.Request, leaf: str, attempt: str) -> bool:
+    try:
+        load(request, leaf, attempt)
+    except errors.AttemptUnknown:
+        return False
+    return True
+
+
 def _to_forget(leaf: str, lines: Iterable[str], fresh_length: int) -> list[str]:
     """Return the old attempts to delete when a new one starts.
 
@@ -127,6 +197,10 @@ def _prefix(leaf: str) -> str:
 
 def _purpose(leaf: str, attempt: str) -> str:
     return f"attempt {leaf} {attempt}"
+
+
+def _purpose_of_goal(leaf: str, attempt: str) -> str:
+    return f"goal {leaf} {attempt}"
 
 
 def _cookie(request: web.Request, leaf: str, attempt: str, value: str) -> str:

@@ -10,7 +10,7 @@ from aiohttp import web
 from service import errors, session, users
 from service.audit import Actor
 from service.db import Transaction
-from service.login.sso import attempt, same_issuer
+from service.login.sso import attempt, same_issuer, spent
 from service.login.sso.external_login import ExternalLogin
 from service.providers import identities, recent_logouts, sessions, used_answers
 from service.providers.claim_values import Unreadable
@@ -57,7 +57,7 @@ class Resumed:
 
 @asynccontextmanager
 async def resume(
-    request: web.Request, method: str, attempt_id: str, *, start: str | None = None
+    request: web.Request, method: str, reference: str, *, start: str | None = None
 ) -> AsyncIterator[Resumed]:
     """Yield an attempt. If the block raises a Problem, the attempt ends, and its page has links.
 
@@ -66,13 +66,15 @@ async def resume(
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
-    location = "/"
+    attempt_id = attempt.id_of(reference)
     try:
+        if spent.has_landed(request):
+            raise errors.AttemptUnknown
         state = attempt.load(request, method, attempt_id)
-        location = str(state["next"])
         seen = await request.app[context.NEWEST_LOGOUT].number()
         yield Resumed(request, method, attempt_id, state, seen)
     except errors.Problem as problem:
+        location = attempt.goal(request, method, reference)
         problem.links = attempt.failure_links(start or f"/auth/{method}", location)
         if not isinstance(problem, errors.AttemptUnknown):
             problem.headers["Set-Cookie"] = attempt.forget(request, method, attempt_id)
