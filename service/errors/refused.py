@@ -30,7 +30,7 @@ class UsernameInvalid(Problem):
     title = "Invalid user name"
     detail = (
         "A user name starts with a letter or a digit and has at most 64 characters"
-        " from a-z, 0-9, '.', '_', '@' and '-'."
+        " from a-z, 0-9, '.', '_', '@', '+' and '-'."
     )
 
 

@@ -1,12 +1,14 @@
 """CAS sign-in: `GET /auth/cas` starts and finishes it, `POST /auth/cas` is single logout."""
 
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
 
-from service import errors
+from service import errors, schemas
 from service.config import Config
 from service.login import sso
 from service.parsing import content_type
@@ -159,20 +161,33 @@ async def _fetch_login(request: web.Request, reference: str, ticket: str) -> sso
     )
     outbound = request.app[sso.OUTBOUND]
     known = cas.read_answer(await outbound.get(address, accept="application/xml, text/xml"))
-    trusted = config.cas_trust_usernames
+    trusted, named_by = config.cas_trust_usernames, config.cas_username_attribute
     subject = cas.as_username(known.user) if trusted else known.user
+    name = known.user if named_by is None else known.one(named_by) or ""
     attribute = config.cas_roles_attribute
     handle, pending = cas.handle(ticket), request.app[sso.PENDING]
     return sso.ExternalLogin(
         session=ProviderSession(NAME, subject, handle),
         amr=NAME,
-        username=subject,
+        username=cas.as_username(name) if trusted else name,
         trusted=trusted,
+        facts=_facts(config, known),
         rules=config.cas_roles,
         roles_claim=attribute or "",
         values=None if attribute is None else _roles(known, attribute),
         has_ended=partial(pending.has_ended, handle),
     )
+
+
+def _facts(config: Config, known: cas.Known) -> dict[str, Any]:
+    """Return the name and the e-mail address of a new user, if the API would accept them."""
+    attributes = {"name": config.cas_name_attribute, "email": config.cas_email_attribute}
+    facts: dict[str, Any] = {}
+    for field, attribute in attributes.items():
+        if attribute is not None and (value := known.one(attribute)):
+            with contextlib.suppress(errors.ValidationError):
+                facts |= schemas.patch({field: value}, {})
+    return facts
 
 
 def _roles(known: cas.Known, attribute: str) -> Claimed:

@@ -20,10 +20,14 @@ WAITING = 500
 
 
 class Outbound:
-    """Sends requests without redirects, cookies and environment proxies."""
+    """Sends requests without redirects, cookies and environment proxies.
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    `proxy` is the URL of an HTTP proxy for all of them. It may contain a password.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, proxy: str | None = None) -> None:
         self._session = session
+        self._proxy = None if proxy is None else URL(proxy, encoded=True)
         # A provider that hangs does not block others.
         self._places: dict[str, Budget] = defaultdict(_places)
 
@@ -62,6 +66,7 @@ class Outbound:
             headers={"Accept-Encoding": "identity", "User-Agent": "latchkey", **headers},
             data=body,
             allow_redirects=False,
+            proxy=self._proxy,
         ) as response:
             if response.status >= 500 or response.status == 429:
                 raise errors.ProviderUnavailable from ConnectionError(f"status {response.status}")
@@ -74,7 +79,7 @@ class Outbound:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Outbound]:
+async def opened(proxy: str | None = None) -> AsyncIterator[Outbound]:
     """Open the client for the block. Sends no request yet."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True, limit=0),
@@ -84,7 +89,7 @@ async def opened() -> AsyncIterator[Outbound]:
         raise_for_status=False,
         middlewares=(_once,),
     ) as session:
-        yield Outbound(session)
+        yield Outbound(session, proxy)
 
 
 def _places() -> Budget:

@@ -11,7 +11,7 @@ MANAGE_USERS = "manage_users"
 ROLE = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}", re.ASCII)
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 _MAX_SUBJECT = 255
-_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 
 
 def normalize_username(username: str) -> str:

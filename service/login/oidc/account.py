@@ -18,6 +18,8 @@ from service.telemetry import logs
 from service.web import context
 
 _TOO_LARGE = "over 64 KiB"
+_PROFILE_CLAIMS = {"profile": "name", "email": "email"}
+"""A claim of each scope that updates need (OpenID Connect Core 5.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,15 @@ class Account:
 async def fetch(
     request: web.Request, provider: OpenIdClient, tokens: TokenResponse, claims: Mapping[str, Any]
 ) -> Account:
-    """Return the account of an ID token. Request `userinfo` if required claims are missing.
+    """Return the account of an ID token. Request `userinfo` if claims are missing.
 
-    If only roles are missing, `userinfo` may fail, and the roles stay unchanged. Raises
-    LoginRejected, ProviderUnavailable, DatabaseUnavailable.
+    If only roles are missing, or the name and address of an existing user, `userinfo` may fail, and
+    they stay unchanged. Raises LoginRejected, ProviderUnavailable, DatabaseUnavailable.
     """
     account = Account(provider.settings, (claims,))
     lacks_essential = await _lacks_essential(request, account)
     lacks = lacks_essential or isinstance(account.roles, Unreadable)
+    lacks = lacks or await _lacks_profile(request, account)
     if tokens.access_token is None or not lacks:
         return account
     try:
@@ -129,6 +132,21 @@ async def _lacks_essential(request: web.Request, account: Account) -> bool:
     except Missing:
         return True
     return False
+
+
+async def _lacks_profile(request: web.Request, account: Account) -> bool:
+    """Return whether the ID token lacks facts of a user that this account created."""
+    settings, (claims,) = account.settings, account.documents
+    if not request.app[context.CONFIG].provision_updates or not any(
+        scope in settings.scopes and claims.get(claim) is None
+        for scope, claim in _PROFILE_CLAIMS.items()
+    ):
+        return False
+    database, subject = request.app[context.DATABASE], claims["sub"]
+    owner = await identities.by_identity(database, settings.name, subject)
+    return owner is not None and await identities.has_created(
+        database, owner, settings.name, subject
+    )
 
 
 def _why_failed(error: errors.ProviderUnavailable | ProviderError) -> str:

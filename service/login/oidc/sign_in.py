@@ -37,7 +37,7 @@ _NOT_TAKEN = (
 
 @access.public
 async def start(request: web.Request) -> web.Response:
-    """GET /auth/oidc[/{provider}][?next=]: redirects to a provider and sets the attempt cookie."""
+    """GET /auth/oidc[/{provider}][?next=][&prompt=select_account]: redirects to a provider."""
     has_name = "provider" in request.match_info
     if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
         query = urlencode({"next": session.next_address(request)})
@@ -47,16 +47,19 @@ async def start(request: web.Request) -> web.Response:
     provider = registry.named(request)
     begun, bound = sso.new(request, _LEAF), authorization.new_secrets()
     try:
+        metadata = await _metadata(request, provider)
         to = authorization.address(
-            await _metadata(request, provider),
+            metadata,
             client_id=provider.settings.client_id,
             redirect_uri=_redirect_uri(request, provider),
             scopes=provider.settings.scopes,
             state=begun.reference,
             bound=bound,
+            params=_params(request, provider, metadata),
         )
     except errors.Problem as problem:
-        problem.links = attempt.failure_links(provider.settings.start, begun.location)
+        start_path = provider.settings.start
+        problem.links = attempt.failure_links(request, start_path, begun.location)
         raise
     facts = {"provider": provider.settings.name, "nonce": bound.nonce, "verifier": bound.verifier}
     return await sso.begin(request, _LEAF, begun, facts, to=to)
@@ -168,6 +171,14 @@ async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:
         return await provider.metadata()
     except LoginRejected as rejected:
         raise registry.refusal(request, provider, rejected) from None
+
+
+def _params(request: web.Request, provider: OpenIdClient, metadata: Metadata) -> dict[str, str]:
+    """Return the further parameters of the authorization request."""
+    params = dict(provider.settings.authorize_params)
+    if request.query.getall("prompt", []) == [attempt.CHOOSE_ACCOUNT["prompt"]]:
+        return authorization.with_account_choice(params, metadata)
+    return params
 
 
 def _redirect_uri(request: web.Request, provider: OpenIdClient) -> str:

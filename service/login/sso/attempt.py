@@ -30,6 +30,17 @@ _MOST_SUFFIX = 1024
 _SUFFIX_SECONDS = 30 * 86400
 """How long browsers keep a tab that they restore."""
 
+CHOOSE_ACCOUNT = {"prompt": "select_account"}
+"""The parameter of a start by which the user can choose another account at the provider."""
+
+OF_ACCOUNT = (
+    errors.IdentityUnknown,
+    errors.AccountNotAllowed,
+    errors.UsernameTaken,
+    errors.UsernameInvalid,
+)
+"""The problems of one account at the provider: another account may not have them."""
+
 State = dict[str, Any]
 
 
@@ -138,15 +149,21 @@ def forget(request: web.Request, leaf: str, attempt: str) -> str:
     return _cookie(request, leaf, attempt, "")
 
 
-def failure_links(start: str, location: str) -> dict[str, str]:
-    """Return the links of the error page of an attempt, by text."""
-    again = f"{start}?{urlencode({'next': location})}"
-    return {"Try again": again, "Other ways to sign in": sign_in_page(location)}
+def failure_links(
+    request: web.Request, start: str, location: str, *, choose: bool = False
+) -> dict[str, str]:
+    """Return the links of the error page of an attempt, by text.
+
+    With `choose`, a new attempt lets the user choose another account.
+    """
+    again = f"{start}?{urlencode({'next': location, **(CHOOSE_ACCOUNT if choose else {})})}"
+    return {"Try again": again, "Other ways to sign in": sign_in_page(request, location)}
 
 
-def sign_in_page(location: str) -> str:
-    """Return the URL of the sign-in page with `location` as `next`."""
-    return f"/auth/login?{urlencode({'next': location})}"
+def sign_in_page(request: web.Request, location: str) -> str:
+    """Return the URL of the sign-in page with `location` as `next`. It does not redirect."""
+    stays = {"choose": "1"} if request.app[context.CONFIG].sign_in_redirect else {}
+    return f"/auth/login?{urlencode({'next': location, **stays})}"
 
 
 async def _break_circles(request: web.Request, location: str) -> None:
@@ -156,7 +173,7 @@ async def _break_circles(request: web.Request, location: str) -> None:
         return
     if await session.authenticate_optional(request) is None:
         problem = errors.CookieNotKept()
-        problem.links = {"Other ways to sign in": sign_in_page(location)}
+        problem.links = {"Other ways to sign in": sign_in_page(request, location)}
         raise problem
 
 

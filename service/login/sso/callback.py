@@ -10,7 +10,7 @@ from aiohttp import web
 from service import errors, session, users
 from service.audit import Actor
 from service.db import Transaction
-from service.login.sso import attempt, same_issuer, spent
+from service.login.sso import attempt, same_issuer, spent, updates
 from service.login.sso.external_login import ExternalLogin
 from service.providers import identities, recent_logouts, sessions, used_answers
 from service.providers.claim_values import Unreadable
@@ -48,7 +48,7 @@ class Resumed:
 
     def to_sign_in_page(self) -> web.Response:
         """End the attempt without a sign-in, and redirect to the sign-in page."""
-        return self._ended(responses.redirect(attempt.sign_in_page(self.location)))
+        return self._ended(responses.redirect(attempt.sign_in_page(self.request, self.location)))
 
     def _ended(self, response: web.Response) -> web.Response:
         response.headers.add("Set-Cookie", attempt.forget(self.request, self.method, self.id))
@@ -61,8 +61,8 @@ async def resume(
 ) -> AsyncIterator[Resumed]:
     """Yield an attempt. If the block raises a Problem, the attempt ends, and its page has links.
 
-    `start` is the path of a new attempt, by default `/auth/<method>`. Raises AttemptUnknown,
-    PrefetchRefused.
+    `start` is the path of a new attempt that can let the user choose an account, by default
+    `/auth/<method>`, which cannot. Raises AttemptUnknown, PrefetchRefused.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -75,7 +75,12 @@ async def resume(
         yield Resumed(request, method, attempt_id, state, seen)
     except errors.Problem as problem:
         location = attempt.goal(request, method, reference)
-        problem.links = attempt.failure_links(start or f"/auth/{method}", location)
+        problem.links = attempt.failure_links(
+            request,
+            start or f"/auth/{method}",
+            location,
+            choose=start is not None and isinstance(problem, attempt.OF_ACCOUNT),
+        )
         if not isinstance(problem, errors.AttemptUnknown):
             problem.headers["Set-Cookie"] = attempt.forget(request, method, attempt_id)
         raise
@@ -177,22 +182,20 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
     if user is None and login.trusted:
         user = await _of_trusted_name(request, tx, login)
     if user is not None:
-        return user
+        return await updates.follow(request, tx, by, user, login)
     identity = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=identity)
-    facts = dict(login.facts)
+    facts, username = dict(login.facts), updates.new_username(request, login)
     if "email" in facts and await users.has_email(tx, facts["email"]):
         del facts["email"]  # applications may identify users by it
-        name = login.username
-        context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
+        provider = came.provider
+        context.log(request, "email_taken", level=logs.WARNING, provider=provider, user=username)
     # An application may take such a name for the address of the other user.
-    if "@" in login.username and await users.has_email(tx, login.username):
+    if "@" in username and await users.has_email(tx, username):
         raise errors.UsernameTaken(_TAKEN, extensions=identity)
     try:
-        return await identities.provision(
-            tx, by, came.provider, came.subject, login.username, **facts
-        )
+        return await identities.provision(tx, by, came.provider, came.subject, username, **facts)
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.UsernameInvalid:

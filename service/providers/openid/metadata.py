@@ -17,7 +17,8 @@ _ADDRESS = re.compile(r"[!-~]{1,2048}")
 class Metadata:
     """The metadata of a provider.
 
-    `basic`: the client secret is sent in the header, else in the body. `algorithms` are the allowed
+    `basic`: the client secret is sent in the header, else in the body. `prompts` are the supported
+    values of `prompt`, None if the metadata has no list. `algorithms` are the allowed
     signature algorithms of ID tokens. `names_issuer`: each response contains `iss` (RFC 9207).
     """
 
@@ -30,14 +31,20 @@ class Metadata:
     basic: bool
     algorithms: frozenset[str]
     names_issuer: bool
+    prompts: frozenset[str] | None = None
 
 
-def read(document: bytes, issuer: str) -> Metadata:
-    """Parse the document that `issuer` serves at PATH. Raises ProviderError."""
+def read(document: bytes, issuer: str, *, auth_method: str | None = None) -> Metadata:
+    """Parse the document that `issuer` serves at PATH. Raises ProviderError.
+
+    `auth_method` is the setting that replaces the methods of the document.
+    """
     members = read_object(document, "metadata")
     if members.get("issuer") != issuer:
         raise ProviderError("metadata_issuer")
     methods = _words(members, "token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    if auth_method is not None:
+        methods = frozenset({auth_method})
     if not methods & {"client_secret_basic", "client_secret_post", "none"}:
         raise ProviderError("metadata_auth_methods")
     signing = _words(members, "id_token_signing_alg_values_supported", ["RS256"])
@@ -57,6 +64,7 @@ def read(document: bytes, issuer: str) -> Metadata:
         basic="client_secret_basic" in methods,
         algorithms=signing & algorithms.ACCEPTED,
         names_issuer=members.get("authorization_response_iss_parameter_supported") is True,
+        prompts=_prompts(members.get("prompt_values_supported")),
     )
 
 
@@ -69,6 +77,13 @@ def read_object(document: bytes, reason: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProviderError(reason)
     return value
+
+
+def _prompts(values: Any) -> frozenset[str] | None:
+    """Return the supported values of `prompt` (Initiating User Registration 1.0), if known."""
+    if not isinstance(values, list):
+        return None
+    return frozenset(value for value in values if isinstance(value, str))
 
 
 def _words(members: dict[str, Any], name: str, default: list[str]) -> frozenset[str]:
