@@ -59,7 +59,7 @@ def _quoted(goal: str) -> str:
 
 @contextmanager
 def openid_site(playwright: Playwright, start: Start, folder: Path) -> Iterator[Site]:
-    with openid.real_world(playwright, folder, start) as world:
+    with openid.real_world(playwright, folder, start, SIGN_IN_REDIRECT="true") as world:
         yield Site("oidc", world.browser, _agree(world), world.provider.issuer, world.our_port)
 
 
@@ -81,6 +81,7 @@ def cas_site(playwright: Playwright, start: Start, folder: Path) -> Iterator[Sit
             BYPASS_AUTH="false",
             CAS_URL=cas,
             CAS_TRUST_USERNAMES="true",
+            SIGN_IN_REDIRECT="true",
             SSL_CERT_FILE=str(authority.ca),
         )
         yield Site("cas", browser, _fill_in_cas, cas, our_port)
@@ -174,12 +175,12 @@ def test_twelve_tabs_at_once_all_end_on_the_wanted_pages(site: Site, page: Page)
     site.sign_in(page)
     page.context.clear_cookies(domain=OUR_NAME)
     state = page.context.storage_state()
-    found = in_thread(restored(state, site.our_port, f"{OUR_URL}/auth/{site.method}"))
+    found = in_thread(restored(state, site.our_port))
     assert [url for url, _ in found] == [f"{OUR_URL}/auth/me?tab={n}" for n in range(TABS)]
     assert all('"username":"user"' in text for _, text in found)
 
 
-async def restored(state: Any, our_port: int, start: str) -> list[tuple[str, str]]:
+async def restored(state: Any, our_port: int) -> list[tuple[str, str]]:
     """Load tabs at the same time in a browser with these cookies; return where they end."""
     rules = f"--host-resolver-rules=MAP {OUR_NAME}:443 127.0.0.1:{our_port}"
     async with async_playwright() as playwright:
@@ -193,7 +194,7 @@ async def restored(state: Any, our_port: int, start: str) -> list[tuple[str, str
 
         async def load(number: int) -> tuple[str, str]:
             goal = f"/auth/me?tab={number}"
-            await pages[number].goto(f"{start}?next={_quoted(goal)}")
+            await pages[number].goto(f"{OUR_URL}/auth/login?next={_quoted(goal)}")
             await pages[number].wait_for_url(OUR_URL + goal)
             return pages[number].url, await pages[number].content()
 

@@ -75,11 +75,30 @@ def test_a_choice_of_the_account_is_one_that_the_provider_has(
 
 
 @pytest.mark.parametrize(
-    "query", ["prompt=none", "prompt=login", "prompt=select_account&prompt=none", "hd=evil.example"]
+    "query",
+    ["prompt=none", "prompt=create", "prompt=select_account&prompt=none", "hd=evil.example"],
 )
 def test_links_choose_no_other_parameters(with_params: Server, query: str) -> None:
     asked = question(ask(with_params.port, f"/auth/oidc?{query}"))
     assert (asked["prompt"], asked["hd"]) == (["consent"], ["example.org"])
+
+
+def test_a_provider_that_refuses_the_choice_asks_for_the_password(with_params: Server) -> None:
+    """Its metadata does not list what it supports; some refuse other values."""
+    attempt = begin(with_params.port, "/auth/oidc?next=/deep&prompt=select_account")
+    answer = attempt.come_back(attempt.good(code="", error="invalid_request"))
+    assert answer["Location"] == "/auth/oidc?next=%2Fdeep&prompt=login"
+    again = begin(with_params.port, answer["Location"])
+    assert again.question["prompt"] == "consent login"
+    answer = again.come_back(again.good(code="", error="invalid_request"))
+    assert (answer.status, answer.code) == (401, "sign_in_refused")
+
+
+@pytest.mark.parametrize("query", ["", "?prompt=login", "?prompt=select_account&prompt=x"])
+def test_other_refusals_do_not_start_again(with_params: Server, query: str) -> None:
+    attempt = begin(with_params.port, f"/auth/oidc{query}")
+    answer = attempt.come_back(attempt.good(code="", error="invalid_request"))
+    assert (answer.status, answer.code) == (401, "sign_in_refused")
 
 
 REFUSALS: dict[str, tuple[dict[str, str], dict[str, Any], str, bool]] = {

@@ -22,6 +22,7 @@ from service.web import access, context, responses
 
 _LEAF = "oidc"
 _USED = "state_used"
+_SELECT, _LOGIN = authorization.CHOICES
 _MAX_HINT = 3072
 """The maximum size of a stored ID token, which sign-out sends in a URL."""
 _BUSY = frozenset({"server_error", "temporarily_unavailable"})
@@ -33,6 +34,10 @@ _NOT_TAKEN = (
     "The provider rejected the sign-in request. Start the sign-in again. Administrators: the log"
     " has the reason."
 )
+
+
+class _ChoiceRefused(Exception):
+    """The provider does not support `prompt=select_account`, and its metadata does not say so."""
 
 
 @access.public
@@ -48,6 +53,7 @@ async def start(request: web.Request) -> web.Response:
     begun, bound = sso.new(request, _LEAF), authorization.new_secrets()
     try:
         metadata = await _metadata(request, provider)
+        params = _params(request, provider, metadata)
         to = authorization.address(
             metadata,
             client_id=provider.settings.client_id,
@@ -55,13 +61,18 @@ async def start(request: web.Request) -> web.Response:
             scopes=provider.settings.scopes,
             state=begun.reference,
             bound=bound,
-            params=_params(request, provider, metadata),
+            params=params,
         )
     except errors.Problem as problem:
         start_path = provider.settings.start
         problem.links = attempt.failure_links(request, start_path, begun.location)
         raise
-    facts = {"provider": provider.settings.name, "nonce": bound.nonce, "verifier": bound.verifier}
+    facts = {
+        "provider": provider.settings.name,
+        "nonce": bound.nonce,
+        "verifier": bound.verifier,
+        "chooses": request.query.get("prompt") == _SELECT and _SELECT in params.get("prompt", ""),
+    }
     return await sso.begin(request, _LEAF, begun, facts, to=to)
 
 
@@ -74,7 +85,10 @@ async def callback(request: web.Request) -> web.Response:
     state, started_at = states[0] if len(states) == 1 else "", provider.settings.start
     try:
         async with sso.resume(request, _LEAF, state, start=started_at) as resumed:
-            login = await _fetch_login(request, provider, answer, resumed)
+            try:
+                login = await _fetch_login(request, provider, answer, resumed)
+            except _ChoiceRefused:
+                return resumed.start_again(started_at, prompt=_LOGIN)
             return await resumed.sign_in(login)
     except sso.SPENT as problem:
         return await sso.respond_to_spent(
@@ -94,7 +108,10 @@ async def _fetch_login(
     answer: Mapping[str, Collection[str]],
     resumed: sso.Resumed,
 ) -> sso.ExternalLogin:
-    """Return the login from the provider, which is contacted at most once per attempt."""
+    """Return the login from the provider, which is contacted at most once per attempt.
+
+    Raises _ChoiceRefused if the provider does not let the user choose an account in that way.
+    """
     facts = resumed.state
     try:
         _check_attempt(request, provider, resumed)
@@ -104,6 +121,8 @@ async def _fetch_login(
         claims = await provider.identify(tokens, facts["nonce"])
         found = await account.fetch(request, provider, tokens, claims)
     except authorization.AccessDenied as denied:
+        if denied.error == "invalid_request" and facts.get("chooses"):
+            raise _ChoiceRefused from None
         raise _denial(request, provider, denied) from None
     except LoginRejected as rejected:
         problem = registry.refusal(request, provider, rejected)
@@ -175,9 +194,9 @@ async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:
 
 def _params(request: web.Request, provider: OpenIdClient, metadata: Metadata) -> dict[str, str]:
     """Return the further parameters of the authorization request."""
-    params = dict(provider.settings.authorize_params)
-    if request.query.getall("prompt", []) == [attempt.CHOOSE_ACCOUNT["prompt"]]:
-        return authorization.with_account_choice(params, metadata)
+    params, prompts = dict(provider.settings.authorize_params), request.query.getall("prompt", [])
+    if len(prompts) == 1 and prompts[0] in authorization.CHOICES:
+        return authorization.with_account_choice(params, metadata, prompts[0])
     return params
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -45,6 +46,11 @@ class Resumed:
         return self._ended(
             await _sign_in(self.request, login, self.location, attempt_id=self.id, seen=self.seen)
         )
+
+    def start_again(self, start: str, **query: str) -> web.Response:
+        """End the attempt without a sign-in, and redirect to a new one with a query."""
+        parameters = urlencode({"next": self.location, **query})
+        return self._ended(responses.redirect(f"{start}?{parameters}"))
 
     def to_sign_in_page(self) -> web.Response:
         """End the attempt without a sign-in, and redirect to the sign-in page."""

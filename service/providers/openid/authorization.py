@@ -14,7 +14,8 @@ from service.providers.openid.metadata import Metadata
 
 _CODE = re.compile(r"[ -~]{1,4096}")
 _OURS = ("code", "state", "iss", "error")
-_CHOICES = ("select_account", "login")
+CHOICES = ("select_account", "login")
+"""The values of `prompt` by which a provider lets the user choose an account, the best first."""
 _NOT_ASKED_FOR = frozenset({"id_token", "access_token", "response"})
 
 
@@ -86,14 +87,17 @@ def address(  # noqa: PLR0913  # what the request contains
     return str(add_params_to_uri(where, params.items())) if params else where
 
 
-def with_account_choice(params: Mapping[str, str], metadata: Metadata) -> dict[str, str]:
+def with_account_choice(
+    params: Mapping[str, str], metadata: Metadata, wanted: str
+) -> dict[str, str]:
     """Return parameters with a `prompt` by which the user can choose another account.
 
-    That is `select_account`, or `login` if the provider only supports that.
+    `wanted` is one of CHOICES. If the provider does not support it, the next one is used.
     """
     known, supported = params.get("prompt", "").split(), metadata.prompts
-    choices = [each for each in _CHOICES if supported is None or each in supported]
-    if not choices or not set(_CHOICES).isdisjoint(known):
+    later = CHOICES[CHOICES.index(wanted) :]
+    choices = [each for each in later if supported is None or each in supported]
+    if not choices or not set(CHOICES).isdisjoint(known):
         return dict(params)
     prompts = [each for each in known if each != "none"]
     return {**params, "prompt": " ".join([*prompts, choices[0]])}
