@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from service.errors import Fault, Problem
+from service.errors import Fault, InvalidName, Problem
 
 as_json = click.option("--json", "json_form", is_flag=True, help="Print JSON.")
 yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -147,7 +147,7 @@ def exit_status(work: Callable[[], int | None]) -> int:
         return error.exit_code
     except click.Abort:
         return _failed("Cancelled. Nothing was changed.")
-    except Fault as error:
+    except (Fault, InvalidName) as error:
         return _failed(str(error))
     except Problem as error:
         return _failed(problem(error))

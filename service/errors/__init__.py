@@ -6,7 +6,7 @@ strangers: it is constant, and never repeats what the client sent.
 
 from collections.abc import Mapping
 
-from service.errors.problem import CONTENT_TYPE, Fault, Problem, as_json
+from service.errors.problem import CONTENT_TYPE, Fault, InvalidName, Problem, as_json
 from service.errors.providers import (
     AccountNotAllowed,
     AnswerRefused,
@@ -113,6 +113,7 @@ __all__ = [
     "IdentityNotFound",
     "IdentityTaken",
     "IdentityUnknown",
+    "InvalidName",
     "IssuerInvalid",
     "JsonInvalid",
     "LastManager",

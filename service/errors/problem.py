@@ -59,3 +59,7 @@ def as_json(problem: Problem) -> bytes:
 
 class Fault(Exception):
     """An error of a command: the command prints its message, without a traceback."""
+
+
+class InvalidName(ValueError):
+    """A name that no user, role, provider or account can have. Its text is the rule."""

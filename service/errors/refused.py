@@ -28,10 +28,7 @@ class UsernameInvalid(Problem):
     status = 400
     code = "username_invalid"
     title = "Invalid user name"
-    detail = (
-        "A user name starts with a letter or a digit and has at most 64 characters"
-        " from a-z, 0-9, '.', '_', '@', '+' and '-'."
-    )
+    detail = "This cannot be a user name. Correct it and try again."
 
 
 class SinceInvalid(Problem):

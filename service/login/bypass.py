@@ -67,7 +67,10 @@ def _username(request: web.Request) -> str:
         raise errors.UsernameAmbiguous
     if not names or not names[0]:
         raise errors.UsernameMissing
-    return users.normalize_username(names[0])
+    try:
+        return users.normalize_username(names[0])
+    except errors.InvalidName as error:
+        raise errors.UsernameInvalid(str(error)) from None
 
 
 ROUTES = (web.get("/auth/bypass", sign_in, allow_head=False),)

@@ -73,7 +73,7 @@ def as_username(user: str) -> str:
     """
     try:
         return users.normalize_username(user)
-    except errors.UsernameInvalid:
+    except errors.InvalidName:
         return user
 
 
@@ -123,10 +123,7 @@ def _known(root: Element) -> Known:
     if f"{_CAS}proxies" in parts:
         raise ValueError("a proxy ticket")
     user = strict_xml.text_of(strict_xml.only(answer, f"{_CAS}user"))
-    try:
-        users.normalize_subject(user)
-    except errors.Fault as fault:
-        raise ValueError("not a subject") from fault
+    users.normalize_subject(user)
     if f"{_CAS}attributes" not in parts:
         return Known(user, {})
     return Known(user, *_attributes(strict_xml.only(answer, f"{_CAS}attributes")))

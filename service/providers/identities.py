@@ -90,7 +90,7 @@ async def has_created(db: Database | Transaction, user: User, provider: str, sub
 async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> bool:
     """Link an identity to a user. Return whether it is new.
 
-    Raises Fault (invalid name or subject), RoleMissing, and IdentityTaken if it is linked already.
+    Raises InvalidName, RoleMissing, and IdentityTaken if it is linked already.
     """
     await rights.require_manager(tx, by)
     provider, subject = users.normalize_provider(provider), users.normalize_subject(subject)
@@ -111,7 +111,7 @@ async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: s
 async def unlink(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> None:
     """Unlink an identity from a user and end its sessions.
 
-    Raises Fault (invalid name or subject), RoleMissing, IdentityNotFound.
+    Raises InvalidName, RoleMissing, IdentityNotFound.
     """
     await rights.require_manager(tx, by)
     provider, subject = users.normalize_provider(provider), users.normalize_subject(subject)
@@ -131,7 +131,7 @@ async def provision(
     """Return the user of an identity. Create the user if it does not exist.
 
     `facts` are those of users.create. Does not link to an existing user with the name. Raises
-    UsernameTaken, UsernameInvalid.
+    UsernameTaken, InvalidName.
     """
     owner = await by_identity(tx, provider, subject)
     if owner is not None:

@@ -65,7 +65,7 @@ def _name(value: object) -> str | None:
     name = value.get("username") if isinstance(value, Mapping) else None
     try:
         return users.normalize_username(name) if isinstance(name, str) else None
-    except errors.UsernameInvalid:
+    except errors.InvalidName:
         return None
 
 

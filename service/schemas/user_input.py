@@ -1,6 +1,6 @@
 """The input models of users, roles and identities, for JSON, forms and files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
@@ -12,30 +12,11 @@ from pydantic import (
     ValidationInfo,
 )
 
-from service import errors, users
+from service import users
 from service.schemas.base import ID, Strict, printable, read
 
 MOST_ROLES = 1000
 """The maximum length of a list of roles: about ten times as many as fit into a token."""
-
-
-def _username(text: str) -> str:
-    try:
-        return users.normalize_username(text)
-    except errors.UsernameInvalid as problem:
-        raise ValueError(problem.detail) from None
-
-
-def _or_fault(canonical: Callable[[str], str]) -> Callable[[str], str]:
-    """Return a validator that raises ValueError instead of Fault."""
-
-    def check(text: str) -> str:
-        try:
-            return canonical(text)
-        except errors.Fault as fault:
-            raise ValueError(str(fault)) from None
-
-    return check
 
 
 def _known_role(value: object, info: ValidationInfo) -> str:
@@ -76,7 +57,7 @@ def _version(text: str) -> str:
     return text
 
 
-_Username = Annotated[str, AfterValidator(_username)]
+_Username = Annotated[str, AfterValidator(users.normalize_username)]
 _Name = Annotated[
     Annotated[
         str, StringConstraints(max_length=200), AfterValidator(printable), AfterValidator(str.strip)
@@ -114,8 +95,8 @@ class Identity(NamedTuple):
 
 
 class _Identity(Strict):
-    provider: Annotated[str, AfterValidator(_or_fault(users.normalize_provider))]
-    subject: Annotated[str, AfterValidator(_or_fault(users.normalize_subject))]
+    provider: Annotated[str, AfterValidator(users.normalize_provider)]
+    subject: Annotated[str, AfterValidator(users.normalize_subject)]
 
 
 class _Seen(Strict):
@@ -127,7 +108,7 @@ class _Edited(_User, _Seen):
 
 
 class _Role(Strict):
-    role: Annotated[str, AfterValidator(_or_fault(users.normalize_role))]
+    role: Annotated[str, AfterValidator(users.normalize_role)]
 
 
 def user(value: object, known_roles: Mapping[str, int] | None) -> dict[str, Any]:

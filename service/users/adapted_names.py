@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from service.errors import UsernameInvalid
+from service.errors import InvalidName
 from service.users.names import normalize_username
 
 _OTHERS = re.compile(r"[^a-z0-9._@+-]+")
@@ -20,7 +20,7 @@ def adapted_username(name: str) -> str:
     """
     try:
         return normalize_username(name)
-    except UsernameInvalid:
+    except InvalidName:
         if len(name) > _MAX_LENGTH:
             return ""
     plain = _decomposed(_decomposed(name.rpartition("\\")[2]).casefold())

@@ -33,7 +33,7 @@ class NewUser:
 def validate(username: str, roles: Sequence[str] = (), **facts: Any) -> NewUser:
     """Return a validated new user. `facts` may be `name`, `email` and `disabled`.
 
-    Needs no transaction. Raises UsernameInvalid.
+    Needs no transaction. Raises InvalidName.
     """
     canon = normalize_username(username)
     name, email = facts.get("name") or "", facts.get("email") or ""
@@ -52,7 +52,7 @@ async def create(
 ) -> User:
     """Create a user with existing roles and return it. `facts` are those of `validate`.
 
-    Raises UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing.
+    Raises InvalidName, UsernameTaken, RoleNotFound, RoleMissing.
     """
     newcomer = validate(username, roles, **facts)
     try:

@@ -3,7 +3,7 @@
 import re
 
 from service.db.casefold import casefold
-from service.errors import Fault, UsernameInvalid
+from service.errors import InvalidName
 
 MANAGE_USERS = "manage_users"
 """The role that allows changing users and granting all roles."""
@@ -15,16 +15,22 @@ _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 
 
 def normalize_username(username: str) -> str:
-    """Return a user name in lower-case ASCII. Raises UsernameInvalid."""
+    """Return a user name in lower-case ASCII. Raises InvalidName."""
     if not _USERNAME.fullmatch(username):
-        raise UsernameInvalid
+        raise InvalidName(
+            "A user name starts with a letter or a digit and has at most 64 characters from a-z,"
+            " 0-9, '.', '_', '@', '+' and '-'."
+        )
     return username.lower()
 
 
 def normalize_role(role: str) -> str:
-    """Return a role name unchanged. Raises Fault if it cannot be in a comma-separated header."""
+    """Return a role name unchanged. Raises InvalidName.
+
+    The rule keeps out what a comma-separated header cannot hold.
+    """
     if not ROLE.fullmatch(role):
-        raise Fault(
+        raise InvalidName(
             "A role name starts with a letter or a digit and has at most 64 characters from a-z,"
             " 0-9, '.', '_', ':' and '-'."
         )
@@ -32,9 +38,9 @@ def normalize_role(role: str) -> str:
 
 
 def normalize_provider(provider: str) -> str:
-    """Return a provider name in lower-case ASCII. Raises Fault."""
+    """Return a provider name in lower-case ASCII. Raises InvalidName."""
     if not _PROVIDER.fullmatch(provider.lower()):
-        raise Fault(
+        raise InvalidName(
             "A provider name starts with a letter and has at most 32 characters from a-z, 0-9, '_'"
             " and '-', such as cas."
         )
@@ -42,9 +48,9 @@ def normalize_provider(provider: str) -> str:
 
 
 def normalize_subject(subject: str) -> str:
-    """Return the subject of an account unchanged. Raises Fault if it is invalid."""
+    """Return the subject of an account unchanged. Raises InvalidName."""
     if not 1 <= len(subject) <= _MAX_SUBJECT or not subject.isprintable():
-        raise Fault(f"A subject has 1 to {_MAX_SUBJECT} printable characters.")
+        raise InvalidName(f"A subject has 1 to {_MAX_SUBJECT} printable characters.")
     return subject
 
 

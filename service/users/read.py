@@ -56,7 +56,7 @@ async def find_by_id(db: Database | Transaction, user_id: int) -> User | None:
 
 
 async def get_by_username(db: Database | Transaction, username: str) -> User:
-    """Return one user with its roles. Raises UserNotFound, UsernameInvalid."""
+    """Return one user with its roles. Raises UserNotFound, InvalidName."""
     name = normalize_username(username)
     user = await find_by_username(db, name)
     if user is None:

@@ -17,7 +17,7 @@ _MANAGERS_LEFT = (
 
 
 async def create_role(tx: Transaction, by: Actor, role: str) -> Role:
-    """Create a role and return `{"id", "role"}`. Raises Fault (invalid), RoleTaken, RoleMissing."""
+    """Create a role and return `{"id", "role"}`. Raises InvalidName, RoleTaken, RoleMissing."""
     await rights.require_manager(tx, by)
     try:
         await tx.execute("INSERT INTO roles (role) VALUES (?)", (normalize_role(role),))

@@ -6,7 +6,7 @@ from typing import Any
 from service import users
 from service.audit import Actor
 from service.db import Database
-from service.errors import Fault, UsernameInvalid
+from service.errors import Fault, InvalidName
 from service.parsing import strict_json
 
 DEMO = Path(__file__).parent.parent.parent / "seeds" / "demo.json"
@@ -81,7 +81,5 @@ def _entry(path: Path, number: int, entry: Any) -> tuple[str, tuple[str, ...]]:
     try:
         unique = dict.fromkeys(users.normalize_role(role) for role in roles)
         return users.normalize_username(username), tuple(unique)
-    except UsernameInvalid as error:
-        raise Fault(f"{where}: {error.detail}") from error
-    except Fault as error:
+    except InvalidName as error:
         raise Fault(f"{where}: {error}") from error

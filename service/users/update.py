@@ -30,7 +30,7 @@ async def update(tx: Transaction, by: Actor, user: User, facts: Mapping[str, Any
 
     `user` must have been read in this transaction. Return the changed user. Disabling and enabling
     end the user's sessions; other changes do not. Equal values are no change. Raises
-    UsernameInvalid, UsernameTaken, RoleNotFound, RoleMissing, LastManager.
+    InvalidName, UsernameTaken, RoleNotFound, RoleMissing, LastManager.
     """
     await rights.require_manager(tx, by)
     changed = {key: value for key, value in _columns(facts).items() if value != _held(user, key)}

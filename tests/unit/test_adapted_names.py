@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service import users
-from service.errors import UsernameInvalid
+from service.errors import InvalidName
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_result_is_valid_or_creates_nobody(name: str) -> None:
     adapted = users.adapted_username(name)
     try:
         assert users.normalize_username(adapted) == adapted
-    except UsernameInvalid:
+    except InvalidName:
         assert adapted == "" or len(adapted) > 64
 
 

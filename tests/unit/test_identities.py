@@ -113,7 +113,7 @@ async def test_what_is_not_linked_with_the_user_is_not_unlinked(database: Databa
 async def test_impossible_names_are_refused(
     database: Database, provider: str, subject: str
 ) -> None:
-    with pytest.raises(errors.Fault):
+    with pytest.raises(errors.InvalidName):
         async with database.transaction() as tx:
             await identities.link(
                 tx, BY, await users.get_by_username(tx, "user"), provider, subject
@@ -132,7 +132,7 @@ async def test_a_new_user_is_created_once_however_many_ask(database: Database) -
 async def test_a_name_is_no_claim(database: Database) -> None:
     with pytest.raises(errors.UsernameTaken):
         await provision(database, "admin", "admin")
-    with pytest.raises(errors.UsernameInvalid):
+    with pytest.raises(errors.InvalidName):
         await provision(database, "a b", "a b")
     assert await identities.by_identity(database, "cas", "admin") is None
     assert [name for action, name, _ in await actions(database) if action == "identity_link"] == []

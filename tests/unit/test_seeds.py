@@ -7,7 +7,7 @@ import pytest
 
 from service import users
 from service.db import Database
-from service.errors import Fault
+from service.errors import Fault, InvalidName
 from service.users import User, seeds
 from service.users.seeds import DEMO, Seed
 from tests.support.people import delete, everybody
@@ -79,7 +79,7 @@ async def test_the_users_that_there_are_are_not_counted_for_each_new_one(
 
 async def test_a_seed_that_fails_leaves_nothing(database: Database) -> None:
     before = await people(database)
-    with pytest.raises(Fault, match="A role name starts with"):
+    with pytest.raises(InvalidName, match="A role name starts with"):
         await seeds.apply(database, [("ada", ("editor",)), ("bob", ("no, role",))])
     assert await people(database) == before
     assert "editor" not in {row["role"] for row in await users.list_roles(database)}

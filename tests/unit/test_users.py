@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from service import users
 from service.db import Database, Transaction
 from service.errors import (
-    Fault,
+    InvalidName,
     RoleNotFound,
     RoleTaken,
-    UsernameInvalid,
     UsernameTaken,
     UserNotFound,
 )
@@ -97,7 +96,7 @@ def test_a_good_name_has_one_form(text: str, name: str) -> None:
     ids=ascii,
 )
 def test_what_is_no_name_is_refused(text: str) -> None:
-    with pytest.raises(UsernameInvalid):
+    with pytest.raises(InvalidName):
         users.normalize_username(text)
 
 
@@ -107,7 +106,7 @@ def test_a_name_is_its_own_canonical_form_or_none_at_all(text: str) -> None:
     plain = text.isascii() and re.fullmatch(r"[a-z0-9][a-z0-9._@+-]{0,63}", text.lower())
     try:
         name = users.normalize_username(text)
-    except UsernameInvalid:
+    except InvalidName:
         assert not plain
     else:
         assert plain
@@ -125,7 +124,7 @@ def test_a_good_role_is_taken_as_it_is(role: str) -> None:
     ids=ascii,
 )
 def test_a_role_that_a_header_could_not_carry_is_refused(role: str) -> None:
-    with pytest.raises(Fault, match="A role name starts with a letter or a digit"):
+    with pytest.raises(InvalidName, match="A role name starts with a letter or a digit"):
         users.normalize_role(role)
 
 
@@ -223,7 +222,7 @@ async def test_a_user_is_created_with_roles_and_none_of_them_twice(database: Dat
     [
         ("bob", ("manage_users", "no-such-role"), RoleNotFound),
         ("ADMIN", ("manage_users",), UsernameTaken),
-        ("b b", (), UsernameInvalid),
+        ("b b", (), InvalidName),
     ],
     ids=["unknown role", "name taken", "no name"],
 )

@@ -204,7 +204,7 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
         return await identities.provision(tx, by, came.provider, came.subject, username, **facts)
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
-    except errors.UsernameInvalid:
+    except errors.InvalidName:
         raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
 
 
