@@ -1,17 +1,18 @@
 """CAS sign-in: `GET /auth/cas` starts and finishes it, `POST /auth/cas` is single logout."""
 
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
 
-from service import errors, schemas
+from service import errors
 from service.config import Config
 from service.login import sso
+from service.login.sso import profile
+from service.login.sso.profile import Profile
 from service.parsing import content_type
+from service.parsing.over_limit import OverLimit
 from service.providers import cas, claim_values, recent_logouts, sessions
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.deferred_logouts import DeferredLogouts
@@ -164,14 +165,15 @@ async def _fetch_login(request: web.Request, reference: str, ticket: str) -> sso
     trusted, named_by = config.cas_trust_usernames, config.cas_username_attribute
     subject = cas.as_username(known.user) if trusted else known.user
     name = known.user if named_by is None else known.one(named_by) or ""
-    attribute = config.cas_roles_attribute
+    attribute, told = config.cas_roles_attribute, _profile(config, known)
     handle, pending = cas.handle(ticket), request.app[sso.PENDING]
     return sso.ExternalLogin(
         session=ProviderSession(NAME, subject, handle),
         amr=NAME,
         username=cas.as_username(name) if trusted else name,
         trusted=trusted,
-        facts=_facts(config, known),
+        facts=told.facts,
+        ignored=told.ignored,
         rules=config.cas_roles,
         roles_claim=attribute or "",
         values=None if attribute is None else _roles(known, attribute),
@@ -179,15 +181,12 @@ async def _fetch_login(request: web.Request, reference: str, ticket: str) -> sso
     )
 
 
-def _facts(config: Config, known: cas.Known) -> dict[str, Any]:
-    """Return the name and the e-mail address of a new user, if the API would accept them."""
+def _profile(config: Config, known: cas.Known) -> Profile:
+    """Return the name and the e-mail address of a new user, and why one of them is ignored."""
     attributes = {"name": config.cas_name_attribute, "email": config.cas_email_attribute}
-    facts: dict[str, Any] = {}
-    for field, attribute in attributes.items():
-        if attribute is not None and (value := known.one(attribute)):
-            with contextlib.suppress(errors.ValidationError):
-                facts |= schemas.patch({field: value}, {})
-    return facts
+    return profile.read(
+        {field: each and (known.one(each) or None) for field, each in attributes.items()}
+    )
 
 
 def _roles(known: cas.Known, attribute: str) -> Claimed:
@@ -208,12 +207,13 @@ async def _logout_request(request: web.Request) -> str:
         raise errors.ContentTypeUnsupported(f"Send the body as {content_type.FORM}.")
     data = await request.read()
     if len(data) > _MAX_FORM:
-        raise errors.LogoutRequestInvalid
+        detail = f"The form is too large: the limit is {_MAX_FORM:,} bytes."
+        raise errors.LogoutRequestInvalid(detail) from OverLimit(f"{_MAX_FORM:,} bytes of a form")
     try:
         fields = parse_qs(data.decode(), max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:
-        raise errors.LogoutRequestInvalid from None
+        raise errors.LogoutRequestInvalid from ValueError("the form")
     values = fields.get("logoutRequest", [])
     if len(values) != 1:
-        raise errors.LogoutRequestInvalid
+        raise errors.LogoutRequestInvalid from ValueError(f"{len(values)} of logoutRequest")
     return values[0]

@@ -65,7 +65,10 @@ async def _by_way_of(request: web.Request, came_from: ProviderSession, location:
     try:
         return await provider.leave(came_from, back) or location
     except errors.Problem as problem:
-        context.log(request, "provider_not_left", level=logs.WARNING, code=problem.code)
+        reason = None if problem.__cause__ is None else repr(problem.__cause__)
+        context.log(
+            request, "provider_not_left", level=logs.WARNING, code=problem.code, reason=reason
+        )
         return location
 
 

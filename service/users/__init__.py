@@ -8,6 +8,7 @@ from service.users.adapted_names import adapted_username
 from service.users.create import NewUser, create, create_all, validate
 from service.users.names import (
     MANAGE_USERS,
+    MAX_SUBJECT,
     ROLE,
     normalize_provider,
     normalize_role,
@@ -40,6 +41,7 @@ from service.users.update import (
 
 __all__ = [
     "MANAGE_USERS",
+    "MAX_SUBJECT",
     "ROLE",
     "SORTS",
     "NewUser",

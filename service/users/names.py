@@ -10,7 +10,7 @@ MANAGE_USERS = "manage_users"
 
 ROLE = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}", re.ASCII)
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
-_MAX_SUBJECT = 255
+MAX_SUBJECT = 255
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 
 
@@ -49,8 +49,8 @@ def normalize_provider(provider: str) -> str:
 
 def normalize_subject(subject: str) -> str:
     """Return the subject of an account unchanged. Raises InvalidName."""
-    if not 1 <= len(subject) <= _MAX_SUBJECT or not subject.isprintable():
-        raise InvalidName(f"A subject has 1 to {_MAX_SUBJECT} printable characters.")
+    if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
+        raise InvalidName(f"A subject has 1 to {MAX_SUBJECT} printable characters.")
     return subject
 
 

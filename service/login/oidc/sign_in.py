@@ -9,7 +9,7 @@ from aiohttp import web
 from service import errors, session
 from service.config import openid
 from service.login import sso
-from service.login.oidc import account, registry
+from service.login.oidc import account, denials, registry
 from service.login.oidc.account import Account
 from service.login.sso import attempt
 from service.providers.openid import LoginRejected, authorization, logout_token
@@ -22,27 +22,14 @@ from service.web import access, context, responses
 
 _LEAF = "oidc"
 _USED = "state_used"
-_SELECT, _LOGIN = authorization.CHOICES
+_SELECT, _ = authorization.CHOICES
 _MAX_HINT = 3072
 """The maximum size of a stored ID token, which sign-out sends in a URL."""
-_BUSY = frozenset({"server_error", "temporarily_unavailable"})
-_DENIED = (
-    "The provider denied access: you declined the request there, or you may not use this service."
-    " Start the sign-in again, or ask the administrator of the provider."
-)
-_NOT_TAKEN = (
-    "The provider rejected the sign-in request. Start the sign-in again. Administrators: the log"
-    " has the reason."
-)
-
-
-class _ChoiceRefused(Exception):
-    """The provider does not support `prompt=select_account`, and its metadata does not say so."""
 
 
 @access.public
 async def start(request: web.Request) -> web.Response:
-    """GET /auth/oidc[/{provider}][?next=][&prompt=select_account]: redirects to a provider."""
+    """GET /auth/oidc[/{provider}][?next=][&prompt=][&retry=1]: redirects to a provider."""
     has_name = "provider" in request.match_info
     if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
         query = urlencode({"next": session.next_address(request)})
@@ -72,6 +59,7 @@ async def start(request: web.Request) -> web.Response:
         "nonce": bound.nonce,
         "verifier": bound.verifier,
         "chooses": request.query.get("prompt") == _SELECT and _SELECT in params.get("prompt", ""),
+        "is_retry": request.query.getall("retry", []) == ["1"],
     }
     return await sso.begin(request, _LEAF, begun, facts, to=to)
 
@@ -87,8 +75,11 @@ async def callback(request: web.Request) -> web.Response:
         async with sso.resume(request, _LEAF, state, start=started_at) as resumed:
             try:
                 login = await _fetch_login(request, provider, answer, resumed)
-            except _ChoiceRefused:
-                return resumed.start_again(started_at, prompt=_LOGIN)
+            except authorization.AccessDenied as denied:
+                problem = denials.problem(request, provider, denied)
+                if (again := denials.next_start(denied, resumed.state)) is not None:
+                    return resumed.start_again(started_at, **again)
+                raise problem from None
             return await resumed.sign_in(login)
     except sso.SPENT as problem:
         return await sso.respond_to_spent(
@@ -110,7 +101,7 @@ async def _fetch_login(
 ) -> sso.ExternalLogin:
     """Return the login from the provider, which is contacted at most once per attempt.
 
-    Raises _ChoiceRefused if the provider does not let the user choose an account in that way.
+    Raises AccessDenied for an error of the provider.
     """
     facts = resumed.state
     try:
@@ -120,15 +111,14 @@ async def _fetch_login(
         tokens = await provider.redeem(code, facts["verifier"], uri)
         claims = await provider.identify(tokens, facts["nonce"])
         found = await account.fetch(request, provider, tokens, claims)
-    except authorization.AccessDenied as denied:
-        if denied.error == "invalid_request" and facts.get("chooses"):
-            raise _ChoiceRefused from None
-        raise _denial(request, provider, denied) from None
     except LoginRejected as rejected:
         problem = registry.refusal(request, provider, rejected)
         raise (errors.AttemptUsed() if rejected.reason == _USED else problem) from None
     account.require(request, found)
-    return _login(tokens, claims, found)
+    if len(tokens.id_token) > _MAX_HINT:
+        limit = f"{_MAX_HINT:,} characters"
+        context.log(request, "hint_left_out", provider=provider.settings.name, limit=limit)
+    return _login(tokens, claims, found, handle=_handle(request, provider, claims))
 
 
 def _check_attempt(request: web.Request, provider: OpenIdClient, resumed: sso.Resumed) -> None:
@@ -139,18 +129,39 @@ def _check_attempt(request: web.Request, provider: OpenIdClient, resumed: sso.Re
         raise LoginRejected(_USED)
 
 
-def _login(tokens: TokenResponse, claims: Mapping[str, Any], found: Account) -> sso.ExternalLogin:
-    settings, sid = found.settings, claims.get("sid")
+def _handle(request: web.Request, provider: OpenIdClient, claims: Mapping[str, Any]) -> str | None:
+    """Return the ID of the session at the provider. Without one, logouts end it by the subject."""
+    sid = claims.get("sid")
+    if sid is None or logout_token.is_id(sid):
+        return sid
+    context.log(
+        request,
+        "fact_ignored",
+        level=logs.WARNING,
+        provider=provider.settings.name,
+        claim="sid",
+        reason="not_an_id",
+        limit=logout_token.ID_LIMIT,
+    )
+    return None
+
+
+def _login(
+    tokens: TokenResponse, claims: Mapping[str, Any], found: Account, *, handle: str | None
+) -> sso.ExternalLogin:
+    settings, profile = found.settings, found.profile
+    hint = tokens.id_token if len(tokens.id_token) <= _MAX_HINT else ""
     return sso.ExternalLogin(
         session=ProviderSession(
             provider=settings.name,
             subject=claims["sub"],
-            handle=sid if sid and logout_token.is_id(sid) else None,
-            hint=tokens.id_token if len(tokens.id_token) <= _MAX_HINT else "",
+            handle=handle,
+            hint=hint,
         ),
         amr=_LEAF,
         username=found.username,
-        facts=found.facts,
+        facts=profile.facts,
+        ignored=profile.ignored,
         rules=settings.roles,
         roles_claim=settings.roles_claim or "",
         values=found.roles,
@@ -167,22 +178,6 @@ def _signed_in_at(claims: Mapping[str, Any]) -> int:
     if isinstance(auth_time, int) and issued_at <= auth_time <= issued_at + attempt.SECONDS:
         return auth_time
     return issued_at
-
-
-def _denial(
-    request: web.Request, provider: OpenIdClient, denied: authorization.AccessDenied
-) -> errors.Problem:
-    """Log the provider's error. Return our own problem, since its text is not trusted."""
-    context.log(
-        request,
-        "openid_denied",
-        level=logs.WARNING,
-        provider=provider.settings.name,
-        error=denied.error,
-    )
-    if denied.error in _BUSY:
-        return errors.ProviderUnavailable()
-    return errors.AnswerRefused(_DENIED if denied.error == "access_denied" else _NOT_TAKEN)
 
 
 async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:

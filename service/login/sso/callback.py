@@ -11,10 +11,10 @@ from aiohttp import web
 from service import errors, session, users
 from service.audit import Actor
 from service.db import Transaction
-from service.login.sso import attempt, same_issuer, spent, updates
+from service.login.sso import attempt, log, same_issuer, spent, updates
 from service.login.sso.external_login import ExternalLogin
 from service.providers import identities, recent_logouts, sessions, used_answers
-from service.providers.claim_values import Unreadable
+from service.providers.identities import FollowedRoles
 from service.session.sign_in import NewSession
 from service.telemetry import logs
 from service.users import User
@@ -97,7 +97,7 @@ class _Outcome(NamedTuple):
 
     begun: NewSession
     user: User
-    is_kept: bool
+    followed: FollowedRoles | None
 
 
 async def _sign_in(
@@ -124,7 +124,7 @@ async def _sign_in(
     if outcome is None:
         context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
         raise errors.AnswerRefused(_ENDED)
-    _log(request, login, outcome)
+    log.roles(request, login, outcome.user, outcome.followed)
     return session.respond(request, outcome.begun, location)
 
 
@@ -153,32 +153,16 @@ async def _has_ended(tx: Transaction, login: ExternalLogin, seen: int) -> bool:
 
 async def _begin(request: web.Request, tx: Transaction, login: ExternalLogin) -> _Outcome:
     """Start the session of the account's user, with the roles from the provider."""
-    by, is_kept = _actor(request, login), False
+    by, followed = _actor(request, login), None
     found = await _user(request, tx, by, login)
     if found["disabled"]:
         raise errors.UserUnknown
     user, rules, values = found, login.rules, login.values
     if values is not None:
-        user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
+        followed = await identities.follow_roles(tx, by, found, rules, values)
+        user = followed.user
     begun = await session.start_for_provider(request, tx, user, login.session, amr=login.amr)
-    return _Outcome(begun, user, is_kept)
-
-
-def _log(request: web.Request, login: ExternalLogin, outcome: _Outcome) -> None:
-    """Log roles that were kept; the values of a claim stay out."""
-    provider, username = login.session.provider, outcome.user["username"]
-    if outcome.is_kept:
-        context.log(request, "roles_kept", level=logs.WARNING, user=username)
-    if isinstance(login.values, Unreadable):
-        context.log(
-            request,
-            "roles_unreadable",
-            level=logs.WARNING,
-            provider=provider,
-            claim=login.roles_claim,
-            reason=login.values.reason,
-            user=username,
-        )
+    return _Outcome(begun, user, followed)
 
 
 async def _user(request: web.Request, tx: Transaction, by: Actor, login: ExternalLogin) -> User:
@@ -201,11 +185,13 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
     if "@" in username and await users.has_email(tx, username):
         raise errors.UsernameTaken(_TAKEN, extensions=identity)
     try:
-        return await identities.provision(tx, by, came.provider, came.subject, username, **facts)
+        created = await identities.provision(tx, by, came.provider, came.subject, username, **facts)
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.InvalidName:
         raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
+    log.ignored_facts(request, login)
+    return created
 
 
 async def _of_trusted_name(

@@ -9,10 +9,14 @@ from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from service.providers.openid.errors import LoginRejected
+from service.providers.openid.errors import LoginRejected, error_code
 from service.providers.openid.metadata import Metadata
 
-_CODE = re.compile(r"[ -~]{1,4096}")
+_CODE = re.compile(r"[ -~]+")
+_MAX_CODE = 4096
+_EXPIRED = "authentication_expired"
+"""The description by which Keycloak asks to start again: its own login page has expired."""
+BUSY = "temporarily_unavailable"
 _OURS = ("code", "state", "iss", "error")
 CHOICES = ("select_account", "login")
 """The values of `prompt` by which a provider lets the user choose an account, the best first."""
@@ -20,30 +24,16 @@ _NOT_ASKED_FOR = frozenset({"id_token", "access_token", "response"})
 
 
 class AccessDenied(Exception):
-    """The provider returned an error. `error` is one of ERRORS or OTHER."""
+    """The provider returned an error (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6).
 
-    def __init__(self, error: str) -> None:
+    `error` is its code, or `other` if it does not have the form of one. `asks_again`: the provider
+    could not finish its own page, and a new request helps at once.
+    """
+
+    def __init__(self, error: str, *, asks_again: bool = False) -> None:
         self.error = error
+        self.asks_again = asks_again
         super().__init__(error)
-
-
-ERRORS = frozenset(
-    {
-        "access_denied",
-        "account_selection_required",
-        "consent_required",
-        "interaction_required",
-        "invalid_request",
-        "invalid_scope",
-        "login_required",
-        "server_error",
-        "temporarily_unavailable",
-        "unauthorized_client",
-        "unsupported_response_type",
-    }
-)
-"""Known values of `error` (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6)."""
-OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +110,12 @@ def read_code(answer: Mapping[str, Collection[str]], metadata: Metadata) -> str:
     if error is not None and code is not None:
         raise LoginRejected("error_and_code")
     if error is not None:
-        raise AccessDenied(error if error in ERRORS else OTHER)
+        asks_again = error == BUSY and _EXPIRED in answer.get("error_description", ())
+        raise AccessDenied(error_code(error), asks_again=asks_again)
     if code is None:
         raise LoginRejected("code_missing")
+    if len(code) > _MAX_CODE:
+        raise LoginRejected("code_too_long", limit=f"{_MAX_CODE:,} characters of a code")
     if not _CODE.fullmatch(code):
         raise LoginRejected("code_form")
     return code
