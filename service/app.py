@@ -28,7 +28,7 @@ from service.telemetry import logs
 from service.telemetry.metrics import Metrics
 from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import TokenIssuer
-from service.web import background, context
+from service.web import background, context, cross_origin
 from service.web.large_responses import LargeAnswers
 from service.web.templates import Templates
 
@@ -66,6 +66,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     routes = [route for leaf in leaves for route in leaf.ROUTES]
     for kind in _provider_kinds(config):
         routes += kind.routes(config)
+    routes += cross_origin.preflights(routes, config)
     app.add_routes([middleware.before(route) for route in routes])
     return app
 

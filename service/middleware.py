@@ -16,7 +16,7 @@ from service import errors, session
 from service.config import Config
 from service.limits.client_limits import BODY_BYTES
 from service.telemetry import logs
-from service.web import accept, access, context
+from service.web import accept, access, context, cross_origin
 from service.web.body import BodyGivenUp
 from service.web.templates import CONTENT_TYPE
 
@@ -42,10 +42,12 @@ def before(route: web.RouteDef) -> web.RouteDef:
     is_safe = rules.any_method or route.method in _SAFE_METHODS or rules.csrf_exempt
     # Changes check the session again in their own transaction.
     asks_again = is_closed and is_safe
+    shared = cross_origin.sharing(route.path)
 
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
         call = context.start_request(request)
+        response: web.StreamResponse
         try:
             if rules.precheck is not None:
                 rules.precheck(request)
@@ -55,7 +57,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
             if role is not None:
                 session.require_role(context.identity(request), role)
             if not is_safe:
-                _check_same_site(request)
+                _check_same_site(request, shared)
             if not rules.any_method and await _has_read_body(request) and is_closed:
                 await _identify_again(request, role)
             response = await handler(request)
@@ -63,9 +65,10 @@ def before(route: web.RouteDef) -> web.RouteDef:
                 response = await handler(request)
         except Exception as error:  # noqa: BLE001  # the client must get an answer
             problem = await _shown_to(request, rules, _problem_of(request, error))
-            return refuse(request, problem, rules.on_error)
-        else:
-            return response
+            response = refuse(request, problem, rules.on_error)
+        if shared is not None:
+            cross_origin.share(request, response, shared)
+        return response
 
     return web.RouteDef(route.method, route.path, answer, route.kwargs)
 
@@ -173,9 +176,14 @@ def stamp(config: Config) -> Stamp:
     return add_headers
 
 
-def _check_same_site(request: web.Request) -> None:
-    """Reject cross-site requests, except with a bearer token, which other sites cannot send."""
-    if session.bearer_token(request) is None and session.has_foreign_source(request):
+def _check_same_site(request: web.Request, shared: cross_origin.Sharing | None) -> None:
+    """Reject requests of other origins, except with a bearer token, which they cannot send.
+
+    On the paths that are shared with them, the origins of CORS_ORIGINS may use the cookie.
+    """
+    if session.bearer_token(request) is not None or not session.has_foreign_source(request):
+        return
+    if shared != "listed" or not cross_origin.is_listed(request):
         raise errors.CrossSite
 
 

@@ -34,7 +34,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     """
     faults: dict[str, str] = {}
     seen = files.Seen()
-    environ = os.environ if environ is None else environ
+    environ = sources.of_process(os.environ) if environ is None else environ
     values = sources.gather(environ, dotenv, faults, seen)
     parsed = _parse(values, faults)
     _check_together(parsed, values, faults)
@@ -85,7 +85,7 @@ def _load_some(
     """Load some settings and ENVIRONMENT, and ignore errors in all others. Raises Fault."""
     faults: dict[str, str] = {}
     seen = files.Seen()
-    environ = os.environ if environ is None else environ
+    environ = sources.of_process(os.environ) if environ is None else environ
     values = sources.gather(environ, dotenv, faults, seen)
     parsed, word = _parse(values, faults), _environment(values, environ, dotenv, seen)
     if word == "production":
@@ -103,7 +103,8 @@ def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".
 
     So does a value from a file that others can change.
     """
-    environ, seen = os.environ if environ is None else environ, files.Seen()
+    environ = sources.of_process(os.environ) if environ is None else environ
+    seen = files.Seen()
     return _environment(sources.gather(environ, dotenv, {}, seen), environ, dotenv, seen)
 
 

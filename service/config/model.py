@@ -120,6 +120,7 @@ class Config:
     jwt_audience: str | None
     revocation_max_staleness: int
     allowed_redirects: frozenset[str]
+    cors_origins: frozenset[str]
     cookie_name: str
     cookie_domain: str | None
     cookie_samesite: str

@@ -4,7 +4,7 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 from service.config.model import AuthorizeParam
-from service.parsing import urls
+from service.parsing import harmless, urls
 
 PLAIN = "oidc"
 """The name of the provider whose settings contain no name: OIDC_ISSUER and so on."""
@@ -70,7 +70,7 @@ def client_secret(text: str) -> str:
 
 def label(text: str) -> str:
     """Check the display name of a provider."""
-    if not text.isprintable() or len(text) > 64:
+    if not harmless.is_harmless(text) or len(text) > 64:
         raise ValueError("must be a display name of at most 64 characters")
     return text
 

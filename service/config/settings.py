@@ -68,6 +68,12 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "other origins that `next` may redirect to, separated by commas",
     ),
+    Setting(
+        "CORS_ORIGINS",
+        parse.origins,
+        "",
+        "other origins whose scripts may use the API, separated by commas",
+    ),
     Setting("COOKIE_NAME", parse.cookie_name, "jwt", "the name of the session cookie"),
     Setting(
         "COOKIE_DOMAIN",
@@ -198,6 +204,6 @@ NOT_YET: dict[str, str | None] = {
 }
 """Settings of later versions, each with the value that is the same as unset."""
 
-PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "TRUSTED_", "ALLOWED_", "REVOCATION_", "PROVISION_",
-            "CAS_", "OIDC_", "PASSKEY_", "SIGN_IN_", "OUTGOING_")  # fmt: skip
+PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "CORS_", "TRUSTED_", "ALLOWED_", "REVOCATION_",
+            "PROVISION_", "CAS_", "OIDC_", "PASSKEY_", "SIGN_IN_", "OUTGOING_")  # fmt: skip
 """An unknown name with one of these prefixes is reported as misspelt."""

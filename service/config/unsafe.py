@@ -163,6 +163,15 @@ def _in_production(config: Config) -> Iterator[Finding]:
                 " read and change those pages. Use https:// URLs."
             ),
         )
+    insecure = sorted(each for each in config.cors_origins if each.startswith("http://"))
+    if insecure:
+        yield (
+            "CORS_ORIGINS",
+            (
+                f"trusts pages that are loaded by http ({', '.join(insecure)}): others on the"
+                " network can change them, and use the API as the visitor. Use https:// URLs."
+            ),
+        )
     if config.database.path is None and _is_plain_remote(config.database.url):
         yield (
             "DATABASE_URL",

@@ -71,7 +71,7 @@ from service.errors.unauthenticated import (
     Unauthenticated,
     UserUnknown,
 )
-from service.errors.unavailable import DatabaseUnavailable, FeedStale, Overloaded
+from service.errors.unavailable import DatabaseFailed, DatabaseUnavailable, FeedStale, Overloaded
 
 BY_STATUS: Mapping[int, type[Problem]] = {
     kind.status: kind
@@ -105,6 +105,7 @@ __all__ = [
     "CookieNotKept",
     "CredentialsMissing",
     "CrossSite",
+    "DatabaseFailed",
     "DatabaseUnavailable",
     "EncodingUnsupported",
     "ExpectationFailed",

@@ -73,16 +73,26 @@ async def sign_out(request: web.Request) -> web.Response:
     # The order matters: a sign-in that is no longer pending has stored its session. One that is
     # pending checks again after it has.
     request.app[sso.PENDING].end(handle)
+    try:
+        ended = await _end_if_known(request, handle)
+    except errors.Overloaded:
+        request.app[DEFERRED].add(handle)  # the CAS server may not send it again
+        ended = 0
+    if ended:
+        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
+    return web.Response(status=204)
+
+
+async def _end_if_known(request: web.Request, handle: str) -> int:
+    """End the session of a ticket, also one that is starting. Return the number of sessions.
+
+    Raises Overloaded.
+    """
     async with request.app[context.LOOKUPS]:
         is_known = await sessions.exists(request.app[context.DATABASE], NAME, handle)
     # Anyone can guess tickets, so limit the guesses that use the writer.
     remembers = not is_known and await _is_worth_a_row(request, handle)
-    ended = 0
-    if is_known or remembers:
-        ended = await _end(request.app, handle, remembers=remembers)
-    if ended:
-        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
-    return web.Response(status=204)
+    return await _end(request.app, handle, remembers=remembers) if is_known or remembers else 0
 
 
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:

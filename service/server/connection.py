@@ -15,7 +15,7 @@ from service import errors, middleware
 from service.server import framing, refused_requests
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
-from service.web import context
+from service.web import context, cross_origin
 from service.web.cached_response import CachedResponse, written
 
 _Factory = Callable[..., web.BaseRequest]
@@ -187,9 +187,11 @@ class Connection(framing.FramedHandler):
 def _request(make: _Factory, message: RawRequestMessage, *others: Any) -> web.BaseRequest:
     """Create the request object. If the host in its target is invalid, create one to be rejected.
 
-    aiohttp (3.14) parses the host of `GET http://xn--a/` here and does not catch the error.
+    aiohttp (3.14) decodes the host of `GET http://xn--a/` here. It does not catch the error, and
+    the time grows with the square of the length.
     """
     try:
+        refused_requests.require_short_host(message.path)
         return make(message, *others)
     except ValueError:
         return make(message._replace(path="", url=_NOWHERE), *others)
@@ -198,10 +200,12 @@ def _request(make: _Factory, message: RawRequestMessage, *others: Any) -> web.Ba
 def _refuse(request: web.Request, raised: web.HTTPException) -> web.Response:
     """Return our answer for an error of aiohttp, as no middleware catches what fails here."""
     try:
-        return middleware.refuse(request, middleware.from_http(raised))
+        response = middleware.refuse(request, middleware.from_http(raised))
+        cross_origin.share(request, response, cross_origin.sharing(request.path))
     except Exception as error:  # noqa: BLE001  # the client gets an answer in any case
         logs.unexpected(error, id=context.request_info(request).id)
         return _problem(500)
+    return response
 
 
 def _problem(status: int) -> web.Response:

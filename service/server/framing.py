@@ -9,6 +9,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from service.limits.client_limits import LARGE_BYTES, QUEUED
 from service.server.chunked_body import Chunks, Malformed
 from service.server.connection_state import Watched
+from service.server.refused_requests import LONGEST_LENGTH
 from service.web.body import BodyGivenUp
 
 _END = b"\r\n\r\n"
@@ -128,6 +129,9 @@ class FramedHandler(Watched):
             super().data_received(piece)
             is_complete = self._chunks.is_complete
         else:
+            if len(message.headers["Content-Length"]) > LONGEST_LENGTH:
+                self._break_body()  # the request is refused
+                return len(data)
             missing = int(message.headers["Content-Length"]) - payload.total_bytes
             end = min(start + missing, len(data))
             super().data_received(data[start:end])

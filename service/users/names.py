@@ -4,6 +4,7 @@ import re
 
 from service.db.casefold import casefold
 from service.errors import InvalidName
+from service.parsing import harmless
 
 MANAGE_USERS = "manage_users"
 """The role that allows changing users and granting all roles."""
@@ -49,8 +50,10 @@ def normalize_provider(provider: str) -> str:
 
 def normalize_subject(subject: str) -> str:
     """Return the subject of an account unchanged. Raises InvalidName."""
-    if not 1 <= len(subject) <= MAX_SUBJECT or not subject.isprintable():
-        raise InvalidName(f"A subject has 1 to {MAX_SUBJECT} printable characters.")
+    if not 1 <= len(subject) <= MAX_SUBJECT or not harmless.is_harmless(subject):
+        raise InvalidName(
+            f"A subject has 1 to {MAX_SUBJECT} characters, and no control characters."
+        )
     return subject
 
 

@@ -87,7 +87,7 @@ ROWS = [
     Row("POST", "/auth/logout", 302, signed_in=True, query="?next=/auth/login"),
     Row("POST", "/auth/logout", 403, signed_in=True, headers=CROSS),
     Row("GET", "/auth/revocations", 200),
-    Row("GET", "/auth/revocations", 304, query="?since={seq}", headers={"If-None-Match": "{tag}"}),
+    Row("GET", "/auth/revocations", 304, headers={"If-None-Match": "{tag}"}),
     Row("GET", "/auth/revocations", 400, query="?since=-1"),
     Row("GET", "/.well-known/jwks.json", 200),
     Row("GET", "/.well-known/jwks.json", 304, headers=ANY_TAG),
@@ -128,10 +128,9 @@ def test_an_answer_is_documented(server: Server, document: openapi.Document, row
     # Above every row: the feed is read first, so that the tag is still right when it is sent.
     tag = ask(server.port, f"/auth/revocations?since={2**53}")["ETag"]
     headers = {name: value.replace("{tag}", tag) for name, value in row.headers.items()}
-    target = row.target.replace("{seq}", tag.strip('"').partition(".")[0])
     if row.signed_in:
         headers |= cookie(sign_in(server.port, "user"))
-    answer = ask(server.port, target, row.method, headers=headers)
+    answer = ask(server.port, row.target, row.method, headers=headers)
     assert answer.status == row.status, answer.text
     assert_documented(document, row.method, row.path, answer)
 

@@ -5,7 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from service.db.sqlite.sync import uri
+from service.db.reasons import reason
+from service.db.sqlite.sync import require_file, uri
 from service.errors import Fault
 from service.system import file_owner
 
@@ -15,6 +16,7 @@ def save(source: Path, target: Path) -> int:
 
     Readers and writers are not blocked. Raises Fault; then there is no copy.
     """
+    require_file(source)
     if target.is_dir():
         raise Fault(f"{target} is a folder. Use the path of a new file.")
     partial = target.with_name(f".{target.name}.{os.getpid()}")
@@ -28,7 +30,9 @@ def save(source: Path, target: Path) -> int:
     except OSError as error:
         raise Fault(f"{target} cannot be written: {error.strerror}.") from error
     except sqlite3.Error as error:
-        raise Fault(f"The database {source} could not be copied to {target}: {error}.") from error
+        raise Fault(
+            f"The database {source} could not be copied to {target}: {reason(error)}."
+        ) from error
 
 
 def _save(source: Path, partial: Path, target: Path) -> int:
