@@ -135,7 +135,7 @@ async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.REPLAYS] = sso.ReplayCache()
     app[context.NEWEST_LOGOUT] = Newest(app[context.DATABASE])
     await _note_issuers(app[context.CONFIG], app[context.DATABASE])
-    async with http_client.opened() as app[sso.OUTBOUND]:
+    async with http_client.opened(app[context.CONFIG].outgoing_proxy) as app[sso.OUTBOUND]:
         yield
 
 

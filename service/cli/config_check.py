@@ -72,7 +72,9 @@ def healthcheck(json_form: bool) -> None:
 
 
 def _value(settings: config.Config, name: str) -> object:
-    """Return the value of a setting; of the database, its address without a password."""
+    """Return the value of a setting; of the database and the proxy, the URL without a password."""
+    if name == "OUTGOING_PROXY":
+        return settings.shown_proxy
     return settings.database.safe_url if name == "DATABASE_URL" else getattr(settings, name.lower())
 
 

@@ -152,6 +152,8 @@ def _unsafe(
     yield from _unfit_keys(parsed, values, production=production)
     yield from cas.unfit(parsed, production=production)
     yield from openid.unfit(parsed, production=production)
+    if parsed["SIGN_IN_REDIRECT"] and not (parsed["CAS_URL"] or openid.is_any_on(parsed)):
+        yield "SIGN_IN_REDIRECT", "has no effect without a provider: set CAS_URL or OIDC_ISSUER"
     yield from _unfit_domain(parsed)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
         yield "COOKIE_NAME", "starts with __Host- or __Secure-, which requires COOKIE_SECURE=true"

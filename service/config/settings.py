@@ -102,6 +102,31 @@ SETTINGS: tuple[Setting, ...] = (
         "false",
         "create unknown users at their first sign-in through a provider",
     ),
+    Setting(
+        "PROVISION_USERNAMES",
+        parse.choice("exact", "adapt"),
+        "exact",
+        "exact: the provider's name must be a valid user name; adapt: it becomes one by a rule",
+    ),
+    Setting(
+        "PROVISION_UPDATES",
+        parse.boolean,
+        "true",
+        "whether the name and the e-mail address of a user that a provider created follow it",
+    ),
+    Setting(
+        "SIGN_IN_REDIRECT",
+        parse.boolean,
+        "false",
+        "whether the sign-in page redirects to the provider if that is the only way to sign in",
+    ),
+    Setting(
+        "OUTGOING_PROXY",
+        parse.proxy,
+        None,
+        "the HTTP proxy for requests to providers: http://proxy.example.org:3128",
+        secret=True,
+    ),
     Setting("CAS_URL", parse.address, None, "the URL of the CAS server; enables CAS sign-in"),
     Setting(
         "CAS_SERVICE_URL",
@@ -118,6 +143,24 @@ SETTINGS: tuple[Setting, ...] = (
         parse.boolean,
         "false",
         "whether the CAS name is the user name",
+    ),
+    Setting(
+        "CAS_USERNAME_ATTRIBUTE",
+        parse.audience,
+        None,
+        "the attribute with the user name, in place of the CAS name",
+    ),
+    Setting(
+        "CAS_NAME_ATTRIBUTE",
+        parse.audience,
+        None,
+        "the attribute with the display name of a new user",
+    ),
+    Setting(
+        "CAS_EMAIL_ATTRIBUTE",
+        parse.audience,
+        None,
+        "the attribute with the e-mail address of a new user",
     ),
     Setting(
         "CAS_ROLES_ATTRIBUTE",
@@ -162,5 +205,5 @@ NOT_YET: dict[str, str | None] = {
 """Settings of later versions, each with the value that is the same as unset."""
 
 PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "CORS_", "TRUSTED_", "ALLOWED_", "REVOCATION_",
-            "PROVISION_", "CAS_", "OIDC_", "PASSKEY_")  # fmt: skip
+            "PROVISION_", "CAS_", "OIDC_", "PASSKEY_", "SIGN_IN_", "OUTGOING_")  # fmt: skip
 """An unknown name with one of these prefixes is reported as misspelt."""

@@ -37,6 +37,7 @@ def findings(config: Config) -> tuple[Finding, ...]:
         *_choosable(config),
         *_several_that_create(config),
         *forgotten.findings(config),
+        *_not_the_only_way(config),
     ]
     if config.production:
         found += _in_production(config)
@@ -124,6 +125,23 @@ def _several_that_create(config: Config) -> Iterator[Finding]:
                 "creates users for the accounts of several providers. A provider can report the"
                 " e-mail address of another provider's user first. Identify users by Remote-User,"
                 " not by their address, or set PROVISION_USERS=false."
+            ),
+        )
+
+
+def _not_the_only_way(config: Config) -> Iterator[Finding]:
+    """Warn if the sign-in page does not redirect, because there are several ways to sign in."""
+    if not config.sign_in_redirect:
+        return
+    ways = [provider.name for provider in config.openid]
+    ways += ["cas"] if config.cas_url else []
+    ways += ["the development sign-in"] if config.bypass_auth else []
+    if len(ways) > 1:
+        yield (
+            "SIGN_IN_REDIRECT",
+            (
+                f"has no effect, because there are several ways to sign in ({', '.join(ways)})."
+                " Leave one of them on, or set SIGN_IN_REDIRECT=false."
             ),
         )
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from service import session
 from service.parsing import client_address, dates, urls
+from service.providers.registry import LoginOption
 from service.users import seeds
 from service.web import access, context, responses
 
@@ -38,6 +39,9 @@ async def login(request: web.Request) -> web.Response:
     After a link on another site to a protected page, the browser does not send the `Strict` cookie,
     even if the user is signed in. So a page of ours redirects here again with `landed=1`, and the
     browser sends the cookie. Only this second request redirects to `next`, to avoid loops.
+
+    With SIGN_IN_REDIRECT, signed-out callers are redirected to the only provider, except by a link
+    with `choose`.
     """
     if client_address.is_forwarded(request.headers.keys()):
         context.is_trusted_proxy(request)  # logs a warning if not
@@ -49,8 +53,12 @@ async def login(request: web.Request) -> web.Response:
         again = f"/auth/login?{urlencode(query)}"
         return responses.page(request, "moving.html", location=again)
     has_landed = request.query.getall("landed", []) == ["1"] and location != urls.HOME
-    if has_landed and await session.authenticate_optional(request) is not None:
+    claims = await session.authenticate_optional(request)
+    if has_landed and claims is not None:
         return responses.redirect(location)
+    only = _only_provider(request)
+    if claims is None and only is not None and not too_long and "choose" not in request.query:
+        return responses.redirect(f"{only.start}?{urlencode({'next': location})}")
     return await _ways_in(request, location=location, too_long=too_long)
 
 
@@ -72,6 +80,15 @@ async def _ways_in(request: web.Request, *, location: str, too_long: bool = Fals
         claims=await session.authenticate_optional(request),
         too_long=too_long,
     )
+
+
+def _only_provider(request: web.Request) -> LoginOption | None:
+    """Return the provider to redirect to, if that is on and there is no other way to sign in."""
+    config, providers = request.app[context.CONFIG], request.app[context.PROVIDERS]
+    if not config.sign_in_redirect or config.bypass_auth or len(providers) != 1:
+        return None
+    (only,) = providers.values()
+    return only
 
 
 def _providers(request: web.Request, location: str) -> list[dict[str, str]]:

@@ -31,7 +31,7 @@ class Problem(Exception):
 
         Set `links`, by text, for the error page, and `cookies`, values of `Set-Cookie`. Set `page`
         to show a browser that web.Response instead of the error page, such as a form with its
-        faults.
+        faults. Set `refresh` to a URL that the error page loads by itself.
         """
         self.detail = detail or type(self).detail
         self.headers = dict(headers or {})
@@ -40,6 +40,7 @@ class Problem(Exception):
         self.links: dict[str, str] = {}
         self.cookies: list[str] = []
         self.page: Any = None
+        self.refresh = ""
         super().__init__(self.code)
 
 

@@ -57,6 +57,10 @@ class AnswerRefused(Unauthenticated):
     )
 
 
+class AttemptUsed(AnswerRefused):
+    """The callback of an attempt that has been used, from the browser that still has its cookie."""
+
+
 class IdentityUnknown(Forbidden):
     code = "identity_unknown"
     title = "This account is not linked to a user"

@@ -40,6 +40,11 @@ class Known:
     attributes: Mapping[str, Sequence[str]]
     unreadable: frozenset[str] = frozenset()
 
+    def one(self, attribute: str) -> str | None:
+        """Return the value of an attribute that has exactly one, as plain text; else None."""
+        values = self.attributes.get(attribute, ())
+        return values[0] if len(values) == 1 and attribute not in self.unreadable else None
+
 
 def login_address(server: str, service: str, *, renew: bool, gateway: bool) -> str:
     """Return the login URL (section 2.1). `gateway`: only if no interaction is needed."""

@@ -26,10 +26,14 @@ WAITING = 500
 
 
 class Outbound:
-    """Sends requests without redirects, cookies and environment proxies."""
+    """Sends requests without redirects, cookies and environment proxies.
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    `proxy` is the URL of an HTTP proxy for all of them. It may contain a password.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, proxy: str | None = None) -> None:
         self._session = session
+        self._proxy = None if proxy is None else URL(proxy, encoded=True)
         # A provider that hangs does not block others.
         self._places: dict[str, Budget] = defaultdict(_places)
 
@@ -79,6 +83,7 @@ class Outbound:
             headers={"Accept-Encoding": "identity", "User-Agent": "latchkey", **headers},
             data=body,
             allow_redirects=False,
+            proxy=self._proxy,
         ) as response:
             status = response.status
             if (status >= 500 and status not in _NOT_SUPPORTED) or status == 429:
@@ -95,7 +100,7 @@ class Outbound:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Outbound]:
+async def opened(proxy: str | None = None) -> AsyncIterator[Outbound]:
     """Open the client for the block. Sends no request yet."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True, limit=0),
@@ -105,7 +110,7 @@ async def opened() -> AsyncIterator[Outbound]:
         raise_for_status=False,
         middlewares=(_once,),
     ) as session:
-        yield Outbound(session)
+        yield Outbound(session, proxy)
 
 
 def _places() -> Budget:

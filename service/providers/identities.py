@@ -87,6 +87,18 @@ async def other_namers(db: Database | Transaction, user: User, provider: str) ->
     return sorted(namers - {provider})
 
 
+async def has_created(db: Database | Transaction, user: User, provider: str, subject: str) -> bool:
+    """Return whether this account created the user, by the audit log.
+
+    A provider links an account only when it creates the user.
+    """
+    rows = await db.fetch_all(
+        "SELECT detail FROM audit WHERE target_id = ? AND action = 'identity_link' AND actor = ?",
+        (user["id"], actor_name(provider)),
+    )
+    return any(json.loads(row["detail"])["subject"] == subject for row in rows)
+
+
 async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> bool:
     """Link an identity to a user. Return whether it is new.
 

@@ -4,6 +4,7 @@ Whatever changes a user counts its `version` up, announces it in the feed and is
 audit, in the same transaction. The command line and the HTTP side come through the same functions.
 """
 
+from service.users.adapted_names import adapted_username
 from service.users.create import NewUser, create, create_all, validate
 from service.users.names import (
     MANAGE_USERS,
@@ -46,6 +47,7 @@ __all__ = [
     "NewUser",
     "Query",
     "User",
+    "adapted_username",
     "create",
     "create_all",
     "create_role",

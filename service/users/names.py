@@ -12,7 +12,7 @@ MANAGE_USERS = "manage_users"
 ROLE = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}", re.ASCII)
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 MAX_SUBJECT = 255
-_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 
 
 def normalize_username(username: str) -> str:
@@ -20,7 +20,7 @@ def normalize_username(username: str) -> str:
     if not _USERNAME.fullmatch(username):
         raise InvalidName(
             "A user name starts with a letter or a digit and has at most 64 characters from a-z,"
-            " 0-9, '.', '_', '@' and '-'."
+            " 0-9, '.', '_', '@', '+' and '-'."
         )
     return username.lower()
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from service.login.sso import attempt as attempts
+from service.login.sso import attempt_cookies
 from service.parsing.urls import MOST_NEXT
 from tests.support.cas import back, begin, fresh
 from tests.support.cas_sign_in import link, provider, server
@@ -58,7 +58,7 @@ def test_its_cookies_fit_into_a_browser_and_a_header_line(server: Server) -> Non
             if value:
                 assert len(name) + len(value) <= 4096
                 jar[name] = value
-        assert sum(map(len, jar.values())) < attempts.ALL_LENGTH
+        assert sum(map(len, jar.values())) < attempt_cookies.ALL_LENGTH
     assert {name.partition(".")[0] for name in jar} == {next(iter(jar)).partition(".")[0]}
 
 

@@ -196,7 +196,7 @@ def test_whatever_is_in_a_file_each_line_is_a_user_or_named(form: str, data: byt
 @given(
     st.lists(
         st.tuples(
-            st.from_regex(r"[a-z0-9][a-z0-9._@-]{0,10}", fullmatch=True),
+            st.from_regex(r"[a-z0-9][a-z0-9._@+-]{0,10}", fullmatch=True),
             st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=20),
             st.lists(st.sampled_from(sorted(KNOWN)), unique=True),
             st.booleans(),

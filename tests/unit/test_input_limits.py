@@ -10,7 +10,7 @@ from service import errors, middleware, schemas, users
 from service.errors import Fault, Problem
 from service.limits import client_limits
 from service.login import cas as login_cas
-from service.login.sso import attempt
+from service.login.sso import attempt_cookies
 from service.parsing import client_address, strict_json, strict_xml, urls
 from service.providers import cas, http_client
 from service.providers.openid import authorization
@@ -81,9 +81,11 @@ STATED = {
     "link to come back to (`next`, `rd`)": [f"{urls.MOST_NEXT:,} characters after the host"],
     "link after signing out at a CAS server": [f"{MOST_BACK:,} characters"],
     "sign-ins at a provider that a browser has begun": [
-        f"{attempt.AT_MOST}, and {attempt.ALL_LENGTH:,} characters"
+        f"{attempt_cookies.AT_MOST}, and {attempt_cookies.ALL_LENGTH:,} characters"
     ],
-    "cookies of such a sign-in": [f"{attempt.MOST_COOKIES} of {attempt.COOKIE_LENGTH:,}"],
+    "cookies of such a sign-in": [
+        f"{attempt_cookies.MOST_COOKIES} of {attempt_cookies.COOKIE_LENGTH:,}"
+    ],
     "answer of a provider": [
         f"{http_client._BYTES:,} bytes",
         http_client._LINE_LIMIT.partition(" ")[0],

@@ -19,6 +19,9 @@ from service.providers.openid.token_endpoint import TokenResponse
 from service.telemetry import logs
 from service.web import context
 
+_PROFILE_CLAIMS = {"profile": "name", "email": "email"}
+"""A claim of each scope that updates need (OpenID Connect Core 5.4)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -70,14 +73,15 @@ class Account:
 async def fetch(
     request: web.Request, provider: OpenIdClient, tokens: TokenResponse, claims: Mapping[str, Any]
 ) -> Account:
-    """Return the account of an ID token. Request `userinfo` if required claims are missing.
+    """Return the account of an ID token. Request `userinfo` if claims are missing.
 
-    If only roles are missing, `userinfo` may fail, and the roles stay unchanged. Raises
-    LoginRejected, ProviderUnavailable, DatabaseUnavailable.
+    If only roles are missing, or the name and address of an existing user, `userinfo` may fail, and
+    they stay unchanged. Raises LoginRejected, ProviderUnavailable, DatabaseUnavailable.
     """
     account = Account(provider.settings, (claims,))
     lacks_essential = await _lacks_essential(request, account)
-    if not lacks_essential and not isinstance(account.roles, Unreadable):
+    lacks = lacks_essential or isinstance(account.roles, Unreadable)
+    if not lacks and not await _lacks_profile(request, account):
         return account
     try:
         userinfo = await provider.user_info(tokens, claims["sub"])
@@ -124,6 +128,21 @@ async def _lacks_essential(request: web.Request, account: Account) -> bool:
     except Missing:
         return True
     return False
+
+
+async def _lacks_profile(request: web.Request, account: Account) -> bool:
+    """Return whether the ID token lacks facts of a user that this account created."""
+    settings, (claims,) = account.settings, account.documents
+    if not request.app[context.CONFIG].provision_updates or not any(
+        scope in settings.scopes and claims.get(claim) is None
+        for scope, claim in _PROFILE_CLAIMS.items()
+    ):
+        return False
+    database, subject = request.app[context.DATABASE], claims["sub"]
+    owner = await identities.by_identity(database, settings.name, subject)
+    return owner is not None and await identities.has_created(
+        database, owner, settings.name, subject
+    )
 
 
 def _why_failed(error: errors.ProviderUnavailable | ProviderError) -> str:

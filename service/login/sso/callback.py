@@ -11,7 +11,7 @@ from aiohttp import web
 from service import errors, session, users
 from service.audit import Actor
 from service.db import Transaction
-from service.login.sso import attempt, log, same_issuer
+from service.login.sso import attempt, attempt_cookies, log, same_issuer, spent, updates
 from service.login.sso.external_login import ExternalLogin
 from service.providers import identities, recent_logouts, sessions, used_answers
 from service.providers.identities import FollowedRoles
@@ -28,7 +28,7 @@ class Resumed:
     request: web.Request
     method: str
     id: str
-    state: attempt.State
+    state: attempt_cookies.State
     seen: int
     """The newest logout when the browser came back."""
 
@@ -47,42 +47,49 @@ class Resumed:
             await _sign_in(self.request, login, self.location, attempt_id=self.id, seen=self.seen)
         )
 
-    def start_again(self, start: str) -> web.Response:
-        """End the attempt, and redirect to a new one that does not start again by itself."""
-        query = urlencode({"next": self.location, "retry": "1"})
-        return self._ended(responses.redirect(f"{start}?{query}"))
+    def start_again(self, start: str, **query: str) -> web.Response:
+        """End the attempt without a sign-in, and redirect to a new one with a query."""
+        parameters = urlencode({"next": self.location, **query})
+        return self._ended(responses.redirect(f"{start}?{parameters}"))
 
     def to_sign_in_page(self) -> web.Response:
         """End the attempt without a sign-in, and redirect to the sign-in page."""
-        return self._ended(responses.redirect(attempt.sign_in_page(self.location)))
+        return self._ended(responses.redirect(attempt.sign_in_page(self.request, self.location)))
 
     def _ended(self, response: web.Response) -> web.Response:
-        for line in attempt.forget(self.request, self.method, self.id):
+        for line in attempt_cookies.forget(self.request, self.method, self.id):
             response.headers.add("Set-Cookie", line)
         return response
 
 
 @asynccontextmanager
 async def resume(
-    request: web.Request, method: str, attempt_id: str, *, start: str | None = None
+    request: web.Request, method: str, reference: str, *, start: str | None = None
 ) -> AsyncIterator[Resumed]:
     """Yield an attempt. If the block raises a Problem, the attempt ends, and its page has links.
 
-    `start` is the path of a new attempt, by default `/auth/<method>`. Raises AttemptUnknown,
-    PrefetchRefused.
+    `start` is the path of a new attempt that can let the user choose an account, by default
+    `/auth/<method>`, which cannot. Raises AttemptUnknown, PrefetchRefused.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
-    location = "/"
+    attempt_id = attempt.id_of(reference)
     try:
-        state = attempt.load(request, method, attempt_id)
-        location = str(state["next"])
+        if spent.has_landed(request):
+            raise errors.AttemptUnknown
+        state = attempt_cookies.load(request, method, attempt_id)
         seen = await request.app[context.NEWEST_LOGOUT].number()
         yield Resumed(request, method, attempt_id, state, seen)
     except errors.Problem as problem:
-        problem.links = attempt.failure_links(start or f"/auth/{method}", location)
+        location = attempt.goal(request, method, reference)
+        problem.links = attempt.failure_links(
+            request,
+            start or f"/auth/{method}",
+            location,
+            choose=start is not None and isinstance(problem, attempt.OF_ACCOUNT),
+        )
         if not isinstance(problem, errors.AttemptUnknown):
-            problem.cookies += attempt.forget(request, method, attempt_id)
+            problem.cookies += attempt_cookies.forget(request, method, attempt_id)
         raise
 
 
@@ -166,22 +173,20 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
     if user is None and login.trusted:
         user = await _of_trusted_name(request, tx, login)
     if user is not None:
-        return user
+        return await updates.follow(request, tx, by, user, login)
     identity = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=identity)
-    facts = dict(login.facts)
+    facts, username = dict(login.facts), updates.new_username(request, login)
     if "email" in facts and await users.has_email(tx, facts["email"]):
         del facts["email"]  # applications may identify users by it
-        name = login.username
-        context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
+        provider = came.provider
+        context.log(request, "email_taken", level=logs.WARNING, provider=provider, user=username)
     # An application may take such a name for the address of the other user.
-    if "@" in login.username and await users.has_email(tx, login.username):
+    if "@" in username and await users.has_email(tx, username):
         raise errors.UsernameTaken(_TAKEN, extensions=identity)
     try:
-        created = await identities.provision(
-            tx, by, came.provider, came.subject, login.username, **facts
-        )
+        created = await identities.provision(tx, by, came.provider, came.subject, username, **facts)
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.InvalidName:

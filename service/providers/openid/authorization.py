@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
@@ -17,6 +18,8 @@ _EXPIRED = "authentication_expired"
 """The description by which Keycloak asks to start again: its own login page has expired."""
 BUSY = "temporarily_unavailable"
 _OURS = ("code", "state", "iss", "error")
+CHOICES = ("select_account", "login")
+"""The values of `prompt` by which a provider lets the user choose an account, the best first."""
 _NOT_ASKED_FOR = frozenset({"id_token", "access_token", "response"})
 
 
@@ -46,7 +49,7 @@ def new_secrets() -> Secrets:
     return Secrets(nonce=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(32))
 
 
-def address(
+def address(  # noqa: PLR0913  # what the request contains
     metadata: Metadata,
     *,
     client_id: str,
@@ -54,8 +57,12 @@ def address(
     scopes: Sequence[str],
     state: str,
     bound: Secrets,
+    params: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the authorization URL: code flow with PKCE (RFC 7636, S256)."""
+    """Return the authorization URL: code flow with PKCE (RFC 7636, S256).
+
+    `params` are further parameters, with other names.
+    """
     where: str = prepare_grant_uri(
         metadata.authorization_endpoint,
         client_id=client_id,
@@ -67,7 +74,23 @@ def address(
         code_challenge=create_s256_code_challenge(bound.verifier),
         code_challenge_method="S256",
     )
-    return where
+    return str(add_params_to_uri(where, params.items())) if params else where
+
+
+def with_account_choice(
+    params: Mapping[str, str], metadata: Metadata, wanted: str
+) -> dict[str, str]:
+    """Return parameters with a `prompt` by which the user can choose another account.
+
+    `wanted` is one of CHOICES. If the provider does not support it, the next one is used.
+    """
+    known, supported = params.get("prompt", "").split(), metadata.prompts
+    later = CHOICES[CHOICES.index(wanted) :]
+    choices = [each for each in later if supported is None or each in supported]
+    if not choices or not set(CHOICES).isdisjoint(known):
+        return dict(params)
+    prompts = [each for each in known if each != "none"]
+    return {**params, "prompt": " ".join([*prompts, choices[0]])}
 
 
 def read_code(answer: Mapping[str, Collection[str]], metadata: Metadata) -> str:

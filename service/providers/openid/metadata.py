@@ -20,7 +20,8 @@ _OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
 class Metadata:
     """The metadata of a provider.
 
-    `basic`: the client secret is sent in the header, else in the body. `algorithms` are the allowed
+    `basic`: the client secret is sent in the header, else in the body. `prompts` are the supported
+    values of `prompt`, None if the metadata has no list. `algorithms` are the allowed
     signature algorithms of ID tokens. `names_issuer`: each response contains `iss` (RFC 9207).
     `unusable` are the optional endpoints that the provider has, but whose URL cannot be used.
     """
@@ -35,6 +36,7 @@ class Metadata:
     algorithms: frozenset[str]
     names_issuer: bool
     unusable: frozenset[str] = frozenset()
+    prompts: frozenset[str] | None = None
 
     def optional(self, name: Literal["userinfo_endpoint", "end_session_endpoint"]) -> str | None:
         """Return an optional endpoint, None if there is none. Raises DocumentError."""
@@ -43,15 +45,20 @@ class Metadata:
         return self.userinfo_endpoint if name == "userinfo_endpoint" else self.end_session_endpoint
 
 
-def read(document: bytes, issuer: str) -> Metadata:
+def read(document: bytes, issuer: str, *, auth_method: str | None = None) -> Metadata:
     """Parse the document that `issuer` serves at PATH. Raises DocumentError.
 
-    Judges what a sign-in needs. An optional endpoint is judged where it is used.
+    Judges what a sign-in needs. An optional endpoint is judged where it is used. `auth_method` is
+    the setting that replaces the methods of the document.
     """
     members = read_object(document, "metadata")
     if members.get("issuer") != issuer:
         raise DocumentError("metadata_issuer")
-    methods = _words(members, "token_endpoint_auth_methods_supported", "client_secret_basic")
+    methods = (
+        _words(members, "token_endpoint_auth_methods_supported", "client_secret_basic")
+        if auth_method is None
+        else frozenset({auth_method})
+    )
     if not methods & {"client_secret_basic", "client_secret_post", "none"}:
         raise DocumentUnsupported("metadata_auth_methods")
     signing = _words(members, "id_token_signing_alg_values_supported", "RS256")
@@ -69,6 +76,7 @@ def read(document: bytes, issuer: str) -> Metadata:
         basic="client_secret_basic" in methods,
         algorithms=signing & algorithms.ACCEPTED,
         names_issuer=members.get("authorization_response_iss_parameter_supported") is True,
+        prompts=_prompts(members.get("prompt_values_supported")),
         unusable=frozenset(
             name
             for name, address in optional.items()
@@ -91,6 +99,13 @@ def read_object(document: bytes, reason: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DocumentError(reason)
     return value
+
+
+def _prompts(values: Any) -> frozenset[str] | None:
+    """Return the supported values of `prompt` (Initiating User Registration 1.0), if known."""
+    if not isinstance(values, list):
+        return None
+    return frozenset(value for value in values if isinstance(value, str))
 
 
 def _words(members: dict[str, Any], name: str, default: str) -> frozenset[str]:

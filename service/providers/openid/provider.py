@@ -205,9 +205,10 @@ class OpenIdClient:
         return _checked(text, header, newer), header
 
     async def _fetch_metadata(self) -> Metadata:
-        issuer = self.settings.issuer
-        document = await self._document(issuer.removesuffix("/") + metadata.PATH, "metadata")
-        return metadata.read(document, issuer)
+        settings = self.settings
+        address = settings.discovery_url or settings.issuer.removesuffix("/") + metadata.PATH
+        document = await self._document(address, "metadata")
+        return metadata.read(document, settings.issuer, auth_method=settings.auth_method)
 
     async def _fetch_keys(self) -> KeySet:
         return KeySet(await self._document((await self.metadata()).jwks_uri, "jwks"))
