@@ -1,6 +1,8 @@
 """Behind each real proxy: large requests, long links, pages for people, and what can be enabled."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -41,6 +43,20 @@ def test_cookies_of_other_applications_do_no_harm(site: Deployment, place: str) 
         assert answer.json["username"] == "admin"
     page = site.ask("/auth/login", headers=[("Cookie", joined), *BROWSER.items()], host=AUTH)
     assert (page.status, page["Content-Type"]) == (200, "text/html; charset=utf-8")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
+def test_they_do_no_harm_over_http_2_either(site: Deployment) -> None:
+    token = site.sign_in()
+    lines = [f'header = "Cookie: jwt={token}; {"; ".join(value for _, value in OTHERS)}"']
+    lines += [f'header = "X-Long: {"x" * 12_000}"', f'header = "Host: {APP}:{site.port}"']
+    (site.folder / "curl").write_text("\n".join(lines))
+    done = subprocess.run(
+        ["curl", "-sk", "--http2", "-K", "curl", "--resolve", f"{APP}:{site.port}:127.0.0.1",
+         f"{site.app}/deep?{'a' * 7900}"],
+        cwd=site.folder, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stdout == "admin"
 
 
 @pytest.mark.parametrize(
