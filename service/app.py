@@ -26,6 +26,7 @@ from service.revocation.documents import Documents
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
+from service.telemetry.notices import Notices
 from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import TokenIssuer
 from service.web import background, context, cross_origin
@@ -52,6 +53,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     app[context.SHUTDOWN] = context.ShutdownState()
     app[context.TEMPLATES] = Templates()
     app[context.DOCUMENTS] = Documents()
+    app[context.NOTICES] = Notices()
     app[docs.DESCRIPTION] = docs.Description()
     app[context.LARGE_ANSWERS] = LargeAnswers()
     app[context.LARGE_ASSETS] = LargeAnswers()

@@ -16,9 +16,8 @@ from service import errors, session
 from service.config import Config
 from service.limits.client_limits import BODY_BYTES
 from service.telemetry import logs
-from service.web import accept, access, context, cross_origin
+from service.web import access, context, cross_origin, error_pages
 from service.web.body import BodyGivenUp
-from service.web.templates import CONTENT_TYPE
 
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
 
@@ -39,6 +38,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
     handler: access.Handler = route.handler
     rules = access.rules(handler)
     is_closed, role = not rules.public, rules.role
+    read_credential = rules.credential or session.credential
     is_safe = rules.any_method or route.method in _SAFE_METHODS or rules.csrf_exempt
     # Changes check the session again in their own transaction.
     asks_again = is_closed and is_safe
@@ -52,7 +52,7 @@ def before(route: web.RouteDef) -> web.RouteDef:
             if rules.precheck is not None:
                 rules.precheck(request)
             if is_closed:
-                call.token = session.credential(request)
+                call.token = read_credential(request)
                 call.claims = await session.authenticate(request, call.token)
             if role is not None:
                 session.require_role(context.identity(request), role)
@@ -125,22 +125,24 @@ def refuse(
             request, "refused", level=level, code=problem.code, status=problem.status, reason=reason
         )
     response = web.Response(status=problem.status, headers=problem.headers)
+    for line in problem.cookies:
+        response.headers.add("Set-Cookie", line)
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
     if on_error is None or not on_error(request, problem, response):
-        _explain(request, problem, response)
+        info = context.request_info(request)
+        error_pages.explain(
+            response,
+            problem,
+            request.headers,
+            templates=request.app[context.TEMPLATES],
+            about=error_pages.About(
+                request_id=info.id,
+                path="" if access.rules(request.match_info.handler).public else request.path,
+                claims=info.claims,
+            ),
+        )
     return response
-
-
-def _explain(request: web.Request, problem: errors.Problem, response: web.Response) -> None:
-    """Set the body: JSON for programs; for browsers the page of the request or the error page."""
-    if not accept.prefers_html(request.headers):
-        response.body = errors.as_json(problem)
-        response.headers["Content-Type"] = errors.CONTENT_TYPE
-        return
-    page: web.Response = problem.page or _page(request, problem)
-    response.body = page.body
-    response.headers.update(page.headers)
 
 
 def from_http(error: web.HTTPException) -> errors.Problem:
@@ -185,16 +187,6 @@ def _check_same_site(request: web.Request, shared: cross_origin.Sharing | None) 
         return
     if shared != "listed" or not cross_origin.is_listed(request):
         raise errors.CrossSite
-
-
-def _page(request: web.Request, problem: errors.Problem) -> web.Response:
-    text = request.app[context.TEMPLATES].render(
-        "error.html",
-        problem=problem,
-        request_id=context.request_info(request).id,
-        path="" if access.rules(request.match_info.handler).public else request.path,
-    )
-    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _has_read_body(request: web.Request) -> bool:

@@ -1,11 +1,11 @@
-"""Warnings about valid but unsafe settings: the risk of each, and what to do."""
+"""Warnings about valid settings that are unsafe or do not work: the effect, and what to do."""
 
 import re
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from urllib.parse import parse_qsl, urlsplit
 
-from service.config import openid, permissions, public_providers
+from service.config import forgotten, openid, permissions, public_providers
 from service.config.model import Config
 from service.parsing import client_address, urls
 from service.parsing.client_address import Network
@@ -36,6 +36,7 @@ def findings(config: Config) -> tuple[Finding, ...]:
         *openid.joined(config),
         *_choosable(config),
         *_several_that_create(config),
+        *forgotten.findings(config),
         *_not_the_only_way(config),
     ]
     if config.production:

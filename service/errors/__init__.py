@@ -26,21 +26,13 @@ from service.errors.providers import (
     TicketInvalid,
 )
 from service.errors.refused import (
-    BadRequest,
-    BodyTimeout,
-    BodyTooLarge,
     BypassRefused,
-    ContentTypeUnsupported,
     CrossSite,
-    EncodingUnsupported,
-    ExpectationFailed,
     Forbidden,
-    FormInvalid,
     ForwardInvalid,
     HostRefused,
     IdentityNotFound,
     IdentityTaken,
-    JsonInvalid,
     LastManager,
     MethodNotAllowed,
     NotFound,
@@ -71,7 +63,24 @@ from service.errors.unauthenticated import (
     Unauthenticated,
     UserUnknown,
 )
-from service.errors.unavailable import DatabaseFailed, DatabaseUnavailable, FeedStale, Overloaded
+from service.errors.unavailable import (
+    DatabaseFailed,
+    DatabaseUnavailable,
+    FeedStale,
+    Overloaded,
+)
+from service.errors.unreadable import (
+    BadRequest,
+    BodyTimeout,
+    BodyTooLarge,
+    ContentTypeUnsupported,
+    EncodingUnsupported,
+    ExpectationFailed,
+    FormInvalid,
+    HeadersTooLarge,
+    JsonInvalid,
+    UriTooLong,
+)
 
 BY_STATUS: Mapping[int, type[Problem]] = {
     kind.status: kind
@@ -114,6 +123,7 @@ __all__ = [
     "Forbidden",
     "FormInvalid",
     "ForwardInvalid",
+    "HeadersTooLarge",
     "HostRefused",
     "IdentityNotFound",
     "IdentityTaken",
@@ -147,6 +157,7 @@ __all__ = [
     "TokenRevoked",
     "TokenTooLarge",
     "Unauthenticated",
+    "UriTooLong",
     "UserNotFound",
     "UserUnknown",
     "UsernameAmbiguous",

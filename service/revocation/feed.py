@@ -53,7 +53,6 @@ class Revocation:
         self.state = lifetimes.State()
         self._learned: int | None = None  # the `not_before` of the last complete read
         self._attempt: asyncio.Task[None] | None = None
-        self._failure: errors.DatabaseUnavailable | None = None
 
     @property
     def age(self) -> float:
@@ -162,9 +161,7 @@ class Revocation:
                 with contextlib.suppress(errors.DatabaseUnavailable):
                     await self.catch_up()
         if self.age > self._max_staleness:
-            if isinstance(self._failure, errors.DatabaseFailed):  # does not pass by itself
-                raise errors.DatabaseFailed from self._failure.__cause__
-            raise errors.FeedStale
+            raise self._freshness.stale()
 
     async def _read(self) -> None:
         """Read new rows in pages. Each page has its own time limit and is read once."""
@@ -177,8 +174,7 @@ class Revocation:
         except BaseException as error:
             self._is_behind = self._is_behind or was_behind
             if isinstance(error, errors.DatabaseUnavailable):
-                self._freshness.failed()
-                self._failure = error
+                self._freshness.failed(error)
             raise
         self._version = version
         self._freshness.answered(began)

@@ -20,6 +20,7 @@ SEPARATORS = ",;\t|"
 
 _SEPARATOR_LINE = re.compile(rf'"?sep=([{re.escape(SEPARATORS)}])"?\1*', re.IGNORECASE)
 """The line in which a file names its separator, for Excel."""
+_CODE_PAGE = Unreadable(("is not UTF-8. In Excel, save the file as “CSV UTF-8”",))
 _ROLES = re.compile(r"[\s;,]+")
 _TRUTHS: dict[str, bool] = {
     **dict.fromkeys(("true", "yes", "1"), True),
@@ -146,7 +147,7 @@ def _cells(line: bytes, separator: str) -> list[str] | Unreadable:
         text = line.decode("utf-8")
         (cells,) = csv.reader([text], delimiter=separator, strict=True, skipinitialspace=True)
     except UnicodeDecodeError:
-        return NOT_UTF_8
+        return _CODE_PAGE
     except (csv.Error, ValueError) as error:
         unclosed = "unexpected end of data" in str(error)
         reason = "a quotation mark is not closed on its line" if unclosed else _plain(error)

@@ -21,7 +21,7 @@ class Unreadable:
     faults: tuple[str, ...]
 
 
-NOT_UTF_8 = Unreadable(("is not UTF-8. In Excel, save the file as “CSV UTF-8”",))
+NOT_UTF_8 = Unreadable(("is not UTF-8",))
 _NOT_UTF_16 = Unreadable(("is not UTF-16, although the file starts with its byte order mark",))
 
 

@@ -20,9 +20,13 @@ def credential(request: web.Request) -> str:
     Raises CredentialsMissing, CookieAmbiguous, AuthorizationAmbiguous.
     """
     token = bearer_token(request)
-    if token is None:
-        name = request.app[context.CONFIG].cookie_name
-        token = cookies.read(request.headers.getall("Cookie", ()), name)
+    return cookie_token(request) if token is None else token
+
+
+def cookie_token(request: web.Request) -> str:
+    """Return the token of the cookie. Raises CredentialsMissing, CookieAmbiguous."""
+    name = request.app[context.CONFIG].cookie_name
+    token = cookies.read(request.headers.getall("Cookie", ()), name)
     if token is None:
         raise _missing(request.app[context.CONFIG])
     return token
@@ -46,7 +50,7 @@ async def authenticate(request: web.Request, token: str) -> Claims:
 def require_role(claims: Claims, role: str) -> None:
     """Raise RoleMissing if the caller does not have a role."""
     if all(held["role"] != role for held in claims["roles"]):
-        raise errors.RoleMissing
+        raise errors.RoleMissing(role)
 
 
 async def authenticate_optional(request: web.Request) -> Claims | None:

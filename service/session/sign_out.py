@@ -16,6 +16,9 @@ from service.telemetry import logs
 from service.tokens.claims import Claims
 from service.web import accept, context
 
+MOST_BACK = 2_048
+"""The maximum length of the URL to which a CAS server leads back after signing out there."""
+
 
 async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Response:
     """End the session and all its tokens, clear the cookie and redirect to `next`.
@@ -66,6 +69,8 @@ async def _by_way_of(request: web.Request, came_from: ProviderSession, location:
     if provider is None:
         return location
     back = urljoin(request.app[context.CONFIG].public_url, location)
+    if len(back) > MOST_BACK:
+        back = request.app[context.CONFIG].public_url + urls.HOME
     try:
         return await provider.leave(came_from, back) or location
     except errors.Problem as problem:

@@ -181,7 +181,7 @@ def test_every_bad_line_is_named_with_every_fault(
         "  line 5: email",
         "  line 5: username: user already exists",
         "  line 6: username: ada is already in line 2",
-        "  line 7: is not UTF-8",
+        "  line 7: is not UTF-8. In Excel, save the file as “CSV UTF-8”",
     ]
     assert counted(where) == before
 

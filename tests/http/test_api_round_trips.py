@@ -92,6 +92,9 @@ def test_an_older_entity_tag_is_named_before_an_older_time(api: Api, ada: dict[s
     where = f"{USERS}/{ada['id']}"
     body = {**ada, "updated_at": "2000-01-01T00:00:00Z"}
     assert api(where, "PUT", body, If_Match='"9"').code == "precondition_failed"
+    for wrong in ({"updated_at": "now"}, {"id": "1"}, {"created_at": 7}, {"id": 10**18}):
+        answer = api(where, "PUT", {**ada, **wrong}, If_Match='"9"')
+        assert faults(answer).keys() == wrong.keys()
     assert api(f"{USERS}/999999", "PUT", body).code == "user_not_found"
     assert api(f"{USERS}/999999", "PUT", {**body, "name": 7}).code == "user_not_found"
 

@@ -21,8 +21,8 @@ def save(source: Path, target: Path) -> int:
         raise Fault(f"{target} is a folder. Use the path of a new file.")
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with file_owner.as_owner(target):
-            return _save(source, partial, target)
+        with closing(_open(source)) as reading, file_owner.as_owner(target):
+            return _save(reading, source, partial, target)
     except FileExistsError as error:
         raise Fault(
             f"{error.filename2 or error.filename} already exists. Use the path of a new file."
@@ -35,10 +35,21 @@ def save(source: Path, target: Path) -> int:
         ) from error
 
 
-def _save(source: Path, partial: Path, target: Path) -> int:
+def _open(source: Path) -> sqlite3.Connection:
+    """Open the source with the rights of its owner, also its log, which a read needs."""
+    try:
+        with file_owner.as_owner(source):
+            connection = sqlite3.connect(uri(source, "rw"), uri=True)
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return connection
+    except (sqlite3.Error, OSError) as error:
+        raise Fault(f"The database {source} cannot be read: {reason(error, source)}.") from error
+
+
+def _save(reading: sqlite3.Connection, source: Path, partial: Path, target: Path) -> int:
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        _copy(source, partial)
+        _copy(reading, source, partial)
         os.link(partial, target)  # fails if the target exists
     finally:
         partial.unlink()
@@ -46,11 +57,8 @@ def _save(source: Path, partial: Path, target: Path) -> int:
     return target.stat().st_size
 
 
-def _copy(source: Path, partial: Path) -> None:
-    with (
-        closing(sqlite3.connect(uri(source, "rw"), uri=True)) as reading,
-        closing(sqlite3.connect(partial)) as writing,
-    ):
+def _copy(reading: sqlite3.Connection, source: Path, partial: Path) -> None:
+    with closing(sqlite3.connect(partial)) as writing:
         reading.backup(writing)  # in one step, for a consistent snapshot
         (verdict,) = writing.execute("PRAGMA integrity_check").fetchone()
         if verdict != "ok":

@@ -20,12 +20,16 @@ _NO_FILE = (
     " of a file."
 )
 
+_BESIDE = ("-journal", "-wal", "-shm")
+"""The endings of the files that SQLite keeps beside a database."""
+
 
 def require_file(path: Path) -> None:
-    """Raise Fault if there is something else at a path: SQLite would wait for a pipe for ever."""
-    with contextlib.suppress(OSError):  # opening it reports the error
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise Fault(_NO_FILE.format(path=path))
+    """Raise Fault if a file of the database is something else: SQLite waits for a pipe for ever."""
+    for each in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
+        with contextlib.suppress(OSError):  # opening it reports the error
+            if not stat.S_ISREG(each.stat().st_mode):
+                raise Fault(_NO_FILE.format(path=each))
 
 
 def create_file(path: Path) -> None:
@@ -101,17 +105,20 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 def read(path: Path, sql: str, *, needs: str | None) -> list[Row]:
     """Read rows. Return none if the file or the table `needs` is missing."""
     try:
-        if not path.exists():
-            return []
-        require_file(path)
-        with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
-            if needs is not None and needs not in names:
-                return []
-            return [dict(row) for row in connection.execute(sql)]
+        with file_owner.as_owner(path):
+            return _read(path, sql, needs) if path.exists() else []
     except (sqlite3.Error, OSError) as error:
         raise Fault(f"The database {path} cannot be read: {reason(error, path)}.") from error
+
+
+def _read(path: Path, sql: str, needs: str | None) -> list[Row]:
+    require_file(path)
+    with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
+        if needs is not None and needs not in names:
+            return []
+        return [dict(row) for row in connection.execute(sql)]
 
 
 def uri(path: Path, mode: str) -> str:

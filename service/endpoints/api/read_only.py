@@ -1,11 +1,15 @@
 """Read-only members of a body: a client can send back what it has read."""
 
+import re
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from service import errors
 
 Fault = dict[str, str]
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", re.ASCII)
 
 
 def split(
@@ -22,6 +26,23 @@ def split(
     if null_is_absent:
         given = {name: value for name, value in given.items() if value is not None}
     return rest, given
+
+
+def are_possible(given: Mapping[str, Any], item_id: int) -> bool:
+    """Return whether read-only members could be those of the item with this ID, by their form."""
+    return all(
+        type(value) is int and value == item_id if name == "id" else _is_time(value)
+        for name, value in given.items()
+    )
+
+
+def _is_time(value: object) -> bool:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return False
+    try:
+        return bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
 
 
 def faults(given: Mapping[str, Any], current: Mapping[str, Any]) -> list[Fault]:

@@ -112,8 +112,14 @@ async def _fields(
     ValidationError.
     """
     database = request.app[context.DATABASE]
+    given = given or {}
+    is_possible = not given or read_only.are_possible(
+        given, requests.identifier(request, errors.UserNotFound)
+    )
     try:
         fields = read(sent, None)
+        if not is_possible:
+            raise errors.ValidationError  # noqa: TRY301  # collected below
     except errors.ValidationError:
         known = await users.role_ids(database)
         more = read_only.faults(given, await requests.user(request, database)) if given else []
@@ -123,6 +129,8 @@ async def _fields(
             if not more:
                 raise
             raise errors.ValidationError(errors=[*invalid.errors, *more]) from None
+        if not is_possible:
+            raise errors.ValidationError(errors=more) from None
     try:
         yield fields
     except errors.RoleNotFound:

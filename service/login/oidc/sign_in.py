@@ -11,7 +11,7 @@ from service.config import openid
 from service.login import sso
 from service.login.oidc import account, denials, registry
 from service.login.oidc.account import Account
-from service.login.sso import attempt
+from service.login.sso import attempt, attempt_cookies
 from service.providers.openid import LoginRejected, authorization, logout_token
 from service.providers.openid.metadata import Metadata
 from service.providers.openid.provider import OpenIdClient
@@ -125,7 +125,7 @@ def _check_attempt(request: web.Request, provider: OpenIdClient, resumed: sso.Re
     """Check that the attempt belongs to this provider and was not used before."""
     if resumed.state["provider"] != provider.settings.name:
         raise LoginRejected("issuer_mixed_up")
-    if not request.app[sso.REPLAYS].add(f"state {resumed.id}", attempt.SECONDS):
+    if not request.app[sso.REPLAYS].add(f"state {resumed.id}", attempt_cookies.SECONDS):
         raise LoginRejected(_USED)
 
 
@@ -175,7 +175,7 @@ def _signed_in_at(claims: Mapping[str, Any]) -> int:
     Some providers date their tokens minutes back; then `auth_time` is more accurate.
     """
     issued_at, auth_time = int(claims["iat"]), claims.get("auth_time")
-    if isinstance(auth_time, int) and issued_at <= auth_time <= issued_at + attempt.SECONDS:
+    if isinstance(auth_time, int) and issued_at <= auth_time <= issued_at + attempt_cookies.SECONDS:
         return auth_time
     return issued_at
 

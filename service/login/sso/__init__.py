@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from service.login.sso.attempt import SECONDS, State, begin, id_of, new
+from service.login.sso.attempt import begin, id_of, new
+from service.login.sso.attempt_cookies import SECONDS, State
 from service.login.sso.callback import Resumed, resume
 from service.login.sso.external_login import ExternalLogin
 from service.login.sso.pending import PendingSignIns

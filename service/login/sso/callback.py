@@ -11,7 +11,7 @@ from aiohttp import web
 from service import errors, session, users
 from service.audit import Actor
 from service.db import Transaction
-from service.login.sso import attempt, log, same_issuer, spent, updates
+from service.login.sso import attempt, attempt_cookies, log, same_issuer, spent, updates
 from service.login.sso.external_login import ExternalLogin
 from service.providers import identities, recent_logouts, sessions, used_answers
 from service.providers.identities import FollowedRoles
@@ -28,7 +28,7 @@ class Resumed:
     request: web.Request
     method: str
     id: str
-    state: attempt.State
+    state: attempt_cookies.State
     seen: int
     """The newest logout when the browser came back."""
 
@@ -57,7 +57,8 @@ class Resumed:
         return self._ended(responses.redirect(attempt.sign_in_page(self.request, self.location)))
 
     def _ended(self, response: web.Response) -> web.Response:
-        response.headers.add("Set-Cookie", attempt.forget(self.request, self.method, self.id))
+        for line in attempt_cookies.forget(self.request, self.method, self.id):
+            response.headers.add("Set-Cookie", line)
         return response
 
 
@@ -76,7 +77,7 @@ async def resume(
     try:
         if spent.has_landed(request):
             raise errors.AttemptUnknown
-        state = attempt.load(request, method, attempt_id)
+        state = attempt_cookies.load(request, method, attempt_id)
         seen = await request.app[context.NEWEST_LOGOUT].number()
         yield Resumed(request, method, attempt_id, state, seen)
     except errors.Problem as problem:
@@ -88,7 +89,7 @@ async def resume(
             choose=start is not None and isinstance(problem, attempt.OF_ACCOUNT),
         )
         if not isinstance(problem, errors.AttemptUnknown):
-            problem.headers["Set-Cookie"] = attempt.forget(request, method, attempt_id)
+            problem.cookies += attempt_cookies.forget(request, method, attempt_id)
         raise
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from service import errors, session
-from service.login.sso import attempt
+from service.login.sso import attempt, attempt_cookies
 from service.parsing import urls
 from service.web import accept, context, responses
 
@@ -47,9 +47,8 @@ async def respond(  # noqa: PLR0913  # what a callback knows
         context.log(request, "attempt_spent", code=problem.code)
         response = responses.redirect(location)
         if attempt.is_kept(request, method, reference):
-            response.headers["Set-Cookie"] = attempt.forget(
-                request, method, attempt.id_of(reference)
-            )
+            for line in attempt_cookies.forget(request, method, attempt.id_of(reference)):
+                response.headers.add("Set-Cookie", line)
         return response
     if not has_landed(request) and not await session.is_signed_out(request):
         query = {parameter: reference, _LANDED: "1", **({_ANSWERED: "1"} if has_answer else {})}
