@@ -150,6 +150,16 @@ def test_a_fact_that_cannot_be_used_is_logged_without_its_value(
     assert shown[claim] is None
 
 
+def test_a_fact_is_logged_at_each_sign_in_at_which_it_cannot_be_used(
+    generous: Server, evil: Evil
+) -> None:
+    names: list[Any] = ["Ada Lovelace", "Ada\x07", "Ada King"]
+    answers = [come_back(generous, evil, sub="f", nick="f", groups=[], name=name) for name in names]
+    assert ["fact_ignored" in refusals(generous, each) for each in answers] == [False, True, False]
+    shown = json.loads(generous.cli("user", "show", "f", "--json").stdout)
+    assert shown["name"] == "Ada King"
+
+
 def test_facts_that_can_be_used_are_not_logged(generous: Server, evil: Evil) -> None:
     usable: tuple[dict[str, Any], ...] = (
         {},

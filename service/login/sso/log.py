@@ -11,7 +11,7 @@ from service.web import context
 
 
 def ignored_facts(request: web.Request, login: ExternalLogin) -> None:
-    """Log the facts about a new user that cannot be used."""
+    """Log the facts about a user of this account that cannot be used."""
     for claim, reason in login.ignored.items():
         context.log(
             request,

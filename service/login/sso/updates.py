@@ -5,6 +5,7 @@ from aiohttp import web
 from service import users
 from service.audit import Actor
 from service.db import Transaction
+from service.login.sso import log
 from service.login.sso.external_login import ExternalLogin
 from service.providers import identities
 from service.telemetry import logs
@@ -35,8 +36,11 @@ async def follow(
         if value and value != user[name]  # type: ignore[literal-required]  # they are fields
     }
     came = login.session
-    if not changed or not await identities.has_created(tx, user, came.provider, came.subject):
+    if not (changed or login.ignored):
         return user
+    if not await identities.has_created(tx, user, came.provider, came.subject):
+        return user
+    log.ignored_facts(request, login)
     if "email" in changed and await users.has_email(tx, changed["email"], but=user["id"]):
         del changed["email"]  # applications may identify users by it
         name = user["username"]
