@@ -26,9 +26,10 @@ from service.revocation.documents import Documents
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
+from service.telemetry.notices import Notices
 from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import TokenIssuer
-from service.web import background, context
+from service.web import background, context, cross_origin
 from service.web.large_responses import LargeAnswers
 from service.web.templates import Templates
 
@@ -52,6 +53,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     app[context.SHUTDOWN] = context.ShutdownState()
     app[context.TEMPLATES] = Templates()
     app[context.DOCUMENTS] = Documents()
+    app[context.NOTICES] = Notices()
     app[docs.DESCRIPTION] = docs.Description()
     app[context.LARGE_ANSWERS] = LargeAnswers()
     app[context.LARGE_ASSETS] = LargeAnswers()
@@ -67,9 +69,9 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     for kind in _provider_kinds(config):
         routes += kind.routes(config)
     if config.password_auth:
-        password = importlib.import_module("service.login.password")
-        app.cleanup_ctx.append(password.threads)
-        routes += password.ROUTES
+        app.cleanup_ctx.append(importlib.import_module("service.session.password").threads)
+        routes += importlib.import_module("service.login.password").ROUTES
+    routes += cross_origin.preflights(routes, config)
     app.add_routes([middleware.before(route) for route in routes])
     return app
 
@@ -137,7 +139,7 @@ async def _outbound(app: web.Application) -> AsyncIterator[None]:
     app[sso.REPLAYS] = sso.ReplayCache()
     app[context.NEWEST_LOGOUT] = Newest(app[context.DATABASE])
     await _note_issuers(app[context.CONFIG], app[context.DATABASE])
-    async with http_client.opened() as app[sso.OUTBOUND]:
+    async with http_client.opened(app[context.CONFIG].outgoing_proxy) as app[sso.OUTBOUND]:
         yield
 
 

@@ -110,10 +110,15 @@ class Housekeeping:
 
     async def _note(self) -> None:
         seconds, now = self._tokens.lifetime, int(self._clock())
-        async with self._database.transaction() as tx:
-            await lifetimes.note(tx, seconds, now)
-            if self._is_disputed:
-                await lifetimes.dispute(tx)
+        try:
+            async with self._database.transaction() as tx:
+                await lifetimes.note(tx, seconds, now)
+                if self._is_disputed:
+                    await lifetimes.dispute(tx)
+        except errors.DatabaseUnavailable as error:
+            self._tokens.is_horizon_stuck = isinstance(error, errors.DatabaseFailed)
+            raise
+        self._tokens.is_horizon_stuck = False
         self._noted_at[seconds] = now
         self._noted, self._is_disputed = self._ticks(), False
         with contextlib.suppress(errors.DatabaseUnavailable):  # the next poll finds the note

@@ -16,9 +16,8 @@ from service import errors, session
 from service.config import Config
 from service.limits.client_limits import BODY_BYTES
 from service.telemetry import logs
-from service.web import accept, access, context
+from service.web import access, context, cross_origin, error_pages
 from service.web.body import BodyGivenUp
-from service.web.templates import CONTENT_TYPE
 
 Stamp = Callable[[web.BaseRequest, web.StreamResponse], None]
 
@@ -39,23 +38,26 @@ def before(route: web.RouteDef) -> web.RouteDef:
     handler: access.Handler = route.handler
     rules = access.rules(handler)
     is_closed, role = not rules.public, rules.role
+    read_credential = rules.credential or session.credential
     is_safe = rules.any_method or route.method in _SAFE_METHODS or rules.csrf_exempt
     # Changes check the session again in their own transaction.
     asks_again = is_closed and is_safe
+    shared = cross_origin.sharing(route.path)
 
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
         call = context.start_request(request)
+        response: web.StreamResponse
         try:
             if rules.precheck is not None:
                 rules.precheck(request)
             if is_closed:
-                call.token = session.credential(request)
+                call.token = read_credential(request)
                 call.claims = await session.authenticate(request, call.token)
             if role is not None:
                 session.require_role(context.identity(request), role)
             if not is_safe:
-                _check_same_site(request)
+                _check_same_site(request, shared)
             if not rules.any_method and await _has_read_body(request) and is_closed:
                 await _identify_again(request, role)
             response = await handler(request)
@@ -63,9 +65,10 @@ def before(route: web.RouteDef) -> web.RouteDef:
                 response = await handler(request)
         except Exception as error:  # noqa: BLE001  # the client must get an answer
             problem = await _shown_to(request, rules, _problem_of(request, error))
-            return refuse(request, problem, rules.on_error)
-        else:
-            return response
+            response = refuse(request, problem, rules.on_error)
+        if shared is not None:
+            cross_origin.share(request, response, shared)
+        return response
 
     return web.RouteDef(route.method, route.path, answer, route.kwargs)
 
@@ -122,22 +125,24 @@ def refuse(
             request, "refused", level=level, code=problem.code, status=problem.status, reason=reason
         )
     response = web.Response(status=problem.status, headers=problem.headers)
+    for line in problem.cookies:
+        response.headers.add("Set-Cookie", line)
     if isinstance(problem, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = _challenge(problem)
     if on_error is None or not on_error(request, problem, response):
-        _explain(request, problem, response)
+        info = context.request_info(request)
+        error_pages.explain(
+            response,
+            problem,
+            request.headers,
+            templates=request.app[context.TEMPLATES],
+            about=error_pages.About(
+                request_id=info.id,
+                path="" if access.rules(request.match_info.handler).public else request.path,
+                claims=info.claims,
+            ),
+        )
     return response
-
-
-def _explain(request: web.Request, problem: errors.Problem, response: web.Response) -> None:
-    """Set the body: JSON for programs; for browsers the page of the request or the error page."""
-    if not accept.prefers_html(request.headers):
-        response.body = errors.as_json(problem)
-        response.headers["Content-Type"] = errors.CONTENT_TYPE
-        return
-    page: web.Response = problem.page or _page(request, problem)
-    response.body = page.body
-    response.headers.update(page.headers)
 
 
 def from_http(error: web.HTTPException) -> errors.Problem:
@@ -173,20 +178,15 @@ def stamp(config: Config) -> Stamp:
     return add_headers
 
 
-def _check_same_site(request: web.Request) -> None:
-    """Reject cross-site requests, except with a bearer token, which other sites cannot send."""
-    if session.bearer_token(request) is None and session.has_foreign_source(request):
+def _check_same_site(request: web.Request, shared: cross_origin.Sharing | None) -> None:
+    """Reject requests of other origins, except with a bearer token, which they cannot send.
+
+    On the paths that are shared with them, the origins of CORS_ORIGINS may use the cookie.
+    """
+    if session.bearer_token(request) is not None or not session.has_foreign_source(request):
+        return
+    if shared != "listed" or not cross_origin.is_listed(request):
         raise errors.CrossSite
-
-
-def _page(request: web.Request, problem: errors.Problem) -> web.Response:
-    text = request.app[context.TEMPLATES].render(
-        "error.html",
-        problem=problem,
-        request_id=context.request_info(request).id,
-        path="" if access.rules(request.match_info.handler).public else request.path,
-    )
-    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _has_read_body(request: web.Request) -> bool:

@@ -4,11 +4,27 @@ import { hkdfSync } from 'node:crypto';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 
 const FEED = 'latchkey-revocations'; // its `aud`, and with "+jwt" its `typ`
+const MAX_BYTES = 3500; // of a token; Latchkey issues no larger one
+const WORD = '[A-Za-z0-9_-]';
+const SEGMENT = `(?:${WORD}{4})*(?:${WORD}{4}|${WORD}[AQgw]|${WORD}{2}[AEIMQUYcgkosw048])`;
+const COMPACT = new RegExp(`^${SEGMENT}\\.${SEGMENT}\\.${SEGMENT}$`); // each token has one spelling
+const OPAQUE = new RegExp(`^${WORD}{8,64}$`);
 const now = () => Date.now() / 1000;
 const ticks = () => performance.now() / 1000;
 /** The key of the feed for HS256. It differs from the key of sessions. */
 const feedKey = (secret) => new Uint8Array(hkdfSync('sha256', secret, '', 'latchkey feed', 32));
 const refuse = (code) => { throw new Refused(code); };
+
+/** Whether claims are as Latchkey writes them. Revocations do not cover others. */
+const areClaims = ({ id, sub, ver, iat, exp, nbf = 0, auth_time: began = iat, ...claims }) => {
+  const isText = (each) => typeof each === 'string';
+  const { sid, jti, username, roles, amr } = claims;
+  return [id, ver, iat, exp, nbf, began].every((each) => Number.isInteger(each) && each >= 0)
+    && id > 0 && sub === String(id) && ver > 0 && ver < 2 ** 62 && began <= iat + 11
+    && [sid, jti].every((each) => isText(each) && OPAQUE.test(each)) && isText(username)
+    && Array.isArray(roles) && roles.every((role) => isText(role?.role))
+    && Array.isArray(amr) && amr.length > 0 && amr.every(isText);
+};
 
 /** The token is invalid: answer 401. `code` is the error code, such as `token_revoked`. */
 export class Refused extends Error {
@@ -83,6 +99,8 @@ export class Verifier {
   }
 
   async #check(token) {
+    const isText = typeof token === 'string' && token.length <= MAX_BYTES;
+    if (!isText || !COMPACT.test(token)) refuse('token_invalid');
     const required = ['exp', 'iat', 'sub', 'sid', 'ver'];
     const claims = await this.#open(this.#keys, token, 'JWT', required).catch((error) => {
       if (error instanceof Refused) throw error;
@@ -90,12 +108,8 @@ export class Verifier {
       refuse(error.reason === 'check_failed' && codes[error.claim] || 'token_invalid');
     });
     if (claims.aud !== this.#options.audience) refuse('audience_invalid');
+    if (!areClaims(claims) || claims.iat > now() + 5) refuse('token_invalid');
     if (claims.amr.includes('bypass') && !this.#options.acceptBypass) refuse('token_invalid');
-    const { iat, exp, ver, auth_time: began = iat } = claims;
-    if (iat > now() + 5) refuse('token_invalid');
-    // Revocations would not cover values beyond these limits.
-    const isWhole = [iat, exp, ver, began].every(Number.isInteger);
-    if (!isWhole || ver >= 2 ** 62 || began > iat + 11) refuse('token_invalid');
     return claims;
   }
 

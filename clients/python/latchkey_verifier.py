@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hmac
 import http.client
+import re
 import threading
 import time
 from dataclasses import KW_ONLY, dataclass, field
@@ -13,6 +14,11 @@ from urllib.parse import urlsplit
 import jwt
 
 _FEED = "latchkey-revocations"  # its `aud`, and with "+jwt" its `typ`
+_MAX_BYTES = 3500  # of a token; Latchkey issues no larger one
+_WORD = "[A-Za-z0-9_-]"
+_SEGMENT = rf"(?:{_WORD}{{4}})*(?:{_WORD}{{4}}|{_WORD}[AQgw]|{_WORD}{{2}}[AEIMQUYcgkosw048])"
+_COMPACT = re.compile(rf"{_SEGMENT}\.{_SEGMENT}\.{_SEGMENT}")  # each token has one spelling
+_OPAQUE = re.compile(rf"{_WORD}{{8,64}}")
 _CODES: Any = {jwt.ExpiredSignatureError: "token_expired", jwt.InvalidIssuerError: "issuer_invalid"}
 
 
@@ -98,19 +104,18 @@ class Verifier:
         return {**claims, "roles": [*claims["roles"]], "stale_roles": False}
 
     def _check(self, token: str) -> dict[str, Any]:
+        is_text = isinstance(token, str) and len(token) <= _MAX_BYTES
+        if not is_text or not _COMPACT.fullmatch(token):
+            raise Refused("token_invalid")
         try:
             claims = self._open(self._keys, token, "JWT", "exp", "iat", "sub", "sid", "ver")
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Refused(_CODES.get(type(error), "token_invalid")) from error
         if claims.get("aud") != self.audience:
             raise Refused("audience_invalid")
-        began, is_bypass = claims.get("auth_time", claims["iat"]), "bypass" in claims["amr"]
-        numbers = claims["iat"], claims["exp"], claims["ver"], began
-        # Revocations would not cover values beyond these limits.
-        if any(type(each) is not int for each in numbers) or claims["ver"] >= 2**62:
+        if not _are_claims(claims) or claims["iat"] > time.time() + 5:
             raise Refused("token_invalid")
-        is_early = claims["iat"] > time.time() + 5 or began > claims["iat"] + 11
-        if is_early or (is_bypass and not self.accept_bypass):
+        if "bypass" in claims["amr"] and not self.accept_bypass:
             raise Refused("token_invalid")
         return claims
 
@@ -191,6 +196,30 @@ class Verifier:
         if answer.status != (200 if body else 304) or not (body or etag):
             raise ValueError(f"{path} is answered with {answer.status}")
         return answer.headers["ETag"] or "", body
+
+
+def _are_claims(claims: dict[str, Any]) -> bool:
+    """Return whether claims are as Latchkey writes them. Revocations do not cover others."""
+    get, iat, ver = claims.get, claims["iat"], claims["ver"]
+    began, roles, amr = get("auth_time", iat), get("roles"), get("amr")
+    numbers = iat, claims["exp"], ver, began, get("nbf", 0), get("id")
+    return (
+        all(type(each) is int and each >= 0 for each in numbers)
+        and claims["id"] > 0
+        and claims["sub"] == str(claims["id"])
+        and 0 < ver < 2**62
+        and began <= iat + 11
+        and all(
+            isinstance(each, str) and _OPAQUE.fullmatch(each)
+            for each in (claims["sid"], get("jti"))
+        )
+        and isinstance(get("username"), str)
+        and isinstance(roles, list)
+        and all(isinstance(role, dict) and isinstance(role.get("role"), str) for role in roles)
+        and isinstance(amr, list)
+        and len(amr) > 0
+        and all(isinstance(word, str) for word in amr)
+    )
 
 
 def _feed_key(secret: str) -> bytes:

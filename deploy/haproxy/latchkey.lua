@@ -2,16 +2,35 @@
 --
 -- Sets txn.latchkey_status to Latchkey's status (0: no answer), and txn.latchkey_sign_in to the address
 -- of the sign-in page if the request is for a page. The request gets the identity headers only at 200:
--- deny all other requests.
+-- deny all other requests. If Latchkey refuses a person, the client gets Latchkey's page.
 --
 -- Also refuses requests with trailers: filter lua.no-trailers
 
+local COOKIE_NAME = "jwt" -- as in Latchkey's settings
 local ASKED = { "cookie", "authorization", "accept", "sec-fetch-mode" }
 local TOLD = {
     "remote-user", "remote-groups", "remote-name", "remote-email",
     "x-auth-request-user", "x-auth-request-groups", "x-auth-request-email",
     "x-latchkey-assertion",
 }
+
+local SHOWN = {
+    "content-type", "content-security-policy", "cache-control", "referrer-policy", "vary",
+    "www-authenticate", "x-content-type-options", "x-request-id",
+}
+
+-- Of the cookies, Latchkey gets the session, and those that could be taken for it.
+local SESSION = "%f[%w_%-]" .. COOKIE_NAME:gsub("[^%w]", "%%%0") .. "%f[^%w_%-]"
+
+local function session_of(line)
+    local kept = {}
+    for pair in line:gmatch("[^;]+") do
+        if pair:find(SESSION) or pair:find("^[^=]*%%") then
+            table.insert(kept, (pair:gsub("^ +", "")))
+        end
+    end
+    return table.concat(kept, "; ")
+end
 
 local function question(txn)
     local headers = {
@@ -25,11 +44,24 @@ local function question(txn)
         if given[name] ~= nil then
             headers[name] = {}
             for line = 0, #given[name] do
-                table.insert(headers[name], given[name][line])
+                local value = given[name][line]
+                table.insert(headers[name], name == "cookie" and session_of(value) or value)
             end
         end
     end
     return headers
+end
+
+-- Ends the request with Latchkey's page.
+local function show(txn, answer)
+    local reply = txn:reply{ status = answer.status }
+    for _, name in ipairs(SHOWN) do
+        if answer.headers[name] ~= nil then
+            reply:add_header(name, answer.headers[name][0])
+        end
+    end
+    reply:set_body(answer.body)
+    txn:done(reply)
 end
 
 local function check(txn, asked)
@@ -46,6 +78,8 @@ local function check(txn, asked)
         end
     elseif answer.status == 401 and answer.headers["location"] ~= nil then
         txn:set_var("txn.latchkey_sign_in", answer.headers["location"][0])
+    elseif (answer.status == 401 or answer.status == 403) and answer.body ~= "" then
+        show(txn, answer)
     end
     txn:set_var("txn.latchkey_status", answer.status)
 end

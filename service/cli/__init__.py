@@ -63,4 +63,7 @@ def main() -> None:
     """Run a command. An error prints one message on standard error and exits with non-zero."""
     if sys.stdin is None:  # started with <&-
         sys.stdin = io.TextIOWrapper(io.BytesIO())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None after >&-
+            stream.reconfigure(errors="backslashreplace")  # names that its encoding does not have
     sys.exit(output.exit_status(lambda: cli(prog_name="python -m service", standalone_mode=False)))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from service import config, keys
+from service import config, db, keys
 from service.cli import issuers, output
 from service.errors import Fault
 
@@ -25,6 +25,8 @@ config_group.add_command(issuers.accept_issuer)
 @output.as_json
 def check(json_form: bool) -> None:
     """Show the settings without secrets. Exits with 1 if a setting is invalid.
+
+    So it does if the library of the database is missing or too old.
 
     Warnings about unsafe settings go to standard error.
     """
@@ -46,6 +48,7 @@ def check(json_form: bool) -> None:
         click.echo(f"Warning: {name} {finding}", err=True)
     for warning in issuers.warnings(settings):
         click.echo(f"Warning: {warning}", err=True)
+    db.require_library(settings.database)
 
 
 @click.command()
@@ -69,7 +72,9 @@ def healthcheck(json_form: bool) -> None:
 
 
 def _value(settings: config.Config, name: str) -> object:
-    """Return the value of a setting; of the database, its address without a password."""
+    """Return the value of a setting; of the database and the proxy, the URL without a password."""
+    if name == "OUTGOING_PROXY":
+        return settings.shown_proxy
     return settings.database.safe_url if name == "DATABASE_URL" else getattr(settings, name.lower())
 
 

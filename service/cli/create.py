@@ -10,7 +10,7 @@ from service.cli import database_session, import_users, output, user_rows
 from service.db import Transaction
 from service.schemas import import_files
 
-_ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_ENDINGS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 @click.command()
@@ -32,7 +32,8 @@ def create(username: str | None, file: Path | None, json_form: bool, **asked: An
     A CSV file has a header line, then one user per line:
       username,name,email,roles,disabled
       ada,Ada Lovelace,ada@example.org,editor reviewer,false
-    Only username is required. Separate roles with spaces or semicolons.
+    Only username is required. Separate roles with spaces or semicolons. The
+    separator of values can also be a semicolon or a tab, as Excel writes it.
 
     \b
     A JSON Lines file has one user per line, as in the API:

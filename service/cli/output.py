@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from service.errors import Fault, InvalidName, Problem
+from service.parsing import harmless
 
 as_json = click.option("--json", "json_form", is_flag=True, help="Print JSON.")
 yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -117,10 +118,8 @@ def _in_words(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Escape non-printable characters, such as terminal control sequences."""
-    if not isinstance(value, str) or value.isprintable():
-        return value
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
+    """Escape harmful characters, such as terminal control sequences."""
+    return harmless.escape(value) if isinstance(value, str) else value
 
 
 def _word(value: Any) -> Any:
@@ -151,7 +150,12 @@ def exit_status(work: Callable[[], int | None]) -> int:
         return _failed(str(error))
     except Problem as error:
         return _failed(problem(error))
+    except ImportError as error:
+        why = str(error).splitlines()[0]
+        return _failed(f"Latchkey's libraries cannot be loaded ({why}). Run: make .venv/.run")
     except OSError as error:
+        if error.filename is not None:
+            return _failed(f"{error.filename} cannot be used: {error.strerror}.")
         # The buffer of standard output would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):

@@ -4,6 +4,7 @@ from service.config import openid
 from service.config.database_url import database, database_in
 from service.config.load import environment, inherited, load, load_database, load_keys
 from service.config.model import (
+    AuthorizeParam,
     Config,
     DatabaseUrl,
     KeySettings,
@@ -17,6 +18,7 @@ from service.config.unsafe import findings
 __all__ = [
     "NAMES",
     "SECRETS",
+    "AuthorizeParam",
     "Config",
     "DatabaseUrl",
     "KeySettings",

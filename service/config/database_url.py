@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from service.config import files
+from service.config import enclosed, files
 from service.config.model import DatabaseUrl
 
 _SHAPE = (
@@ -36,6 +36,11 @@ _OPTIONS = {
 
 def database(text: str) -> DatabaseUrl:
     """Parse `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…/name`."""
+    text = enclosed.without_ends(text).strip()
+    if enclosed.is_quoted(text):
+        raise ValueError(enclosed.QUOTED)
+    if not text.isprintable():
+        raise ValueError(f"contains a character that cannot be displayed; it {_SHAPE}")
     if text.startswith(("postgresql:", "postgres:")):
         return _postgresql(text)
     name = text.removeprefix("sqlite:///")

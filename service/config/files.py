@@ -10,11 +10,16 @@ from pathlib import Path
 
 from dotenv.parser import parse_stream
 
+from service.config import enclosed
 from service.system import file_access
 from service.system.file_access import Exposure
 
-_MAX_SECRET_FILE = 65536
+_MAX_BYTES = 65536
 _PIPE_SECONDS = 5
+_PIPES: dict[tuple[str, int, int] | None, bytes] = {}
+"""What came through each pipe, since a command reads its settings more than once, and the program
+at the other end may write only once."""
+_AGAIN_SECONDS = 2
 
 
 @dataclass(slots=True)
@@ -37,24 +42,52 @@ class Seen:
 
 
 def read_secret(name: str, path: Path, faults: dict[str, str], seen: Seen) -> str | None:
-    """Return the text of a secret file without its final line end."""
+    """Return the text of a secret file, without what sticks to it (service.config.enclosed)."""
     try:
-        data = _read(name, path, seen)
-        text = data.decode("utf-8")
+        text = enclosed.without_ends(_text(_read(name, path, seen)))
+    except _TooLarge:
+        faults[name] = f"names a file of more than {_MAX_BYTES} bytes"
+        return None
     except (OSError, ValueError) as error:
         faults[name] = f"must be the path of a readable text file: {_reason(error)}"
         return None
-    if len(data) > _MAX_SECRET_FILE:
-        faults[name] = f"names a file of more than {_MAX_SECRET_FILE} bytes"
-        return None
-    text = text.removesuffix("\n").removesuffix("\r")
     if not text:
         faults[name] = "names an empty file"
-    return text or None
+        return None
+    if enclosed.is_quoted(text):
+        faults[name] = f"names a file whose text {enclosed.QUOTED}"
+        return None
+    return text
+
+
+class _TooLarge(ValueError):
+    """A file has more bytes than a setting may have."""
+
+
+class _NotText(ValueError):
+    """A file is not UTF-8. The message says what it is."""
+
+
+def _text(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or (b"\0" in data and _is_utf_8(data)):
+        raise _NotText("it is UTF-16, or has NUL characters; save it as UTF-8")
+    return data.decode("utf-8")
+
+
+def _is_utf_8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _reason(error: OSError | ValueError) -> str:
     """Return why a file cannot be read, without its path or content."""
+    if isinstance(error, _NotText):
+        return str(error)
+    if isinstance(error, _TooLarge):
+        return f"it has more than {_MAX_BYTES} bytes"
     if isinstance(error, UnicodeError):
         return "it is not UTF-8"
     if isinstance(error, io.UnsupportedOperation):
@@ -71,7 +104,7 @@ def _reason(error: OSError | ValueError) -> str:
 def _read(name: str, path: Path, seen: Seen) -> bytes:
     """Read a file or a pipe. The data must arrive within some seconds.
 
-    Raises OSError, and UnsupportedOperation for other kinds of files.
+    Raises OSError, UnsupportedOperation for other kinds of files, and ValueError for a large one.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
@@ -81,27 +114,35 @@ def _read(name: str, path: Path, seen: Seen) -> bytes:
         if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
             raise io.UnsupportedOperation
         seen.note(name, path, descriptor)
-        data, deadline = b"", time.monotonic() + _PIPE_SECONDS
-        while len(data) <= _MAX_SECRET_FILE:
+        facts = os.fstat(descriptor)
+        pipe = (str(path), facts.st_dev, facts.st_ino) if stat.S_ISFIFO(kind) else None
+        before = _PIPES.get(pipe)
+        patience = _PIPE_SECONDS if before is None else _AGAIN_SECONDS
+        data, deadline = b"", time.monotonic() + patience
+        while len(data) <= _MAX_BYTES:
             left = max(0.0, deadline - time.monotonic())
             if not select.select([file], [], [], left)[0]:
+                if before is not None and not data:
+                    return before
                 raise TimeoutError
-            part = file.read(_MAX_SECRET_FILE + 1 - len(data))
+            part = file.read(_MAX_BYTES + 1 - len(data))
             if not part:
-                break
+                data = data or before or b""
+                if pipe is not None:
+                    _PIPES[pipe] = data
+                return data
             data += part
-        return data
+        raise _TooLarge
 
 
 def read_dotenv(path: Path, faults: dict[str, str], seen: Seen) -> dict[str, str]:
-    """Return the settings in the file `.env`, {} if it does not exist."""
-    if not path.is_file():
+    """Return the settings in the file or pipe `.env`, {} if it does not exist."""
+    try:
+        text = _text(_read(str(path), path, seen)).removeprefix("\ufeff")
+        bindings = list(parse_stream(io.StringIO(text, newline=None)))
+    except FileNotFoundError:
         seen.note_missing(str(path), path)
         return {}
-    try:
-        with path.open(encoding="utf-8") as stream:
-            seen.note(str(path), path, stream.fileno())
-            bindings = list(parse_stream(stream))
     except (OSError, ValueError) as error:
         faults[str(path)] = f"cannot be read: {_reason(error)}"
         return {}

@@ -34,7 +34,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) 
     """
     faults: dict[str, str] = {}
     seen = files.Seen()
-    environ = os.environ if environ is None else environ
+    environ = sources.of_process(os.environ) if environ is None else environ
     values = sources.gather(environ, dotenv, faults, seen)
     parsed = _parse(values, faults)
     _check_together(parsed, values, faults)
@@ -85,7 +85,7 @@ def _load_some(
     """Load some settings and ENVIRONMENT, and ignore errors in all others. Raises Fault."""
     faults: dict[str, str] = {}
     seen = files.Seen()
-    environ = os.environ if environ is None else environ
+    environ = sources.of_process(os.environ) if environ is None else environ
     values = sources.gather(environ, dotenv, faults, seen)
     parsed, word = _parse(values, faults), _environment(values, environ, dotenv, seen)
     if word == "production":
@@ -103,7 +103,8 @@ def environment(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".
 
     So does a value from a file that others can change.
     """
-    environ, seen = os.environ if environ is None else environ, files.Seen()
+    environ = sources.of_process(os.environ) if environ is None else environ
+    seen = files.Seen()
     return _environment(sources.gather(environ, dotenv, {}, seen), environ, dotenv, seen)
 
 
@@ -151,6 +152,8 @@ def _unsafe(
     yield from _unfit_keys(parsed, values, production=production)
     yield from cas.unfit(parsed, production=production)
     yield from openid.unfit(parsed, production=production)
+    if parsed["SIGN_IN_REDIRECT"] and not (parsed["CAS_URL"] or openid.is_any_on(parsed)):
+        yield "SIGN_IN_REDIRECT", "has no effect without a provider: set CAS_URL or OIDC_ISSUER"
     yield from _unfit_domain(parsed)
     if not parsed["COOKIE_SECURE"] and parsed["COOKIE_NAME"].lower().startswith("__"):
         yield "COOKIE_NAME", "starts with __Host- or __Secure-, which requires COOKIE_SECURE=true"

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
+from urllib.parse import urlencode
 
 from service.parsing import urls
 from service.parsing.client_address import Network
@@ -65,11 +66,23 @@ class Requirement(NamedTuple):
         return f"{self.claim}={self.value}"
 
 
+class AuthorizeParam(NamedTuple):
+    """A further parameter of the authorization request."""
+
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return urlencode((self,))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIdProvider:
     """A provider and our registration there. Without a secret, Latchkey is a public client.
 
-    `start` is the path where a sign-in starts, `callback` the path of the redirect URI.
+    `discovery_url` is the URL of the metadata; None: under the issuer. `auth_method` is how to
+    authenticate at the token endpoint; None: as the metadata says. `start` is the path where a
+    sign-in starts, `callback` the path of the redirect URI.
     """
 
     name: str
@@ -82,6 +95,9 @@ class OpenIdProvider:
     roles_claim: str | None
     roles: tuple[RoleRule, ...]
     require: tuple[Requirement, ...] = ()
+    authorize_params: tuple[AuthorizeParam, ...] = ()
+    discovery_url: str | None = None
+    auth_method: str | None = None
     start: str
     callback: str
 
@@ -104,6 +120,7 @@ class Config:
     jwt_audience: str | None
     revocation_max_staleness: int
     allowed_redirects: frozenset[str]
+    cors_origins: frozenset[str]
     cookie_name: str
     cookie_domain: str | None
     cookie_samesite: str
@@ -112,15 +129,24 @@ class Config:
     bypass_networks: tuple[Network, ...]
     trusted_proxies: tuple[Network, ...]
     provision_users: bool
+    provision_usernames: str
+    provision_updates: bool
+    sign_in_redirect: bool
+    outgoing_proxy: str | None = field(repr=False)
     cas_url: str | None
     cas_service_url: str
     cas_version: str
     cas_renew: bool
     cas_trust_usernames: bool
+    cas_username_attribute: str | None
+    cas_name_attribute: str | None
+    cas_email_attribute: str | None
     cas_roles_attribute: str | None
     cas_roles: tuple[RoleRule, ...]
     openid: tuple[OpenIdProvider, ...]
     password_auth: bool
+    passkey_auth: bool
+    second_factor: Literal["off", "optional", "required"]
     password_min_length: int
     log_level: str
     log_format: Literal["text", "json"]
@@ -131,6 +157,12 @@ class Config:
     def production(self) -> bool:
         """Whether the environment is production."""
         return self.environment == "production"
+
+    @property
+    def shown_proxy(self) -> str | None:
+        """The outgoing proxy without its user name and password."""
+        proxy = self.outgoing_proxy
+        return None if proxy is None else re.sub(r"^(https?://)[^@/]*@", r"\1(set)@", proxy)
 
     @property
     def form_origins(self) -> frozenset[str]:

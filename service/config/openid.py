@@ -1,93 +1,20 @@
 """The settings of OpenID providers: a set of settings for each, with the provider's name."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from service.config import commas, parse, requirements
+from service.config import commas
 from service.config import openid_values as values
 from service.config.model import Config, OpenIdProvider
+from service.config.openid_fields import FIELDS, Field, full_name
 from service.config.setting import Setting
 from service.parsing import client_address, urls
 
 PLAIN = values.PLAIN
 PLAIN_LABEL = "OpenID Connect"
 PROVIDERS = "OIDC_PROVIDERS"
+_SEPARATORS = {"scopes": " ", "authorize_params": "&"}
 _SAME_CLIENT = "both are the same client of one provider, so its logout tokens would be ambiguous"
-
-
-class Field(NamedTuple):
-    """A field of OpenIdProvider that has a setting, which ends with `suffix`."""
-
-    name: str
-    suffix: str
-    parse: Callable[[str], Any]
-    default: str | None
-    meaning: str
-
-    def setting(self, provider: str) -> Setting:
-        """Return the setting of a provider."""
-        name, secret = full_name(provider, self.suffix), self.name == "client_secret"
-        return Setting(name, self.parse, self.default, self.meaning, secret=secret)
-
-
-FIELDS = (
-    Field(
-        "issuer",
-        "ISSUER",
-        values.issuer,
-        None,
-        "the issuer URL, exactly as the provider spells it",
-    ),
-    Field("client_id", "CLIENT_ID", values.client_id, None, "the client ID from the provider"),
-    Field(
-        "client_secret",
-        "CLIENT_SECRET",
-        values.client_secret,
-        None,
-        "the client secret from the provider, if any",
-    ),
-    Field(
-        "scopes",
-        "SCOPES",
-        values.scopes,
-        "openid profile email",
-        "the scopes to request",
-    ),
-    Field(
-        "username_claim",
-        "USERNAME_CLAIM",
-        values.claim,
-        "preferred_username",
-        "the claim with the name of a new user",
-    ),
-    Field("label", "NAME", values.label, None, "the display name of the provider"),
-    Field(
-        "roles_claim",
-        "ROLES_CLAIM",
-        values.claim,
-        None,
-        "the claim with the roles; unset: the provider sets no roles",
-    ),
-    Field(
-        "roles",
-        "ROLES",
-        parse.role_rules,
-        "",
-        "the role for each value of that claim: role=value; role=value",
-    ),
-    Field(
-        "require",
-        "REQUIRE",
-        requirements.parse,
-        "",
-        "the claims that an account needs to sign in: claim=value; claim=value",
-    ),
-)
-
-
-def full_name(provider: str, suffix: str) -> str:
-    """Return the name of a setting of a provider."""
-    return f"OIDC_{suffix}" if provider == PLAIN else f"OIDC_{provider.upper()}_{suffix}"
 
 
 SETTINGS = (
@@ -111,9 +38,11 @@ def unfit(parsed: Mapping[str, Any], *, production: bool) -> Iterator[tuple[str,
         for suffix in ("ISSUER", "CLIENT_ID"):
             if value[suffix.lower()] is None:
                 yield full_name(name, suffix), f"is missing: the provider {name} requires it"
-        address = value["issuer"] or ""
-        if production and not address.startswith("https://") and not _is_loopback(address):
-            yield full_name(name, "ISSUER"), "must begin with https:// in production"
+        for suffix in ("ISSUER", "DISCOVERY_URL"):
+            address = value[suffix.lower()] or ("" if suffix == "ISSUER" else "https://")
+            if production and not address.startswith("https://") and not _is_loopback(address):
+                yield full_name(name, suffix), "must begin with https:// in production"
+        yield from _unfit_method(name, value)
         if value["roles_claim"] is not None and not value["roles"]:
             yield (
                 full_name(name, "ROLES"),
@@ -125,6 +54,14 @@ def unfit(parsed: Mapping[str, Any], *, production: bool) -> Iterator[tuple[str,
                 "is missing: name the claim whose values the rules use",
             )
     yield from _twice(parsed)
+
+
+def _unfit_method(name: str, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    method, has_secret = value["auth_method"], value["client_secret"] is not None
+    if method == values.PUBLIC_CLIENT and has_secret:
+        yield full_name(name, "TOKEN_ENDPOINT_AUTH_METHOD"), "must not be none with a client secret"
+    if method not in (None, values.PUBLIC_CLIENT) and not has_secret:
+        yield full_name(name, "CLIENT_SECRET"), f"is missing: {method} requires it"
 
 
 def _twice(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -176,7 +113,7 @@ def _shown(field: Field, value: object) -> object:
     if field.name == "client_secret":
         return "(set)" if value else None
     if isinstance(value, tuple):
-        return (" " if field.name == "scopes" else "; ").join(map(str, value)) or None
+        return _SEPARATORS.get(field.name, "; ").join(map(str, value)) or None
     return value
 
 
@@ -190,6 +127,11 @@ def is_plain_on(parsed: Mapping[str, Any]) -> bool:
     """Return whether the unnamed provider is enabled."""
     switches = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
     return any(parsed[full_name(PLAIN, suffix)] is not None for suffix in switches)
+
+
+def is_any_on(parsed: Mapping[str, Any]) -> bool:
+    """Return whether a provider is enabled."""
+    return bool(_on(parsed))
 
 
 def _fields(parsed: Mapping[str, Any], provider: str) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """How the values of an OpenID provider's settings are read: each text to a value, or ValueError."""
 
 import re
+from urllib.parse import parse_qsl, urlsplit
 
-from service.parsing import urls
+from service.config.model import AuthorizeParam
+from service.parsing import harmless, urls
 
 PLAIN = "oidc"
 """The name of the provider whose settings contain no name: OIDC_ISSUER and so on."""
@@ -11,6 +13,24 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _RESERVED = frozenset({PLAIN, "callback", "logout", "cas", "bypass"})
 _CLAIM = re.compile(r"[!-~]{1,255}")
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,255}")
+_PARAM = re.compile(r"[!-~]{1,64}")
+_RESERVED_PARAMS = frozenset(
+    {
+        "response_type", "response_mode", "client_id", "client_secret", "redirect_uri", "scope",
+        "state", "nonce", "code", "code_challenge", "code_challenge_method", "code_verifier",
+        "request", "request_uri", "grant_type", "client_assertion", "client_assertion_type",
+        "dpop_jkt", "registration", "iss", "error",
+    }
+)  # fmt: skip
+"""Parameters that Latchkey sets, or that change how the response is sent or bound."""
+_PARAMS = (
+    "must be parameters such as prompt=select_account&hd=example.org: name=value, separated by &"
+    " and percent-encoded, each name once"
+)
+_MAX_PARAMS = 2048
+_URL = re.compile(r"[!-~]{1,2048}")
+PUBLIC_CLIENT = "none"
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", PUBLIC_CLIENT)
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,1024}")
 
 
@@ -50,7 +70,7 @@ def client_secret(text: str) -> str:
 
 def label(text: str) -> str:
     """Check the display name of a provider."""
-    if not text.isprintable() or len(text) > 64:
+    if not harmless.is_harmless(text) or len(text) > 64:
         raise ValueError("must be a display name of at most 64 characters")
     return text
 
@@ -67,4 +87,36 @@ def claim(text: str) -> str:
     """Check the name of a claim, or a dotted path to it through objects."""
     if not _CLAIM.fullmatch(text):
         raise ValueError("must be the name of a claim, such as preferred_username or groups")
+    return text
+
+
+def authorize_params(text: str) -> tuple[AuthorizeParam, ...]:
+    """Parse further parameters of the authorization request, as in a query."""
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
+    except ValueError:
+        raise ValueError(_PARAMS) from None
+    found = tuple(AuthorizeParam(*pair) for pair in pairs)
+    for each in found:
+        if each.name.lower() in _RESERVED_PARAMS:
+            advice = ": use the setting of the scopes" if each.name.lower() == "scope" else ""
+            raise ValueError(f"must not contain {each.name.lower()}, which Latchkey sets{advice}")
+        if not _PARAM.fullmatch(each.name) or not each.value or not each.value.isprintable():
+            raise ValueError(_PARAMS)
+    if len({each.name for each in found}) < len(found) or len(text) > _MAX_PARAMS:
+        raise ValueError(_PARAMS)
+    return found
+
+
+def discovery_url(text: str) -> str:
+    """Check the URL of a provider's metadata. It may have a query."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    is_url = _URL.fullmatch(text) and urls.origin(f"{parts.scheme}://{parts.netloc}") is not None
+    if not is_url or parts.fragment:
+        raise ValueError(
+            "must be a URL such as https://id.example.org/.well-known/openid-configuration"
+        )
     return text

@@ -24,6 +24,7 @@ _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _YEAR = 365 * 86400
 _MAX_WORKERS = 128
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+_PROXY_LOGIN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%-]+(:[A-Za-z0-9._~!$&'()*+,;=%-]*)?")
 _ROLE = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}")
 
 
@@ -138,6 +139,19 @@ def address(text: str) -> str:
     if base is None or not _PATH.fullmatch(slash + path):
         raise ValueError("must be a URL such as https://cas.example.org/cas, without a query")
     return base + (slash + path).removesuffix("/")
+
+
+def proxy(text: str) -> str:
+    """Parse `http://[user:password@]host:port` of an HTTP proxy."""
+    scheme, separator, rest = text.removesuffix("/").partition("://")
+    login, at, authority = rest.rpartition("@")
+    base = urls.origin(f"{scheme}{separator}{authority}")
+    if base is None or scheme.lower() != "http" or (at and not _PROXY_LOGIN.fullmatch(login)):
+        raise ValueError(
+            "must be the URL of an HTTP proxy such as http://proxy.example.org:3128, with"
+            " user:password@ before the host if the proxy requires them, percent-encoded"
+        )
+    return base.replace("://", f"://{login}{at}", 1)
 
 
 def role_rules(text: str) -> tuple[RoleRule, ...]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from service.config import openid
+from service.config import openid_fields
 from service.config.model import Config, OpenIdProvider
 
 _EVERY_TENANT = re.compile(
@@ -33,7 +33,7 @@ def findings(config: Config) -> Iterator[tuple[str, str]]:
     for provider in config.openid:
         if not is_public(provider.issuer) or _is_restricted(provider):
             continue
-        name = openid.full_name(provider.name, "REQUIRE")
+        name = openid_fields.full_name(provider.name, "REQUIRE")
         yield name, _text(provider, name, provisions=config.provision_users)
 
 

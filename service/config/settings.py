@@ -68,6 +68,12 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "other origins that `next` may redirect to, separated by commas",
     ),
+    Setting(
+        "CORS_ORIGINS",
+        parse.origins,
+        "",
+        "other origins whose scripts may use the API, separated by commas",
+    ),
     Setting("COOKIE_NAME", parse.cookie_name, "jwt", "the name of the session cookie"),
     Setting(
         "COOKIE_DOMAIN",
@@ -96,6 +102,31 @@ SETTINGS: tuple[Setting, ...] = (
         "false",
         "create unknown users at their first sign-in through a provider",
     ),
+    Setting(
+        "PROVISION_USERNAMES",
+        parse.choice("exact", "adapt"),
+        "exact",
+        "exact: the provider's name must be a valid user name; adapt: it becomes one by a rule",
+    ),
+    Setting(
+        "PROVISION_UPDATES",
+        parse.boolean,
+        "true",
+        "whether the name and the e-mail address of a user that a provider created follow it",
+    ),
+    Setting(
+        "SIGN_IN_REDIRECT",
+        parse.boolean,
+        "false",
+        "whether the sign-in page redirects to the provider if that is the only way to sign in",
+    ),
+    Setting(
+        "OUTGOING_PROXY",
+        parse.proxy,
+        None,
+        "the HTTP proxy for requests to providers: http://proxy.example.org:3128",
+        secret=True,
+    ),
     Setting("CAS_URL", parse.address, None, "the URL of the CAS server; enables CAS sign-in"),
     Setting(
         "CAS_SERVICE_URL",
@@ -114,6 +145,24 @@ SETTINGS: tuple[Setting, ...] = (
         "whether the CAS name is the user name",
     ),
     Setting(
+        "CAS_USERNAME_ATTRIBUTE",
+        parse.audience,
+        None,
+        "the attribute with the user name, in place of the CAS name",
+    ),
+    Setting(
+        "CAS_NAME_ATTRIBUTE",
+        parse.audience,
+        None,
+        "the attribute with the display name of a new user",
+    ),
+    Setting(
+        "CAS_EMAIL_ATTRIBUTE",
+        parse.audience,
+        None,
+        "the attribute with the e-mail address of a new user",
+    ),
+    Setting(
         "CAS_ROLES_ATTRIBUTE",
         parse.audience,
         None,
@@ -127,6 +176,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     *openid.SETTINGS,
     Setting("PASSWORD_AUTH", parse.boolean, "false", "the sign-in by password"),
+    Setting("PASSKEY_AUTH", parse.boolean, "false", "the sign-in by passkey"),
+    Setting(
+        "SECOND_FACTOR",
+        parse.choice("off", "optional", "required"),
+        "optional",
+        "one-time codes after a password: off, optional or required",
+    ),
     Setting(
         "PASSWORD_MIN_LENGTH",
         parse.password_length,
@@ -156,11 +212,10 @@ def known(source: Mapping[str, str]) -> tuple[Setting, ...]:
     return (*SETTINGS, *openid.of_named(source.get(openid.PROVIDERS, "")))
 
 
-NOT_YET: dict[str, str | None] = {
-    "PASSKEY_AUTH": "false",
-}
+NOT_YET: dict[str, str | None] = {}
 """Settings of later versions, each with the value that is the same as unset."""
 
-PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "TRUSTED_", "ALLOWED_", "REVOCATION_", "PROVISION_",
-            "CAS_", "OIDC_", "PASSWORD_", "PASSKEY_")  # fmt: skip
+PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "CORS_", "TRUSTED_", "ALLOWED_", "REVOCATION_",
+            "PROVISION_", "CAS_", "OIDC_", "PASSWORD_", "PASSKEY_", "SECOND_", "SIGN_IN_",
+            "OUTGOING_")  # fmt: skip
 """An unknown name with one of these prefixes is reported as misspelt."""

@@ -1,10 +1,11 @@
 """The two sources of settings, the environment and `.env`, and the files that they name."""
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from service.config import files
+from service.config import enclosed, files
 from service.config.setting import Setting
 from service.config.settings import NOT_YET, PREFIXES, known
 
@@ -33,7 +34,7 @@ def gather(
             continue
         merged[name] = value
         if setting.secret and name not in source:
-            seen.secrets[name + _FILE] = Path(source[name + _FILE])
+            seen.secrets[name + _FILE] = Path(enclosed.without_ends(source[name + _FILE]))
         elif setting.secret and source is from_file and _holds_secret(name, value):
             seen.secrets[str(dotenv)] = dotenv
     return merged
@@ -49,8 +50,25 @@ def _value(
         faults[name] = f"is set twice, as {name} and as {name}{_FILE}: remove one"
         return plain
     if path is not None:
-        return files.read_secret(name + _FILE, Path(path), faults, seen)
-    return plain if plain is None or setting.secret else plain.strip() or None
+        return files.read_secret(name + _FILE, Path(enclosed.without_ends(path)), faults, seen)
+    if plain is None:
+        return None
+    value = enclosed.without_ends(plain)
+    if enclosed.is_quoted(value):
+        faults[name] = enclosed.QUOTED
+        return None
+    return (value if setting.secret else value.strip()) or None
+
+
+def of_process(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment of the process, read as UTF-8 whatever its locale is.
+
+    The bytes of a secret are its key. Bytes that are not UTF-8 stay lone surrogates.
+    """
+    utf_8 = {}
+    for name, value in environ.items():
+        utf_8[name] = os.fsencode(value).decode("utf-8", "surrogateescape")
+    return utf_8
 
 
 def _holds_secret(name: str, value: str) -> bool:

@@ -1,11 +1,11 @@
-"""Warnings about valid but unsafe settings: the risk of each, and what to do."""
+"""Warnings about valid settings that are unsafe or do not work: the effect, and what to do."""
 
 import re
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from urllib.parse import parse_qsl, urlsplit
 
-from service.config import openid, permissions, public_providers
+from service.config import forgotten, openid, permissions, public_providers
 from service.config.model import Config
 from service.parsing import client_address, urls
 from service.parsing.client_address import Network
@@ -36,6 +36,8 @@ def findings(config: Config) -> tuple[Finding, ...]:
         *openid.joined(config),
         *_choosable(config),
         *_several_that_create(config),
+        *forgotten.findings(config),
+        *_not_the_only_way(config),
     ]
     if config.production:
         found += _in_production(config)
@@ -127,6 +129,23 @@ def _several_that_create(config: Config) -> Iterator[Finding]:
         )
 
 
+def _not_the_only_way(config: Config) -> Iterator[Finding]:
+    """Warn if the sign-in page does not redirect, because there are several ways to sign in."""
+    if not config.sign_in_redirect:
+        return
+    ways = [provider.name for provider in config.openid]
+    ways += ["cas"] if config.cas_url else []
+    ways += ["the development sign-in"] if config.bypass_auth else []
+    if len(ways) > 1:
+        yield (
+            "SIGN_IN_REDIRECT",
+            (
+                f"has no effect, because there are several ways to sign in ({', '.join(ways)})."
+                " Leave one of them on, or set SIGN_IN_REDIRECT=false."
+            ),
+        )
+
+
 def _in_production(config: Config) -> Iterator[Finding]:
     if config.jwt_expires_in > _LONG:
         yield (
@@ -143,6 +162,15 @@ def _in_production(config: Config) -> Iterator[Finding]:
             (
                 f"redirects from https to http ({', '.join(insecure)}): others on the network can"
                 " read and change those pages. Use https:// URLs."
+            ),
+        )
+    insecure = sorted(each for each in config.cors_origins if each.startswith("http://"))
+    if insecure:
+        yield (
+            "CORS_ORIGINS",
+            (
+                f"trusts pages that are loaded by http ({', '.join(insecure)}): others on the"
+                " network can change them, and use the API as the visitor. Use https:// URLs."
             ),
         )
     if config.database.path is None and _is_plain_remote(config.database.url):

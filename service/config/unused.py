@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from service.config import openid
+from service.config.openid_fields import FIELDS, full_name
 from service.config.setting import Setting
 
 
@@ -12,12 +13,12 @@ def of_openid(parsed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if openid.is_plain_on(parsed):
         return
     named: tuple[str, ...] = parsed[openid.PROVIDERS]
-    for field in openid.FIELDS:
+    for field in FIELDS:
         setting = field.setting(openid.PLAIN)
         value = parsed[setting.name]
         if value in {_default(setting), openid.PLAIN_LABEL}:
             continue
-        hint = f". For {named[0]}, use {openid.full_name(named[0], field.suffix)}" if named else ""
+        hint = f". For {named[0]}, use {full_name(named[0], field.suffix)}" if named else ""
         yield setting.name, f"has no effect without OIDC_ISSUER{hint}"
 
 

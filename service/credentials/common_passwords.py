@@ -23,11 +23,7 @@ def is_common(password: str) -> bool:
     Case does not count.
     """
     text = password.casefold()
-    return any(
-        form in _listed() or len(form) < min(_OWN, len(text)) or _is_sequence(form)
-        for form in (_unit(text), _unit(_EDGES.sub("", text) or text))
-        if form != text or form in _listed() or _is_sequence(form)
-    )
+    return _is_guessable(text) or _is_guessable(_EDGES.sub("", text))
 
 
 def is_built_from(password: str, names: Iterable[str]) -> bool:
@@ -41,6 +37,12 @@ def is_built_from(password: str, names: Iterable[str]) -> bool:
         return False
     rest = _EDGES.sub("", rest)
     return len(rest) < _OWN or is_common(rest)
+
+
+def _is_guessable(text: str) -> bool:
+    unit = _unit(text)
+    is_repeated = unit != text and len(unit) < _OWN
+    return is_repeated or not _listed().isdisjoint({text, unit}) or _is_sequence(text)
 
 
 def _unit(text: str) -> str:

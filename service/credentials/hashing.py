@@ -20,7 +20,7 @@ from service.limits.budgets import Budget
 
 WAITING = 16
 """How many passwords of each lane wait for a thread. Others are refused with 503."""
-_NICENESS = 10  # checking tokens has priority
+_NICENESS = 5  # checking tokens has priority
 
 Lane = Literal["stranger", "known"]
 """The queue of a password. Known devices have their own, which strangers cannot fill."""

@@ -11,7 +11,6 @@ from service.db.interface import (
     Row,
     Transaction,
     fault_on_unavailable,
-    reason,
 )
 from service.db.open import (
     connect,
@@ -22,6 +21,8 @@ from service.db.open import (
     save,
     writing_blocking,
 )
+from service.db.reasons import reason
+from service.db.requirements import check as require_library
 
 __all__ = [
     "NOW",
@@ -40,6 +41,7 @@ __all__ = [
     "open_blocking",
     "read_blocking",
     "reason",
+    "require_library",
     "save",
     "writing_blocking",
 ]

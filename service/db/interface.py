@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from service.errors import DatabaseUnavailable, Fault
+from service.config import DatabaseUrl
+from service.db.reasons import reason
+from service.errors import DatabaseFailed, DatabaseUnavailable, Fault
 
 Row = dict[str, Any]
 Kind = Literal["sqlite", "postgresql"]
@@ -60,7 +62,8 @@ def _numbers(parts: str) -> dict[str, int]:
 class Reader(ABC):
     """Runs statements. Placeholders are `?`. Values are strings, 64-bit integers and None.
 
-    A bool is stored as 0 or 1. Raises DatabaseUnavailable, and ValueError for other values, such as
+    A bool is stored as 0 or 1. Raises DatabaseUnavailable (its subclass DatabaseFailed, if another
+    attempt would fail as well), and ValueError for other values, such as
     strings with NUL.
     """
 
@@ -166,18 +169,11 @@ def validate_parameters(parameters: Sequence[object]) -> Sequence[object]:
 
 
 @contextmanager
-def fault_on_unavailable(where: object) -> Iterator[None]:
+def fault_on_unavailable(where: DatabaseUrl) -> Iterator[None]:
     """Raise Fault with the reason instead of DatabaseUnavailable, for commands and the start."""
     try:
         yield
     except DatabaseUnavailable as error:
-        why = reason(error.__cause__ or error)
-        raise Fault(f"The database {where} is not responding: {why}.") from error
-
-
-def reason(error: BaseException) -> str:
-    """Return the message of an error in one line, without passwords."""
-    if isinstance(error, TimeoutError):
-        return "no answer"
-    lines = [line.strip() for line in str(error).splitlines()]
-    return "; ".join(line for line in lines if not line.endswith("?")).rstrip(".")
+        why = reason(error.__cause__ or error, where.path)
+        what = "cannot be used" if isinstance(error, DatabaseFailed) else "is not responding"
+        raise Fault(f"The database {where} {what}: {why}.") from error

@@ -1,13 +1,11 @@
 """Open a database. The URL selects the driver, which is loaded when it is needed."""
 
-import importlib
-import sys
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from service.config import DatabaseUrl as Where
-from service.db import interface
+from service.db import interface, requirements
 from service.db.interface import Row
 from service.db.sqlite import backup, database, sync
 from service.errors import Fault
@@ -15,14 +13,17 @@ from service.errors import Fault
 
 def connect(where: Where) -> AbstractAsyncContextManager[interface.Database]:
     """Open an existing database. Raises Fault if it cannot be opened."""
+    requirements.check(where)
     if where.path is None:
-        opened: AbstractAsyncContextManager[interface.Database] = _module("database").connect(where)
+        driver: Any = requirements.postgresql("database")
+        opened: AbstractAsyncContextManager[interface.Database] = driver.connect(where)
         return opened
     return database.connect(where.path)
 
 
 def create(where: Where) -> None:
     """Create an empty SQLite file and its folder. A PostgreSQL database must already exist."""
+    requirements.check(where)
     if where.path is not None:
         sync.create_file(where.path)
 
@@ -33,7 +34,7 @@ class _Blocking(Protocol):
     def connect(self, place: Any, /) -> Any: ...
     def opened(self, place: Any, /) -> AbstractContextManager[Any]: ...
     def writing(self, place: Any, /) -> AbstractContextManager[Any]: ...
-    def read(self, place: Any, /, sql: str, *, needs: str) -> list[Row]: ...
+    def read(self, place: Any, /, sql: str, *, needs: str | None) -> list[Row]: ...
 
 
 def connect_blocking(where: Where) -> Any:
@@ -54,7 +55,7 @@ def writing_blocking(where: Where) -> AbstractContextManager[Any]:
     return driver.writing(place)
 
 
-def read_blocking(where: Where, sql: str, *, needs: str) -> list[Row]:
+def read_blocking(where: Where, sql: str, *, needs: str | None = None) -> list[Row]:
     """Read rows without an event loop. Return none if the file or the table `needs` is missing."""
     driver, place = _blocking(where)
     return driver.read(place, sql, needs=needs)
@@ -71,18 +72,9 @@ def save(where: Where, file: Path) -> int:
 
 
 def _blocking(where: Where) -> tuple[_Blocking, Any]:
-    """Return the module for the driver, and its path or URL."""
+    """Return the module for the driver, and its path or URL. Raises Fault."""
+    requirements.check(where)
     if where.path is None:
-        return _module("sync"), where
+        driver: Any = requirements.postgresql("sync")
+        return driver, where
     return sync, where.path
-
-
-def _module(name: str) -> Any:
-    """Import a module that needs the PostgreSQL driver, an optional extra. Raises Fault."""
-    try:
-        return importlib.import_module(f"service.db.postgresql.{name}")
-    except ImportError as error:
-        raise Fault(
-            f"DATABASE_URL is a PostgreSQL URL, but the driver cannot be loaded ({error}). Install"
-            f" it with: {sys.executable} -m pip install -e '.[postgresql]'"
-        ) from error

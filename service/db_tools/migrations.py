@@ -82,6 +82,7 @@ class _PostgreSQL(_OneTransactionEach, PostgresqlPsycopgBackend):  # type: ignor
 def up(where: DatabaseUrl) -> list[str]:
     """Apply pending migrations and return their names. Creates the file and folder if missing."""
     db.create(where)
+    schema_state.require_own_file(where)
     with _backend(where) as backend:
         pending = backend.to_apply(_migrations(where))
         backend.apply_migrations(pending)
@@ -110,6 +111,7 @@ def _migrations(where: DatabaseUrl) -> MigrationList:
 
 @contextmanager
 def _backend(where: DatabaseUrl) -> Iterator[Any]:
+    db.require_library(where)  # yoyo imports the driver by itself
     uri = DatabaseURI("", None, None, None, None, str(where), {"where": where})
     backend = (_PostgreSQL if where.path is None else _SQLite)(uri, schema_state.TABLE)
     with closing(backend.connection):
@@ -117,5 +119,5 @@ def _backend(where: DatabaseUrl) -> Iterator[Any]:
             yield backend
         except backend.DatabaseError as error:
             raise Fault(
-                f"The migration of the database {where} failed: {db.reason(error)}."
+                f"The migration of the database {where} failed: {db.reason(error, where.path)}."
             ) from error

@@ -11,6 +11,9 @@ HOW_TO_MIGRATE = "Run: python -m service migrate up"
 TABLE = "_yoyo_migration"
 """The table in which yoyo records applied migrations."""
 
+_OURS_BEFORE_THE_FIRST = ("_yoyo", "yoyo", "sqlite_")
+_NAMED = 3
+
 State = list[tuple[str, str | None]]
 """The name of each migration and when it was applied (UTC), None if it was not."""
 
@@ -37,10 +40,26 @@ def require_current(where: DatabaseUrl) -> list[str]:
         return sorted(applied.keys() - known)
     if where.path is not None and not where.path.exists():
         raise Fault(f"The database {where} does not exist. {HOW_TO_MIGRATE}")
+    require_own_file(where)
     what = (
         "is empty" if len(pending) == len(known) else f"lacks the migrations {', '.join(pending)}"
     )
     raise Fault(f"The database {where} {what}. {HOW_TO_MIGRATE}")
+
+
+def require_own_file(where: DatabaseUrl) -> None:
+    """Raise Fault if a SQLite file has tables of another program, and none of Latchkey."""
+    if where.path is None:  # a database may have the tables of several programs
+        return
+    rows = db.read_blocking(where, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    names = sorted(row["name"] for row in rows)
+    others = [name for name in names if not name.startswith(_OURS_BEFORE_THE_FIRST)]
+    if TABLE not in names and others:
+        some = ", ".join(map(ascii, others[:_NAMED])) + (", …" if len(others) > _NAMED else "")
+        raise Fault(
+            f"The database {where} belongs to another program, with the tables {some}. Set"
+            " DATABASE_URL to a file of its own."
+        )
 
 
 def folder(where: DatabaseUrl) -> Path:

@@ -21,7 +21,9 @@ async def ready(request: web.Request) -> web.Response:
     """
     stopping = request.app[context.SHUTDOWN].draining
     database = "ok" if await request.app[context.READINESS].is_well() else "unavailable"
-    keys = request.app[context.KEY_WATCH].fault or "ok"
+    fault = request.app[context.KEY_WATCH].fault
+    # In production the reason is only in the log: anyone may ask.
+    keys = "invalid" if fault and request.app[context.CONFIG].production else fault or "ok"
     return responses.json(
         {
             "status": _status(stopping=stopping, is_well=database == keys == "ok"),

@@ -5,7 +5,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from service import session
-from service.parsing import dates, urls
+from service.parsing import client_address, dates, urls
+from service.providers.registry import LoginOption
 from service.web import access, context, responses, sign_in_page
 
 
@@ -32,18 +33,32 @@ async def home(request: web.Request) -> web.Response:
 async def login(request: web.Request) -> web.Response:
     """GET /auth/login[?next=]: the sign-in page, or a redirect to `next` for signed-in callers.
 
+    If `next` is too long to come back to, or with `too_long=1`, the page says so.
+
     After a link on another site to a protected page, the browser does not send the `Strict` cookie,
     even if the user is signed in. So a page of ours redirects here again with `landed=1`, and the
     browser sends the cookie. Only this second request redirects to `next`, to avoid loops.
+
+    With SIGN_IN_REDIRECT, signed-out callers are redirected to the only provider, except by a link
+    with `choose`.
     """
+    if client_address.is_forwarded(request.headers.keys()):
+        context.is_trusted_proxy(request)  # logs a warning if not
     location = session.next_address(request)
+    given = request.query.getall("too_long", [])
+    too_long = session.next_is_too_long(request) or given == ["1"]
     if session.withholds_cookie(request):
-        again = f"/auth/login?{urlencode({'next': location, 'landed': '1'})}"
+        query = {"next": location, "landed": "1", **({"too_long": "1"} if too_long else {})}
+        again = f"/auth/login?{urlencode(query)}"
         return responses.page(request, "moving.html", location=again)
     has_landed = request.query.getall("landed", []) == ["1"] and location != urls.HOME
-    if has_landed and await session.authenticate_optional(request) is not None:
+    claims = await session.authenticate_optional(request)
+    if has_landed and claims is not None:
         return responses.redirect(location)
-    return await _sign_in_page(request, location=location)
+    only = _only_provider(request)
+    if claims is None and only is not None and not too_long and "choose" not in request.query:
+        return responses.redirect(f"{only.start}?{urlencode({'next': location})}")
+    return await _sign_in_page(request, location=location, too_long=too_long)
 
 
 @access.public
@@ -53,9 +68,21 @@ async def asset(request: web.Request) -> web.Response:
     return await responses.asset(request, found)
 
 
-async def _sign_in_page(request: web.Request, *, location: str) -> web.Response:
+async def _sign_in_page(
+    request: web.Request, *, location: str, too_long: bool = False
+) -> web.Response:
     claims = await session.authenticate_optional(request)
-    return await sign_in_page.show(request, location=location, claims=claims)
+    return await sign_in_page.show(request, location=location, claims=claims, too_long=too_long)
+
+
+def _only_provider(request: web.Request) -> LoginOption | None:
+    """Return the provider to redirect to, if that is on and there is no other way to sign in."""
+    config, providers = request.app[context.CONFIG], request.app[context.PROVIDERS]
+    is_other = config.bypass_auth or config.password_auth
+    if not config.sign_in_redirect or is_other or len(providers) != 1:
+        return None
+    (only,) = providers.values()
+    return only
 
 
 def _in_words(seconds: int) -> str:

@@ -5,6 +5,7 @@ the feed's own connection to the database, and few long responses are sent at on
 """
 
 import contextlib
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -25,6 +26,10 @@ AUDIENCE = "latchkey-revocations"
 RENEWED_SECONDS = 30
 """The maximum age of a cached document after a 304. Followers reject documents over 60 s."""
 
+_SIGNATURE = 16
+"""How many characters of the signature, at the end of a document, are in its entity tag."""
+_END = re.compile(rf"[A-Za-z0-9_-]{{{_SIGNATURE}}}", re.ASCII)
+
 
 @access.public
 async def feed(request: web.Request) -> web.Response:
@@ -42,27 +47,31 @@ async def feed(request: web.Request) -> web.Response:
     """
     since = _since(request)
     known = request.app[context.REVOCATION]
-    if known.age > FRESH_SECONDS or since > known.seq:
+    if known.is_behind:  # a sign-out at this process is in its next document
+        await known.catch_up_from_now()
+    elif known.age > FRESH_SECONDS or since > known.seq:
         await known.catch_up()
     newest = known.seq  # read once: later rows are for the next request
     since = since if since <= newest else 0
     current = known.state
     state = f"{current.max_life}.{current.not_before}.{current.pruned_until}"
-    # Contains the signer, so that clients get a new document after a key rotation, and the time, so
-    # that no 304 renews an expired document.
+    # The documents with this tag are true: the rows are the same, and so is the signer. The time is
+    # a part, so that no 304 renews an expired document. A signature makes it a strong validator.
     tokens = request.app[context.TOKENS]
     signer = tokens.signer(Purpose.FEED)
     tag = f"{newest}.{state}.{signer}.{tokens.now() // RENEWED_SECONDS:x}"
-    headers = {"ETag": f'"{tag}.{since}"', "Cache-Control": "no-cache"}
-    # A client with the newest row is up to date, whatever its `since` was.
-    known_tags = {each.rpartition(".")[0] for each in responses.known_tags(request)}
-    if since == newest and tag in known_tags:
-        return responses.not_modified(headers)
+    headers = {"Cache-Control": "no-cache"}
+    mine = {f"{tag}.{since}", f"{tag}.{since}-{SHORT}"}
+    for each in responses.known_tags(request):
+        start, _, end = each.rpartition(".")
+        if start in mine and _END.fullmatch(end):
+            return responses.not_modified({**headers, "ETag": f'"{each}"'})
     key = Key(since, newest, signer, state)
     answers = request.app[context.LARGE_ANSWERS]
 
     async def send(suffix: str, body: bytes) -> web.Response:
-        named = {"ETag": f'"{tag}.{suffix}"', "Content-Type": f"application/{TYPE}"}
+        signature = body[-_SIGNATURE:].decode()
+        named = {"ETag": f'"{tag}.{suffix}.{signature}"', "Content-Type": f"application/{TYPE}"}
         return await answers.answer(request, body, {**headers, **named})
 
     try:

@@ -29,15 +29,18 @@ class Problem(Exception):
         `detail` replaces the default detail of the class. `errors` are the invalid fields, each
         `{"attribute", "message"}`. `extensions` are further members (RFC 9457 section 3.2).
 
-        Set `page` to show a browser that web.Response instead of the error page, such as a form
-        with its faults.
+        Set `links`, by text, for the error page, and `cookies`, values of `Set-Cookie`. Set `page`
+        to show a browser that web.Response instead of the error page, such as a form with its
+        faults. Set `refresh` to a URL that the error page loads by itself.
         """
         self.detail = detail or type(self).detail
         self.headers = dict(headers or {})
         self.errors = [dict(error) for error in errors]
         self.extensions = dict(extensions or {})
         self.links: dict[str, str] = {}
+        self.cookies: list[str] = []
         self.page: Any = None
+        self.refresh = ""
         super().__init__(self.code)
 
 

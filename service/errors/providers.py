@@ -57,6 +57,10 @@ class AnswerRefused(Unauthenticated):
     )
 
 
+class AttemptUsed(AnswerRefused):
+    """The callback of an attempt that has been used, from the browser that still has its cookie."""
+
+
 class IdentityUnknown(Forbidden):
     code = "identity_unknown"
     title = "This account is not linked to a user"
@@ -79,17 +83,62 @@ class ProviderAnswerInvalid(Problem):
     status = 502
     code = "provider_answer_invalid"
     title = "Invalid response from the provider"
-    detail = "Try again. Administrators: the log has the reason."
+    detail = (
+        "This service cannot use the provider's response. Start the sign-in again, or sign in"
+        " another way. Administrators: the log has the reason."
+    )
+
+
+class ProviderAnswerTooLarge(ProviderAnswerInvalid):
+    """The response exceeds a limit, such as `64 KiB`."""
+
+    def __init__(self, limit: str) -> None:
+        self.limit = limit
+        super().__init__(
+            f"The provider's response is larger than this service accepts: the limit is {limit}."
+            " Trying again does not help: sign in another way, or ask your administrator."
+            " Administrators: configure the provider to send less about an account, such as fewer"
+            " groups. The log has the reason."
+        )
+
+
+class ProviderAnswerUnsupported(ProviderAnswerInvalid):
+    detail = (
+        "The provider's response needs a feature that this service does not support. Trying again"
+        " does not help: sign in another way, or ask your administrator. Administrators: the log"
+        " has the reason."
+    )
 
 
 class ProviderUnavailable(Problem):
     status = 503
     code = "provider_unavailable"
-    title = "The provider is not responding"
-    detail = "Try again in a few seconds, or sign in another way."
+    title = "The provider is unavailable"
+    detail = (
+        "The provider did not respond. Try again in a few seconds, or sign in another way."
+        " Administrators: the log has the reason."
+    )
 
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "5"})
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": "5"})
+
+
+class ProviderBusy(ProviderUnavailable):
+    """The provider has responded that it cannot answer now."""
+
+    detail = (
+        "The provider responded that it cannot handle the request now. Try again in a few seconds,"
+        " or sign in another way. Administrators: the log has the reason."
+    )
+
+
+class ProviderUntrusted(ProviderUnavailable):
+    """The provider's certificate is invalid."""
+
+    detail = (
+        "This service does not trust the certificate of the provider, so it sent no request. Sign"
+        " in another way, or ask your administrator. Administrators: the log has the reason."
+    )
 
 
 class ProviderUnknown(Problem):

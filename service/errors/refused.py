@@ -3,13 +3,6 @@
 from service.errors.problem import Problem
 
 
-class BadRequest(Problem):
-    status = 400
-    code = "request_invalid"
-    title = "Invalid HTTP request"
-    detail = "The server could not read the request. Check its request line, headers and body."
-
-
 class UsernameMissing(Problem):
     status = 400
     code = "username_missing"
@@ -79,8 +72,8 @@ class ForwardInvalid(Forbidden):
     title = "Invalid forward-auth request"
     detail = (
         "The allowed parameters are `proxy` (nginx, caddy, traefik or haproxy, once), `role` (a"
-        " role name, repeatable) and `all=1`. The original request must have one host, with or"
-        " without a port. Correct the configuration of the proxy."
+        " role name, repeatable), `all=1` and `credential=cookie`. The original request must have"
+        " one host, with or without a port. Correct the configuration of the proxy."
     )
 
 
@@ -103,38 +96,16 @@ class MethodNotAllowed(Problem):
     detail = "Use one of the methods in the header `Allow`."
 
 
-class BodyTimeout(Problem):
-    status = 408
-    code = "body_timeout"
-    title = "Request body timed out"
-    detail = "Send the whole body within ten seconds."
-
-
-class BodyTooLarge(Problem):
-    status = 413
-    code = "body_too_large"
-    title = "Request body too large"
-    detail = "A body may have at most 64 KiB."
-
-
-class EncodingUnsupported(Problem):
-    status = 415
-    code = "encoding_unsupported"
-    title = "Unsupported content encoding"
-    detail = "Send the body without Content-Encoding."
-
-
-class ExpectationFailed(Problem):
-    status = 417
-    code = "expectation_failed"
-    title = "Unsupported expectation"
-    detail = "The header `Expect` supports only `100-continue`."
-
-
 class RoleMissing(Forbidden):
     code = "role_missing"
     title = "Missing role"
     detail = "You need a role that you do not have. Ask your administrator to grant it to you."
+
+    def __init__(self, *roles: str, every: bool = False) -> None:
+        """Create the error for a caller who needs one of `roles`, or all of them if `every`."""
+        self.roles = sorted(roles)
+        self.every = every
+        super().__init__()
 
 
 class UserNotFound(Problem):
@@ -193,30 +164,6 @@ class PreconditionFailed(Problem):
     code = "precondition_failed"
     title = "The user has changed"
     detail = "This user was changed after you read it. Read it again, then repeat your change."
-
-
-class ContentTypeUnsupported(Problem):
-    status = 415
-    code = "content_type_unsupported"
-    title = "Unsupported content type"
-    detail = "Send the body as application/json."
-
-
-class JsonInvalid(Problem):
-    status = 400
-    code = "json_invalid"
-    title = "Invalid JSON"
-    detail = (
-        "Send one JSON value in UTF-8, at most 32 levels deep, without duplicate member names, NaN"
-        " or trailing data."
-    )
-
-
-class FormInvalid(Problem):
-    status = 400
-    code = "form_invalid"
-    title = "Invalid form"
-    detail = "Send the fields as name=value&name=value, in percent-encoded UTF-8."
 
 
 class ValidationError(Problem):

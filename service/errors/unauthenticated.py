@@ -18,6 +18,11 @@ class CredentialsMissing(Unauthenticated):
     about_token = False
     title = "Sign-in required"
     detail = "Send the session cookie, or the header `Authorization: Bearer <token>`."
+    over_http = (
+        f"{detail} Many clients, such as requests, httpx and aiohttp, do not send a `Secure` cookie"
+        " over http: set COOKIE_SECURE=false in development, or send the token as a bearer token."
+    )
+    """The detail outside production, where the service has no TLS."""
 
 
 class CookieAmbiguous(Unauthenticated):

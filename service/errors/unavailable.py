@@ -1,4 +1,4 @@
-"""Errors 503: the request is valid, but the service cannot answer it now."""
+"""The request is valid, but the service cannot answer it now, or its database cannot at all."""
 
 from service.errors.problem import Problem
 
@@ -27,6 +27,8 @@ class Overloaded(Problem):
 
 
 class DatabaseUnavailable(Problem):
+    """The database does not answer now. The same request may succeed later."""
+
     status = 503
     code = "database_unavailable"
     title = "Database unavailable"
@@ -34,3 +36,18 @@ class DatabaseUnavailable(Problem):
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "5"})
+
+
+class DatabaseFailed(DatabaseUnavailable):
+    """The database answers with an error that stays until an administrator corrects its cause."""
+
+    status = 500
+    code = "database_failed"
+    title = "Database error"
+    detail = (
+        "The database cannot do this, and another attempt fails as well. Administrators: the log"
+        " has the reason, and `python -m service db check` checks the database."
+    )
+
+    def __init__(self) -> None:
+        Problem.__init__(self)

@@ -100,11 +100,15 @@ DIALECTS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A forward-auth request. It requires one of `roles`, or all if `every`, or none."""
+    """A forward-auth request. It requires one of `roles`, or all if `every`, or none.
+
+    With `cookie_only`, bearer tokens are ignored: they are the application's own.
+    """
 
     dialect: Dialect | None
     roles: frozenset[str]
     every: bool
+    cookie_only: bool
 
     def is_met_by(self, held: Collection[str]) -> bool:
         """Return whether a caller with the roles `held` is allowed."""
@@ -126,12 +130,13 @@ def question(query: str) -> Question:
     for name, value in pairs:
         given.setdefault(name, []).append(value)
     proxies, every = given.pop("proxy", []), given.pop("all", [])
-    roles = given.pop("role", [])
+    roles, credentials = given.pop("role", []), given.pop("credential", [])
     if (
         given
         or len(proxies) > 1
         or any(proxy not in DIALECTS for proxy in proxies)
         or every not in ([], ["1"])
+        or credentials not in ([], ["cookie"])
         or not all(ROLE.fullmatch(role) for role in roles)
     ):
         raise errors.ForwardInvalid
@@ -139,4 +144,5 @@ def question(query: str) -> Question:
         dialect=DIALECTS[proxies[0]] if proxies else None,
         roles=frozenset(roles),
         every=bool(every),
+        cookie_only=bool(credentials),
     )

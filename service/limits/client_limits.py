@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
-HEAD_BYTES = 65_536
-"""The maximum size of a request head. The parser limits each line."""
+LINE_BYTES = 32_768
+"""The maximum size of a request target, and of a header value."""
+HEAD_BYTES = 131_072
+"""The maximum size of a request head."""
+HEAD_LINES = 128
+"""The maximum number of header lines."""
 HEADS_BYTES = 64 * 2**20
 """The maximum total size of incomplete heads. They use twice as much memory."""
 BODY_BYTES = 65_536

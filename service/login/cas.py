@@ -9,7 +9,10 @@ from aiohttp import web
 from service import errors
 from service.config import Config
 from service.login import sso
+from service.login.sso import profile
+from service.login.sso.profile import Profile
 from service.parsing import content_type
+from service.parsing.over_limit import OverLimit
 from service.providers import cas, claim_values, recent_logouts, sessions
 from service.providers.claim_values import Claimed, Unreadable
 from service.providers.deferred_logouts import DeferredLogouts
@@ -33,22 +36,33 @@ async def sign_in(request: web.Request) -> web.Response:
     if "attempt" not in query and "ticket" not in query:
         return await _set_out(request)
     attempts = query.getall("attempt", [])
-    attempt = attempts[0] if len(attempts) == 1 else ""
+    reference = attempts[0] if len(attempts) == 1 else ""
     tickets = query.getall("ticket", [])
     ticket = tickets[0] if len(tickets) == 1 and cas.TICKET.fullmatch(tickets[0]) else ""
 
     # Register before contacting the CAS server: its logout may arrive at once.
     with request.app[sso.PENDING].beginning(cas.handle(ticket)):
-        async with sso.resume(request, NAME, attempt) as resumed:
-            if not tickets and resumed.state["gateway"]:
-                return resumed.to_sign_in_page()
-            if not ticket:
-                raise errors.TicketInvalid
-            # Contact the CAS server once per attempt, as cookie and URL can be replayed.
-            if not request.app[sso.REPLAYS].add(f"{NAME} {attempt}", sso.SECONDS):
-                context.log(request, "answer_used", level=logs.WARNING, provider=NAME)
-                raise errors.AttemptUnknown
-            return await resumed.sign_in(await _fetch_login(request, attempt, ticket))
+        try:
+            async with sso.resume(request, NAME, reference) as resumed:
+                if not tickets and resumed.state["gateway"]:
+                    return resumed.to_sign_in_page()
+                if not ticket:
+                    raise errors.TicketInvalid
+                # Contact the CAS server once per attempt, as cookie and URL can be replayed.
+                if not request.app[sso.REPLAYS].add(f"{NAME} {resumed.id}", sso.SECONDS):
+                    context.log(request, "answer_used", level=logs.WARNING, provider=NAME)
+                    raise errors.AttemptUnknown
+                return await resumed.sign_in(await _fetch_login(request, reference, ticket))
+        except sso.SPENT as problem:
+            return await sso.respond_to_spent(
+                request,
+                problem,
+                NAME,
+                reference,
+                parameter="attempt",
+                start=_PATH,
+                has_answer=bool(ticket),
+            )
 
 
 @access.public
@@ -59,16 +73,26 @@ async def sign_out(request: web.Request) -> web.Response:
     # The order matters: a sign-in that is no longer pending has stored its session. One that is
     # pending checks again after it has.
     request.app[sso.PENDING].end(handle)
+    try:
+        ended = await _end_if_known(request, handle)
+    except errors.Overloaded:
+        request.app[DEFERRED].add(handle)  # the CAS server may not send it again
+        ended = 0
+    if ended:
+        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
+    return web.Response(status=204)
+
+
+async def _end_if_known(request: web.Request, handle: str) -> int:
+    """End the session of a ticket, also one that is starting. Return the number of sessions.
+
+    Raises Overloaded.
+    """
     async with request.app[context.LOOKUPS]:
         is_known = await sessions.exists(request.app[context.DATABASE], NAME, handle)
     # Anyone can guess tickets, so limit the guesses that use the writer.
     remembers = not is_known and await _is_worth_a_row(request, handle)
-    ended = 0
-    if is_known or remembers:
-        ended = await _end(request.app, handle, remembers=remembers)
-    if ended:
-        context.log(request, "sign_out", scope="provider", provider=NAME, sessions=ended)
-    return web.Response(status=204)
+    return await _end(request.app, handle, remembers=remembers) if is_known or remembers else 0
 
 
 async def _is_worth_a_row(request: web.Request, handle: str) -> bool:
@@ -129,39 +153,49 @@ def providers(app: web.Application, config: Config) -> list[LoginOption]:
 
 async def _set_out(request: web.Request) -> web.Response:
     config = request.app[context.CONFIG]
-    attempt = sso.new_id()
+    attempt = sso.new(request, NAME)
     gateway = request.query.getall("gateway", []) == ["true"]
-    to = cas.login_address(
-        str(config.cas_url), _service(config, attempt), renew=config.cas_renew, gateway=gateway
-    )
+    service = _service(config, attempt.reference)
+    to = cas.login_address(str(config.cas_url), service, renew=config.cas_renew, gateway=gateway)
     return await sso.begin(request, NAME, attempt, {"gateway": gateway}, to=to)
 
 
-async def _fetch_login(request: web.Request, attempt: str, ticket: str) -> sso.ExternalLogin:
+async def _fetch_login(request: web.Request, reference: str, ticket: str) -> sso.ExternalLogin:
     """Validate a ticket at the CAS server and return the login."""
     config = request.app[context.CONFIG]
     address = cas.validate_address(
         str(config.cas_url),
         config.cas_version,
-        _service(config, attempt),
+        _service(config, reference),
         ticket,
         renew=config.cas_renew,
     )
     outbound = request.app[sso.OUTBOUND]
     known = cas.read_answer(await outbound.get(address, accept="application/xml, text/xml"))
-    trusted = config.cas_trust_usernames
+    trusted, named_by = config.cas_trust_usernames, config.cas_username_attribute
     subject = cas.as_username(known.user) if trusted else known.user
-    attribute = config.cas_roles_attribute
+    name = known.user if named_by is None else known.one(named_by) or ""
+    attribute, told = config.cas_roles_attribute, _profile(config, known)
     handle, pending = cas.handle(ticket), request.app[sso.PENDING]
     return sso.ExternalLogin(
         session=ProviderSession(NAME, subject, handle),
         amr=(NAME,),
-        username=subject,
+        username=cas.as_username(name) if trusted else name,
         trusted=trusted,
+        facts=told.facts,
+        ignored=told.ignored,
         rules=config.cas_roles,
         roles_claim=attribute or "",
         values=None if attribute is None else _roles(known, attribute),
         has_ended=partial(pending.has_ended, handle),
+    )
+
+
+def _profile(config: Config, known: cas.Known) -> Profile:
+    """Return the name and the e-mail address of a new user, and why one of them is ignored."""
+    attributes = {"name": config.cas_name_attribute, "email": config.cas_email_attribute}
+    return profile.read(
+        {field: each and (known.one(each) or None) for field, each in attributes.items()}
     )
 
 
@@ -172,9 +206,9 @@ def _roles(known: cas.Known, attribute: str) -> Claimed:
     return claim_values.of_attribute(known.attributes.get(attribute))
 
 
-def _service(config: Config, attempt: str) -> str:
-    """Return the service URL, from the settings only."""
-    return f"{config.cas_service_url}{_PATH}?{urlencode({'attempt': attempt})}"
+def _service(config: Config, reference: str) -> str:
+    """Return the service URL, from the settings and the reference of the attempt only."""
+    return f"{config.cas_service_url}{_PATH}?{urlencode({'attempt': reference})}"
 
 
 async def _logout_request(request: web.Request) -> str:
@@ -183,12 +217,13 @@ async def _logout_request(request: web.Request) -> str:
         raise errors.ContentTypeUnsupported(f"Send the body as {content_type.FORM}.")
     data = await request.read()
     if len(data) > _MAX_FORM:
-        raise errors.LogoutRequestInvalid
+        detail = f"The form is too large: the limit is {_MAX_FORM:,} bytes."
+        raise errors.LogoutRequestInvalid(detail) from OverLimit(f"{_MAX_FORM:,} bytes of a form")
     try:
         fields = parse_qs(data.decode(), max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:
-        raise errors.LogoutRequestInvalid from None
+        raise errors.LogoutRequestInvalid from ValueError("the form")
     values = fields.get("logoutRequest", [])
     if len(values) != 1:
-        raise errors.LogoutRequestInvalid
+        raise errors.LogoutRequestInvalid from ValueError(f"{len(values)} of logoutRequest")
     return values[0]

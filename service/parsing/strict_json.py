@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any, NoReturn
 
+from service.parsing.over_limit import OverLimit
+
 MAX_DEPTH = 32
 # Also matches unclosed strings. Possessive, so each character is read once.
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
@@ -11,14 +13,14 @@ _BRACKETS = re.compile(r"[\[\]{}]")
 
 
 def loads(data: bytes) -> Any:
-    """Parse UTF-8 JSON. Raises ValueError for data that parsers could read differently.
+    """Parse UTF-8 JSON. Raises ValueError for data that parsers could read differently, OverLimit.
 
     Rejects a byte order mark, other encodings, duplicate member names, NaN and Infinity, numbers
     too large for a float, lone surrogates, and nesting over MAX_DEPTH.
     """
     text = data.decode("utf-8")
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
-        raise ValueError("nested too deeply")
+        raise OverLimit(f"{MAX_DEPTH} levels", "nested too deeply")
     value = _DECODER.decode(text)
     if "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode("utf-8")

@@ -7,6 +7,8 @@ from xml.parsers import expat
 from defusedxml import DefusedXmlException, DTDForbidden
 from defusedxml.ElementTree import XMLParser
 
+from service.parsing.over_limit import OverLimit
+
 MOST = 4096
 """The maximum number of elements, comments and instructions, and of attributes.
 
@@ -27,7 +29,7 @@ _BLANKS = " \t\r\n"
 def loads(data: bytes) -> Element:
     """Parse a document. Keeps comments, so that callers do not skip them. Raises ValueError.
 
-    Rejects documents with more parts than MOST, deeper nesting or a longer namespace.
+    Raises OverLimit for more parts than MOST, deeper nesting or a longer namespace.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -56,7 +58,7 @@ class _Census:
         self._parts = self._attributes = self._depth = 0
 
     def take(self, text: str) -> None:
-        """Count a document. Raises ValueError at the first part over the limit, and ExpatError."""
+        """Count a document. Raises OverLimit at the first part over a limit, and ExpatError."""
         parser = expat.ParserCreate()
         parser.ordered_attributes = True
         parser.StartDoctypeDeclHandler = _forbid
@@ -69,16 +71,16 @@ class _Census:
         self._count()
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise ValueError("nested too deeply")
+            raise OverLimit(f"{MAX_DEPTH} levels", "nested too deeply")
         if not attributes:
             return
         names = attributes[::2]
         self._attributes += len(names)
         if self._attributes > MOST:
-            raise ValueError(f"more than {MOST} attributes")
+            raise OverLimit(f"{MOST:,} attributes")
         for name, value in zip(names, attributes[1::2], strict=True):
             if len(value) > MAX_NAMESPACE and name.partition(":")[0] == "xmlns":
-                raise ValueError("a long namespace")
+                raise OverLimit(f"{MAX_NAMESPACE} characters of a namespace")
 
     def _end(self, _name: str) -> None:
         self._depth -= 1
@@ -86,7 +88,7 @@ class _Census:
     def _count(self, *_what: str) -> None:
         self._parts += 1
         if self._parts > MOST:
-            raise ValueError(f"more than {MOST} parts")
+            raise OverLimit(f"{MOST:,} elements")
 
 
 def _forbid(name: str, system: str | None, public: str | None, _has_subset: bool) -> None:  # noqa: FBT001

@@ -17,7 +17,9 @@ _ORIGIN = re.compile(
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 _REFUSED = re.compile(r"[\x00-\x20\x7f-\x9f\\\ud800-\udfff\u2028\u2029]")
 _LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
-_MAX_LENGTH = 2048
+_BEFORE_PATH = re.compile(r"^https?://[^/?#]*")
+MOST_NEXT = 8_000
+"""The maximum length of a redirect target after its host, percent-encoded."""
 HOME = "/"
 
 
@@ -59,15 +61,30 @@ def safe_next(values: Collection[str], allowed: Collection[str]) -> str:
 
     Allows paths on this site and URLs with an origin in `allowed`. Compares parsed URLs, not
     prefixes. The result is ASCII, for a `Location` header. Returns `/` for several values, control
-    characters, spaces, backslashes, user names and URLs over 2,048 characters.
+    characters, spaces, backslashes, user names and URLs that are too long.
     """
+    address = _allowed(values, allowed)
+    return HOME if _is_long(address) else address
+
+
+def is_too_long(values: Collection[str], allowed: Collection[str]) -> bool:
+    """Return whether only the length of the URL in `values` keeps a sign-in from redirecting."""
+    return _is_long(_allowed(values, allowed))
+
+
+def _allowed(values: Collection[str], allowed: Collection[str]) -> str:
+    """Return the single URL in `values`, of any length, else `/`."""
     if len(values) != 1:
         return HOME
     (value,) = values
-    if len(value) > _MAX_LENGTH or _REFUSED.search(value):
+    if _REFUSED.search(value):
         return HOME
     address = _ascii(value) if value.startswith("/") else _absolute(value, allowed)
-    return HOME if address.startswith("//") or len(address) > _MAX_LENGTH else address
+    return HOME if address.startswith("//") else address
+
+
+def _is_long(address: str) -> bool:
+    return len(address) > MOST_NEXT and len(_BEFORE_PATH.sub("", address)) > MOST_NEXT
 
 
 def path_of(address: str) -> str:
@@ -75,7 +92,7 @@ def path_of(address: str) -> str:
 
     Browsers remove dot segments in all spellings. Servers decode the rest.
     """
-    path = re.split(r"[?#]", re.sub(r"^https?://[^/?#]*", "", address), maxsplit=1)[0]
+    path = re.split(r"[?#]", _BEFORE_PATH.sub("", address), maxsplit=1)[0]
     kept: list[str] = []
     dots = ""
     for segment in path.split("/")[1:]:

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 from service import errors, users
 from service.parsing import strict_xml
+from service.parsing.over_limit import OverLimit
 
 TICKET = re.compile(r"ST-[A-Za-z0-9._-]{1,253}", re.ASCII)
 """A service ticket (section 3.1). Servers append their host name, so dots are allowed."""
@@ -23,6 +24,8 @@ MOST_LOGOUT_BYTES = 4096
 _CAS = "{http://www.yale.edu/tp/cas}"
 _SAML = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 _VALIDATE = {"2.0": "/serviceValidate", "3.0": "/p3/serviceValidate"}
+_INTERNAL = "INTERNAL_ERROR"
+"""The code by which a server says that it could not check a ticket (section 2.5.3)."""
 _CODE = re.compile(r"[A-Z_]{1,40}", re.ASCII)
 
 
@@ -36,6 +39,11 @@ class Known:
     user: str
     attributes: Mapping[str, Sequence[str]]
     unreadable: frozenset[str] = frozenset()
+
+    def one(self, attribute: str) -> str | None:
+        """Return the value of an attribute that has exactly one, as plain text; else None."""
+        values = self.attributes.get(attribute, ())
+        return values[0] if len(values) == 1 and attribute not in self.unreadable else None
 
 
 def login_address(server: str, service: str, *, renew: bool, gateway: bool) -> str:
@@ -75,23 +83,32 @@ def as_username(user: str) -> str:
 def read_answer(data: bytes) -> Known:
     """Return the account in a validation response (sections 2.5.2 and 2.5.3).
 
-    Raises AnswerRefused for a failure, ProviderAnswerInvalid for an invalid response.
+    Raises AnswerRefused for a failure, ProviderBusy for an error of the server,
+    ProviderAnswerInvalid for an unreadable response, ProviderAnswerTooLarge.
     """
     try:
         return _known(strict_xml.loads(data))
+    except OverLimit as error:
+        raise errors.ProviderAnswerTooLarge(error.limit) from OverLimit(error.limit)
     except ValueError as error:
         raise errors.ProviderAnswerInvalid from error
 
 
 def read_logout_request(text: str) -> str:
     """Return the ticket of a logout request (section 3.7). Raises LogoutRequestInvalid."""
-    data = text.encode()
-    if len(data) > MOST_LOGOUT_BYTES:
-        raise errors.LogoutRequestInvalid from ValueError("too long")
     try:
-        return _ended_ticket(strict_xml.loads(data))
+        return _ended_ticket(strict_xml.loads(_short(text.encode())))
+    except OverLimit as error:
+        detail = f"The logout request is too large: the limit is {error.limit}."
+        raise errors.LogoutRequestInvalid(detail) from OverLimit(error.limit)
     except ValueError as error:
         raise errors.LogoutRequestInvalid from error
+
+
+def _short(data: bytes) -> bytes:
+    if len(data) > MOST_LOGOUT_BYTES:
+        raise OverLimit(f"{MOST_LOGOUT_BYTES:,} bytes")
+    return data
 
 
 def _ended_ticket(root: Element) -> str:
@@ -111,13 +128,17 @@ def _known(root: Element) -> Known:
         raise ValueError(f"{len(answers)} answers")
     (answer,) = answers
     if answer.tag == f"{_CAS}authenticationFailure":
-        raise errors.AnswerRefused from ValueError(_code(answer))
+        code = _code(answer)
+        failure = errors.ProviderBusy if code == _INTERNAL else errors.AnswerRefused
+        raise failure from ValueError(code)
     if answer.tag != f"{_CAS}authenticationSuccess":
         raise ValueError("neither success nor failure")
     parts = [child.tag for child in strict_xml.children(answer)]
     if f"{_CAS}proxies" in parts:
         raise ValueError("a proxy ticket")
     user = strict_xml.text_of(strict_xml.only(answer, f"{_CAS}user"))
+    if len(user) > users.MAX_SUBJECT:
+        raise OverLimit(f"{users.MAX_SUBJECT} characters in the name of an account")
     users.normalize_subject(user)
     if f"{_CAS}attributes" not in parts:
         return Known(user, {})

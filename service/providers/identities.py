@@ -6,7 +6,7 @@ with a user by name or e-mail address.
 
 import json
 from collections.abc import Collection
-from typing import Any, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict, cast
 
 from service import audit, users
 from service.audit import Actor
@@ -26,6 +26,18 @@ class Identity(TypedDict):
     provider: str
     subject: str
     created_at: str
+
+
+class FollowedRoles(NamedTuple):
+    """A user whose roles follow a provider.
+
+    `is_kept`: the last user with manage_users kept the role. `missing` are the roles to grant that
+    do not exist.
+    """
+
+    user: User
+    is_kept: bool
+    missing: frozenset[str]
 
 
 async def by_identity(db: Database | Transaction, provider: str, subject: str) -> User | None:
@@ -73,6 +85,18 @@ async def other_namers(db: Database | Transaction, user: User, provider: str) ->
         if (identity["provider"], identity["subject"]) not in by_hand:
             namers.add(identity["provider"])
     return sorted(namers - {provider})
+
+
+async def has_created(db: Database | Transaction, user: User, provider: str, subject: str) -> bool:
+    """Return whether this account created the user, by the audit log.
+
+    A provider links an account only when it creates the user.
+    """
+    rows = await db.fetch_all(
+        "SELECT detail FROM audit WHERE target_id = ? AND action = 'identity_link' AND actor = ?",
+        (user["id"], actor_name(provider)),
+    )
+    return any(json.loads(row["detail"])["subject"] == subject for row in rows)
 
 
 async def link(tx: Transaction, by: Actor, user: User, provider: str, subject: str) -> bool:
@@ -135,24 +159,24 @@ async def follow_roles(
     user: User,
     rules: Collection[RoleRule],
     values: Collection[str] | Unreadable,
-) -> tuple[User, bool]:
+) -> FollowedRoles:
     """Grant and revoke the roles in `rules` by the provider's `values`. Other roles stay unchanged.
 
     Revokes no role if the values are unreadable or incomplete. Skips roles that do not exist. The
-    last user with manage_users keeps it. `user` must have been read in this transaction. Return the
-    changed user, and whether manage_users was kept.
+    last user with manage_users keeps it. `user` must have been read in this transaction.
     """
     known = await users.role_ids(tx)
     ruled = {rule.role for rule in rules} & known.keys()
     readable = values.partial if isinstance(values, Unreadable) else values
-    wanted = {rule.role for rule in rules if rule.value in readable} & known.keys()
+    granted = {rule.role for rule in rules if rule.value in readable}
+    wanted = granted & known.keys()
     held = {role["role"] for role in user["roles"]}
     if isinstance(values, Unreadable):
         wanted |= held & ruled
     is_kept = users.MANAGE_USERS in ruled - wanted and await rights.is_last_manager(tx, user)
     kept = {users.MANAGE_USERS} if is_kept else set()
     now = await users.update(tx, by, user, {"roles": sorted((held - ruled) | wanted | kept)})
-    return now, is_kept
+    return FollowedRoles(now, is_kept, frozenset(granted - known.keys()))
 
 
 async def _record(

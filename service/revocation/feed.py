@@ -48,6 +48,7 @@ class Revocation:
         self._freshness = Freshness(ticks)
         self._revoked = Revoked()
         self._seq = 0
+        self.is_behind = False  # whether this process has committed rows beyond `seq`
         self._version: ChangeMarker | None = None
         self.state = lifetimes.State()
         self._learned: int | None = None  # the `not_before` of the last complete read
@@ -105,6 +106,7 @@ class Revocation:
         """
         for row in rows:
             self._revoked.apply_own(row)
+            self.is_behind = True
 
     async def follow(self) -> None:
         """Catch up several times a second until cancelled. Retry if the database is unavailable."""
@@ -154,17 +156,20 @@ class Revocation:
                 with contextlib.suppress(errors.DatabaseUnavailable):
                     await self.catch_up()
         if self.age > self._max_staleness:
-            raise errors.FeedStale
+            raise self._freshness.stale()
 
     async def _read(self) -> None:
         """Read new rows in pages. Each page has its own time limit and is read once."""
         began = self._freshness.asked()
+        was_behind, self.is_behind = self.is_behind, False  # rows committed from now on are later
         try:
             version, before = await _in_time(events.version(self._database)), self._version
             if version != before:
                 await self._read_pages(self._seq if version.is_later_than(before) else 0)
-        except errors.DatabaseUnavailable:
-            self._freshness.failed()
+        except BaseException as error:
+            self.is_behind = self.is_behind or was_behind
+            if isinstance(error, errors.DatabaseUnavailable):
+                self._freshness.failed(error)
             raise
         self._version = version
         self._freshness.answered(began)

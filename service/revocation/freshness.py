@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from service import errors
+
 FRESH_SECONDS = 1.0
 _GONE_SECONDS = 2.0  # longer than the interval of two attempts
 _IN_A_ROW = 2
@@ -16,6 +18,7 @@ class Freshness:
         self._asked_at = -float("inf")
         self._failed_at = -float("inf")
         self._failures = 0
+        self._is_lasting = False
 
     @property
     def age(self) -> float:
@@ -31,9 +34,14 @@ class Freshness:
         """Record the success of an attempt: the data was complete when it started."""
         self._known_at, self._failures = asked_at, 0
 
-    def failed(self) -> None:
+    def failed(self, error: errors.DatabaseUnavailable) -> None:
         """Record the failure of an attempt."""
+        self._is_lasting = isinstance(error, errors.DatabaseFailed)
         self._failed_at, self._failures = self.ticks(), self._failures + 1
+
+    def stale(self) -> errors.Problem:
+        """Return the error for data that is too old: whether it is worth trying again."""
+        return errors.DatabaseFailed() if self._is_lasting else errors.FeedStale()
 
     def should_refresh(self, *, is_under_way: bool) -> bool:
         """Return whether to refresh before an answer, or to wait for a refresh in progress.

@@ -59,13 +59,6 @@ def read(kind: type[Shape], value: object, context: Any = None) -> Shape:
         ) from None
 
 
-def printable(text: str) -> str:
-    """Return a text if all its characters are printable. Raises ValueError."""
-    if not text.isprintable():
-        raise ValueError("contains a non-printable character")
-    return text
-
-
 def _path(location: tuple[int | str, ...]) -> str:
     """Return the path of a fault, such as `roles[0]`, or `body` for the whole body."""
     first, *rest = location or ("body",)
@@ -76,8 +69,5 @@ def _message(error: ErrorDetails) -> str:
     facts = error.get("ctx", {})
     if "error" in facts:
         return str(facts["error"])
-    if "reason" in facts:  # of the library that checks e-mail addresses
-        reason = str(facts["reason"]).replace("email", "e-mail").removesuffix(".")
-        return f"is not a valid e-mail address: {reason[:1].lower()}{reason[1:]}"
     message = _MESSAGES.get(error["type"])
     return error["msg"] if message is None else message.format(**facts)

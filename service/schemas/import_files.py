@@ -9,16 +9,19 @@ from typing import Any, BinaryIO
 from service import errors, users
 from service.parsing import strict_json
 from service.schemas import user_input
+from service.schemas.import_lines import NOT_UTF_8, Unreadable, lines
 from service.schemas.messages import in_words, shown
 from service.users import NewUser
 
 FORMATS = ("csv", "jsonl")
 COLUMNS = ("username", "name", "email", "roles", "disabled")
-MAX_LINE = 65_536
-"""The maximum size of a line in bytes: that of an API request."""
+SEPARATORS = ",;\t|"
+"""The separators of CSV. Excel writes semicolons where the comma is the decimal separator."""
 
-_BOM = b"\xef\xbb\xbf"
-_ROLES = re.compile(r"[\s;]+")
+_SEPARATOR_LINE = re.compile(rf'"?sep=([{re.escape(SEPARATORS)}])"?\1*', re.IGNORECASE)
+"""The line in which a file names its separator, for Excel."""
+_CODE_PAGE = Unreadable(("is not UTF-8. In Excel, save the file as “CSV UTF-8”",))
+_ROLES = re.compile(r"[\s;,]+")
 _TRUTHS: dict[str, bool] = {
     **dict.fromkeys(("true", "yes", "1"), True),
     **dict.fromkeys(("false", "no", "0"), False),
@@ -42,7 +45,7 @@ def people(stream: BinaryIO, form: str, known_roles: Mapping[str, int]) -> Itera
     """
     first: dict[str, int] = {}
     for number, value in _csv(stream) if form == "csv" else _json_lines(stream):
-        if isinstance(value, _Unreadable):
+        if isinstance(value, Unreadable):
             yield Line(number, None, None, value.faults)
             continue
         name, faults, newcomer = _name(value), [], None
@@ -55,11 +58,6 @@ def people(stream: BinaryIO, form: str, known_roles: Mapping[str, int]) -> Itera
         yield Line(number, name, None if faults else newcomer, tuple(faults))
 
 
-@dataclass(frozen=True, slots=True)
-class _Unreadable:
-    faults: tuple[str, ...]
-
-
 def _name(value: object) -> str | None:
     """Return the normalized user name of a value, None if it is missing or invalid."""
     name = value.get("username") if isinstance(value, Mapping) else None
@@ -69,69 +67,96 @@ def _name(value: object) -> str | None:
         return None
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | _Unreadable]]:
-    """Yield the non-empty lines without their ends. Reads at most MAX_LINE at once."""
-    number = 0
-    while line := stream.readline(MAX_LINE + 2):
-        number += 1
-        text = line.rstrip(b"\r\n")
-        if number == 1:
-            text = text.removeprefix(_BOM)
-        if len(text) > MAX_LINE:
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(MAX_LINE)
-            yield number, _Unreadable((f"is longer than {MAX_LINE} bytes",))
-        elif text.strip():
-            yield number, text
-
-
 def _json_lines(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
-    for number, line in _lines(stream):
-        if isinstance(line, _Unreadable):
+    for number, line in lines(stream):
+        if isinstance(line, Unreadable):
             yield number, line
             continue
         try:
             yield number, strict_json.loads(line)
         except UnicodeDecodeError:
-            yield number, _NOT_UTF_8
+            yield number, NOT_UTF_8
         except (ValueError, RecursionError) as error:
-            yield number, _Unreadable((f"is not JSON: {_plain(error)}",))
+            yield number, Unreadable((f"is not JSON: {_plain(error)}",))
 
 
-def _csv(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | _Unreadable]]:
-    """Yield a value for each line. Quoted values cannot span lines, as no value has a line end."""
+def _csv(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | Unreadable]]:
+    """Yield a value for each line. Quoted values cannot span lines, as no value has a line end.
+
+    The first line may name the separator. If it does not, the column names show it.
+    """
+    separator: str | None = None
     columns: list[str] | None = None
-    for number, line in _lines(stream):
-        cells = line if isinstance(line, _Unreadable) else _cells(line)
-        if columns is None:
-            columns = [cell.lower() for cell in cells] if isinstance(cells, list) else []
-            faults = _column_faults(columns) if isinstance(cells, list) else cells.faults
-            if faults:
-                yield number, _Unreadable(faults)
+    for number, line in lines(stream):
+        if isinstance(line, Unreadable):
+            yield number, line
+            if columns is None:
                 return
-        elif isinstance(cells, _Unreadable):
-            yield number, cells
-        elif len(cells) != len(columns):
-            fault = f"has {len(cells)} values, but there are {len(columns)} columns"
-            yield number, _Unreadable((fault,))
-        elif any(cells):
-            yield number, _user(dict(zip(columns, cells, strict=True)))
+        elif columns is None and separator is None and (named := _named_separator(line)):
+            separator = named
+        elif columns is None:
+            separator = separator or _separator_of(line)
+            cells = _cells(line, separator)
+            columns = _columns(cells) if isinstance(cells, list) else []
+            faults = cells.faults if isinstance(cells, Unreadable) else _column_faults(columns)
+            if faults:
+                yield number, Unreadable(faults)
+                return
+        else:
+            cells = _cells(line, separator or ",")
+            if isinstance(cells, Unreadable):
+                yield number, cells
+            elif any(cells):
+                yield number, _row(cells, columns)
 
 
-def _cells(line: bytes) -> list[str] | _Unreadable:
+def _named_separator(line: bytes) -> str | None:
+    """Return the separator that a line such as `sep=;` names, or None."""
+    match = _SEPARATOR_LINE.fullmatch(line.decode("utf-8", "replace"))
+    return match[1] if match else None
+
+
+def _separator_of(header: bytes) -> str:
+    """Return the separator that makes column names of a header, by default the comma."""
+    for separator in SEPARATORS:
+        cells = _cells(header, separator)
+        if isinstance(cells, list) and not _column_faults(_columns(cells)):
+            return separator
+    text = header.decode("utf-8", "replace")
+    return max(SEPARATORS, key=text.count)
+
+
+def _columns(cells: list[str]) -> list[str]:
+    """Return the column names. Empty columns at the end, which Excel can write, do not count."""
+    names = [cell.lower() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
+def _row(cells: list[str], columns: list[str]) -> dict[str, Any] | Unreadable:
+    """Return a line in the format of JSON. Empty values after the last column do not count."""
+    more = cells[len(columns) :]
+    if len(cells) < len(columns) or any(more):
+        return Unreadable((f"has {len(cells)} values, but there are {len(columns)} columns",))
+    return _user(dict(zip(columns, cells, strict=False)))
+
+
+def _cells(line: bytes, separator: str) -> list[str] | Unreadable:
     try:
-        (cells,) = csv.reader([line.decode("utf-8")], strict=True, skipinitialspace=True)
+        text = line.decode("utf-8")
+        (cells,) = csv.reader([text], delimiter=separator, strict=True, skipinitialspace=True)
     except UnicodeDecodeError:
-        return _NOT_UTF_8
+        return _CODE_PAGE
     except (csv.Error, ValueError) as error:
         unclosed = "unexpected end of data" in str(error)
         reason = "a quotation mark is not closed on its line" if unclosed else _plain(error)
-        return _Unreadable((f"is not CSV: {reason}",))
+        return Unreadable((f"is not CSV: {reason}",))
     return [cell.strip() for cell in cells]
 
 
 def _column_faults(columns: list[str]) -> tuple[str, ...]:
-    columns_help = f"use {', '.join(COLUMNS)}, separated by commas"
+    columns_help = f"use {', '.join(COLUMNS)}, separated by commas, semicolons or tabs"
     unknown = [name for name in dict.fromkeys(columns) if name not in COLUMNS]
     twice = [name for name in COLUMNS if columns.count(name) > 1]
     missing = [] if "username" in columns else ["the column username is missing"]
@@ -153,6 +178,3 @@ def _user(cells: dict[str, str]) -> dict[str, Any]:
 def _plain(error: Exception) -> str:
     text = str(error)
     return text if text.isprintable() else shown(text)
-
-
-_NOT_UTF_8 = _Unreadable(("is not UTF-8",))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from service.errors import ValidationError
+from service.parsing import harmless
 
 _ROLE = re.compile(r"roles\[(\d+)\]", re.ASCII)
 _SHOWN = 80  # characters
@@ -19,7 +20,7 @@ def _where(attribute: str, value: object) -> str:
     roles = value.get("roles") if isinstance(value, Mapping) else None
     if place and isinstance(roles, (list, tuple)):
         return f"role {shown(roles[int(place[1])])}"
-    return attribute if attribute.isprintable() else shown(attribute)
+    return attribute if harmless.is_harmless(attribute) else shown(attribute)
 
 
 def shown(value: object) -> str:

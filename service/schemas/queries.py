@@ -7,8 +7,8 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, StringConstraints
 
 from service import audit, errors, users
-from service.parsing import base64url, strict_json
-from service.schemas.base import ID, Strict, printable, read
+from service.parsing import base64url, harmless, strict_json
+from service.schemas.base import ID, Strict, read
 
 _LIMIT = 50
 _MAX_LIMIT = 200
@@ -25,6 +25,12 @@ def _number(text: str) -> str:
     if not ID.fullmatch(text):
         raise ValueError("must be the ID of a user")
     return text
+
+
+def _searched(text: str) -> str:
+    """Return a text with plain blanks, as texts are stored, but also those at its ends."""
+    harmless.require(text)
+    return harmless.with_plain_blanks(text)
 
 
 def _one_of(*words: str) -> AfterValidator:
@@ -46,10 +52,10 @@ class _Page(Strict):
 
 class _Users(_Page):
     q: (
-        Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(printable)]
+        Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_searched)]
         | None
     ) = None
-    role: Annotated[str, StringConstraints(max_length=64), AfterValidator(printable)] | None = None
+    role: Annotated[str, StringConstraints(max_length=64), AfterValidator(_searched)] | None = None
     disabled: Annotated[str, _one_of("true", "false")] | None = None
     sort: Annotated[str, _one_of(*_SORTS)] = "username"
 

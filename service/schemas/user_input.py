@@ -6,29 +6,33 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    EmailStr,
     Field,
     StringConstraints,
     ValidationInfo,
 )
 
 from service import users
-from service.schemas.base import ID, Strict, printable, read
+from service.parsing import harmless
+from service.schemas import email_address
+from service.schemas.base import ID, Strict, read
 
 MOST_ROLES = 1000
 """The maximum length of a list of roles: about ten times as many as fit into a token."""
 
 
 def _known_role(value: object, info: ValidationInfo) -> str:
-    """Accept a role by name, or in the format of answers: `{"id", "role"}`."""
+    """Accept a role by name, or in the format of answers: `{"id", "role"}`, also with `users`."""
     known: Mapping[str, int] | None = info.context
     if known is None and isinstance(value, str) and users.ROLE.fullmatch(value):
         return value
     known = known or {}
     shown = value if isinstance(value, dict) else {"role": value}
     name = shown.get("role")
-    if not isinstance(name, str) or shown.keys() - {"id", "role"}:
+    count = shown.get("users", 0)
+    if not isinstance(name, str) or shown.keys() - {"id", "role", "users"}:
         raise ValueError("must be the name of a role")
+    if type(count) is not int or count < 0:
+        raise ValueError("must have a number of users, or none")
     if name not in known or repr(shown.get("id", known[name])) != repr(known[name]):
         raise ValueError("The role does not exist.")
     return name
@@ -38,13 +42,6 @@ def _few(value: object) -> object:
     if isinstance(value, list) and len(value) > MOST_ROLES:
         raise ValueError(f"has more than {MOST_ROLES:,} entries")
     return value
-
-
-def _bare(value: object) -> object:
-    """Reject `Ada <ada@example.org>`, from which the library would extract the address."""
-    if isinstance(value, str) and set(value) & set("<> "):
-        raise ValueError("must be only an e-mail address, such as ada@example.org")
-    return _or_none(value)
 
 
 def _or_none(value: object) -> object:
@@ -59,14 +56,17 @@ def _version(text: str) -> str:
 
 _Username = Annotated[str, AfterValidator(users.normalize_username)]
 _Name = Annotated[
-    Annotated[
-        str, StringConstraints(max_length=200), AfterValidator(printable), AfterValidator(str.strip)
-    ]
-    | None,
+    Annotated[str, StringConstraints(max_length=200), AfterValidator(harmless.normalize)] | None,
     BeforeValidator(_or_none),
 ]
 _Email = Annotated[
-    Annotated[EmailStr, StringConstraints(max_length=254)] | None, BeforeValidator(_bare)
+    Annotated[
+        str,
+        StringConstraints(max_length=email_address.MAX_LENGTH),
+        AfterValidator(email_address.normalize),
+    ]
+    | None,
+    BeforeValidator(_or_none),
 ]
 _Roles = Annotated[list[Annotated[str, BeforeValidator(_known_role)]], BeforeValidator(_few)]
 

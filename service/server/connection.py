@@ -9,14 +9,17 @@ from typing import Any, cast
 from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import RawRequestMessage
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from service import errors, middleware
+from service.limits.client_limits import LINE_BYTES
 from service.server import framing, refused_requests
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
-from service.web import context
+from service.web import context, cross_origin, error_pages
 from service.web.cached_response import CachedResponse, written
+from service.web.templates import Templates
 
 _Factory = Callable[..., web.BaseRequest]
 _Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -32,7 +35,7 @@ class Connection(framing.FramedHandler):
     answers and log lines repeat the client's data, including cookies.
     """
 
-    __slots__ = ("_life", "_metrics", "_stamp")
+    __slots__ = ("_life", "_metrics", "_stamp", "_templates")
 
     def __init__(
         self,
@@ -40,12 +43,15 @@ class Connection(framing.FramedHandler):
         stamp: middleware.Stamp,
         metrics: Metrics,
         life: context.ShutdownState,
+        *,
+        templates: Templates,
         **options: Any,
     ) -> None:
         super().__init__(server, **options)
         self._stamp = stamp
         self._metrics = metrics
         self._life = life
+        self._templates = templates
         if self._request_factory is not None:
             self._request_factory = partial(_request, self._request_factory)
 
@@ -53,16 +59,15 @@ class Connection(framing.FramedHandler):
         self, request: web.BaseRequest, start_time: float | None, request_handler: _Handler
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         """Reject invalid requests. `request_handler` may be the parser's error handler."""
-        if (
-            request_handler is self._request_handler
-            and refused_requests.refusal(request) is not None
+        if request_handler is self._request_handler and (
+            self.is_long(request) or refused_requests.refusal(request) is not None
         ):
             request_handler = self._refuse
         return super()._handle_request(request, start_time, request_handler)
 
     async def _refuse(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request that is rejected regardless of its path."""
-        response = _problem(refused_requests.refusal(request) or 400)
+        response = self._answer(request, self._problem_of(request))
         if request.version != HttpVersion11:
             # Do not answer with HTTP/0.9. aiohttp caches `version` here.
             request._cache["version"] = HttpVersion10  # noqa: SLF001
@@ -70,6 +75,12 @@ class Connection(framing.FramedHandler):
             response.headers["Allow"] = _ALLOW
         response.force_close()
         return response
+
+    def _problem_of(self, request: web.BaseRequest) -> errors.Problem:
+        if not self.is_long(request):
+            return _problem(refused_requests.refusal(request) or 400)
+        is_target = len(request.raw_path) > LINE_BYTES
+        return errors.UriTooLong() if is_target else errors.HeadersTooLarge()
 
     def handle_error(
         self,
@@ -88,8 +99,27 @@ class Connection(framing.FramedHandler):
             )
         if request.writer.output_size > 0:
             raise ConnectionError("the answer is on its way already")
-        response = _problem(status)
+        problem = errors.UriTooLong() if self.is_cut else _problem(status)
+        response = self._answer(request, problem, error_pages.accepting(self.accepted))
         response.force_close()
+        return response
+
+    def _answer(
+        self,
+        request: web.BaseRequest,
+        problem: errors.Problem,
+        headers: CIMultiDictProxy[str] | None = None,
+    ) -> web.Response:
+        """Return the answer for a problem, in the form that `headers` ask for."""
+        self._metrics.refused(problem.code)
+        response = web.Response(status=problem.status)
+        error_pages.explain(
+            response,
+            problem,
+            request.headers if headers is None else headers,
+            templates=self._templates,
+            about=error_pages.About(request_id=context.request_info(request).id),
+        )
         return response
 
     async def finish_response(
@@ -187,9 +217,11 @@ class Connection(framing.FramedHandler):
 def _request(make: _Factory, message: RawRequestMessage, *others: Any) -> web.BaseRequest:
     """Create the request object. If the host in its target is invalid, create one to be rejected.
 
-    aiohttp (3.14) parses the host of `GET http://xn--a/` here and does not catch the error.
+    aiohttp (3.14) decodes the host of `GET http://xn--a/` here. It does not catch the error, and
+    the time grows with the square of the length.
     """
     try:
+        refused_requests.require_short_host(message.path)
         return make(message, *others)
     except ValueError:
         return make(message._replace(path="", url=_NOWHERE), *others)
@@ -198,16 +230,18 @@ def _request(make: _Factory, message: RawRequestMessage, *others: Any) -> web.Ba
 def _refuse(request: web.Request, raised: web.HTTPException) -> web.Response:
     """Return our answer for an error of aiohttp, as no middleware catches what fails here."""
     try:
-        return middleware.refuse(request, middleware.from_http(raised))
+        response = middleware.refuse(request, middleware.from_http(raised))
+        cross_origin.share(request, response, cross_origin.sharing(request.path))
     except Exception as error:  # noqa: BLE001  # the client gets an answer in any case
         logs.unexpected(error, id=context.request_info(request).id)
-        return _problem(500)
+        problem = errors.Problem()
+        return web.Response(
+            status=problem.status,
+            body=errors.as_json(problem),
+            headers={"Content-Type": errors.CONTENT_TYPE},
+        )
+    return response
 
 
-def _problem(status: int) -> web.Response:
-    problem = errors.BY_STATUS.get(status, errors.BadRequest)()
-    return web.Response(
-        status=problem.status,
-        body=errors.as_json(problem),
-        headers={"Content-Type": errors.CONTENT_TYPE},
-    )
+def _problem(status: int) -> errors.Problem:
+    return errors.BY_STATUS.get(status, errors.BadRequest)()

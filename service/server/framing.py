@@ -8,14 +8,12 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from service.limits.client_limits import LARGE_BYTES, QUEUED
 from service.server.chunked_body import Chunks, Malformed
-from service.server.connection_state import Watched
+from service.server.refused_requests import LONGEST_LENGTH
+from service.server.request_heads import END, HeadLimits
 from service.web.body import BodyGivenUp
 
-_END = b"\r\n\r\n"
-"""The end of a head."""
 
-
-class FramedHandler(Watched):
+class FramedHandler(HeadLimits):
     """Feeds the parser one head or body at a time, and decides which answer is the last.
 
     Without this, aiohttp's parser makes a trailer a header of the next request, and the data after
@@ -40,7 +38,7 @@ class FramedHandler(Watched):
         self._body: tuple[RawRequestMessage, StreamReader] | None = None
         # Received data for which the parser has no room yet.
         self._held = b""
-        # The last bytes given to the parser: they may be the start of `_END`.
+        # The last bytes given to the parser: they may be the start of `END`.
         self._edge = b""
         # The parser of the newest chunked body.
         self._chunks = Chunks()
@@ -58,12 +56,15 @@ class FramedHandler(Watched):
 
     def data_received(self, data: bytes) -> None:
         """Pass received data to the parser."""
+        if self.is_cut:
+            self._skip(data)
+            return
         received = self._received + len(data)
         if received > LARGE_BYTES:
             self.request_grew(received if self._received <= LARGE_BYTES else len(data))
         self._received = received
         # The usual case: exactly one head and no body.
-        if self._is_idle and data.find(_END) + 4 == len(data) != 3:
+        if self._is_idle and data.find(END) + 4 == len(data) != 3:
             self._feed(data)
             if self._body is not None:
                 self._is_idle = False
@@ -91,10 +92,10 @@ class FramedHandler(Watched):
         """Pass the available part of a head to the parser. Return its end."""
         edge = self._edge
         # The end marker may have started in earlier data.
-        if edge and (found := (edge + data[start : start + 3]).find(_END)) >= 0:
-            end = start - len(edge) + found + len(_END)
-        elif (found := data.find(_END, start)) >= 0:
-            end = found + len(_END)
+        if edge and (found := (edge + data[start : start + 3]).find(END)) >= 0:
+            end = start - len(edge) + found + len(END)
+        elif (found := data.find(END, start)) >= 0:
+            end = found + len(END)
         else:
             self._edge = (edge + data[max(start, len(data) - 3) :])[-3:]
             self._feed(data[start:])
@@ -105,10 +106,9 @@ class FramedHandler(Watched):
 
     def _feed(self, piece: bytes) -> None:
         """Pass a piece of a head to the parser and record the result."""
-        count = self._request_count
-        super().data_received(piece)
-        if self._request_count != count:
+        if self._parse_head(piece):
             self.head_complete()
+            self._is_broken |= self.is_cut
             if not self._messages[-1][1].is_eof():
                 self._body = cast("tuple[RawRequestMessage, StreamReader]", self._messages[-1])
                 self._chunks = Chunks()
@@ -128,6 +128,9 @@ class FramedHandler(Watched):
             super().data_received(piece)
             is_complete = self._chunks.is_complete
         else:
+            if len(message.headers["Content-Length"]) > LONGEST_LENGTH:
+                self._break_body()  # the request is refused
+                return len(data)
             missing = int(message.headers["Content-Length"]) - payload.total_bytes
             end = min(start + missing, len(data))
             super().data_received(data[start:end])
@@ -143,10 +146,6 @@ class FramedHandler(Watched):
                 # The old parser would add the trailers to the next request.
                 self._parser = self._new_parser()
         return end
-
-    def _is_refused(self) -> bool:
-        """Return whether the parser rejected the newest body."""
-        return bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
 
     def _new_parser(self) -> HttpRequestParser:
         return HttpRequestParser(
@@ -185,6 +184,8 @@ class FramedHandler(Watched):
         if waiter is not None and not waiter.done():
             return False
         self._has_ended = True
+        if self._skipped is not None:
+            self._skipped.feed_eof()
         if not self._held:
             self._break_body()
         if not self._messages and not self._held:

@@ -66,8 +66,7 @@ class Connections:
 
     def head_grew(self, connection: Client, size: int) -> None:
         """Record that a request head is expected, or that it has more bytes."""
-        if connection.group.heads.grow(connection, size, self._loop.time()):
-            self._close(connection, "head")
+        connection.group.heads.grow(connection, size, self._loop.time())
         strangers, proxies = self._strangers.heads, self._proxies.heads
         while strangers.bytes + proxies.bytes > HEADS_BYTES:
             self._close((strangers if strangers.bytes else proxies).oldest()[0], "head")

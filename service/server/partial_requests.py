@@ -62,8 +62,8 @@ class Parts:
         """Return the connection of the oldest part, and when it started."""
         return next(iter(self._begun.items()))
 
-    def grow(self, connection: Client, size: int, now: float) -> bool:
-        """Record more bytes. Return whether the part has reached its maximum."""
+    def grow(self, connection: Client, size: int, now: float) -> None:
+        """Record more bytes."""
         before = self._sizes.get(connection)
         if before is None:
             self._begun[connection] = now
@@ -71,7 +71,6 @@ class Parts:
         after = min(before + size, self._counted)
         self._sizes[connection] = after
         self.bytes += after - before
-        return after == self._counted
 
     def restart(self, connection: Client, now: float) -> None:
         """Restart the age of a part."""

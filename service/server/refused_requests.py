@@ -21,12 +21,27 @@ The library's router tries a path again and again, each time without its last se
 """
 
 
+LONGEST_HOST = 300
+"""The length of the host in a target, with user and port. DNS allows 253 characters."""
+LONGEST_LENGTH = 20
+"""The number of digits of Content-Length: as many as 64 bits have."""
+
+
+def require_short_host(target: str) -> None:
+    """Raise ValueError for a target with a host that is too long to be decoded."""
+    host = target.partition("://")[2].partition("/")[0] or target
+    if not target.startswith("/") and len(host) > LONGEST_HOST:
+        raise ValueError("a long host")
+
+
 def refusal(request: web.BaseRequest) -> int | None:
     """Return the status that rejects a request regardless of its path, or None."""
     if request.version is not HttpVersion11 and (
         request.version != HttpVersion10 or "Transfer-Encoding" in request.headers
     ):
         return 400
+    if len(request.headers.get("Content-Length", "")) > LONGEST_LENGTH:
+        return 400  # Python does not read thousands of digits
     if request.method not in _KNOWN:
         return 405
     if not request.headers.get("Expect", "").isascii():

@@ -98,6 +98,7 @@ def _serve(
             stamp,
             metrics,
             life,
+            templates=runner.app[context.TEMPLATES],
             connections=connections,
             access_log=None,  # log_access is overridden
             loop=loop,

@@ -4,11 +4,18 @@ from service.session.authenticate import (
     authenticate,
     authenticate_optional,
     bearer_token,
+    cookie_token,
     credential,
     is_signed_out,
     require_role,
 )
-from service.session.browser import next_address, safe_next, withholds_cookie
+from service.session.browser import (
+    is_too_long,
+    next_address,
+    next_is_too_long,
+    safe_next,
+    withholds_cookie,
+)
 from service.session.caller import caller
 from service.session.fetch_metadata import (
     has_foreign_source,
@@ -25,12 +32,15 @@ __all__ = [
     "authenticate_optional",
     "bearer_token",
     "caller",
+    "cookie_token",
     "credential",
     "has_foreign_source",
     "is_background_load",
     "is_signed_out",
+    "is_too_long",
     "is_top_navigation",
     "next_address",
+    "next_is_too_long",
     "redirect",
     "require_role",
     "respond",

@@ -1,10 +1,12 @@
 """Authenticate requests by bearer token or cookie."""
 
+import contextlib
 import re
 
 from aiohttp import web
 
 from service import errors
+from service.config import Config
 from service.session.browser import may_come_from_another_site, sends_cookie
 from service.tokens.claims import Claims
 from service.web import context, cookies
@@ -18,12 +20,22 @@ def credential(request: web.Request) -> str:
     Raises CredentialsMissing, CookieAmbiguous, AuthorizationAmbiguous.
     """
     token = bearer_token(request)
+    return cookie_token(request) if token is None else token
+
+
+def cookie_token(request: web.Request) -> str:
+    """Return the token of the cookie. Raises CredentialsMissing, CookieAmbiguous."""
+    name = request.app[context.CONFIG].cookie_name
+    token = cookies.read(request.headers.getall("Cookie", ()), name)
     if token is None:
-        name = request.app[context.CONFIG].cookie_name
-        token = cookies.read(request.headers.getall("Cookie", ()), name)
-    if token is None:
-        raise errors.CredentialsMissing
+        raise _missing(request.app[context.CONFIG])
     return token
+
+
+def _missing(config: Config) -> errors.CredentialsMissing:
+    is_over_http = config.public_url.startswith("http://") and not config.production
+    has_hint = is_over_http and config.cookie_secure
+    return errors.CredentialsMissing(errors.CredentialsMissing.over_http if has_hint else None)
 
 
 async def authenticate(request: web.Request, token: str) -> Claims:
@@ -38,7 +50,7 @@ async def authenticate(request: web.Request, token: str) -> Claims:
 def require_role(claims: Claims, role: str) -> None:
     """Raise RoleMissing if the caller does not have a role."""
     if all(held["role"] != role for held in claims["roles"]):
-        raise errors.RoleMissing
+        raise errors.RoleMissing(role)
 
 
 async def authenticate_optional(request: web.Request) -> Claims | None:
@@ -49,9 +61,26 @@ async def authenticate_optional(request: web.Request) -> Claims | None:
         return None
 
 
+async def authenticate_all(request: web.Request) -> list[Claims]:
+    """Return the claims of every valid token of a request, one for each session. For sign-outs.
+
+    Another host of the domain can add a second cookie, which makes the right one ambiguous.
+    """
+    name = request.app[context.CONFIG].cookie_name
+    tokens = cookies.candidates(request.headers.getall("Cookie", ()), name)
+    with contextlib.suppress(errors.AuthorizationAmbiguous):
+        tokens += filter(None, [bearer_token(request)])
+    found: dict[str, Claims] = {}
+    for token in tokens:
+        with contextlib.suppress(errors.Unauthenticated):
+            claims = await authenticate(request, token)
+            found.setdefault(claims["sid"], claims)
+    return list(found.values())
+
+
 async def is_signed_out(request: web.Request) -> bool:
     """Return whether there is certainly no session, not even with a withheld cookie."""
-    if await authenticate_optional(request) is not None:
+    if await authenticate_all(request):
         return False
     return sends_cookie(request) or not may_come_from_another_site(request)
 

@@ -17,7 +17,26 @@ ONLY_READ = frozenset(
 
 def next_address(request: web.Request) -> str:
     """Return the redirect target from `next` or `rd`: an allowed URL, or `/`."""
-    return safe_next(request, [v for name in _NEXT for v in request.query.getall(name, ())])
+    return safe_next(request, _next(request))
+
+
+def next_is_too_long(request: web.Request) -> bool:
+    """Return whether only the length of `next` or `rd` keeps us from redirecting to it."""
+    return is_too_long(request, _next(request))
+
+
+def _next(request: web.Request) -> list[str]:
+    return [value for name in _NEXT for value in request.query.getall(name, ())]
+
+
+def is_too_long(request: web.Request, values: Sequence[str]) -> bool:
+    """Return whether only the length of the URL in `values` keeps us from redirecting to it."""
+    return urls.is_too_long(values, _origins(request))
+
+
+def _origins(request: web.Request) -> set[str]:
+    config = request.app[context.CONFIG]
+    return {config.public_url, *config.allowed_redirects}
 
 
 def safe_next(request: web.Request, values: Sequence[str]) -> str:
@@ -26,9 +45,8 @@ def safe_next(request: web.Request, values: Sequence[str]) -> str:
     Excludes our own paths that change something by GET: a link on another site could sign users in
     or out, since the browser sends the `Strict` cookie with a redirect of our own.
     """
-    config = request.app[context.CONFIG]
-    found = urls.safe_next(values, {config.public_url, *config.allowed_redirects})
-    if urls.origin_of(found) not in {None, config.public_url}:
+    found = urls.safe_next(values, _origins(request))
+    if urls.origin_of(found) not in {None, request.app[context.CONFIG].public_url}:
         return found
     path = urls.path_of(found)
     return urls.HOME if path.startswith("/auth/") and path not in ONLY_READ else found

@@ -10,36 +10,30 @@ from service.parsing import urls
 from service.providers import sessions
 from service.providers.sessions import ProviderSession
 from service.session import cookie, loop_guard
-from service.session.authenticate import authenticate_optional
+from service.session.authenticate import authenticate_all
 from service.session.browser import next_address, sends_cookie
 from service.telemetry import logs
 from service.tokens.claims import Claims
 from service.web import accept, context
 
+MOST_BACK = 2_048
+"""The maximum length of the URL to which a CAS server leads back after signing out there."""
+
 
 async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Response:
     """End the session and all its tokens, clear the cookie and redirect to `next`.
 
-    With `everywhere`, end all sessions of the user. Raises DatabaseUnavailable; then the session
+    If a request has several valid tokens, all their sessions end. With `everywhere`, end all
+    sessions of the user. Raises DatabaseUnavailable; then the session
     and the cookie remain.
     """
-    claims = await authenticate_optional(request)
     location = next_address(request)
-    if claims is not None:
-        came_from = await _provider_session(request, claims)
-        async with context.writing(request) as tx:
-            is_new = (
-                await users.sign_out_by_token(tx, context.actor(request, claims), claims)
-                if everywhere
-                else await sessions.end_own(tx, claims["sid"], claims["exp"])
-            )
-        scope = "everywhere" if everywhere else "session"
-        if is_new:
-            context.log(
-                request, "sign_out", user=claims["username"], sid=claims["sid"], scope=scope
-            )
-        if came_from is not None:
-            location = await _by_way_of(request, came_from, location)
+    came_from = None
+    for claims in await authenticate_all(request):
+        came_from = await _provider_session(request, claims) or came_from
+        await _end(request, claims, everywhere=everywhere)
+    if came_from is not None:
+        location = await _by_way_of(request, came_from, location)
     clears = request.method != "GET" or sends_cookie(request)
     headers = cookie.set_cookie(request, "", 0) if clears else CIMultiDict()
     if any(loop_guard.NAME in line for line in request.headers.getall("Cookie", ())):
@@ -47,6 +41,19 @@ async def sign_out(request: web.Request, *, everywhere: bool = False) -> web.Res
         headers.add("Set-Cookie", loop_guard.clear(secure=secure))
     page = "leaving.html" if _is_stopped_by_policy(request, location) else None
     return cookie.redirect(request, location, headers, page=page)
+
+
+async def _end(request: web.Request, claims: Claims, *, everywhere: bool) -> None:
+    """End a session, or all sessions of its user. Raises DatabaseUnavailable."""
+    async with context.writing(request) as tx:
+        is_new = (
+            await users.sign_out_by_token(tx, context.actor(request, claims), claims)
+            if everywhere
+            else await sessions.end_own(tx, claims["sid"], claims["exp"])
+        )
+    if is_new:
+        scope = "everywhere" if everywhere else "session"
+        context.log(request, "sign_out", user=claims["username"], sid=claims["sid"], scope=scope)
 
 
 async def _provider_session(request: web.Request, claims: Claims) -> ProviderSession | None:
@@ -62,10 +69,15 @@ async def _by_way_of(request: web.Request, came_from: ProviderSession, location:
     if provider is None:
         return location
     back = urljoin(request.app[context.CONFIG].public_url, location)
+    if len(back) > MOST_BACK:
+        back = request.app[context.CONFIG].public_url + urls.HOME
     try:
         return await provider.leave(came_from, back) or location
     except errors.Problem as problem:
-        context.log(request, "provider_not_left", level=logs.WARNING, code=problem.code)
+        reason = None if problem.__cause__ is None else repr(problem.__cause__)
+        context.log(
+            request, "provider_not_left", level=logs.WARNING, code=problem.code, reason=reason
+        )
         return location
 
 

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from service.keys import KeyRing
 from service.parsing import base64url
 
-_TEXT = re.compile(r"[A-Za-z0-9_-]{1,8192}", re.ASCII)
+_TEXT = re.compile(r"[A-Za-z0-9_-]{1,16384}", re.ASCII)
 
 
 class EncryptedValues:

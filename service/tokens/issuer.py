@@ -38,8 +38,9 @@ class TokenIssuer:
     """Issues and verifies tokens of one issuer. `clock` returns seconds since 1970.
 
     Issues no token that expires after `horizon`, the value that the database has recorded, 0 until
-    then. `not_before` is the earliest start of a valid session. `lifetime` is the lifetime of a
-    session in seconds.
+    then. With `is_horizon_stuck`, the database cannot record a later one until an administrator
+    corrects it. `not_before` is the earliest start of a valid session. `lifetime` is the lifetime
+    of a session in seconds.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class TokenIssuer:
         self.lifetime = config.jwt_expires_in
         self.horizon = 0
         self.not_before = 0
+        self.is_horizon_stuck = False
         self._refuse_bypass = config.production
         self._clock = clock
         self.use(keys)
@@ -86,7 +88,8 @@ class TokenIssuer:
         opaque = secrets.token_urlsafe(33)  # 44 characters: two IDs of 132 bits
         lifetime = self.lifetime if expires_in is None else min(expires_in, self.lifetime)
         if now + lifetime > self.horizon:
-            raise errors.DatabaseUnavailable  # or the clock was set: noted within a second
+            # Or the clock was set, which is noted within a second.
+            raise errors.DatabaseFailed if self.is_horizon_stuck else errors.DatabaseUnavailable
         claims: Claims = {
             "id": user["id"],
             "username": user["username"],

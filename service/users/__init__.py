@@ -4,9 +4,11 @@ Whatever changes a user counts its `version` up, announces it in the feed and is
 audit, in the same transaction. The command line and the HTTP side come through the same functions.
 """
 
+from service.users.adapted_names import adapted_username
 from service.users.create import NewUser, create, create_all, validate
 from service.users.names import (
     MANAGE_USERS,
+    MAX_SUBJECT,
     ROLE,
     normalize_provider,
     normalize_role,
@@ -39,11 +41,13 @@ from service.users.update import (
 
 __all__ = [
     "MANAGE_USERS",
+    "MAX_SUBJECT",
     "ROLE",
     "SORTS",
     "NewUser",
     "Query",
     "User",
+    "adapted_username",
     "create",
     "create_all",
     "create_role",

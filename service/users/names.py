@@ -4,14 +4,15 @@ import re
 
 from service.db.casefold import casefold
 from service.errors import InvalidName
+from service.parsing import harmless
 
 MANAGE_USERS = "manage_users"
 """The role that allows changing users and granting all roles."""
 
 ROLE = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}", re.ASCII)
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
-_MAX_SUBJECT = 255
-_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+MAX_SUBJECT = 255
+_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", re.ASCII)
 
 
 def normalize_username(username: str) -> str:
@@ -19,7 +20,7 @@ def normalize_username(username: str) -> str:
     if not _USERNAME.fullmatch(username):
         raise InvalidName(
             "A user name starts with a letter or a digit and has at most 64 characters from a-z,"
-            " 0-9, '.', '_', '@' and '-'."
+            " 0-9, '.', '_', '@', '+' and '-'."
         )
     return username.lower()
 
@@ -49,8 +50,10 @@ def normalize_provider(provider: str) -> str:
 
 def normalize_subject(subject: str) -> str:
     """Return the subject of an account unchanged. Raises InvalidName."""
-    if not 1 <= len(subject) <= _MAX_SUBJECT or not subject.isprintable():
-        raise InvalidName(f"A subject has 1 to {_MAX_SUBJECT} printable characters.")
+    if not 1 <= len(subject) <= MAX_SUBJECT or not harmless.is_harmless(subject):
+        raise InvalidName(
+            f"A subject has 1 to {MAX_SUBJECT} characters, and no control characters."
+        )
     return subject
 
 

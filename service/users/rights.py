@@ -37,7 +37,7 @@ async def caller(tx: Transaction, by: Actor, claims: Claims) -> Actor:
     if row is None or row["is_revoked"]:
         raise TokenRevoked
     if not row["manages"]:
-        raise RoleMissing
+        raise RoleMissing(MANAGE_USERS)
     return replace(by, manages=True)
 
 
@@ -50,7 +50,7 @@ async def require_manager(tx: Transaction, by: Actor) -> None:
         return
     actor = await find_by_id(tx, by.id)
     if actor is None or not manages(actor):
-        raise RoleMissing
+        raise RoleMissing(MANAGE_USERS)
 
 
 async def require_a_manager_is_left(tx: Transaction) -> None:

@@ -42,13 +42,21 @@ class Query:
     after: tuple[str | int, int] | None = None
 
 
-async def has_email(db: Database | Transaction, email: str) -> bool:
-    """Return whether a user has an e-mail address, in any case of letters."""
+async def has_email(db: Database | Transaction, email: str, *, but: int = 0) -> bool:
+    """Return whether a user has an e-mail address, in any case of letters.
+
+    `but` is the ID of a user who does not count.
+    """
     text = casefold(email)
     candidates, parameters = filters.contains(text, db.kind).few
     row = await db.fetch_one(
-        f"SELECT 1 FROM users WHERE id IN ({candidates}) AND search LIKE ? ESCAPE '!' LIMIT 1",  # noqa: S608  # constants
-        (*parameters, filters.ends_with(f"\n{text}")),  # it is the last line of what is searched
+        f"SELECT 1 FROM users WHERE id IN ({candidates}) AND search LIKE ? ESCAPE '!'"  # noqa: S608  # constants
+        " AND id <> ? LIMIT 1",
+        (
+            *parameters,
+            filters.ends_with(f"\n{text}"),
+            but,
+        ),  # it is the last line of what is searched
     )
     return row is not None
 

@@ -18,6 +18,9 @@ _RULES = "latchkey_rules"
 Check = Callable[[web.Request], object]
 """Raises a Problem for a request that the route refuses, regardless of the credentials."""
 
+Credential = Callable[[web.Request], str]
+"""Returns the caller's token. Raises Unauthenticated."""
+
 OnError = Callable[[web.Request, errors.Problem, web.Response], bool]
 """Completes the error response, which has a status and a challenge.
 
@@ -38,6 +41,8 @@ class Rules:
     any_method: bool = False
     """Every method is handled like GET: nothing changes, and the body is not read."""
     precheck: Check | None = None
+    credential: Credential | None = None
+    """Reads the caller's token. By default, it is the bearer token or else the cookie."""
     on_error: OnError | None = None
 
 
@@ -70,6 +75,11 @@ def requires_role(role: str) -> Callable[[_H], _H]:
 def precheck(check: Check) -> Callable[[_H], _H]:
     """Check a request before the caller is authenticated."""
     return lambda handler: _set(handler, precheck=check)
+
+
+def reads_credential(read: Credential) -> Callable[[_H], _H]:
+    """Read the caller's token in another way than other routes do."""
+    return lambda handler: _set(handler, credential=read)
 
 
 def on_error(complete: OnError) -> Callable[[_H], _H]:

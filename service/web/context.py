@@ -24,6 +24,7 @@ from service.revocation.documents import Documents
 from service.revocation.feed import Revocation
 from service.telemetry import logs
 from service.telemetry.metrics import Metrics
+from service.telemetry.notices import Notices
 from service.tokens.claims import Claims
 from service.tokens.encrypted import EncryptedValues
 from service.tokens.issuer import TokenIssuer
@@ -45,6 +46,7 @@ DOCUMENTS = web.AppKey("documents", Documents)
 LARGE_ANSWERS = web.AppKey("large_answers", LargeAnswers)
 """Only for the feed."""
 LARGE_ASSETS = web.AppKey("large_assets", LargeAnswers)
+NOTICES = web.AppKey("notices", Notices)
 LOOKUPS = web.AppKey("lookups", Budget)
 NEWEST_LOGOUT = web.AppKey("newest_logout", Newest)
 """Limits database reads of unauthenticated clients. Reads for tokens do not wait for it."""
@@ -168,6 +170,26 @@ def client_name(request: web.Request) -> str | None:
         return request.remote
     found = client(request)
     return request.remote if found is None else str(found)
+
+
+def is_trusted_proxy(request: web.Request) -> bool:
+    """Return whether a request comes from TRUSTED_PROXIES. If not, log a warning once.
+
+    Only for requests that come through a proxy.
+    """
+    peer = request.remote
+    if client_address.is_trusted(peer, request.app[CONFIG].trusted_proxies):
+        return True
+    if request.app[NOTICES].is_new("proxy_not_trusted", str(peer)):
+        log(
+            request,
+            "proxy_not_trusted",
+            level=logs.WARNING,
+            peer=peer,
+            setting="TRUSTED_PROXIES",
+            warning="ignores what this proxy says about requests: add its address, if it is yours",
+        )
+    return False
 
 
 def log(request: web.Request, name: str, *, level: int = logs.INFO, **fields: object) -> None:

@@ -12,6 +12,8 @@ _BLANK = r"\s\x00-\x20\x7f-\xa0\u200b-\u200f\u2060\ufeff\udc80-\udca0"
 
 MOST_PAIRS = 1000
 """The maximum number of cookies to compare. Browsers keep about 200 per site."""
+MOST_CANDIDATES = 200
+"""The maximum number of cookies of one name, as many as browsers keep per site."""
 MOST_ENCODED = 500
 """The maximum number of `%` in cookie names to decode. Frameworks use a few."""
 
@@ -35,6 +37,17 @@ def read(lines: Iterable[str], name: str) -> str | None:
         raise errors.CookieAmbiguous
     pairs = (pair.strip(" ") for line in lines for pair in line.split(";"))
     return next((pair[len(prefix) :] for pair in pairs if pair.startswith(prefix)), None)
+
+
+def candidates(lines: Iterable[str], name: str) -> list[str]:
+    """Return the first 200 values of cookies with exactly this name. Only to end their sessions."""
+    prefix = name + "="
+    found: list[str] = []
+    for line in lines:
+        for pair in line.split(";", MOST_PAIRS)[:MOST_PAIRS]:
+            if pair.strip(" ").startswith(prefix) and len(found) < MOST_CANDIDATES:
+                found.append(pair.strip(" ")[len(prefix) :])
+    return found
 
 
 def _only(line: str, prefix: str) -> str | None:

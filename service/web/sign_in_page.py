@@ -15,12 +15,15 @@ async def show(
     *,
     location: str,
     claims: Claims | None = None,
+    too_long: bool = False,
     username: str = "",
     fault: str = "",
 ) -> web.Response:
-    """Return the sign-in page, which leads to `location`. `claims` are those of a signed-in caller.
+    """Return the sign-in page, which leads to `location`.
 
-    After a failed attempt, `username` is what was typed, and `fault` the message.
+    `claims` are those of a signed-in caller. With `too_long`, the page says that the link is too
+    long to come back to. After a failed attempt, `username` is what was typed, and `fault` the
+    message.
     """
     config = request.app[context.CONFIG]
     return responses.page(
@@ -35,6 +38,7 @@ async def show(
         bypass=config.bypass_auth,
         development=config.environment == "development",
         claims=claims,
+        too_long=too_long,
     )
 
 

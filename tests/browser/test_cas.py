@@ -193,6 +193,9 @@ def test_a_callback_is_good_once(world: World) -> None:
     page.wait_for_url(f"{OUR_URL}/auth/me")
     (callback,) = callbacks
     page.goto(callback)
+    assert page.url == f"{OUR_URL}/auth/me"
+    page.context.clear_cookies(name="jwt")
+    page.goto(callback)
     assert "Sign-in attempt not found" in page.inner_text("main")
     page.context.add_cookies(
         [

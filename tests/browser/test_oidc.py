@@ -100,6 +100,12 @@ def test_an_unknown_account_gets_what_to_ask_for(world: World) -> None:
     assert "oidc" in text
     assert "newcomer" in text
     assert names(page.context) == []
+    page.get_by_role("link", name="Try again").click()
+    page.wait_for_selector("input[name=login]")  # not the same account at once
+    world.provider.fill_in(page, "subject-of-user")
+    page.get_by_role("button", name="Continue").click()  # it is another account than before
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+    assert '"username":"user"' in page.content()
 
 
 def test_whoever_says_no_gets_a_page_of_ours(world: World) -> None:

@@ -289,6 +289,15 @@ def test_the_settings_are_shown_without_the_secrets(empty: Path) -> None:
     assert (shown["JWT_SECRET_KEY"], shown["JWT_SECRET_KEY_PREVIOUS"]) == ("(set)", None)
 
 
+def test_the_proxy_is_shown_without_its_password(empty: Path) -> None:
+    proxy = {"OUTGOING_PROXY": "http://ada:hidden@proxy.example.org:3128"}
+    text = done(empty, "config", "check", **proxy)
+    assert "http://(set)@proxy.example.org:3128" in text
+    assert "hidden" not in text
+    wrong = refused(empty, "config", "check", OUTGOING_PROXY="socks5://ada:hidden@proxy")
+    assert "hidden" not in wrong
+
+
 def test_settings_that_need_mending_are_all_named(empty: Path) -> None:
     assert refused(empty, "config", "check", PORT="0", JWT_SECRET="x") == (
         "Invalid settings:\n"

@@ -56,11 +56,11 @@ def test_unlinking_says_that_a_trusted_name_still_signs_in(folder: Path) -> None
 WRONG = {
     ("link", "nobody", "cas", "a"): "The user nobody does not exist.",
     ("link", "user", "the campus", "a"): "A provider name starts with a letter",
-    ("link", "user", "cas", ""): "A subject has 1 to 255 printable characters",
-    ("link", "user", "cas", "a\nb"): "A subject has 1 to 255 printable characters",
+    ("link", "user", "cas", ""): "A subject has 1 to 255 characters, and",
+    ("link", "user", "cas", "a\nb"): "A subject has 1 to 255 characters, and",
     ("link", "admin", "cas", "taken"): "is linked to another user",
     ("unlink", "admin", "cas", "taken"): "is not linked to this user",
-    ("unlink", "user", "cas", "\udcff"): "A subject has 1 to 255 printable characters",
+    ("unlink", "user", "cas", "\udcff"): "A subject has 1 to 255 characters, and",
 }
 
 

@@ -103,6 +103,31 @@ def test_users_are_created_from_csv_and_from_json_lines(folder: Path, where: Dat
     assert [user["username"] for user in listed] == ["new-00002"]
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("people.csv", "utf-8-sig"), ("people.tsv", "utf-16"), ("-", "utf-16")]
+)
+def test_users_are_created_from_a_spreadsheet(
+    folder: Path, where: DatabaseUrl, name: str, encoding: str
+) -> None:
+    separator = ";" if name == "people.csv" else "\t"
+    text = f"sep={separator}\r\n" * (name == "people.csv")
+    text += separator.join(["username", "name", "roles"]) + "\r\n"
+    text += separator.join(["ada", "Ada Løvelace", "add_documents, view_documents"]) + "\r\n"
+    (folder / "people").write_bytes(text.encode(encoding))
+    file = folder / "people"
+    if name != "-":
+        file = file.rename(folder / name)
+        assert done(folder, *CREATE, name) == "Created 1 user.\n"
+    else:
+        with file.open("rb") as stdin:
+            words = [sys.executable, "-m", "service", *CREATE, "-", "--format", "csv"]
+            environ = clean_environ(DATABASE_URL=where.url)
+            subprocess.run(words, cwd=folder, env=environ, stdin=stdin, check=True)
+    ada = json.loads(done(folder, "user", "show", "ada", "--json"))
+    assert ada["name"] == "Ada Løvelace"
+    assert {role["role"] for role in ada["roles"]} == {"add_documents", "view_documents"}
+
+
 def test_many_more_than_a_statement_inserts(folder: Path, where: DatabaseUrl) -> None:
     count = bulk_insert.ROWS * 2 + 7
     before = counted(where)
@@ -156,7 +181,7 @@ def test_every_bad_line_is_named_with_every_fault(
         "  line 5: email",
         "  line 5: username: user already exists",
         "  line 6: username: ada is already in line 2",
-        "  line 7: is not UTF-8",
+        "  line 7: is not UTF-8. In Excel, save the file as “CSV UTF-8”",
     ]
     assert counted(where) == before
 

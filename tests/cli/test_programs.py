@@ -46,3 +46,11 @@ def test_a_program_says_what_is_wrong(folder: Path) -> None:
     ended = program(folder, "user", "show", "nobody")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "nobody" in message(ended)
+
+
+def test_modules_in_the_working_directory_are_not_loaded(folder: Path) -> None:
+    """A file there could be anybody's: a command of root would run it with the rights of root."""
+    for name in ("click", "dotenv", "jwt", "json", "pathlib"):
+        (folder / f"{name}.py").write_text("raise SystemExit('loaded from the folder')\n")
+    ended = program(folder, "user", "list")
+    assert (ended.returncode, ended.stderr) == (0, "")

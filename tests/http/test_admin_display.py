@@ -21,7 +21,7 @@ __all__ = ["ada", "admin"]
         ("/admin?sort=email", {"sort": "Sort must be one of"}, ""),
         ("/admin?sort=", {"sort": "Sort must be one of"}, ""),
         (f"/admin?q={'x' * 101}", {"q": "Search must have at most 100 characters."}, ""),
-        ("/admin?q=a%00b", {"q": "Search contains a non-printable character"}, ""),
+        ("/admin?q=a%00b", {"q": "Search contains U+0000, a control character"}, ""),
         ("/admin?q=a&q=b", {"q": "Search must be a single string."}, ""),
         ("/admin?disabled=yes", {"disabled": "Disabled must be"}, ""),
         ("/admin?done=You+have+won", {}, "“done” must be one of"),

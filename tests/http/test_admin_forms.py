@@ -90,17 +90,17 @@ LONG = "x" * 201
         ({"username": "\u212aim"}, {"username": "A user name starts with"}, ""),
         (
             {"username": "ok", "name": "a\x00b"},
-            {"name": "Name contains a non-printable character"},
+            {"name": "Name contains U+0000, a control character"},
             "",
         ),
         (
             {"username": "ok", "name": "a\u202eb"},
-            {"name": "Name contains a non-printable character"},
+            {"name": "Name contains U+202E, which changes the direction of text"},
             "",
         ),
         (
             {"username": "ok", "name": "a\r\nb"},
-            {"name": "Name contains a non-printable character"},
+            {"name": "Name contains U+000D, a control character"},
             "",
         ),
         ({"username": "ok", "name": LONG}, {"name": "Name must have at most 200 characters."}, ""),

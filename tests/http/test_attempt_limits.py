@@ -8,13 +8,15 @@ import pytest
 
 from service import db
 from tests.support.client import Answer
-from tests.support.passwords import RIGHT, attempt, device, give_password
+from tests.support.passwords import RIGHT, attempt, device, give_password, quick_hashes
 from tests.support.servers import Running, Server
 from tests.support.stores import Store
 
+__all__ = ["quick_hashes"]
+
 
 @pytest.fixture(scope="module")
-def site(running: Running, store: Store) -> Server:
+def site(running: Running, store: Store, quick_hashes: None) -> Server:  # noqa: ARG001  # before the server starts
     server = running.start(store, PASSWORD_AUTH="true", TRUSTED_PROXIES="127.0.0.1/32")
     give_password(server, "admin")
     return server
@@ -48,7 +50,7 @@ def test_from_the_sixth_failure_of_an_account_attempts_wait(site: Server, userna
 
 
 def test_the_delay_doubles(site: Server) -> None:
-    delays = []
+    delays: list[int] = []
     while len(delays) < 4:
         answer = attempt(site.port, "admin", **elsewhere())
         if answer.status == 429:

@@ -281,7 +281,7 @@ def test_each_documented_answer_comes_and_each_that_comes_is_documented(
     note("POST", log_out(server, logout_request("ST-1-a")))
     note("POST", log_out(server, "x"))
     note("POST", cas.post(server, b"x", Content_Type="text/plain"))
-    bodies = {"408", "413", "415", "417", "500"}
+    bodies = {"408", "413", "414", "415", "417", "431", "500"}
     documented = {
         (method, status)
         for (method, path), operation in operations(document).items()

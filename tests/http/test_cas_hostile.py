@@ -10,7 +10,7 @@ import pytest
 from service.keys import key_ring, shared_secret
 from service.tokens.encrypted import EncryptedValues
 from tests.support import cas, sso
-from tests.support.cas import TICKET, back, begin, failure, response, success
+from tests.support.cas import PAGE, TICKET, back, begin, failure, response, success
 from tests.support.client import Answer, ask, bearer
 from tests.support.environment import SECRET
 from tests.support.servers import Server, Start
@@ -51,7 +51,6 @@ ANSWERS: list[tuple[str, bytes | Reply | None, str]] = [
     ("a blank user", success(" \n "), INVALID),
     ("a user of two lines", success("admin&#10;eve"), INVALID),
     ("a user that turns the text around", success("&#x202e;nimda"), INVALID),
-    ("a user of 256 letters", success("a" * 256), INVALID),
     ("a doctype", response("", before="<!DOCTYPE a>"), INVALID),
     ("an outside entity", response("&x;", before=ENTITY), INVALID),
     ("an entity bomb", response("&i;", before=BOMB), INVALID),
@@ -78,15 +77,22 @@ ANSWERS: list[tuple[str, bytes | Reply | None, str]] = [
     ("text among the attributes", success("a", "<cas:attributes>a</cas:attributes>"), INVALID),
     ("no end of nesting", response(DEEP), INVALID),
     ("packed", (200, {"Content-Encoding": "gzip"}, gzip.compress(success("admin"))), INVALID),
-    ("65,537 bytes", success("admin") + b" " * 65537, UNAVAILABLE),
-    ("10 MB", success("admin") + b" " * 10_000_000, UNAVAILABLE),
-    ("a length that never comes", (200, {"Content-Length": "-5"}, success("admin")), UNAVAILABLE),
-    ("half a chunk", (200, CHUNKED, b"ffff\r\n" + success("admin")), UNAVAILABLE),
-    ("a redirect", (302, {"Location": "/other"}, success("admin")), UNAVAILABLE),
-    ("a redirect to us", (302, {"Location": "http://localhost/"}, b""), UNAVAILABLE),
-    ("404", (404, {}, success("admin")), UNAVAILABLE),
+    ("65,537 bytes", success("admin") + b" " * 65537, INVALID),
+    ("10 MB", success("admin") + b" " * 10_000_000, INVALID),
+    ("a length that is none", (200, {"Content-Length": "-5"}, success("admin")), INVALID),
+    ("a length that never comes", (200, {"Content-Length": "999"}, success("a")), UNAVAILABLE),
+    ("two lengths", (200, CHUNKED, b"ffff\r\n" + success("admin")), INVALID),
+    ("a line of 9,000 bytes", (200, {"X-Long": "x" * 9000}, success("admin")), INVALID),
+    ("a name of 256 letters", success("a" * 256), INVALID),
+    ("4,097 elements", response("<cas:a/>" * 4097), INVALID),
+    ("an error of the server", failure("INTERNAL_ERROR"), UNAVAILABLE),
+    ("a redirect", (302, {"Location": "/other"}, success("admin")), INVALID),
+    ("a redirect to us", (302, {"Location": "http://localhost/"}, b""), INVALID),
+    ("404", (404, {}, success("admin")), INVALID),
     ("500", (500, {}, success("admin")), UNAVAILABLE),
-    ("204", (204, {}, b""), UNAVAILABLE),
+    ("429", (429, {}, success("admin")), UNAVAILABLE),
+    ("501", (501, {}, success("admin")), INVALID),
+    ("204", (204, {}, b""), INVALID),
     ("a connection that breaks", None, UNAVAILABLE),
 ]
 
@@ -129,6 +135,32 @@ def test_an_answer_that_signs_nobody_in(
     assert "Max-Age=0" in answer["Set-Cookie"]
     (asked,) = provider.asked
     assert asked.query == {"service": [attempt.service], "ticket": [TICKET]}
+
+
+LIMITS: dict[str, tuple[bytes | Reply, str]] = {
+    "an answer": (success("admin") + b" " * 65537, "64 KiB"),
+    "a line of the head": ((200, {"X-Long": "x" * 9000}, success("admin")), "8,190 bytes"),
+    "elements": (response("<cas:a/>" * 4097), "4,096 elements"),
+    "attributes": (response("<a b='' c=''/>" * 2100), "4,096 attributes"),
+    "levels": (response("<a>" * 40 + "</a>" * 40), "32 levels"),
+    "a namespace": (response(f"<a xmlns='{'u' * 300}'/>"), "256 characters"),
+    "a name": (success("a" * 256), "255 characters"),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_an_answer_over_a_limit_names_it(server: Server, provider: Scripted, name: str) -> None:
+    reply, limit = LIMITS[name]
+    provider.script = lambda _: reply
+    answer = back(server, begin(server), TICKET)
+    assert_refused(server, answer, 502, INVALID)
+    assert limit in answer.json["detail"]
+    assert "Retry-After" not in dict(answer.headers)
+    lines = server.log(until=answer["X-Request-ID"]).splitlines()
+    (line,) = [line for line in lines if " refused code" in line and answer["X-Request-ID"] in line]
+    assert limit in line
+    page = back(server, begin(server), TICKET, **PAGE)
+    assert limit in page.text
 
 
 def test_the_same_provider_signs_in_when_it_answers_well(

@@ -36,6 +36,7 @@ def test_a_provider_that_nobody_vouches_for_is_not_asked(
         server, answer = refused_by(start, url)
         assert_refused(server, answer, 503, UNAVAILABLE)
         assert "certificate" in server.log()
+        assert "does not trust the certificate" in answer.json["detail"]
         other = url.replace("localhost", "127.0.0.2")
         server, answer = refused_by(start, other, SSL_CERT_FILE=str(authority.ca))
         assert_refused(server, answer, 503, UNAVAILABLE)
@@ -69,7 +70,7 @@ def test_a_provider_that_is_not_there_leaves_all_else_as_it_is(start: Start) -> 
     assert ask(server.port, "/readyz").status == 200
 
 
-def test_what_is_not_http_is_no_answer(start: Start) -> None:
+def test_what_is_not_http_cannot_be_read(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def speak() -> None:
@@ -82,7 +83,7 @@ def test_what_is_not_http_is_no_answer(start: Start) -> None:
         thread.start()
         server, answer = refused_by(start, f"http://127.0.0.1:{listening.getsockname()[1]}")
         thread.join()
-    assert_refused(server, answer, 503, UNAVAILABLE)
+    assert_refused(server, answer, 502, "provider_answer_invalid")
 
 
 def test_a_provider_that_hangs_or_drips_is_left_after_ten_seconds_and_holds_nobody_up(

@@ -96,6 +96,27 @@ def newest_row(server: Server) -> str:
     return ask(server.port, "/auth/revocations")["ETag"].partition(".")[0]
 
 
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [
+        (logout_request("ST-1-a", "<!--" + "x" * 5000 + "-->"), "4,096 bytes"),
+        (logout_request("ST-1-a", "<a>" * 40 + "</a>" * 40), "32 levels"),
+        (logout_request("ST-1-a", "x" * 20_000), "16,384 bytes"),
+    ],
+    ids=["bytes", "levels", "form"],
+)
+def test_a_logout_request_over_a_limit_names_it(server: Server, body: str, limit: str) -> None:
+    answer = log_out(server, body)
+    assert (answer.status, answer.code) == (400, "logout_request_invalid")
+    assert limit in answer.json["detail"]
+    (line,) = [
+        line
+        for line in server.log(until=answer["X-Request-ID"]).splitlines()
+        if " refused code" in line and answer["X-Request-ID"] in line
+    ]
+    assert limit in line
+
+
 def test_a_forged_logout_changes_nothing(server: Server) -> None:
     token = str(jwt(cas_sign_in_as(server, "forged")))
     before = newest_row(server)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from typing import Any, NoReturn
+from unittest import mock
 
 import aiohttp
 import pytest
@@ -22,6 +23,12 @@ from tests.support.servers import Server, Start
 from tests.support.stores import ON_SQLITE, unreachable
 
 MARK = "jwt=eyJleakmarkleakmark"
+CODES = {
+    400: "request_invalid",
+    414: "uri_too_long",
+    417: "expectation_failed",
+    431: "headers_too_large",
+}
 
 
 def assert_safe(answer: Answer) -> None:
@@ -86,8 +93,8 @@ def test_every_answer_carries_the_same_headers(
         (f"GET / HTTP/1.1\r\nHost: x\r\nCookie: {MARK}\r\n{MARK}\r\n\r\n", 400),
         (f"{MARK}\r\n\r\n", 400),
         (f"GET /{MARK} HTTP/9.9\r\n\r\n", 400),
-        (f"GET /{'a' * 9000}{MARK} HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        (f"GET / HTTP/1.1\r\nHost: x\r\nX: {'a' * 9000}{MARK}\r\n\r\n", 400),
+        (f"GET /{'a' * 33_000}{MARK} HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (f"GET / HTTP/1.1\r\nHost: x\r\nX: {'a' * 33_000}{MARK}\r\n\r\n", 431),
         (f"GET / HTTP/1.1\r\nHost: x\r\n{f'X: {MARK}' + chr(13) + chr(10)}" * 200 + "\r\n", 400),
         (f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {MARK}\r\n\r\n", 400),
         (
@@ -105,7 +112,7 @@ def test_what_the_parser_refuses_is_a_problem_that_repeats_nothing(
 ) -> None:
     answer = parse(send(server.port, request_bytes.encode("latin-1")))
     assert answer.status == status
-    assert answer.code == {400: "request_invalid", 417: "expectation_failed"}[status]
+    assert answer.code == CODES[status]
     assert_safe(answer)
     assert b"leakmark" not in answer.body
     assert "leakmark" not in str(answer.headers)
@@ -131,6 +138,38 @@ def test_every_target_gets_an_answer(server: Server, target: str) -> None:
             assert answer.code == "request_invalid"
         assert_safe(answer)
         assert "Traceback" not in server.log(until=answer["X-Request-ID"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "GET http://{host}/ HTTP/1.1",
+            "CONNECT {host} HTTP/1.1",
+            "OPTIONS foo://{host} HTTP/1.1",
+        ),
+        *("GET //{host}/ HTTP/1.1", "GET http://a@{host}:1/ HTTP/1.1", "GET {host} HTTP/1.1"),
+    ],
+)
+def test_a_long_host_in_a_target_is_not_decoded(server: Server, line: str) -> None:
+    """Decoding 8,000 characters of punycode takes a second of the process."""
+    target = line.format(host="xn--" + "5o3r" * 1980)
+    with mock.patch("encodings.punycode.punycode_decode", side_effect=AssertionError):
+        head = f"{target}\r\nHost: a\r\nConnection: close\r\n\r\n"
+        answer = parse(send(server.port, head.encode()))
+    assert answer.status in {400, 404, 405}
+    assert "Traceback" not in server.log(until=answer["X-Request-ID"])
+
+
+@pytest.mark.parametrize("body", [b"", b"12345"])
+@pytest.mark.parametrize("digits", ["0" * 5000 + "5", "0" * 21, "9" * 21])
+def test_a_length_of_thousands_of_digits_is_refused(
+    server: Server, digits: str, body: bytes
+) -> None:
+    head = f"POST /auth/logout HTTP/1.1\r\nHost: a\r\nContent-Length: {digits}\r\n\r\n"
+    answer = parse(send(server.port, head.encode() + body))
+    assert (answer.status, answer.code) == (400, "request_invalid")
+    assert "Traceback" not in server.log(until=answer["X-Request-ID"])
 
 
 async def test_a_connection_whose_handler_fails_is_closed(

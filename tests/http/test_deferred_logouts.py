@@ -12,6 +12,7 @@ import pytest
 
 from service.config import DatabaseUrl
 from service.errors import DatabaseUnavailable, Overloaded
+from service.login import cas as login_cas
 from service.login import sso as login_sso
 from service.providers import deferred_logouts, sessions
 from service.providers.deferred_logouts import INTERVAL_SECONDS, DeferredLogouts
@@ -87,6 +88,21 @@ async def test_logouts_over_the_budget_do_not_wait_for_the_writer(
                 for _ in range(20):
                     async with asyncio.timeout(2), client.post(url, **form(ticket)) as answer:
                         assert answer.status == 204
+
+
+async def test_a_logout_that_finds_no_place_among_the_lookups_is_deferred(
+    settings: Settings, where: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CAS server sends a logout once. A flood of guesses must not make it fail."""
+    del where
+    config = settings(PORT=str(free_port()), CAS_URL="https://cas.example.org")
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        monkeypatch.setattr(app[context.LOOKUPS], "_room", 0)
+        async with client.post(
+            f"http://127.0.0.1:{config.port}/auth/cas", **form("ST-refused")
+        ) as answer:
+            assert answer.status == 204
+        assert len(app[login_cas.DEFERRED]) == 1
 
 
 async def test_a_logout_between_the_last_look_and_the_commit_ends_the_sign_in(

@@ -1,6 +1,6 @@
 """Sign-in by OpenID Connect over HTTP: there and back."""
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -38,15 +38,18 @@ def test_the_question_has_everything_that_binds_the_answer(server: Server, evil:
         "code_challenge_method": "S256",
     }
     assert {len(attempt.question[name]) for name in ("nonce", "code_challenge")} == {43}
-    assert len(attempt.question["state"]) == 22
+    attempt_id, _, goal = attempt.question["state"].partition(".")
+    assert len(attempt_id) == 22
+    assert 0 < len(goal) <= 1024
     (line,) = attempt.start.all("Set-Cookie")
     name, _, attributes = line.partition("=")
-    assert name == f"latchkey_oidc_{attempt.question['state']}"
+    assert name == f"latchkey_oidc_{attempt_id}"
     assert attributes.partition("; ")[2] == (
         "HttpOnly; Secure; SameSite=Lax; Path=/auth/oidc; Max-Age=600"
     )
     for secret in (attempt.question["nonce"], "auth/me"):
         assert secret not in line
+    assert "auth/me" not in unquote(attempt.start["Location"])
 
 
 def test_a_sign_in_asks_the_provider_once_and_lands_on_the_deep_link(

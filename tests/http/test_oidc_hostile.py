@@ -123,7 +123,7 @@ FROM_THE_BROWSER: dict[str, tuple[Query, tuple[int, str, list[str]]]] = {
     "two codes": (lambda a: [*a.good().items(), ("code", "x")], (*REFUSED, ["parameter_twice"])),
     "a code with a line end": (lambda a: a.good(code="a\r\nb"), (*REFUSED, ["code_form"])),
     "a code that is no ASCII": (lambda a: a.good(code="cödé"), (*REFUSED, ["code_form"])),
-    "a code of 5,000 letters": (lambda a: a.good(code="c" * 5000), (*REFUSED, ["code_form"])),
+    "a code of 5,000 letters": (lambda a: a.good(code="c" * 5000), (*REFUSED, ["code_too_long"])),
     "error and code": (lambda a: a.good(error="access_denied"), (*REFUSED, ["error_and_code"])),
     "two errors": (
         lambda a: [*a.good(code="").items(), ("error", "a"), ("error", "b")],

@@ -64,7 +64,9 @@ def test_people_read_that_they_are_signed_out_on_the_way_to_the_provider(
 
 
 def test_an_id_token_too_long_for_an_address_is_left_out(server: Server, evil: Evil) -> None:
-    token = session_of(sign_in(server, evil, filler="f" * 4000))
+    signed_in = sign_in(server, evil, filler="f" * 4000)
+    token, log = session_of(signed_in), server.log(until=signed_in["X-Request-ID"])
+    assert 'hint_left_out provider=oidc limit="3,072 characters"' in log
     answer = ask(server.port, "/auth/logout", headers=cookie(token))
     assert "id_token_hint" not in parse_qs(urlsplit(answer["Location"]).query)
 

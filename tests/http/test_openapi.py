@@ -19,11 +19,11 @@ __all__ = ["document"]
 
 
 def router(settings: Settings, **changes: str) -> set[Operation]:
-    """Return every route; one for any method is described by its GET."""
+    """Return every route but preflights; one for any method is described by its GET."""
     return {
         (route.method.replace("*", "GET"), route.resource.canonical)
         for route in app.create_app(settings(**changes)).router.routes()
-        if route.resource is not None and route.method != "HEAD"
+        if route.resource is not None and route.method not in {"HEAD", "OPTIONS"}
     }
 
 

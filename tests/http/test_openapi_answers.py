@@ -87,7 +87,7 @@ ROWS = [
     Row("POST", "/auth/logout", 302, signed_in=True, query="?next=/auth/login"),
     Row("POST", "/auth/logout", 403, signed_in=True, headers=CROSS),
     Row("GET", "/auth/revocations", 200),
-    Row("GET", "/auth/revocations", 304, query="?since={seq}", headers={"If-None-Match": "{tag}"}),
+    Row("GET", "/auth/revocations", 304, headers={"If-None-Match": "{tag}"}),
     Row("GET", "/auth/revocations", 400, query="?since=-1"),
     Row("GET", "/.well-known/jwks.json", 200),
     Row("GET", "/.well-known/jwks.json", 304, headers=ANY_TAG),
@@ -128,10 +128,9 @@ def test_an_answer_is_documented(server: Server, document: openapi.Document, row
     # Above every row: the feed is read first, so that the tag is still right when it is sent.
     tag = ask(server.port, f"/auth/revocations?since={2**53}")["ETag"]
     headers = {name: value.replace("{tag}", tag) for name, value in row.headers.items()}
-    target = row.target.replace("{seq}", tag.strip('"').partition(".")[0])
     if row.signed_in:
         headers |= cookie(sign_in(server.port, "user"))
-    answer = ask(server.port, target, row.method, headers=headers)
+    answer = ask(server.port, row.target, row.method, headers=headers)
     assert answer.status == row.status, answer.text
     assert_documented(document, row.method, row.path, answer)
 
@@ -146,6 +145,7 @@ def credentials(server: Server, operation: dict[str, Any]) -> dict[str, str]:
     [
         (413, {"Content-Length": "65537"}),
         (415, {"Content-Encoding": "gzip", "Content-Length": "1"}),
+        (431, {"X-Long": "x" * 33_000}),
         (417, {"Expect": "a-miracle"}),
     ],
 )
@@ -158,7 +158,7 @@ def test_every_operation_refuses_a_bad_body(
     accept: str,
 ) -> None:
     for (method, path), operation in operations(document).items():
-        if path in FORWARD and status != 417:
+        if path in FORWARD and status not in {417, 431}:
             continue
         answer = ask(
             server.port,
@@ -250,6 +250,6 @@ def test_each_documented_answer_has_a_row(document: openapi.Document) -> None:
     }
     closed_ones = {(method, path, "401") for method, path in closed(document)}
     produced = {(row.method, row.path, str(row.status)) for row in ROWS} | closed_ones | TWICE
-    bodies = {"400", "413", "415", "417", "503"}
+    bodies = {"400", "413", "414", "415", "417", "431", "503"}
     rest = {row for row in documented - produced if row[2] not in bodies and row[2] not in NO_ROWS}
     assert rest == ONLY_INSIDE.keys()

@@ -9,7 +9,7 @@ from tests.support.servers import Start
 USERS, ROLES, AUDIT = "/api/v1/users", "/api/v1/roles", "/api/v1/audit"
 IDENTITIES = f"{USERS}/{{id}}/identities"
 USER, ROLE = f"{USERS}/{{id}}", f"{ROLES}/{{id}}"
-ELSEWHERE = {"401", "408", "413", "417", "500", "503"}
+ELSEWHERE = {"401", "408", "413", "414", "417", "431", "500", "503"}
 """Produced for all operations alike: tests/http/test_openapi_answers.py."""
 
 

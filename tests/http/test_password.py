@@ -13,15 +13,18 @@ from tests.support.passwords import (
     by_form,
     by_json,
     give_password,
+    quick_hashes,
     session_token,
     set_cookie,
 )
 from tests.support.servers import Running, Server, Start
 from tests.support.stores import Store
 
+__all__ = ["quick_hashes"]
+
 
 @pytest.fixture(scope="module")
-def site(running: Running, store: Store) -> Server:
+def site(running: Running, store: Store, quick_hashes: None) -> Server:  # noqa: ARG001  # before the server starts
     """Return a server with passwords, on which admin and user have one; `manager` is disabled."""
     server = running.start(store, PASSWORD_AUTH="true", TRUSTED_PROXIES="127.0.0.1/32")
     for username in ("admin", "manager"):
@@ -188,8 +191,8 @@ def test_a_form_that_fails_is_shown_again_without_the_password(site: Server) -> 
 
 
 def test_a_password_is_the_same_however_a_keyboard_composes_it(site: Server) -> None:
-    give_password(site, "contributor", "Zoë’s fünf Äpfel im Öl")
-    composed = attempt(site.port, "contributor", "Zoe\u0308’s fu\u0308nf A\u0308pfel im O\u0308l")
+    give_password(site, "contributor", "Zoë und fünf Äpfel im Öl")
+    composed = attempt(site.port, "contributor", "Zoe\u0308 und fu\u0308nf A\u0308pfel im O\u0308l")
     assert composed.status == 200
 
 

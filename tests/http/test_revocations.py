@@ -1,6 +1,7 @@
 """The published feed: signed, by place, by pages, and not sent twice."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from service.endpoints import revocations
 from service.server.run import listening
 from service.tokens import lifetimes
 from service.web import context
-from tests.support.client import Answer, ask, cookie, rested, sign_in
+from tests.support.client import Answer, ask, bearer, cookie, rested, sign_in
 from tests.support.derived import feed_key
 from tests.support.environment import SECRET, STRONG, Settings, free_port
 from tests.support.servers import Server, Start
@@ -62,31 +63,103 @@ def test_what_was_taken_back_is_published_by_place(issuer: Server) -> None:
 
 def test_what_is_known_is_not_sent_again(issuer: Server) -> None:
     ask(issuer.port, "/auth/logout", "POST", headers=cookie(sign_in(issuer.port)))
-    time.sleep(0.3)
     rested(3)
-    first = ask(issuer.port, "/auth/revocations")
-    place = read(first, issuer)["next"]
-    assert first["Cache-Control"] == "no-cache"
-    known = {"If-None-Match": first["ETag"]}
-    again = ask(issuer.port, f"/auth/revocations?since={place}", headers=known)
-    assert (again.status, again.body) == (304, b"")
-    for spelling in (f"W/{first['ETag']}", f'"9999", {first["ETag"]}'):
-        headers = {"If-None-Match": spelling}
-        path = f"/auth/revocations?since={place}"
-        assert ask(issuer.port, path, headers=headers).status == 304
-    assert ask(issuer.port, "/auth/revocations", headers=known).status == 200
+    place = read(ask(issuer.port, "/auth/revocations"), issuer)["next"]
+    assert place > 0
+    for path in ("/auth/revocations", f"/auth/revocations?since={place}"):
+        first = ask(issuer.port, path)
+        assert first["Cache-Control"] == "no-cache"
+        for spelling in (first["ETag"], f"W/{first['ETag']}", f'"9999", {first["ETag"]}'):
+            again = ask(issuer.port, path, headers={"If-None-Match": spelling})
+            assert (again.status, again.body, again["ETag"]) == (304, b"", first["ETag"])
+            assert again["Cache-Control"] == "no-cache"
 
 
 def test_an_entity_tag_is_of_one_document(issuer: Server) -> None:
-    """Of one place and half a minute: a cache that is told 304 never revives an older one."""
+    """Of one place: what is known of another one is another document."""
     rested(3)
+    ask(issuer.port, "/auth/logout", "POST", headers=cookie(sign_in(issuer.port)))
     place = read(ask(issuer.port, "/auth/revocations"), issuer)["next"]
     tags = [ask(issuer.port, f"/auth/revocations?since={since}")["ETag"] for since in (0, place)]
-    assert len(set(tags)) == len({0, place})
-    known = {"If-None-Match": tags[-1]}
-    path = f"/auth/revocations?since={place}"
-    answer = ask(issuer.port, path, headers=known)
-    assert (answer.status, answer["ETag"]) == (304, tags[-1])
+    assert len(set(tags)) == 2
+    for since, known in ((0, tags[1]), (place, tags[0]), (place - 1, tags[1])):
+        path = f"/auth/revocations?since={since}"
+        assert ask(issuer.port, path, headers={"If-None-Match": known}).status == 200
+
+
+@pytest.mark.parametrize("since", ["", "?since=0", "?since={place}"])
+@pytest.mark.parametrize("change", ["sign-out", "everywhere", "disable", "roles", "delete"])
+def test_a_change_at_this_process_is_in_the_next_document(
+    issuer: Server, since: str, change: str
+) -> None:
+    """Without a wait: a 304, and a document with an old tag, would say that nothing has changed."""
+    admin = bearer(sign_in(issuer.port))
+    name = f"changed-{time.monotonic_ns()}"
+    body = json.dumps({"username": name}).encode()
+    sent = {**admin, "Content-Type": "application/json"}
+    users = "/api/v1/users"
+    user_id = ask(issuer.port, users, "POST", headers=sent, body=body).json["id"]
+    token = sign_in(issuer.port, name)
+    place = read(ask(issuer.port, "/auth/revocations"), issuer)["next"]
+    path = f"/auth/revocations{since.format(place=place)}"
+    first = ask(issuer.port, path)
+    one = f"{users}/{user_id}"
+    answer = {
+        "sign-out": lambda: ask(issuer.port, "/auth/logout", "POST", headers=bearer(token)),
+        "everywhere": lambda: ask(issuer.port, f"{one}/sign-out", "POST", headers=admin),
+        "disable": lambda: ask(issuer.port, one, "PATCH", headers=sent, body=b'{"disabled": true}'),
+        "roles": lambda: ask(
+            issuer.port, one, "PATCH", headers=sent, body=b'{"roles": ["view_documents"]}'
+        ),
+        "delete": lambda: ask(issuer.port, one, "DELETE", headers=admin),
+    }[change]()
+    assert answer.status in {200, 204, 302}
+    second = ask(issuer.port, path, headers={"If-None-Match": first["ETag"]})
+    before, after = read(first, issuer), read(second, issuer)
+    assert after["next"] > before["next"]
+    assert len(after["changes"]) == len(before["changes"]) + 1
+    assert second["ETag"] != first["ETag"]
+    known = {"If-None-Match": second["ETag"]}
+    assert read(ask(issuer.port, path), issuer)["changes"] == after["changes"]
+    assert ask(issuer.port, path, headers=known).status in {200, 304}
+
+
+@pytest.mark.usefixtures("database")
+async def test_an_entity_tag_is_of_its_bytes(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A strong validator (RFC 9110 section 8.8.1): other bytes have another tag."""
+    now = [1_800_000_000.0]
+    config = settings(PORT=str(free_port()))
+    seen: dict[str, set[str]] = {}
+    async with listening(config) as app, aiohttp.ClientSession() as client:
+        monkeypatch.setattr(app[context.TOKENS], "_clock", lambda: now[0])
+        monkeypatch.setattr(app[context.DOCUMENTS]._documents, "_seconds", 0)
+        for _ in range(70):
+            async with client.get(f"http://127.0.0.1:{config.port}/auth/revocations") as answer:
+                seen.setdefault(answer.headers["ETag"], set()).add(await answer.text())
+            now[0] += 1
+    assert len(seen) > 30
+    assert {len(bodies) for bodies in seen.values()} == {1}
+
+
+def test_processes_agree_on_what_is_known(start: Start) -> None:
+    """A follower that is led to another process gets no document that it has."""
+    one = start()
+    two = start(beside=one)
+    rested(5)
+    time.sleep(1.1)
+    for path in ("/auth/revocations", "/auth/revocations?since=1"):
+        known = {"If-None-Match": ask(one.port, path)["ETag"]}
+        assert ask(two.port, path, headers=known).status == 304
+
+
+@pytest.mark.parametrize("end", ["", "x", "x" * 15, "x" * 17, "x" * 15 + "\xe9", "x" * 15 + "!"])
+def test_an_entity_tag_that_was_never_sent_is_not_repeated(issuer: Server, end: str) -> None:
+    rested(3)
+    start = ask(issuer.port, "/auth/revocations")["ETag"].rpartition(".")[0]
+    answer = ask(issuer.port, "/auth/revocations", headers={"If-None-Match": f'{start}.{end}"'})
+    assert answer.status == 200
 
 
 @pytest.mark.usefixtures("database")
@@ -114,8 +187,9 @@ async def test_a_304_keeps_no_document_that_is_over(
 
 def test_how_far_the_feed_was_pruned_is_sent_anew(issuer: Server) -> None:
     rested(8)
-    first = ask(issuer.port, "/auth/revocations")
-    path = f"/auth/revocations?since={read(first, issuer)['next']}"
+    place = read(ask(issuer.port, "/auth/revocations"), issuer)["next"]
+    path = f"/auth/revocations?since={place}"
+    first = ask(issuer.port, path)
     now = int(time.time())
 
     async def prune() -> int:
@@ -184,12 +258,13 @@ def test_a_new_key_or_issuer_is_sent_again(
 ) -> None:
     before, twin, after = issuer, start(beside=issuer), start(beside=issuer, **changes)
     rested(3)
-    first = ask(before.port, "/auth/revocations")
-    place = jwt.decode(first.text, options={"verify_signature": False})["next"]
+    document = ask(before.port, "/auth/revocations").text
+    place = jwt.decode(document, options={"verify_signature": False})["next"]
+    first = ask(before.port, f"/auth/revocations?since={place}")
     known = {"If-None-Match": first["ETag"]}
     asked = [
         ask(each.port, f"/auth/revocations?since={place}", headers=known)
         for each in (before, twin, after)
     ]
     assert [answer.status for answer in asked] == [304, 304, 200]
-    assert len(first["ETag"]) < 80
+    assert len(first["ETag"]) < 100

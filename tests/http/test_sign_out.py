@@ -161,6 +161,35 @@ def test_the_button_ends_all_sessions(server: Server) -> None:
     assert not is_signed_in(server, other)
 
 
+BESIDE = {
+    "a cookie of a sibling host": lambda good: {"Cookie": f"jwt={good}; jwt=x"},
+    "one that comes first": lambda good: {"Cookie": f"jwt=x; jwt={good}"},
+    "another spelling": lambda good: {"Cookie": f"jwt ={good}x; jwt={good}"},
+    "a bad bearer token": lambda good: {**cookie(good), **bearer("of.another.application")},
+    "a bearer token": lambda good: {**bearer(good), "Cookie": "jwt=x"},
+    "behind a hundred others": lambda good: {"Cookie": "jwt=x; " * 100 + f"jwt={good}"},
+}
+
+
+@pytest.mark.parametrize("everywhere", ["", "?everywhere=true"])
+@pytest.mark.parametrize("beside", BESIDE)
+def test_no_other_credential_saves_a_session_from_its_end(
+    server: Server, beside: str, everywhere: str
+) -> None:
+    token = sign_in(server.port, "user")
+    answer = ask(server.port, f"/auth/logout{everywhere}", "POST", headers=BESIDE[beside](token))
+    assert answer.status == 302
+    assert ask(server.port, "/auth/me", headers=bearer(token)).code == "token_revoked"
+
+
+def test_every_session_of_a_request_ends(server: Server) -> None:
+    tokens = [sign_in(server.port, name) for name in ("user", "manager", "contributor")]
+    headers = {"Cookie": f"jwt={tokens[0]}; jwt={tokens[1]}", **bearer(tokens[2])}
+    assert ask(server.port, "/auth/logout", "POST", headers=headers).status == 302
+    for token in tokens:
+        assert ask(server.port, "/auth/me", headers=bearer(token)).code == "token_revoked"
+
+
 @pytest.mark.parametrize(
     "lines",
     [

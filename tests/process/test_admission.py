@@ -159,7 +159,7 @@ async def follow(client: aiohttp.ClientSession, url: str, since: int) -> list[di
         async with client.get(f"{url}?since={since}") as answer:
             assert answer.status == 200
             documents.append(jwt.decode(await answer.text(), options={"verify_signature": False}))
-            assert answer.headers["ETag"].split(".")[-1].strip('"').split("-")[0] == str(
+            assert answer.headers["ETag"].split(".")[-2].split("-")[0] == str(
                 documents[-1]["since"]
             )
         since = documents[-1]["next"]

@@ -203,7 +203,9 @@ def test_unsigned_is_refused(make: Make, latchkey: Server) -> None:
     client = verifier(make, latchkey)
     good = jwt.decode(sign_in(latchkey.port), SECRET, ["HS256"], issuer=latchkey.url)
     for name in ("none", "None", "NONE", ""):
-        token = compact({"alg": name, "typ": "JWT"}, good, lambda _: b"")
+        unsigned = compact({"alg": name, "typ": "JWT"}, good, lambda _: b"")
+        assert outcome(client, unsigned) == "token_invalid"
+        token = compact({"alg": name, "typ": "JWT"}, good, lambda _: b"signature")
         assert outcome(client, token) == "algorithm_invalid"
 
 

@@ -29,6 +29,7 @@ from tests.support.faults import (
     told,
     until,
 )
+from tests.support.rights import without_rights
 from tests.support.servers import Server, Start
 from tests.support.stores import run_sql, writing
 
@@ -158,7 +159,7 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_the_port_is_opened(
     folder.chmod(0o500)
     try:
         ended = subprocess.run(
-            [*_without_rights(), sys.executable, "-m", "service", "serve"],
+            [*without_rights(), sys.executable, "-m", "service", "serve"],
             cwd=tmp_path,
             env=clean_environ(PORT=str(free_port())),
             capture_output=True,
@@ -172,13 +173,6 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_the_port_is_opened(
     assert ended.stderr == (
         "The database data/latchkey.db cannot be read: its folder cannot be written to.\n"
     )
-
-
-def _without_rights() -> list[str]:
-    """Return what a command is started by, so that permissions count for root as well."""
-    if os.getuid() != 0:
-        return []
-    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
 
 
 def test_two_servers_on_one_file_write_by_turns_and_know_of_each_other(

@@ -23,11 +23,18 @@ NAVIGATION = {**BROWSER, "Sec-Fetch-Mode": "navigate"}
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Yield HAProxy with our key; nobody stands in the place of Latchkey but for /healthz."""
+def latchkey() -> Iterator[Application]:
+    """Yield what stands in the place of Latchkey."""
+    with Application() as other:
+        yield other
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, latchkey: Application) -> Iterator[Deployment]:
+    """Yield HAProxy with our key."""
     folder = tmp_path_factory.mktemp("haproxy-jwt")
-    with Application() as other, prepared("haproxy", folder) as deployment:
-        deployment.latchkey_port = other.port
+    with prepared("haproxy", folder) as deployment:
+        deployment.latchkey_port = latchkey.port
         public = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         (folder / "latchkey.pem").write_bytes(public)
         with running(deployment, haproxy_jwt(deployment)):
@@ -144,3 +151,36 @@ def test_a_person_is_led_to_the_sign_in(site: Deployment) -> None:
     for method, headers in (("POST", NAVIGATION), ("GET", {**BROWSER, "Sec-Fetch-Mode": "cors"})):
         answer = site.ask(target, method, headers=headers)
         assert (answer.status, answer.all("Location")) == (401, [])
+        assert answer["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_link_that_is_too_long_leads_to_a_page_that_says_so(site: Deployment) -> None:
+    for length, query in ((8000, "next="), (8001, "too_long=1"), (20_000, "too_long=1")):
+        answer = site.ask("/".ljust(length, "a"), headers=NAVIGATION)
+        assert answer["Location"].startswith(f"{site.auth}/auth/login?{query}")
+
+
+def test_a_person_who_is_refused_gets_latchkeys_page(
+    site: Deployment, latchkey: Application
+) -> None:
+    page = {"X-Page": "Latchkey's", "Remote-User": "ada", "X-Latchkey-Assertion": "secret"}
+    latchkey.answers["/auth/verify"] = 200, page  # another opinion does not count
+    plain = cookie(token(site, roles=[]))
+    for path, method, headers, status, asked in (
+        ("/admin/x?y=1", "GET", plain, 403, "&role=manage_users"),
+        ("/admin/x?y=1", "POST", plain, 403, "&role=manage_users"),
+        ("/form", "POST", {}, 401, ""),
+    ):
+        latchkey.received.clear()
+        answer = site.ask(path, method, headers={**NAVIGATION, **headers})
+        assert (answer.status, answer["X-Page"]) == (status, "Latchkey's")
+        assert answer.all("Remote-User") == answer.all("X-Latchkey-Assertion") == []
+        (question,) = latchkey.received
+        assert question.target == f"/auth/verify?proxy=haproxy{asked}"
+        assert (question.method, question["X-Original-Method"]) == ("GET", method)
+        assert question["X-Original-URL"] == site.app + path
+        assert question.all("Cookie") == [plain["Cookie"]] * bool(headers)
+    latchkey.received.clear()
+    assert site.ask("/admin/x", headers=plain).status == 403
+    assert site.ask("/form", "POST").status == 401
+    assert latchkey.received == site.application.received == []

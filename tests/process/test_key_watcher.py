@@ -19,7 +19,7 @@ from service.tokens import jws
 from tests.http.test_connection import assert_safe
 from tests.support.client import ask, bearer, cookie, rested, sign_in
 from tests.support.commands import command
-from tests.support.environment import SECRET, Settings
+from tests.support.environment import SECRET, STRONG, Settings
 from tests.support.keyfiles import key, within
 from tests.support.servers import Server, Start
 
@@ -104,9 +104,10 @@ def test_after_a_theft_of_the_file_none_of_its_keys_signs(rotating: Server, path
 
 def test_the_feed_is_sent_again_after_a_rotation(rotating: Server, path: Path) -> None:
     rested(10)
-    first = ask(rotating.port, "/auth/revocations")
-    place = jwt.decode(first.text, options={"verify_signature": False})["next"]
+    document = ask(rotating.port, "/auth/revocations").text
+    place = jwt.decode(document, options={"verify_signature": False})["next"]
     asked = f"/auth/revocations?since={place}"
+    first = ask(rotating.port, asked)
     known = {"If-None-Match": first["ETag"]}
     assert ask(rotating.port, asked, headers=known).status == 304
     new = json.loads(key(path, "generate", "--json"))["kid"]
@@ -190,6 +191,23 @@ def test_a_bad_new_file_leaves_the_old_keys_at_work(
     path.write_bytes(good)
     within(1, lambda: bool(ask(rotating.port, "/readyz").json["keys"] == "ok"))
     assert figure(rotating.port) == "0.0"
+
+
+def test_in_production_the_reason_is_only_in_the_log(start: Start, path: Path) -> None:
+    server = start(
+        ENVIRONMENT="production",
+        BYPASS_AUTH="false",
+        PUBLIC_URL="https://auth.example.org",
+        JWT_SECRET_KEY=STRONG,
+        JWT_ALGORITHM="EdDSA",
+        JWT_KEYS_FILE=str(path),
+    )
+    good = path.read_bytes()
+    path.write_text("{")
+    within(2, lambda: bool(ask(server.port, "/readyz").json["status"] == "degraded"))
+    assert ask(server.port, "/readyz").json["keys"] == "invalid"
+    assert "the file is not JSON" in server.log(until="keys_file_bad")
+    path.write_bytes(good)
 
 
 def test_at_start_a_bad_file_is_one_message_and_no_open_port(path: Path, server: Server) -> None:

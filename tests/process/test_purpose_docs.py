@@ -18,6 +18,7 @@ from tests.support.verifiers import Node
 __all__ = ["algorithm", "documents"]
 
 STORES = ("sqlite",)  # no store has a part in this
+ISSUER = "http://localhost:1"
 PAGES = {
     "session": ("docs/verifying.md", "claims_of"),
     "feed": ("docs/revocation.md", "read_feed"),
@@ -80,9 +81,28 @@ def test_the_code_of_the_documentation_takes_nothing_by_a_key_that_is_none(
 ) -> None:
     """A variable that is empty or damaged must not become a key that everybody knows."""
     path, name = PAGES[kind]
-    snippet, now = Snippet(library, path, name), int(time.time())
+    snippet = Snippet(library, path, name)
+
+    def taken(value: str, secret: bytes) -> list[bool]:
+        text = document(kind, secret)
+        environ = {f"LATCHKEY_{each}": value for each in ("SECRET", "FEED_KEY", "ASSERTION_KEY")}
+        world = World(environ=environ, issuer=ISSUER, node=lambda: node_of(request))
+        return snippet.accepts(world, [text], may_fail=True)
+
+    good = "ab" * 32
+    key = good.encode() if kind == "session" else bytes.fromhex(good)
+    assert taken(good, key) == [True]
+    damaged = () if kind == "session" else (f"{good[:-2]}zz", good[:-2])
+    for value in ("", "none at all", *damaged):
+        for secret in (b"", value.encode(), key[:31]):
+            assert taken(value, secret) == [False], value
+
+
+def document(kind: str, secret: bytes, *, ahead: int = 0) -> str:
+    """Return a document of a kind, signed by a secret whose clock is `ahead` by some seconds."""
+    now = int(time.time()) + ahead
     claims = {
-        "iss": "http://localhost:1",
+        "iss": ISSUER,
         "sub": "1",
         "iat": now,
         "exp": now + 60,
@@ -93,24 +113,37 @@ def test_the_code_of_the_documentation_takes_nothing_by_a_key_that_is_none(
         **{"session": {}, "feed": {"aud": "latchkey-revocations"}, "assertion": {"aud": APP}}[kind],
     }
     typ = {"session": "JWT", "feed": FEED_TYPE, "assertion": ASSERTION_TYPE}[kind]
+    return compact(
+        {"alg": "HS256", "typ": typ}, claims, lambda message: hmac.digest(secret, message, "sha256")
+    )
 
-    def taken(value: str, secret: bytes) -> list[bool]:
-        text = compact(
-            {"alg": "HS256", "typ": typ},
-            claims,
-            lambda message: hmac.digest(secret, message, "sha256"),
-        )
-        environ = {f"LATCHKEY_{each}": value for each in ("SECRET", "FEED_KEY", "ASSERTION_KEY")}
-        world = World(environ=environ, issuer="http://localhost:1", node=lambda: node_of(request))
-        return snippet.accepts(world, [text], may_fail=True)
 
-    good = "ab" * 32
-    key = good.encode() if kind == "session" else bytes.fromhex(good)
-    assert taken(good, key) == [True]
-    damaged = () if kind == "session" else (f"{good[:-2]}zz", good[:-2])
-    for value in ("", "none at all", *damaged):
-        for secret in (b"", value.encode(), key[:31]):
-            assert taken(value, secret) == [False], value
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("kind", PAGES)
+def test_the_code_of_the_documentation_is_as_tolerant_of_clocks_as_the_server(
+    request: pytest.FixtureRequest, kind: str, library: str
+) -> None:
+    """It takes what was issued up to 5 s ahead, and no session that was issued later."""
+    path, name = PAGES[kind]
+    text = "ab" * 32
+    key = text.encode() if kind == "session" else bytes.fromhex(text)
+    environ = {f"LATCHKEY_{each}": text for each in ("SECRET", "FEED_KEY", "ASSERTION_KEY")}
+    world = World(environ=environ, issuer=ISSUER, node=lambda: node_of(request))
+    texts = [document(kind, key, ahead=ahead) for ahead in (0, 1, 5, 60)]
+    taken = Snippet(library, path, name).accepts(world, texts)
+    assert taken[:3] == [True] * 3
+    assert kind != "session" or not taken[3]
+
+
+@pytest.mark.parametrize(("ahead", "is_taken"), [(0, True), (1, True), (5, True), (60, False)])
+def test_the_code_of_the_readme_is_as_tolerant_of_clocks(ahead: int, is_taken: bool) -> None:  # noqa: FBT001  # a table
+    code = block("README.md", "python", "jwt.decode").replace("http://localhost:8080", ISSUER)
+    names = {"token": document("session", SECRET.encode(), ahead=ahead), "JWT_SECRET_KEY": SECRET}
+    if is_taken:
+        exec(code, names)  # noqa: S102  # its own code
+    else:
+        with pytest.raises(jwt.ImmatureSignatureError):
+            exec(code, names)  # noqa: S102  # its own code
 
 
 def node_of(request: pytest.FixtureRequest) -> Node:

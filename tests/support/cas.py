@@ -46,7 +46,8 @@ def begin(server: Server, query: str = "", **headers: str) -> Attempt:
     to = answer["Location"]
     (service,) = parse_qs(urlsplit(to).query)["service"]
     (attempt,) = parse_qs(urlsplit(service).query)["attempt"]
-    return Attempt(attempt, service, to, answer.all("Set-Cookie")[0].partition(";")[0])
+    fresh = [line for line in answer.all("Set-Cookie") if "Max-Age=0" not in line]
+    return Attempt(attempt, service, to, "; ".join(line.partition(";")[0] for line in fresh))
 
 
 def back(

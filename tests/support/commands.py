@@ -60,7 +60,7 @@ def program(
 
 
 def _as_text(printed: bytes) -> str:
-    return printed.decode().replace("\r\n", "\n")
+    return printed.decode(errors="replace").replace("\r\n", "\n")
 
 
 def _is_free() -> bool:

@@ -130,7 +130,7 @@ class Issuer:
             return 200, json.dumps({"keys": [key.jwk for key in self.feed]}).encode()
         status = self.statuses.get(since, self.statuses.get(None, 200))
         newest = len(self.rows)
-        if since == newest and known == self.etag and status == 200:
+        if since == newest and known == self.etag(since) and status == 200:
             return 304, b""
         since = since if since <= newest else 0
         rows = [[seq + 1, *row] for seq, row in enumerate(self.rows)][since : since + self.page]
@@ -148,10 +148,9 @@ class Issuer:
         }
         return status, self.sealed(self.spoil(claims)).encode()
 
-    @property
-    def etag(self) -> str:
-        """The ETag of the feed."""
-        return f'"{len(self.rows)}.{sorted(self.covered.items())}"'.replace("'", "")
+    def etag(self, since: int) -> str:
+        """Return the ETag of the feed."""
+        return f'"{since}.{len(self.rows)}.{sorted(self.covered.items())}"'.replace("'", "")
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         issuer = self
@@ -165,7 +164,7 @@ class Issuer:
                 status, body = issuer.answer(parts.path, since, self.headers["If-None-Match"])
                 issuer.requests.append((parts.path, status))
                 self.send_response(status)
-                self.send_header("ETag", issuer.etag)
+                self.send_header("ETag", issuer.etag(since))
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

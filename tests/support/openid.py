@@ -133,11 +133,12 @@ def link(server: Server, username: str, subject: str, provider: str = "oidc") ->
 
 @dataclass(frozen=True)
 class World:
-    """Latchkey, the provider, and a browser that reaches both."""
+    """Latchkey, the provider, and a browser that reaches both; `our_port` is where it does."""
 
     server: Server
     provider: RealProvider
     browser: Browser
+    our_port: int
 
     def newcomer(self) -> Page:
         """Return a page of a browser without memories."""
@@ -169,7 +170,7 @@ def real_world(
         )
         for username in ("user", "manager", "contributor"):
             link(server, username, f"subject-of-{username}")
-        yield World(server, provider, chromium)
+        yield World(server, provider, chromium, our_port)
 
 
 def set_out(page: Page, path: str = "/auth/me") -> None:

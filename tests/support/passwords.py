@@ -1,9 +1,14 @@
 """People with passwords, and what a browser or a program sends to sign in."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from unittest import mock
 from urllib.parse import urlencode
 
+import argon2
+import pytest
+
+from service.credentials import hashing
 from tests.support.client import BROWSER, Answer, ask
 from tests.support.servers import Server
 
@@ -11,6 +16,15 @@ RIGHT = "Tuesday rain on 14 roofs"
 PATH = "/auth/password"
 _FORM = {**BROWSER, "Content-Type": "application/x-www-form-urlencoded"}
 _JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Hash with little memory in this process: the parameters are tested with the hashes."""
+    quick = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    dummy = quick.hash("a password that nobody has")
+    with mock.patch.multiple(hashing, _HASHER=quick, _DUMMY=dummy):
+        yield
 
 
 def give_password(server: Server, username: str, password: str = RIGHT) -> None:

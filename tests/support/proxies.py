@@ -169,11 +169,17 @@ COMMANDS: Mapping[str, Callable[[Deployment], list[str]]] = {
 
 
 @contextlib.contextmanager
-def deployed(program: str, folder: Path, start: Start, **settings: str) -> Iterator[Deployment]:
-    """Run a proxy with its shipped files, Latchkey and an application, until the block ends."""
+def deployed(
+    program: str, folder: Path, start: Start, *, enable: bool = False, **settings: str
+) -> Iterator[Deployment]:
+    """Run a proxy with its shipped files, Latchkey and an application, until the block ends.
+
+    With `enable`, the lines that the files offer in comments count, too.
+    """
     keys = folder / "keys.json"
     key(keys, "generate", JWT_ALGORITHM="ES256")
     with prepared(program, folder) as deployment:
+        deployment.enable = enable
         signing = {"JWT_ALGORITHM": "ES256", "JWT_KEYS_FILE": str(keys), "JWT_SECRET_KEY": ""}
         deployment.server = start(**{**deployment.settings, **signing, **settings})
         with running(deployment, COMMANDS[program](deployment)):

@@ -88,7 +88,10 @@ class Application:
         return self._runner.server.requests_count
 
     async def _listen(self) -> None:
-        self._runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=1)
+        self._runner = web.ServerRunner(
+            web.Server(self._answer, max_line_size=65_536, max_field_size=65_536),
+            shutdown_timeout=1,
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
 
@@ -119,6 +122,12 @@ async def _echo(request: web.BaseRequest) -> web.StreamResponse:
     return socket
 
 
+def enabled(text: str) -> str:
+    """Return a file whose commented lines count: those with text, or more space, after the `#`."""
+    text = re.sub(r"(?m)^(\s*)#(?=[^\s#!])", r"\1", text)
+    return re.sub(r"(?m)^(\s*)#(\s{2,}|\t)(?=[^\s#/])", r"\1\2", text)
+
+
 @dataclass
 class Deployment:
     """A proxy that runs, with Latchkey and an application behind it."""
@@ -131,6 +140,8 @@ class Deployment:
     latchkey_port: int = field(default_factory=free_port)
     application_port: int = field(init=False)
     server: Server = field(init=False)
+    enable: bool = False
+    """Whether the commented lines of the files count: those with text right after the `#`."""
 
     def __post_init__(self) -> None:
         """Let the proxy lead to the application."""
@@ -165,6 +176,8 @@ class Deployment:
     def write(self, shipped: str, name: str, replaced: Mapping[str, str]) -> Path:
         """Write a file of deploy/ with other addresses."""
         text = (DEPLOY / shipped).read_text()
+        if self.enable:
+            text = enabled(text)
         for old, new in replaced.items():
             assert old in text, (shipped, old)
             text = text.replace(old, new)

@@ -71,6 +71,13 @@ BYPASS = (
 )
 
 
+PROXY = (
+    "must be the URL of an HTTP proxy such as http://proxy.example.org:3128, with user:password@"
+    " before the host if the proxy requires them, percent-encoded"
+)
+DISCOVERY = "must be a URL such as https://id.example.org/.well-known/openid-configuration"
+METHODS = "must be client_secret_basic or client_secret_post or none"
+
 BAD = [
     ("ENVIRONMENT", "staging", "must be development or test or production"),
     ("PUBLIC_URL", "auth.example.org", ADDRESS),
@@ -156,6 +163,11 @@ BAD = [
     ("JWT_AUDIENCE", "a" * 256, AUDIENCE),
     ("ALLOWED_REDIRECTS", "*", ADDRESSES),
     ("ALLOWED_REDIRECTS", "https://a.example.org,https://b.example.org/path", ADDRESSES),
+    ("CORS_ORIGINS", "*", ADDRESSES),
+    ("CORS_ORIGINS", "null", ADDRESSES),
+    ("CORS_ORIGINS", "app.example.org", ADDRESSES),
+    ("CORS_ORIGINS", "https://*.example.org", ADDRESSES),
+    ("CORS_ORIGINS", "https://a.example.org https://b.example.org", ADDRESSES),
     ("COOKIE_NAME", "two words", COOKIE),
     ("COOKIE_NAME", "a=b", COOKIE),
     ("COOKIE_NAME", "na\u00efve", COOKIE),
@@ -194,6 +206,10 @@ BAD = [
         f"{NETWORKS} ('proxy' does not appear to be an IPv4 or IPv6 network)",
     ),
     ("PROVISION_USERS", "maybe", BOOLEAN),
+    ("PROVISION_USERNAMES", "guess", "must be exact or adapt"),
+    ("PROVISION_UPDATES", "sometimes", BOOLEAN),
+    ("SIGN_IN_REDIRECT", "always", BOOLEAN),
+    ("OUTGOING_PROXY", "proxy:3128", PROXY),
     ("CAS_URL", "cas.example.org", CAS),
     ("CAS_URL", "https://cas.example.org/cas?x=1", CAS),
     ("CAS_URL", "https://ada@cas.example.org/cas", CAS),
@@ -203,6 +219,9 @@ BAD = [
     ("CAS_VERSION", "1.0", "must be 3.0 or 2.0"),
     ("CAS_RENEW", "always", BOOLEAN),
     ("CAS_TRUST_USERNAMES", "some", BOOLEAN),
+    ("CAS_USERNAME_ATTRIBUTE", "two\nlines", AUDIENCE),
+    ("CAS_NAME_ATTRIBUTE", "two\nlines", AUDIENCE),
+    ("CAS_EMAIL_ATTRIBUTE", "two\nlines", AUDIENCE),
     ("CAS_ROLES_ATTRIBUTE", "two\nlines", AUDIENCE),
     ("CAS_ROLES", "staff", RULES),
     ("CAS_ROLES", "Manage Users=staff", RULES),
@@ -224,6 +243,9 @@ BAD = [
     ("OIDC_ROLES_CLAIM", "two words", CLAIM),
     ("OIDC_ROLES", "staff", RULES),
     ("OIDC_REQUIRE", "staff", REQUIREMENTS),
+    ("OIDC_AUTHORIZE_PARAMS", "state=x", "must not contain state, which Latchkey sets"),
+    ("OIDC_DISCOVERY_URL", "id.example.org", DISCOVERY),
+    ("OIDC_TOKEN_ENDPOINT_AUTH_METHOD", "private_key_jwt", METHODS),
     (
         "OIDC_PROVIDERS",
         "Google",
@@ -291,6 +313,11 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
             "ALLOWED_REDIRECTS",
             "https://A.example.org/, http://b.example.org:8000,",
             {"https://a.example.org", "http://b.example.org:8000"},
+        ),
+        (
+            "CORS_ORIGINS",
+            "https://App.example.org:443/, http://localhost:5173",
+            {"https://app.example.org", "http://localhost:5173"},
         ),
         ("COOKIE_NAME", "__Host-jwt", "__Host-jwt"),
         ("COOKIE_DOMAIN", ".Sub.Localhost.TEST", "sub.localhost.test"),

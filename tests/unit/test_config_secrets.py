@@ -53,6 +53,7 @@ def test_every_secret_can_be_given_as_a_file(tmp_path: Path, read: Read) -> None
         "JWT_SECRET_KEY": STRONG,
         "JWT_SECRET_KEY_PREVIOUS": STRONG[::-1],
         "OIDC_CLIENT_SECRET": " of the client ",
+        "OUTGOING_PROXY": "http://ada:secret@proxy.example.org:3128",
     }
     assert plain.keys() == SECRETS
     for name, value in plain.items():

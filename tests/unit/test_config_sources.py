@@ -100,6 +100,7 @@ def test_a_missing_dotenv_is_no_fault(tmp_path: Path) -> None:
         ("COOKIE_SAME_SITE", "COOKIE_SAMESITE"),
         ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
         ("ALLOWED_REDIRECT", "ALLOWED_REDIRECTS"),
+        ("CORS_ORIGIN", "CORS_ORIGINS"),
     ],
 )
 def test_a_misspelt_name_is_refused_with_a_suggestion(read: Read, name: str, meant: str) -> None:

@@ -170,6 +170,24 @@ def test_a_backup_as_root_goes_through_no_link(
 
 @AS_ROOT
 @ON_SQLITE
+def test_a_database_that_is_a_link_shows_root_nothing(
+    theirs: Path, where: config.DatabaseUrl
+) -> None:
+    """Neither do the checks before a command read it, nor does a backup copy it."""
+    assert where.path is not None
+    where.path.parent.chmod(0o700)
+    before = sorted(where.path.parent.iterdir())
+    link_as_user(theirs / "latchkey.db", where.path)
+    linked = database_at(f"sqlite:///{theirs}/latchkey.db")
+    for read in (schema_state.status, lambda url: db.save(url, theirs.parent / "copy.db")):
+        with pytest.raises(Fault, match=r"latchkey\.db"):
+            read(linked)
+    assert sorted(where.path.parent.iterdir()) == before
+    assert not (theirs.parent / "copy.db").exists()
+
+
+@AS_ROOT
+@ON_SQLITE
 def test_commands_as_root_open_the_database_with_the_rights_of_its_folder(
     theirs: Path, run: Run
 ) -> None:

@@ -239,7 +239,7 @@ RULES = (
 async def follow(database: Database, username: str, *values: str) -> list[str]:
     async with database.transaction() as tx:
         user = await users.get_by_username(tx, username)
-        now, _ = await identities.follow_roles(tx, BY, user, RULES, values)
+        now, *_ = await identities.follow_roles(tx, BY, user, RULES, values)
     return sorted(role["role"] for role in now["roles"])
 
 
@@ -264,7 +264,7 @@ async def test_the_last_who_can_manage_keeps_that_role_and_no_other(database: Da
     async def come(username: str) -> tuple[list[str], bool]:
         async with database.transaction() as tx:
             user = await users.get_by_username(tx, username)
-            now, kept = await identities.follow_roles(tx, BY, user, rules, ["student"])
+            now, kept, _ = await identities.follow_roles(tx, BY, user, rules, ["student"])
         return [role["role"] for role in now["roles"] if "_users" in role["role"]
                 or "documents" in role["role"]], kept  # fmt: skip
 

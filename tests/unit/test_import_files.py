@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.schemas import import_files
+from service.schemas import import_files, import_lines
 from tests.support.thoroughness import some
 
 KNOWN = {"editor": 1, "viewer": 2}
 HEAD = b"username,name,email,roles,disabled\n"
-LONG = b"x" * import_files.MAX_LINE
+LONG = b"x" * import_lines.MAX_LINE
 
 
 def read(data: bytes, form: str) -> list[import_files.Line]:
@@ -87,7 +87,7 @@ def test_json_lines(start: bytes, end: bytes) -> None:
         (b"", []),
         (b"name\nAda\n", ["1: the column username is missing"]),
         (
-            b"username,username,age,\n",
+            b"username,username,age,,name\n",
             [
                 "1: unknown column 'age': use username, name, email, roles, disabled, separated by",
                 "1: unknown column '': use username, name, email, roles, disabled, separated by co",
@@ -95,7 +95,8 @@ def test_json_lines(start: bytes, end: bytes) -> None:
             ],
         ),
         (b"\xff\nx\n", ["1: is not UTF-8"]),
-        ("username\nbob\n".encode("utf-16"), ["1: is not UTF-8"]),
+        ("username\nbob\n".encode("utf-16-le"), ["1: unknown column", "1: the column username is"]),
+        ("username\nM\xfcller\n".encode("cp1252"), ["2: is not UTF-8. In Excel, save the file as"]),
         (b'"username\nbob\n', ["1: is not CSV: a quotation mark is not closed on its line"]),
         (LONG + b"\n", ["1: unknown column 'xxx", "1: the column username is missing"]),
         (LONG + b"x\n", ["1: is longer than 65536 bytes"]),
@@ -106,7 +107,7 @@ def test_json_lines(start: bytes, end: bytes) -> None:
                                      "3: username: A user name starts with"]),
         (b'username\n"bob"x\n', ["2: is not CSV: ',' expected after '\"'"]),
         (b"username\nbob\rada\n", ["2: is not CSV: new-line character seen in unquoted field"]),
-        (b"username,name\nbob,a\x00b\n", ["2: name: contains a non-printable character"]),
+        (b"username,name\nbob,a\x00b\n", ["2: name: contains U+0000, a control character"]),
         (HEAD + b"a b,x,y,nope editor ghost,maybe\n", [
             "2: username: A user name starts with",
             "2: email: is not a valid e-mail address: an e-mail address must have an @-sign",
@@ -152,7 +153,7 @@ def test_faults_of_csv(data: bytes, told: list[str]) -> None:
         (b'{"username": "x", "disabled": "true"}', ["disabled: must be true or false"]),
         (b'{"username": "x", "roles": "editor"}', ["roles: must be a list"]),
         (b'{"username": "x", "roles": ["ghost", 7]}', ["role 'ghost': ", "role 7: must be"]),
-        (b'{"username": "x", "name": "a\\u0000b"}', ["name: contains a non-printable character"]),
+        (b'{"username": "x", "name": "a\\u0000b"}', ["name: contains U+0000, a control character"]),
         (b'{"username": "' + LONG + b'"}', ["is longer than 65536 bytes"]),
         (b'{"username": "bob"}', ["username: bob is already in line 1"]),
     ],
@@ -187,13 +188,15 @@ def test_whatever_is_in_a_file_each_line_is_a_user_or_named(form: str, data: byt
         full = [
             n for n, text in enumerate(data.split(b"\n"), 1) if text.strip(b"\xef\xbb\xbf\r \t")
         ]
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            return  # UTF-16 has other lines
         assert set(numbers) >= {n for n in full if data.split(b"\n")[n - 1].strip()} - {1}
 
 
 @given(
     st.lists(
         st.tuples(
-            st.from_regex(r"[a-z0-9][a-z0-9._@-]{0,10}", fullmatch=True),
+            st.from_regex(r"[a-z0-9][a-z0-9._@+-]{0,10}", fullmatch=True),
             st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=20),
             st.lists(st.sampled_from(sorted(KNOWN)), unique=True),
             st.booleans(),

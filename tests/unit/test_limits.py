@@ -4,21 +4,19 @@ import re
 
 import pytest
 
-from service import app, middleware
+from service import app
 from service.db import readiness
 from service.db.postgresql import database
 from service.forward_auth import allow_responses
 from service.limits import client_limits
 from service.login.sso import pending, replays
-from service.parsing import client_address, strict_xml
-from service.providers import cas, deferred_logouts, http_client
+from service.providers import deferred_logouts, http_client
 from service.revocation import documents
-from service.schemas import base, user_input
-from service.server import chunked_body, refused_requests, run
+from service.server import run
 from service.system import descriptors
 from service.telemetry import metrics
 from service.tokens import issuer as tokens
-from service.web import accept, cookies, large_responses, responses
+from service.web import large_responses
 from tests.support.environment import ROOT
 
 TEXT = (ROOT / "docs" / "limits.md").read_text()
@@ -32,10 +30,6 @@ STATED = {
         f"{client_limits.YOUNG_SECONDS:.0f} s for a head",
     ],
     "time for a request head": [f"{client_limits.HEAD_SECONDS:.0f} s"],
-    "size of a request head": [
-        f"{client_limits.HEAD_BYTES:,} bytes",
-        f"{refused_requests.MOST_SEGMENTS} segments",
-    ],
     "incomplete heads altogether": [f"{client_limits.HEADS_BYTES // MIB} MiB"],
     "large requests": [
         f"{client_limits.LARGE_REQUESTS_BYTES // MIB} MiB",
@@ -44,31 +38,8 @@ STATED = {
     ],
     "idle connections": [f"{run.KEEPALIVE_SECONDS} s"],
     "request bodies": [
-        f"{client_limits.BODY_BYTES:,} bytes",
         f"{client_limits.BODIES_BYTES // MIB} MiB altogether",
         f"1/{client_limits.BODIES_SHARE} of the connections",
-    ],
-    "framing of a chunked body": [
-        f"{chunked_body.OVERHEAD_BYTES:,} bytes of sizes",
-        f"{chunked_body.LINE_BYTES:,} for the size",
-        f"{client_limits.BODY_BYTES:,} bytes may come in chunks of 3 bytes",
-    ],
-    "work for a request head": [
-        f"`Accept` {accept.LOOKED_AT:,} characters",
-        f"{client_address.MOST_HOPS} addresses",
-        f"cookies {cookies.MOST_PAIRS:,} and {cookies.MOST_ENCODED} encoded",
-        f"`If-None-Match` {responses.MOST_TAGS_LENGTH:,} characters",
-        f"`Content-Type` {middleware.CONTENT_TYPE_LENGTH}",
-    ],
-    "XML of CAS": [
-        f"logout request {cas.MOST_LOGOUT_BYTES:,} bytes",
-        f"{strict_xml.MOST:,} elements",
-        f"{strict_xml.MOST:,} attributes",
-        f"{strict_xml.MAX_DEPTH} levels",
-        f"{strict_xml.MAX_NAMESPACE} characters",
-    ],
-    "users in bodies and forms": [
-        f"{user_input.MOST_ROLES:,} entries in a list of roles, {base.MOST_FAULTS} faults"
     ],
     "answers that are not read": [
         f"{client_limits.UNREAD_BYTES // MIB} MiB",

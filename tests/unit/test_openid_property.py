@@ -22,6 +22,9 @@ ANY = st.recursive(
 )
 CLAIMS = ("iss", "sub", "aud", "exp", "iat", "nbf", "nonce", "azp", "at_hash", "sid", "auth_time",
           "acr", "amr", "events", "jti", "c_hash")  # fmt: skip
+NOT_USED = ("amr", "acr", "auth_time", "c_hash", "s_hash", "name", "groups", "typ", "scope")
+MAY_BE_NULL = ("azp", "at_hash", "nbf", "sid", *NOT_USED)
+UNKNOWN = st.text(max_size=12).filter(lambda name: name not in CLAIMS)
 KEYS = [key(algorithm, algorithm).jwk for algorithm in ("RS256", "ES256", "ES512", "EdDSA")]
 MEMBERS = ("kty", "crv", "x", "y", "n", "e", "use", "key_ops", "alg", "kid")
 ISSUER = "https://id.example.org"
@@ -51,7 +54,19 @@ def test_claims(changes: dict[str, Any], access_token: str | None) -> None:
         told = {**good, "events": {LOGOUT_EVENT: {}}, **changes}
         logout = logout_token.check(told, issuer=ISSUER, client_id="us", now=now)
         assert logout.sid or logout.subject
-        assert "nonce" not in changes
+        assert changes.get("nonce") is None
+
+
+@often
+@given(st.dictionaries(st.sampled_from(NOT_USED) | UNKNOWN, ANY, max_size=6))
+def test_claims_that_are_not_used_decide_nothing(more: dict[str, Any]) -> None:
+    now = int(time.time())
+    good = {"iss": ISSUER, "aud": "us", "sub": "s", "iat": now, "exp": now + 60, "jti": "j"}
+    told = {**dict.fromkeys(MAY_BE_NULL), **more, **good}
+    expected = Expected(ISSUER, "us", "n", "token", now)
+    id_token.check({**told, "nonce": "n"}, Header("RS256", None), expected)
+    events: dict[str, Any] = {"events": {LOGOUT_EVENT: {}}, "nonce": None}
+    assert logout_token.check({**told, **events}, issuer=ISSUER, client_id="us", now=now)
 
 
 @often

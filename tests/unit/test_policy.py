@@ -37,6 +37,12 @@ OPEN = {
     ("GET", "/ready"),
     ("GET", "/metrics"),
 }
+OPEN_TO_PREFLIGHTS = {
+    ("OPTIONS", "/auth/revocations"),
+    ("OPTIONS", "/.well-known/jwks.json"),
+    ("OPTIONS", "/.well-known/feed-jwks.json"),
+    ("OPTIONS", "/.well-known/assertion-jwks.json"),
+}
 CLOSED = {
     ("GET", "/auth/me"),
     ("GET", "/auth/token"),
@@ -91,13 +97,25 @@ def routes(application: web.Application) -> dict[tuple[str, str], object]:
 
 def test_exactly_these_routes_are_open(settings: Settings) -> None:
     found = routes(app.create_app(settings(**PROVIDERS)))
-    assert {key for key in found if key[0] != "HEAD"} == OPEN | CLOSED | MANAGERS
+    is_open = OPEN | OPEN_TO_PREFLIGHTS
+    assert {key for key in found if key[0] != "HEAD"} == is_open | CLOSED | MANAGERS
     for (method, path), handler in found.items():
         shown = ("GET" if method == "HEAD" else method, path)
-        assert access.rules(handler).public == (shown in OPEN), shown
+        assert access.rules(handler).public == (shown in is_open), shown
         role = "manage_users" if shown in MANAGERS else None
         assert access.rules(handler).role == role, shown
         assert access.rules(handler).csrf_exempt == (shown in COOKIELESS), shown
+
+
+def test_preflights_of_the_api_are_open_with_listed_origins(settings: Settings) -> None:
+    listed = settings(**PROVIDERS, CORS_ORIGINS="http://localhost:5173")
+    found = routes(app.create_app(listed))
+    api = {path for _, path in MANAGERS if path.startswith("/api/v1/")}
+    asked = {("OPTIONS", path) for path in (api | {"/auth/me", "/auth/token"})}
+    options = {key for key in found if key[0] == "OPTIONS"}
+    assert options == OPEN_TO_PREFLIGHTS | asked
+    assert all(access.rules(found[key]).public for key in options)
+    assert found.keys() - asked == routes(app.create_app(settings(**PROVIDERS))).keys()
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:

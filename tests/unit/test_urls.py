@@ -43,7 +43,8 @@ GOOD: dict[str, str] = {
     "/\u2215evil.com": "/%E2%88%95evil.com",
     "/a\u00a0b\u200bc\ufeff": "/a%C2%A0b%E2%80%8Bc%EF%BB%BF",
     "/\u202emoc.live": "/%E2%80%AEmoc.live",
-    "/" + "a" * 2047: "/" + "a" * 2047,
+    "/" + "a" * 7999: "/" + "a" * 7999,
+    f"{APP}/" + "a" * 7999: f"{APP}/" + "a" * 7999,
     OWN: f"{OWN}/",
     f"{OWN}/path": f"{OWN}/path",
     APP: f"{APP}/",
@@ -131,10 +132,11 @@ HOSTILE: list[str] = [
     # lone surrogates
     *("/\ud800", "/\udc80path", f"{APP}/\udfff", "/\udcff/evil.com", "\ud800"),
     # too long
-    "/" + "a" * 2048,
-    "/" + "a" * 3000,
-    f"{APP}/" + "a" * 3000,
-    "https://" + "a" * 3000,
+    "/" + "a" * 8000,
+    "/" + "é" * 1334,
+    f"{APP}/" + "a" * 8000,
+    f"{APP}?" + "a" * 8000,
+    "https://" + "a" * 9000,
 ]
 
 ORIGINS: dict[str, str] = {

@@ -22,7 +22,7 @@ from tests.support.people import BY, delete, everybody, feed_rows
 from tests.support.stores import watched
 from tests.support.thoroughness import some
 
-TEMPTING = "aZ09._@-\u212a\u017f\u0130\uff21\u0430\u0660\u00df\x00\n \u200d\ud800"
+TEMPTING = "aZ09._@+-\u212a\u017f\u0130\uff21\u0430\u0660\u00df\x00\n \u200d\ud800"
 
 
 async def alter(database: Database, action: Callable[[Transaction], Awaitable[object]]) -> object:
@@ -103,7 +103,7 @@ def test_what_is_no_name_is_refused(text: str) -> None:
 @given(st.text(st.sampled_from(TEMPTING) | st.characters(), max_size=70))
 @hypothesis_settings(max_examples=some(300))
 def test_a_name_is_its_own_canonical_form_or_none_at_all(text: str) -> None:
-    plain = text.isascii() and re.fullmatch(r"[a-z0-9][a-z0-9._@-]{0,63}", text.lower())
+    plain = text.isascii() and re.fullmatch(r"[a-z0-9][a-z0-9._@+-]{0,63}", text.lower())
     try:
         name = users.normalize_username(text)
     except InvalidName:

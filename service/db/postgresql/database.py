@@ -14,7 +14,6 @@ from service.db.interface import (
     ChangeMarker,
     ConstraintError,
     Row,
-    reason,
     validate_parameters,
 )
 from service.db.postgresql import connect as pgconnect
@@ -22,9 +21,13 @@ from service.db.postgresql.connect import Connection
 from service.db.postgresql.listener import Listener
 from service.db.postgresql.placeholders import numbered
 from service.db.postgresql.pool import Pool
-from service.errors import DatabaseUnavailable, Fault
+from service.db.reasons import reason
+from service.errors import DatabaseFailed, DatabaseUnavailable, Fault
 
 READERS = 3
+
+_PERMANENT = ("22", "3F", "42", "54", "XX001", "XX002")
+"""SQLSTATE of errors that stay: data, missing schema, syntax and rights, limits, corruption."""
 
 BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS})".encode()
 
@@ -195,5 +198,8 @@ def _translated() -> Iterator[None]:
         yield
     except psycopg.IntegrityError as error:
         raise ConstraintError(error.diag.message_primary) from error
-    except (psycopg.Error, OSError, TimeoutError) as error:
+    except psycopg.Error as error:
+        is_permanent = (error.sqlstate or "").startswith(_PERMANENT)
+        raise (DatabaseFailed if is_permanent else DatabaseUnavailable) from error
+    except (OSError, TimeoutError) as error:
         raise DatabaseUnavailable from error

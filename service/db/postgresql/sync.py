@@ -8,8 +8,10 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from service.config import DatabaseUrl as Where
-from service.db.interface import WRITERS, Row, reason
+from service.db.interface import WRITERS, Row
 from service.db.postgresql import connect as pgconnect
+from service.db.postgresql import server_check
+from service.db.reasons import reason
 from service.errors import Fault
 
 LOCK_SECONDS = 30.0
@@ -46,19 +48,25 @@ def writing(where: Where) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def read(where: Where, sql: str, *, needs: str) -> list[Row]:
+def read(where: Where, sql: str, *, needs: str | None) -> list[Row]:
     """Read rows. Return none if the table `needs` is missing. Raises Fault."""
     with _fault(where, "read"), _open(where) as connection:
-        found = connection.execute("SELECT to_regclass(%s) AS it", (needs,)).fetchone()
-        if found is None or found["it"] is None:
-            return []
+        if needs is not None:
+            found = connection.execute("SELECT to_regclass(%s) AS it", (needs,)).fetchone()
+            if found is None or found["it"] is None:
+                return []
         return connection.execute(sql.encode()).fetchall()
 
 
 def _open(where: Where) -> psycopg.Connection[Row]:
     options: Any = pgconnect.parameters(where)
     connection: psycopg.Connection[Row] = psycopg.connect(where.url, **options)
-    connection.execute(pgconnect.settings())
+    try:
+        server_check.check(where, connection, options)
+        connection.execute(pgconnect.settings())
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -10,10 +10,24 @@ import aiosqlite
 
 from service.db import interface
 from service.db.interface import ChangeMarker, ConstraintError, Row, validate_parameters
-from service.db.sqlite.sync import uri, why
-from service.errors import DatabaseUnavailable, Fault
+from service.db.reasons import primary_code, reason
+from service.db.sqlite.sync import require_file, uri
+from service.errors import DatabaseFailed, DatabaseUnavailable, Fault
 
 _BUSY_TIMEOUT_SECONDS = interface.WAIT_SECONDS
+_PASSING = {
+    0,  # an error of the driver, or a timeout
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_SCHEMA,
+}
+"""Result codes after which the same statement may succeed."""
 _CACHE_KIB = 65536  # at most: a hundred thousand users and their indexes
 
 
@@ -84,7 +98,7 @@ class _Reader(interface.Reader):
                     await self._connection.execute_fetchall(sql, validate_parameters(parameters))
                 )
         except (sqlite3.DatabaseError, TimeoutError) as error:
-            raise DatabaseUnavailable from error
+            raise _unavailable(error) from error
 
 
 class Database(interface.Database):
@@ -152,6 +166,7 @@ class Database(interface.Database):
 @asynccontextmanager
 async def connect(path: Path) -> AsyncIterator[Database]:
     """Open an existing database file. Raises Fault if it cannot be opened."""
+    require_file(path)
     async with (
         _open(path) as writer,
         _open(path) as reader,
@@ -180,7 +195,7 @@ async def _open(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         await connection.close()
         await asyncio.to_thread(connection._thread.join)  # noqa: SLF001  # survives a failed open
         if isinstance(error, sqlite3.Error):
-            raise Fault(f"The database {path} cannot be opened: {why(error)}.") from error
+            raise Fault(f"The database {path} cannot be opened: {reason(error, path)}.") from error
         raise
     opened.row_factory = sqlite3.Row
     try:
@@ -201,4 +216,11 @@ def _translated() -> Iterator[None]:
     except sqlite3.IntegrityError as error:
         raise ConstraintError(str(error)) from error
     except (sqlite3.DatabaseError, TimeoutError) as error:
-        raise DatabaseUnavailable from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailable:
+    """Return DatabaseFailed for an error that stays, such as a damaged or read-only file."""
+    passes = primary_code(error) in _PASSING
+    is_moved = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
+    return DatabaseUnavailable() if passes or is_moved else DatabaseFailed()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,8 +11,25 @@ from pathlib import Path
 
 from service.db import casefold
 from service.db.interface import WAIT_SECONDS, Row
+from service.db.reasons import reason
 from service.errors import Fault
 from service.system import file_owner
+
+_NO_FILE = (
+    "The database {path} is not a regular file, or is a broken link. Set DATABASE_URL to the path"
+    " of a file."
+)
+
+_BESIDE = ("-journal", "-wal", "-shm")
+"""The endings of the files that SQLite keeps beside a database."""
+
+
+def require_file(path: Path) -> None:
+    """Raise Fault if a file of the database is something else: SQLite waits for a pipe for ever."""
+    for each in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
+        with contextlib.suppress(OSError):  # opening it reports the error
+            if not stat.S_ISREG(each.stat().st_mode):
+                raise Fault(_NO_FILE.format(path=each))
 
 
 def create_file(path: Path) -> None:
@@ -26,16 +44,14 @@ def create_file(path: Path) -> None:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(path, flags, 0o600))
             if not path.is_file():
-                raise Fault(
-                    f"The database {path} is not a regular file, or is a broken link. Set the path"
-                    " of a file."
-                )
+                raise Fault(_NO_FILE.format(path=path))
     except OSError as error:
         raise Fault(f"The database {path} cannot be created: {error.strerror}.") from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open an existing file for a migration, in WAL mode. Raises Fault."""
+    require_file(path)
     try:
         with file_owner.as_owner(path):
             connection = sqlite3.connect(
@@ -48,7 +64,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.create_function("fold", 1, casefold.casefold, deterministic=True)
     except (sqlite3.Error, OSError) as error:
-        raise Fault(f"The database {path} cannot be opened: {why(error)}.") from error
+        raise Fault(f"The database {path} cannot be opened: {reason(error, path)}.") from error
     return connection
 
 
@@ -59,7 +75,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         try:
             yield connection
         except sqlite3.Error as error:
-            raise Fault(f"The database {path} cannot be used: {why(error)}.") from error
+            raise Fault(f"The database {path} cannot be used: {reason(error, path)}.") from error
 
 
 @contextmanager
@@ -86,24 +102,23 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             return
 
 
-def read(path: Path, sql: str, *, needs: str) -> list[Row]:
+def read(path: Path, sql: str, *, needs: str | None) -> list[Row]:
     """Read rows. Return none if the file or the table `needs` is missing."""
     try:
-        if not path.exists():
-            return []
-        with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE name = ?", (needs,))
-            return [dict(row) for row in connection.execute(sql)] if tables.fetchone() else []
+        with file_owner.as_owner(path):
+            return _read(path, sql, needs) if path.exists() else []
     except (sqlite3.Error, OSError) as error:
-        raise Fault(f"The database {path} cannot be read: {why(error)}.") from error
+        raise Fault(f"The database {path} cannot be read: {reason(error, path)}.") from error
 
 
-def why(error: Exception) -> str:
-    """Return the reason of an error. SQLite needs to write to the folder even for reads."""
-    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
-        return "its folder cannot be written to"
-    return str(error)
+def _read(path: Path, sql: str, needs: str | None) -> list[Row]:
+    require_file(path)
+    with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
+        if needs is not None and needs not in names:
+            return []
+        return [dict(row) for row in connection.execute(sql)]
 
 
 def uri(path: Path, mode: str) -> str:

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service import schemas, users
-from service.endpoints.api import requests
+from service.endpoints.api import read_only, requests
 from service.providers import identities
 from service.web import access, context, responses, submitted
 
@@ -22,12 +22,14 @@ async def list_identities(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
     """POST /api/v1/users/{id}/identities: links a provider account to a user."""
-    account = schemas.identity(await submitted.json(request))
+    sent, given = read_only.split(await submitted.json(request), ("created_at",))
+    account = schemas.identity(sent)
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
         changed = await identities.link(tx, by, user, *account)
         rows = await identities.of_user(tx, user["id"])
-    identity = next(row for row in rows if (row["provider"], row["subject"]) == tuple(account))
+        identity = next(row for row in rows if (row["provider"], row["subject"]) == tuple(account))
+        read_only.require_unchanged(given, identity)
     return responses.json(identity, status=201 if changed else 200)
 
 

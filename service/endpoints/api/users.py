@@ -7,13 +7,14 @@ from typing import Any, cast
 from aiohttp import web
 
 from service import errors, schemas, users
-from service.endpoints.api import requests
+from service.endpoints.api import read_only, requests
 from service.web import access, context, responses, submitted
 
 _Read = Callable[[object, Mapping[str, int] | None], dict[str, Any]]
 _SHOWN = (
     "id", "username", "name", "email", "disabled", "roles", "created_at", "updated_at",
 )  # fmt: skip
+_READ_ONLY = ("id", "created_at", "updated_at")
 
 
 @access.public
@@ -34,7 +35,13 @@ async def list_users(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/users: creates a user."""
-    async with _fields(request, schemas.user) as fields, context.changing(request) as (tx, by):
+    sent, given = read_only.split(await submitted.json(request), _READ_ONLY)
+    if given:  # values of another user: only the service can set them
+        sent = {**cast("dict[str, Any]", sent), **given}
+    async with (
+        _fields(request, schemas.user, sent) as fields,
+        context.changing(request) as (tx, by),
+    ):
         created = await users.create(tx, by, **fields)
     return _answer(created, status=201, Location=f"/api/v1/users/{created['id']}")
 
@@ -81,25 +88,49 @@ async def sign_out(request: web.Request) -> web.Response:
 
 
 async def _update(request: web.Request, read: _Read) -> web.Response:
-    async with _fields(request, read) as fields, context.changing(request) as (tx, by):
+    sent, given = read_only.split(
+        await submitted.json(request), _READ_ONLY, null_is_absent=read is schemas.user
+    )
+    async with (
+        _fields(request, read, sent, given) as fields,
+        context.changing(request) as (tx, by),
+    ):
         user = await requests.user(request, tx)
         requests.require_match(request, user)
+        read_only.require_unchanged(given, user)
         updated = await users.update(tx, by, user, fields)
     return _answer(updated)
 
 
 @asynccontextmanager
-async def _fields(request: web.Request, read: _Read) -> AsyncIterator[dict[str, Any]]:
-    """Yield the fields of a body, for a block that writes them.
+async def _fields(
+    request: web.Request, read: _Read, sent: object, given: Mapping[str, Any] | None = None
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield the fields of a body, for a block that writes them. `given` are read-only members.
 
     The existing roles are read only if something is wrong, to list every fault at once. Raises
     ValidationError.
     """
-    sent, database = await submitted.json(request), request.app[context.DATABASE]
+    database = request.app[context.DATABASE]
+    given = given or {}
+    is_possible = not given or read_only.are_possible(
+        given, requests.identifier(request, errors.UserNotFound)
+    )
     try:
         fields = read(sent, None)
+        if not is_possible:
+            raise errors.ValidationError  # noqa: TRY301  # collected below
     except errors.ValidationError:
-        fields = read(sent, await users.role_ids(database))
+        known = await users.role_ids(database)
+        more = read_only.faults(given, await requests.user(request, database)) if given else []
+        try:
+            fields = read(sent, known)
+        except errors.ValidationError as invalid:
+            if not more:
+                raise
+            raise errors.ValidationError(errors=[*invalid.errors, *more]) from None
+        if not is_possible:
+            raise errors.ValidationError(errors=more) from None
     try:
         yield fields
     except errors.RoleNotFound:

@@ -7,17 +7,20 @@ from typing import Any
 
 from aiohttp import web
 
-from service import errors, schemas
+from service import errors
 from service.config import OpenIdProvider
+from service.login.sso import profile
+from service.login.sso.profile import Profile
 from service.providers import claim_values, identities
 from service.providers.claim_values import Claimed, Missing, Unreadable
-from service.providers.openid import ProviderError, requirements
+from service.providers.openid import ProviderError, Unsupported, requirements
 from service.providers.openid.provider import OpenIdClient
 from service.providers.openid.token_endpoint import TokenResponse
 from service.telemetry import logs
 from service.web import context
 
-_TOO_LARGE = "over 64 KiB"
+_PROFILE_CLAIMS = {"profile": "name", "email": "email"}
+"""A claim of each scope that updates need (OpenID Connect Core 5.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +42,13 @@ class Account:
         return value if isinstance(value, str) else ""
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """The name and e-mail address of a new user, if the API would accept them."""
-        fields = {"name": self._any("name")}
+    def profile(self) -> Profile:
+        """The name and e-mail address of a new user, and why one of them is ignored."""
         email = requirements.checked_email(self.documents)
-        if email is not None:
-            fields["email"] = email
-        facts: dict[str, Any] = {}
-        for name, value in fields.items():
-            with contextlib.suppress(errors.ValidationError):
-                facts |= schemas.patch({name: value}, {})
-        return facts
+        found = profile.read({"name": self._any("name"), "email": email})
+        if email is None and self._any("email") is not None:
+            found.ignored["email"] = profile.NOT_VERIFIED
+        return found
 
     @property
     def roles(self) -> Claimed | None:
@@ -74,23 +73,23 @@ class Account:
 async def fetch(
     request: web.Request, provider: OpenIdClient, tokens: TokenResponse, claims: Mapping[str, Any]
 ) -> Account:
-    """Return the account of an ID token. Request `userinfo` if required claims are missing.
+    """Return the account of an ID token. Request `userinfo` if claims are missing.
 
-    If only roles are missing, `userinfo` may fail, and the roles stay unchanged. Raises
-    LoginRejected, ProviderUnavailable, DatabaseUnavailable.
+    If only roles are missing, or the name and address of an existing user, `userinfo` may fail, and
+    they stay unchanged. Raises LoginRejected, ProviderUnavailable, DatabaseUnavailable.
     """
     account = Account(provider.settings, (claims,))
     lacks_essential = await _lacks_essential(request, account)
     lacks = lacks_essential or isinstance(account.roles, Unreadable)
-    if tokens.access_token is None or not lacks:
+    if not lacks and not await _lacks_profile(request, account):
         return account
     try:
-        userinfo = await provider.user_info(tokens.access_token, claims["sub"])
+        userinfo = await provider.user_info(tokens, claims["sub"])
     except (errors.ProviderUnavailable, ProviderError) as error:
         if lacks_essential:
             raise
         return Account(provider.settings, (claims,), _why_failed(error))
-    return Account(provider.settings, (claims, userinfo))
+    return account if userinfo is None else Account(provider.settings, (claims, userinfo))
 
 
 def require(request: web.Request, account: Account) -> None:
@@ -131,8 +130,24 @@ async def _lacks_essential(request: web.Request, account: Account) -> bool:
     return False
 
 
+async def _lacks_profile(request: web.Request, account: Account) -> bool:
+    """Return whether the ID token lacks facts of a user that this account created."""
+    settings, (claims,) = account.settings, account.documents
+    if not request.app[context.CONFIG].provision_updates or not any(
+        scope in settings.scopes and claims.get(claim) is None
+        for scope, claim in _PROFILE_CLAIMS.items()
+    ):
+        return False
+    database, subject = request.app[context.DATABASE], claims["sub"]
+    owner = await identities.by_identity(database, settings.name, subject)
+    return owner is not None and await identities.has_created(
+        database, owner, settings.name, subject
+    )
+
+
 def _why_failed(error: errors.ProviderUnavailable | ProviderError) -> str:
-    if isinstance(error, ProviderError):
-        return "userinfo_invalid"
-    is_too_large = str(error.__cause__) == _TOO_LARGE
-    return "userinfo_too_large" if is_too_large else "userinfo_unavailable"
+    if isinstance(error, errors.ProviderUnavailable):
+        return "userinfo_unavailable"
+    if isinstance(error, Unsupported):
+        return "userinfo_unsupported"
+    return "userinfo_invalid" if error.limit is None else "userinfo_too_large"

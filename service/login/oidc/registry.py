@@ -4,11 +4,15 @@ from aiohttp import web
 
 from service import errors
 from service.config import openid
-from service.providers.openid import LoginRejected, ProviderError
+from service.providers.openid import LoginRejected, ProviderError, Unsupported
 from service.providers.openid.provider import OpenIdClient
 from service.telemetry import logs
 from service.web import context
 
+_OVER_LIMIT = (
+    "A value in the provider's response is too large: the limit is {}. Trying again does not help:"
+    " sign in another way, or ask your administrator."
+)
 CLIENTS = web.AppKey("openid_clients", dict[str, OpenIdClient])
 
 
@@ -26,14 +30,21 @@ def named(request: web.Request) -> OpenIdClient:
 def refusal(
     request: web.Request, provider: OpenIdClient, rejected: LoginRejected
 ) -> errors.Problem:
-    """Log why a login was rejected. Return the problem, without the reason."""
+    """Log why a login was rejected. Return the problem, without the reason, but with a limit."""
     context.log(
         request,
         "openid_rejected",
         level=logs.WARNING,
         provider=provider.settings.name,
         reason=rejected.reason,
+        limit=rejected.limit,
+        error=rejected.error,
     )
-    if isinstance(rejected, ProviderError):
-        return errors.ProviderAnswerInvalid()
-    return errors.AnswerRefused()
+    if isinstance(rejected, Unsupported):
+        return errors.ProviderAnswerUnsupported()
+    is_of_account = not isinstance(rejected, ProviderError)
+    if rejected.limit is None:
+        return errors.AnswerRefused() if is_of_account else errors.ProviderAnswerInvalid()
+    if is_of_account:
+        return errors.AnswerRefused(_OVER_LIMIT.format(rejected.limit))
+    return errors.ProviderAnswerTooLarge(rejected.limit)

@@ -9,9 +9,9 @@ from aiohttp import web
 from service import errors, session
 from service.config import openid
 from service.login import sso
-from service.login.oidc import account, registry
+from service.login.oidc import account, denials, registry
 from service.login.oidc.account import Account
-from service.login.sso import attempt
+from service.login.sso import attempt, attempt_cookies
 from service.providers.openid import LoginRejected, authorization, logout_token
 from service.providers.openid.metadata import Metadata
 from service.providers.openid.provider import OpenIdClient
@@ -21,22 +21,15 @@ from service.telemetry import logs
 from service.web import access, context, responses
 
 _LEAF = "oidc"
+_USED = "state_used"
+_SELECT, _ = authorization.CHOICES
 _MAX_HINT = 3072
 """The maximum size of a stored ID token, which sign-out sends in a URL."""
-_BUSY = frozenset({"server_error", "temporarily_unavailable"})
-_DENIED = (
-    "The provider denied access: you declined the request there, or you may not use this service."
-    " Start the sign-in again, or ask the administrator of the provider."
-)
-_NOT_TAKEN = (
-    "The provider rejected the sign-in request. Start the sign-in again. Administrators: the log"
-    " has the reason."
-)
 
 
 @access.public
 async def start(request: web.Request) -> web.Response:
-    """GET /auth/oidc[/{provider}][?next=]: redirects to a provider and sets the attempt cookie."""
+    """GET /auth/oidc[/{provider}][?next=][&prompt=][&retry=1]: redirects to a provider."""
     has_name = "provider" in request.match_info
     if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
         query = urlencode({"next": session.next_address(request)})
@@ -44,22 +37,31 @@ async def start(request: web.Request) -> web.Response:
     if session.is_background_load(request):
         raise errors.PrefetchRefused
     provider = registry.named(request)
-    state, bound = sso.new_id(), authorization.new_secrets()
+    begun, bound = sso.new(request, _LEAF), authorization.new_secrets()
     try:
+        metadata = await _metadata(request, provider)
+        params = _params(request, provider, metadata)
         to = authorization.address(
-            await _metadata(request, provider),
+            metadata,
             client_id=provider.settings.client_id,
             redirect_uri=_redirect_uri(request, provider),
             scopes=provider.settings.scopes,
-            state=state,
+            state=begun.reference,
             bound=bound,
+            params=params,
         )
     except errors.Problem as problem:
-        location = session.next_address(request)
-        problem.links = attempt.failure_links(provider.settings.start, location)
+        start_path = provider.settings.start
+        problem.links = attempt.failure_links(request, start_path, begun.location)
         raise
-    facts = {"provider": provider.settings.name, "nonce": bound.nonce, "verifier": bound.verifier}
-    return await sso.begin(request, _LEAF, state, facts, to=to)
+    facts = {
+        "provider": provider.settings.name,
+        "nonce": bound.nonce,
+        "verifier": bound.verifier,
+        "chooses": request.query.get("prompt") == _SELECT and _SELECT in params.get("prompt", ""),
+        "is_retry": request.query.getall("retry", []) == ["1"],
+    }
+    return await sso.begin(request, _LEAF, begun, facts, to=to)
 
 
 @access.public
@@ -68,60 +70,98 @@ async def callback(request: web.Request) -> web.Response:
     provider = registry.named(request)
     answer = {name: request.query.getall(name) for name in request.query}
     states = answer.get("state", [])
-    state = states[0] if len(states) == 1 else ""
-    async with sso.resume(request, _LEAF, state, start=provider.settings.start) as resumed:
-        login = await _fetch_login(request, provider, answer, resumed.state)
-        return await resumed.sign_in(login)
+    state, started_at = states[0] if len(states) == 1 else "", provider.settings.start
+    try:
+        async with sso.resume(request, _LEAF, state, start=started_at) as resumed:
+            try:
+                login = await _fetch_login(request, provider, answer, resumed)
+            except authorization.AccessDenied as denied:
+                problem = denials.problem(request, provider, denied)
+                if (again := denials.next_start(denied, resumed.state)) is not None:
+                    return resumed.start_again(started_at, **again)
+                raise problem from None
+            return await resumed.sign_in(login)
+    except sso.SPENT as problem:
+        return await sso.respond_to_spent(
+            request,
+            problem,
+            _LEAF,
+            state,
+            parameter="state",
+            start=started_at,
+            has_answer="code" in answer,
+        )
 
 
 async def _fetch_login(
     request: web.Request,
     provider: OpenIdClient,
     answer: Mapping[str, Collection[str]],
-    facts: Mapping[str, Any],
+    resumed: sso.Resumed,
 ) -> sso.ExternalLogin:
-    """Return the login from the provider, which is contacted at most once per attempt."""
+    """Return the login from the provider, which is contacted at most once per attempt.
+
+    Raises AccessDenied for an error of the provider.
+    """
+    facts = resumed.state
     try:
-        _check_attempt(request, provider, answer, facts)
+        _check_attempt(request, provider, resumed)
         code = authorization.read_code(answer, await provider.metadata())
         uri = _redirect_uri(request, provider)
         tokens = await provider.redeem(code, facts["verifier"], uri)
         claims = await provider.identify(tokens, facts["nonce"])
         found = await account.fetch(request, provider, tokens, claims)
-    except authorization.AccessDenied as denied:
-        raise _denial(request, provider, denied) from None
     except LoginRejected as rejected:
-        raise registry.refusal(request, provider, rejected) from None
+        problem = registry.refusal(request, provider, rejected)
+        raise (errors.AttemptUsed() if rejected.reason == _USED else problem) from None
     account.require(request, found)
-    return _login(tokens, claims, found)
+    if len(tokens.id_token) > _MAX_HINT:
+        limit = f"{_MAX_HINT:,} characters"
+        context.log(request, "hint_left_out", provider=provider.settings.name, limit=limit)
+    return _login(tokens, claims, found, handle=_handle(request, provider, claims))
 
 
-def _check_attempt(
-    request: web.Request,
-    provider: OpenIdClient,
-    answer: Mapping[str, Collection[str]],
-    facts: Mapping[str, Any],
-) -> None:
+def _check_attempt(request: web.Request, provider: OpenIdClient, resumed: sso.Resumed) -> None:
     """Check that the attempt belongs to this provider and was not used before."""
-    if facts["provider"] != provider.settings.name:
+    if resumed.state["provider"] != provider.settings.name:
         raise LoginRejected("issuer_mixed_up")
-    (state,) = answer["state"]
-    if not request.app[sso.REPLAYS].add(f"state {state}", attempt.SECONDS):
-        raise LoginRejected("state_used")
+    if not request.app[sso.REPLAYS].add(f"state {resumed.id}", attempt_cookies.SECONDS):
+        raise LoginRejected(_USED)
 
 
-def _login(tokens: TokenResponse, claims: Mapping[str, Any], found: Account) -> sso.ExternalLogin:
-    settings, sid = found.settings, claims.get("sid")
+def _handle(request: web.Request, provider: OpenIdClient, claims: Mapping[str, Any]) -> str | None:
+    """Return the ID of the session at the provider. Without one, logouts end it by the subject."""
+    sid = claims.get("sid")
+    if sid is None or logout_token.is_id(sid):
+        return sid
+    context.log(
+        request,
+        "fact_ignored",
+        level=logs.WARNING,
+        provider=provider.settings.name,
+        claim="sid",
+        reason="not_an_id",
+        limit=logout_token.ID_LIMIT,
+    )
+    return None
+
+
+def _login(
+    tokens: TokenResponse, claims: Mapping[str, Any], found: Account, *, handle: str | None
+) -> sso.ExternalLogin:
+    settings, profile = found.settings, found.profile
+    hint = tokens.id_token if len(tokens.id_token) <= _MAX_HINT else ""
     return sso.ExternalLogin(
         session=ProviderSession(
             provider=settings.name,
             subject=claims["sub"],
-            handle=sid if sid and logout_token.is_id(sid) else None,
-            hint=tokens.id_token if len(tokens.id_token) <= _MAX_HINT else "",
+            handle=handle,
+            hint=hint,
         ),
         amr=(_LEAF,),
         username=found.username,
-        facts=found.facts,
+        facts=profile.facts,
+        ignored=profile.ignored,
         rules=settings.roles,
         roles_claim=settings.roles_claim or "",
         values=found.roles,
@@ -135,25 +175,9 @@ def _signed_in_at(claims: Mapping[str, Any]) -> int:
     Some providers date their tokens minutes back; then `auth_time` is more accurate.
     """
     issued_at, auth_time = int(claims["iat"]), claims.get("auth_time")
-    if isinstance(auth_time, int) and issued_at <= auth_time <= issued_at + attempt.SECONDS:
+    if isinstance(auth_time, int) and issued_at <= auth_time <= issued_at + attempt_cookies.SECONDS:
         return auth_time
     return issued_at
-
-
-def _denial(
-    request: web.Request, provider: OpenIdClient, denied: authorization.AccessDenied
-) -> errors.Problem:
-    """Log the provider's error. Return our own problem, since its text is not trusted."""
-    context.log(
-        request,
-        "openid_denied",
-        level=logs.WARNING,
-        provider=provider.settings.name,
-        error=denied.error,
-    )
-    if denied.error in _BUSY:
-        return errors.ProviderUnavailable()
-    return errors.AnswerRefused(_DENIED if denied.error == "access_denied" else _NOT_TAKEN)
 
 
 async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:
@@ -161,6 +185,14 @@ async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:
         return await provider.metadata()
     except LoginRejected as rejected:
         raise registry.refusal(request, provider, rejected) from None
+
+
+def _params(request: web.Request, provider: OpenIdClient, metadata: Metadata) -> dict[str, str]:
+    """Return the further parameters of the authorization request."""
+    params, prompts = dict(provider.settings.authorize_params), request.query.getall("prompt", [])
+    if len(prompts) == 1 and prompts[0] in authorization.CHOICES:
+        return authorization.with_account_choice(params, metadata, prompts[0])
+    return params
 
 
 def _redirect_uri(request: web.Request, provider: OpenIdClient) -> str:

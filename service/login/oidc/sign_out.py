@@ -10,7 +10,7 @@ from service.db import Reader
 from service.login.oidc import registry
 from service.parsing import content_type
 from service.providers import issuers, recent_logouts, sessions, used_logout_tokens
-from service.providers.openid import LoginRejected, jwt, logout_token
+from service.providers.openid import DocumentError, LoginRejected, jwt, logout_token
 from service.providers.openid.logout_token import Logout
 from service.providers.openid.provider import OpenIdClient
 from service.providers.sessions import ProviderSession
@@ -29,9 +29,9 @@ async def leave(app: web.Application, came_from: ProviderSession, _back: str) ->
     if await _has_changed(app[context.DATABASE], provider):
         return None  # the session and its ID token are of another provider
     try:
-        address = (await provider.metadata()).end_session_endpoint
+        address = (await provider.metadata()).optional("end_session_endpoint")
     except LoginRejected as rejected:
-        raise errors.ProviderAnswerInvalid(rejected.reason) from None
+        raise errors.ProviderAnswerInvalid from ValueError(rejected.reason)
     if address is None:
         return None
     parameters = {
@@ -52,9 +52,11 @@ async def by_provider(request: web.Request) -> web.Response:
     provider = _sender(request, token)
     try:
         ended = await _end(request, provider, await provider.signed_out(token))
+    except DocumentError as rejected:  # the token could not be checked, and can be sent again
+        raise registry.refusal(request, provider, rejected) from None
     except LoginRejected as rejected:
         registry.refusal(request, provider, rejected)
-        raise errors.LogoutTokenInvalid from None
+        raise _invalid(rejected) from None
     context.log(request, "provider_sign_out", provider=provider.settings.name, sessions=ended)
     return web.Response()
 
@@ -93,16 +95,25 @@ async def _token(request: web.Request) -> str:
     A valid content type other than a form is also LogoutTokenInvalid, a 400 (section 2.8).
     """
     if content_type.of(request.headers).type != content_type.FORM:
-        raise errors.LogoutTokenInvalid
+        raise errors.LogoutTokenInvalid from ValueError("content_type")
     try:
         text = (await request.read()).decode("ascii")
         form = parse_qs(text, strict_parsing=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
-        raise errors.LogoutTokenInvalid from None
+        raise errors.LogoutTokenInvalid from ValueError("form")
     tokens = form.get("logout_token", [])
     if len(tokens) != 1:
-        raise errors.LogoutTokenInvalid
+        raise errors.LogoutTokenInvalid from ValueError(f"{len(tokens)} of logout_token")
     return tokens[0]
+
+
+def _invalid(rejected: LoginRejected) -> errors.Problem:
+    """Return the problem of a logout token. It names the limit that the token exceeds."""
+    if rejected.limit is None:
+        return errors.LogoutTokenInvalid()
+    return errors.LogoutTokenInvalid(
+        f"The logout token is larger than this service accepts: the limit is {rejected.limit}."
+    )
 
 
 def _sender(request: web.Request, token: str) -> OpenIdClient:
@@ -112,12 +123,12 @@ def _sender(request: web.Request, token: str) -> OpenIdClient:
     """
     try:
         claims = jwt.unverified(token)
-    except LoginRejected:
-        raise errors.LogoutTokenInvalid from None
+    except LoginRejected as rejected:
+        raise _invalid(rejected) from ValueError(rejected.reason)
     audience = claims.get("aud")
     meant = audience if isinstance(audience, list) else [audience]
     for provider in request.app[registry.CLIENTS].values():
         settings = provider.settings
         if claims.get("iss") == settings.issuer and settings.client_id in meant:
             return provider
-    raise errors.LogoutTokenInvalid
+    raise errors.LogoutTokenInvalid from ValueError("unknown_sender")

@@ -4,16 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from service import errors, session, users
 from service.audit import Actor
 from service.db import Transaction
-from service.login.sso import attempt, same_issuer
+from service.login.sso import attempt, attempt_cookies, log, same_issuer, spent, updates
 from service.login.sso.external_login import ExternalLogin
 from service.providers import identities, recent_logouts, sessions, used_answers
-from service.providers.claim_values import Unreadable
+from service.providers.identities import FollowedRoles
 from service.session.sign_in import NewSession
 from service.telemetry import logs
 from service.users import User
@@ -27,7 +28,7 @@ class Resumed:
     request: web.Request
     method: str
     id: str
-    state: attempt.State
+    state: attempt_cookies.State
     seen: int
     """The newest logout when the browser came back."""
 
@@ -46,36 +47,49 @@ class Resumed:
             await _sign_in(self.request, login, self.location, attempt_id=self.id, seen=self.seen)
         )
 
+    def start_again(self, start: str, **query: str) -> web.Response:
+        """End the attempt without a sign-in, and redirect to a new one with a query."""
+        parameters = urlencode({"next": self.location, **query})
+        return self._ended(responses.redirect(f"{start}?{parameters}"))
+
     def to_sign_in_page(self) -> web.Response:
         """End the attempt without a sign-in, and redirect to the sign-in page."""
-        return self._ended(responses.redirect(attempt.sign_in_page(self.location)))
+        return self._ended(responses.redirect(attempt.sign_in_page(self.request, self.location)))
 
     def _ended(self, response: web.Response) -> web.Response:
-        response.headers.add("Set-Cookie", attempt.forget(self.request, self.method, self.id))
+        for line in attempt_cookies.forget(self.request, self.method, self.id):
+            response.headers.add("Set-Cookie", line)
         return response
 
 
 @asynccontextmanager
 async def resume(
-    request: web.Request, method: str, attempt_id: str, *, start: str | None = None
+    request: web.Request, method: str, reference: str, *, start: str | None = None
 ) -> AsyncIterator[Resumed]:
     """Yield an attempt. If the block raises a Problem, the attempt ends, and its page has links.
 
-    `start` is the path of a new attempt, by default `/auth/<method>`. Raises AttemptUnknown,
-    PrefetchRefused.
+    `start` is the path of a new attempt that can let the user choose an account, by default
+    `/auth/<method>`, which cannot. Raises AttemptUnknown, PrefetchRefused.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
-    location = "/"
+    attempt_id = attempt.id_of(reference)
     try:
-        state = attempt.load(request, method, attempt_id)
-        location = str(state["next"])
+        if spent.has_landed(request):
+            raise errors.AttemptUnknown
+        state = attempt_cookies.load(request, method, attempt_id)
         seen = await request.app[context.NEWEST_LOGOUT].number()
         yield Resumed(request, method, attempt_id, state, seen)
     except errors.Problem as problem:
-        problem.links = attempt.failure_links(start or f"/auth/{method}", location)
+        location = attempt.goal(request, method, reference)
+        problem.links = attempt.failure_links(
+            request,
+            start or f"/auth/{method}",
+            location,
+            choose=start is not None and isinstance(problem, attempt.OF_ACCOUNT),
+        )
         if not isinstance(problem, errors.AttemptUnknown):
-            problem.headers["Set-Cookie"] = attempt.forget(request, method, attempt_id)
+            problem.cookies += attempt_cookies.forget(request, method, attempt_id)
         raise
 
 
@@ -84,7 +98,7 @@ class _Outcome(NamedTuple):
 
     begun: NewSession
     user: User
-    is_kept: bool
+    followed: FollowedRoles | None
 
 
 async def _sign_in(
@@ -111,7 +125,7 @@ async def _sign_in(
     if outcome is None:
         context.log(request, "sign_in_ended", level=logs.WARNING, provider=provider)
         raise errors.AnswerRefused(_ENDED)
-    _log(request, login, outcome)
+    log.roles(request, login, outcome.user, outcome.followed)
     return session.respond(request, outcome.begun, location)
 
 
@@ -140,32 +154,16 @@ async def _has_ended(tx: Transaction, login: ExternalLogin, seen: int) -> bool:
 
 async def _begin(request: web.Request, tx: Transaction, login: ExternalLogin) -> _Outcome:
     """Start the session of the account's user, with the roles from the provider."""
-    by, is_kept = _actor(request, login), False
+    by, followed = _actor(request, login), None
     found = await _user(request, tx, by, login)
     if found["disabled"]:
         raise errors.UserUnknown
     user, rules, values = found, login.rules, login.values
     if values is not None:
-        user, is_kept = await identities.follow_roles(tx, by, found, rules, values)
+        followed = await identities.follow_roles(tx, by, found, rules, values)
+        user = followed.user
     begun = await session.start_for_provider(request, tx, user, login.session, amr=login.amr)
-    return _Outcome(begun, user, is_kept)
-
-
-def _log(request: web.Request, login: ExternalLogin, outcome: _Outcome) -> None:
-    """Log roles that were kept; the values of a claim stay out."""
-    provider, username = login.session.provider, outcome.user["username"]
-    if outcome.is_kept:
-        context.log(request, "roles_kept", level=logs.WARNING, user=username)
-    if isinstance(login.values, Unreadable):
-        context.log(
-            request,
-            "roles_unreadable",
-            level=logs.WARNING,
-            provider=provider,
-            claim=login.roles_claim,
-            reason=login.values.reason,
-            user=username,
-        )
+    return _Outcome(begun, user, followed)
 
 
 async def _user(request: web.Request, tx: Transaction, by: Actor, login: ExternalLogin) -> User:
@@ -175,26 +173,26 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
     if user is None and login.trusted:
         user = await _of_trusted_name(request, tx, login)
     if user is not None:
-        return user
+        return await updates.follow(request, tx, by, user, login)
     identity = {"provider": came.provider, "subject": came.subject}
     if not request.app[context.CONFIG].provision_users:
         raise errors.IdentityUnknown(extensions=identity)
-    facts = dict(login.facts)
+    facts, username = dict(login.facts), updates.new_username(request, login)
     if "email" in facts and await users.has_email(tx, facts["email"]):
         del facts["email"]  # applications may identify users by it
-        name = login.username
-        context.log(request, "email_taken", level=logs.WARNING, provider=came.provider, user=name)
+        provider = came.provider
+        context.log(request, "email_taken", level=logs.WARNING, provider=provider, user=username)
     # An application may take such a name for the address of the other user.
-    if "@" in login.username and await users.has_email(tx, login.username):
+    if "@" in username and await users.has_email(tx, username):
         raise errors.UsernameTaken(_TAKEN, extensions=identity)
     try:
-        return await identities.provision(
-            tx, by, came.provider, came.subject, login.username, **facts
-        )
+        created = await identities.provision(tx, by, came.provider, came.subject, username, **facts)
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.InvalidName:
         raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
+    log.ignored_facts(request, login)
+    return created
 
 
 async def _of_trusted_name(

@@ -15,7 +15,8 @@ class ExternalLogin:
 
     `session` has the provider, the subject and the session there. `username` is the name of a new
     user. With `trusted`, it is also the name of the existing user, without a link, unless another
-    provider created that user. `facts` are the fields of a new user. `values` are the values of the
+    provider created that user. `facts` are the fields of a new user, `ignored` are the facts that
+    cannot be used, each with a constant reason for the log. `values` are the values of the
     claim `roles_claim` for `rules`; None if the provider does not control roles.
 
     `signed_in_at` is the provider's time of the sign-in, or 0. `has_ended` returns whether the
@@ -27,6 +28,7 @@ class ExternalLogin:
     username: str
     trusted: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    ignored: Mapping[str, str] = field(default_factory=dict)
     rules: Collection[RoleRule] = ()
     roles_claim: str = ""
     values: Claimed | None = None

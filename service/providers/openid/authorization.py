@@ -5,42 +5,35 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from service.providers.openid.errors import LoginRejected
+from service.providers.openid.errors import LoginRejected, error_code
 from service.providers.openid.metadata import Metadata
 
-_CODE = re.compile(r"[ -~]{1,4096}")
+_CODE = re.compile(r"[ -~]+")
+_MAX_CODE = 4096
+_EXPIRED = "authentication_expired"
+"""The description by which Keycloak asks to start again: its own login page has expired."""
+BUSY = "temporarily_unavailable"
 _OURS = ("code", "state", "iss", "error")
+CHOICES = ("select_account", "login")
+"""The values of `prompt` by which a provider lets the user choose an account, the best first."""
 _NOT_ASKED_FOR = frozenset({"id_token", "access_token", "response"})
 
 
 class AccessDenied(Exception):
-    """The provider returned an error. `error` is one of ERRORS or OTHER."""
+    """The provider returned an error (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6).
 
-    def __init__(self, error: str) -> None:
+    `error` is its code, or `other` if it does not have the form of one. `asks_again`: the provider
+    could not finish its own page, and a new request helps at once.
+    """
+
+    def __init__(self, error: str, *, asks_again: bool = False) -> None:
         self.error = error
+        self.asks_again = asks_again
         super().__init__(error)
-
-
-ERRORS = frozenset(
-    {
-        "access_denied",
-        "account_selection_required",
-        "consent_required",
-        "interaction_required",
-        "invalid_request",
-        "invalid_scope",
-        "login_required",
-        "server_error",
-        "temporarily_unavailable",
-        "unauthorized_client",
-        "unsupported_response_type",
-    }
-)
-"""Known values of `error` (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6)."""
-OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +49,7 @@ def new_secrets() -> Secrets:
     return Secrets(nonce=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(32))
 
 
-def address(
+def address(  # noqa: PLR0913  # what the request contains
     metadata: Metadata,
     *,
     client_id: str,
@@ -64,8 +57,12 @@ def address(
     scopes: Sequence[str],
     state: str,
     bound: Secrets,
+    params: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the authorization URL: code flow with PKCE (RFC 7636, S256)."""
+    """Return the authorization URL: code flow with PKCE (RFC 7636, S256).
+
+    `params` are further parameters, with other names.
+    """
     where: str = prepare_grant_uri(
         metadata.authorization_endpoint,
         client_id=client_id,
@@ -77,7 +74,23 @@ def address(
         code_challenge=create_s256_code_challenge(bound.verifier),
         code_challenge_method="S256",
     )
-    return where
+    return str(add_params_to_uri(where, params.items())) if params else where
+
+
+def with_account_choice(
+    params: Mapping[str, str], metadata: Metadata, wanted: str
+) -> dict[str, str]:
+    """Return parameters with a `prompt` by which the user can choose another account.
+
+    `wanted` is one of CHOICES. If the provider does not support it, the next one is used.
+    """
+    known, supported = params.get("prompt", "").split(), metadata.prompts
+    later = CHOICES[CHOICES.index(wanted) :]
+    choices = [each for each in later if supported is None or each in supported]
+    if not choices or not set(CHOICES).isdisjoint(known):
+        return dict(params)
+    prompts = [each for each in known if each != "none"]
+    return {**params, "prompt": " ".join([*prompts, choices[0]])}
 
 
 def read_code(answer: Mapping[str, Collection[str]], metadata: Metadata) -> str:
@@ -97,9 +110,12 @@ def read_code(answer: Mapping[str, Collection[str]], metadata: Metadata) -> str:
     if error is not None and code is not None:
         raise LoginRejected("error_and_code")
     if error is not None:
-        raise AccessDenied(error if error in ERRORS else OTHER)
+        asks_again = error == BUSY and _EXPIRED in answer.get("error_description", ())
+        raise AccessDenied(error_code(error), asks_again=asks_again)
     if code is None:
         raise LoginRejected("code_missing")
+    if len(code) > _MAX_CODE:
+        raise LoginRejected("code_too_long", limit=f"{_MAX_CODE:,} characters of a code")
     if not _CODE.fullmatch(code):
         raise LoginRejected("code_form")
     return code

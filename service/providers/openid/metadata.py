@@ -1,24 +1,29 @@
 """A provider's metadata (OpenID Connect Discovery 1.0 section 4)."""
 
+import codecs
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from service.parsing import strict_json, urls
+from service.parsing.over_limit import OverLimit
 from service.providers.openid import algorithms
-from service.providers.openid.errors import ProviderError
+from service.providers.openid.errors import DocumentError, DocumentUnsupported
 
 PATH = "/.well-known/openid-configuration"
 _ADDRESS = re.compile(r"[!-~]{1,2048}")
+_OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """The metadata of a provider.
 
-    `basic`: the client secret is sent in the header, else in the body. `algorithms` are the allowed
+    `basic`: the client secret is sent in the header, else in the body. `prompts` are the supported
+    values of `prompt`, None if the metadata has no list. `algorithms` are the allowed
     signature algorithms of ID tokens. `names_issuer`: each response contains `iss` (RFC 9207).
+    `unusable` are the optional endpoints that the provider has, but whose URL cannot be used.
     """
 
     issuer: str
@@ -30,76 +35,113 @@ class Metadata:
     basic: bool
     algorithms: frozenset[str]
     names_issuer: bool
+    unusable: frozenset[str] = frozenset()
+    prompts: frozenset[str] | None = None
+
+    def optional(self, name: Literal["userinfo_endpoint", "end_session_endpoint"]) -> str | None:
+        """Return an optional endpoint, None if there is none. Raises DocumentError."""
+        if name in self.unusable:
+            raise DocumentError("metadata_endpoint")
+        return self.userinfo_endpoint if name == "userinfo_endpoint" else self.end_session_endpoint
 
 
-def read(document: bytes, issuer: str) -> Metadata:
-    """Parse the document that `issuer` serves at PATH. Raises ProviderError."""
+def read(document: bytes, issuer: str, *, auth_method: str | None = None) -> Metadata:
+    """Parse the document that `issuer` serves at PATH. Raises DocumentError.
+
+    Judges what a sign-in needs. An optional endpoint is judged where it is used. `auth_method` is
+    the setting that replaces the methods of the document.
+    """
     members = read_object(document, "metadata")
     if members.get("issuer") != issuer:
-        raise ProviderError("metadata_issuer")
-    methods = _words(members, "token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        raise DocumentError("metadata_issuer")
+    methods = (
+        _words(members, "token_endpoint_auth_methods_supported", "client_secret_basic")
+        if auth_method is None
+        else frozenset({auth_method})
+    )
     if not methods & {"client_secret_basic", "client_secret_post", "none"}:
-        raise ProviderError("metadata_auth_methods")
-    signing = _words(members, "id_token_signing_alg_values_supported", ["RS256"])
+        raise DocumentUnsupported("metadata_auth_methods")
+    signing = _words(members, "id_token_signing_alg_values_supported", "RS256")
     if not signing & algorithms.ACCEPTED:
-        raise ProviderError("metadata_algorithms")
-    if "code" not in _words(members, "response_types_supported", ["code"]):
-        raise ProviderError("metadata_response_types")
-    if "S256" not in _words(members, "code_challenge_methods_supported", ["S256"]):
-        raise ProviderError("metadata_pkce")
+        raise DocumentUnsupported("metadata_algorithms")
+    if "S256" not in _words(members, "code_challenge_methods_supported", "S256"):
+        raise DocumentUnsupported("metadata_pkce")
+    optional = {name: _optional(members, name, issuer) for name in _OPTIONAL}
     return Metadata(
         issuer=issuer,
         authorization_endpoint=_required(members, "authorization_endpoint", issuer),
         token_endpoint=_required(members, "token_endpoint", issuer),
         jwks_uri=_required(members, "jwks_uri", issuer),
-        userinfo_endpoint=_endpoint(members, "userinfo_endpoint", issuer),
-        end_session_endpoint=_endpoint(members, "end_session_endpoint", issuer),
+        **optional,
         basic="client_secret_basic" in methods,
         algorithms=signing & algorithms.ACCEPTED,
         names_issuer=members.get("authorization_response_iss_parameter_supported") is True,
+        prompts=_prompts(members.get("prompt_values_supported")),
+        unusable=frozenset(
+            name
+            for name, address in optional.items()
+            if address is None and members.get(name) is not None
+        ),
     )
 
 
 def read_object(document: bytes, reason: str) -> dict[str, Any]:
-    """Parse a document with one JSON object. Raises ProviderError with `reason`."""
+    """Parse a document with one JSON object. Raises DocumentError with `reason`.
+
+    Ignores a byte order mark at the start, as RFC 8259 section 8.1 allows.
+    """
     try:
-        value = strict_json.loads(document)
+        value = strict_json.loads(document.removeprefix(codecs.BOM_UTF8))
+    except OverLimit as error:
+        raise DocumentError(f"{reason}_too_large", limit=error.limit) from None
     except ValueError:
-        raise ProviderError(reason) from None
+        raise DocumentError(reason) from None
     if not isinstance(value, dict):
-        raise ProviderError(reason)
+        raise DocumentError(reason)
     return value
 
 
-def _words(members: dict[str, Any], name: str, default: list[str]) -> frozenset[str]:
-    words = members.get(name, default)
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise ProviderError("metadata")
-    return frozenset(words)
+def _prompts(values: Any) -> frozenset[str] | None:
+    """Return the supported values of `prompt` (Initiating User Registration 1.0), if known."""
+    if not isinstance(values, list):
+        return None
+    return frozenset(value for value in values if isinstance(value, str))
+
+
+def _words(members: dict[str, Any], name: str, default: str) -> frozenset[str]:
+    """Return the texts in a list; those of the standard if it is absent. Skips other elements."""
+    words = members.get(name)
+    if words is None:
+        return frozenset((default,))
+    if not isinstance(words, list):
+        raise DocumentError("metadata")
+    return frozenset(word for word in words if isinstance(word, str))
 
 
 def _required(members: dict[str, Any], name: str, issuer: str) -> str:
-    found = _endpoint(members, name, issuer)
-    if found is None:
-        raise ProviderError("metadata_endpoint")
-    return found
+    address = members.get(name)
+    if not _is_endpoint(address, issuer):
+        raise DocumentError("metadata_endpoint")
+    return str(address)
 
 
-def _endpoint(members: dict[str, Any], name: str, issuer: str) -> str | None:
-    """Return a URL of the provider: https if the issuer has it, and without a user name.
+def _optional(members: dict[str, Any], name: str, issuer: str) -> str | None:
+    address = members.get(name)
+    return str(address) if _is_endpoint(address, issuer) else None
+
+
+def _is_endpoint(address: Any, issuer: str) -> bool:
+    """Return whether a value is a URL: https if the issuer has it, and without a user name.
 
     It may be on another host than the issuer. Google uses three others.
     """
-    address = members.get(name)
-    if address is None:
-        return None
     if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
-        raise ProviderError("metadata_endpoint")
+        return False
     try:
         parts = urlsplit(address)
     except ValueError:
-        raise ProviderError("metadata_endpoint") from None
+        return False
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and issuer.startswith("http://"))
-    if not is_safe or parts.fragment or urls.origin(f"{parts.scheme}://{parts.netloc}") is None:
-        raise ProviderError("metadata_endpoint")
-    return address
+    if not is_safe or parts.fragment:
+        return False
+    return urls.origin(f"{parts.scheme}://{parts.netloc}") is not None

@@ -1,6 +1,7 @@
 """The client of one provider. Metadata and keys are fetched when needed and cached."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
@@ -8,7 +9,12 @@ from typing import Any, Generic, TypeVar
 from service import errors
 from service.config import OpenIdProvider
 from service.providers.openid import id_token, jwks, jwt, logout_token, metadata, token_endpoint
-from service.providers.openid.errors import LoginRejected, ProviderError
+from service.providers.openid.errors import (
+    DocumentError,
+    DocumentUnsupported,
+    LoginRejected,
+    ProviderError,
+)
 from service.providers.openid.jwks import KeySet
 from service.providers.openid.logout_token import Logout
 from service.providers.openid.metadata import Metadata
@@ -21,7 +27,10 @@ MIN_REFRESH_INTERVAL = 60
 PAUSE = 2
 """The pause after a failed request, in seconds."""
 
-_NEW_KEYS_MAY_HELP = frozenset({jwks.UNKNOWN, jwt.BAD_SIGNATURE})
+_NEW_KEYS_MAY_HELP = frozenset({jwks.UNKNOWN, jwks.DAMAGED, jwks.AMBIGUOUS, jwt.BAD_SIGNATURE})
+
+_BEARER = re.compile(r"[!-~]+")
+"""An access token that a header can contain (RFC 6749 appendix A.12)."""
 
 _T = TypeVar("_T")
 Clock = Callable[[], float]
@@ -42,11 +51,11 @@ class RefreshingValue(Generic[_T]):
         self._ticks = ticks
         self._running: asyncio.Task[_T | Exception] | None = None
         self._value: _T | None = None
-        self._failure: errors.ProviderUnavailable | ProviderError | None = None
+        self._failure: errors.ProviderUnavailable | DocumentError | None = None
         self._fetched_at = self._asked_at = float("-inf")
 
     async def get(self, max_age: float, *, pause: float = PAUSE) -> _T:
-        """Return a value of at most `max_age` seconds. Raises ProviderUnavailable, ProviderError.
+        """Return a value of at most `max_age` seconds. Raises ProviderUnavailable, DocumentError.
 
         For `pause` seconds after a failed fetch, fails without another fetch.
         """
@@ -66,7 +75,7 @@ class RefreshingValue(Generic[_T]):
         self._asked_at = self._ticks()
         try:
             value = await self._fetch()
-        except (errors.ProviderUnavailable, ProviderError) as error:
+        except (errors.ProviderUnavailable, DocumentError) as error:
             self._failure = error
             return error
         finally:
@@ -82,9 +91,9 @@ def _checked(text: str, header: jwt.Header, keys: KeySet) -> dict[str, Any]:
 
 def _again(error: Exception) -> Exception:
     """Return a copy of an error, so that each waiting caller raises its own."""
-    if isinstance(error, ProviderError):
-        return ProviderError(error.reason)
-    unavailable = errors.ProviderUnavailable()
+    if isinstance(error, DocumentError):
+        return type(error)(error.reason, limit=error.limit)
+    unavailable = type(error)()
     unavailable.__cause__ = error.__cause__
     return unavailable
 
@@ -125,7 +134,9 @@ class OpenIdClient:
             code=code,
             verifier=verifier,
         )
-        answer = await self._send("POST", about.token_endpoint, request.headers, request.body)
+        answer = await self._ask(
+            "token_answer", "POST", about.token_endpoint, request.headers, request.body
+        )
         return token_endpoint.read(*answer)
 
     async def identify(self, tokens: token_endpoint.TokenResponse, nonce: str) -> dict[str, Any]:
@@ -141,18 +152,27 @@ class OpenIdClient:
         id_token.check(claims, header, expected)
         return claims
 
-    async def user_info(self, access_token: str, subject: str) -> dict[str, Any]:
-        """Return the UserInfo claims of a subject (Core section 5.3).
+    async def user_info(
+        self, tokens: token_endpoint.TokenResponse, subject: str
+    ) -> dict[str, Any] | None:
+        """Return the UserInfo claims of a subject (Core section 5.3), None if there is no UserInfo.
 
         Raises LoginRejected if they belong to another subject.
         """
-        address = (await self.metadata()).userinfo_endpoint
-        if address is None:
-            return {}
-        headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
-        status, body = await self._send("GET", address, headers, None)
+        address = (await self.metadata()).optional("userinfo_endpoint")
+        if address is None or tokens.access_token is None:
+            return None
+        if not tokens.is_bearer:
+            raise DocumentUnsupported("token_type")
+        if not _BEARER.fullmatch(tokens.access_token):
+            raise DocumentError("access_token")
+        bearer = f"Bearer {tokens.access_token}"
+        headers = {"Authorization": bearer, "Accept": "application/json"}
+        status, body = await self._ask("user_info", "GET", address, headers)
         if status != 200:
-            raise ProviderError("user_info")
+            raise DocumentError(f"user_info_status_{status}")
+        if jwt.is_jwt(body.decode("ascii", "replace").strip()):
+            raise DocumentUnsupported("user_info_jwt")
         claims = metadata.read_object(body, "user_info")
         if claims.get("sub") != subject:
             raise LoginRejected("user_info_sub")
@@ -185,15 +205,34 @@ class OpenIdClient:
         return _checked(text, header, newer), header
 
     async def _fetch_metadata(self) -> Metadata:
-        issuer = self.settings.issuer
-        document = await self._document(issuer.removesuffix("/") + metadata.PATH, "metadata")
-        return metadata.read(document, issuer)
+        settings = self.settings
+        address = settings.discovery_url or settings.issuer.removesuffix("/") + metadata.PATH
+        document = await self._document(address, "metadata")
+        return metadata.read(document, settings.issuer, auth_method=settings.auth_method)
 
     async def _fetch_keys(self) -> KeySet:
         return KeySet(await self._document((await self.metadata()).jwks_uri, "jwks"))
 
     async def _document(self, address: str, reason: str) -> bytes:
-        status, body = await self._send("GET", address, {"Accept": "application/json"}, None)
+        status, body = await self._ask(reason, "GET", address, {"Accept": "application/json"})
         if status != 200:
-            raise ProviderError(reason)
+            raise DocumentError(f"{reason}_status_{status}")
         return body
+
+    async def _ask(
+        self,
+        reason: str,
+        method: str,
+        address: str,
+        headers: Mapping[str, str],
+        body: str | None = None,
+    ) -> tuple[int, bytes]:
+        """Send a request. Raises ProviderUnavailable, and DocumentError for what cannot be read."""
+        try:
+            return await self._send(method, address, headers, body)
+        except errors.ProviderAnswerTooLarge as problem:
+            raise DocumentError(f"{reason}_too_large", limit=problem.limit) from None
+        except errors.ProviderAnswerUnsupported:
+            raise DocumentUnsupported(f"{reason}_unsupported") from None
+        except errors.ProviderAnswerInvalid:
+            raise DocumentError(f"{reason}_not_http") from None

@@ -1,13 +1,18 @@
 """The token request and response (RFC 6749 section 4.1.3)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote_plus
 
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-from service.providers.openid.errors import LoginRejected, ProviderError
+from service.providers.openid.errors import DocumentError, LoginRejected, error_code
 from service.providers.openid.metadata import Metadata, read_object
+
+_REJECTED = frozenset({400, 401, 403})
+"""The statuses of an error response (RFC 6749 section 5.2); 403 as some providers have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +25,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """The tokens in a response."""
+    """The tokens in a response. `is_bearer`: the access token can be sent as a bearer token."""
 
     id_token: str = field(repr=False)
     access_token: str | None = field(repr=False)
+    is_bearer: bool = True
 
 
 def request(
@@ -58,15 +64,29 @@ def request(
 
 
 def read(status: int, document: bytes) -> TokenResponse:
-    """Parse the response. Raises LoginRejected for a rejected code, and ProviderError."""
+    """Parse the response. Raises LoginRejected for a rejected code, and DocumentError."""
+    if status in _REJECTED:
+        raise LoginRejected("token_refused", error=_error(document))
     if status != 200:
-        raise LoginRejected("token_refused")
+        raise DocumentError(f"token_answer_status_{status}")
     members = read_object(document, "token_answer")
     id_token, access_token = members.get("id_token"), members.get("access_token")
     if not isinstance(id_token, str):
-        raise ProviderError("id_token_missing")
+        raise DocumentError("id_token_missing")
     if not isinstance(access_token, str | None):
-        raise ProviderError("token_answer")
-    if str(members.get("token_type", "Bearer")).lower() != "bearer":
-        raise ProviderError("token_answer")
-    return TokenResponse(id_token, access_token)
+        raise DocumentError("token_answer")
+    return TokenResponse(id_token, access_token, is_bearer=_is_bearer(members))
+
+
+def _error(document: bytes) -> str:
+    """Return the error code of an error response (RFC 6749 section 5.2)."""
+    try:
+        members = read_object(document, "token_answer")
+    except DocumentError:
+        return "unreadable"
+    return error_code(members.get("error"))
+
+
+def _is_bearer(members: Mapping[str, Any]) -> bool:
+    kind = members.get("token_type")
+    return kind is None or (isinstance(kind, str) and kind.lower() == "bearer")

@@ -1,0 +1,33 @@
+"""The rule by which the name of an account at a provider becomes a user name."""
+
+import re
+import unicodedata
+
+from service.errors import InvalidName
+from service.users.names import normalize_username
+
+_OTHERS = re.compile(r"[^a-z0-9._@+-]+")
+_NO_START = "._@+-"
+_MAX_LENGTH = 255
+
+
+def adapted_username(name: str) -> str:
+    """Return a user name for a new user. The result may be invalid, for example empty.
+
+    A valid name only changes to lower case. Of others, the part after the last backslash counts.
+    Letters lose their accents, and each run of other characters becomes one hyphen. Names that are
+    too long are not cut.
+    """
+    try:
+        return normalize_username(name)
+    except InvalidName:
+        if len(name) > _MAX_LENGTH:
+            return ""
+    plain = _decomposed(_decomposed(name.rpartition("\\")[2]).casefold())
+    return _OTHERS.sub("-", plain).lstrip(_NO_START).rstrip("-")
+
+
+def _decomposed(text: str) -> str:
+    """Return a text without the accents of its letters."""
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(part for part in parts if not unicodedata.combining(part))
