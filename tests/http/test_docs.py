@@ -12,7 +12,7 @@ import pytest
 from service import app, config, errors
 from service.cli import cli
 from tests.support.commands import verbs_of
-from tests.support.environment import PROVIDERS, ROOT, Settings, clean_environ
+from tests.support.environment import EVERYTHING, ROOT, Settings, clean_environ
 from tests.support.servers import Server
 
 HTTP = (ROOT / "docs" / "http.md").read_text()
@@ -44,7 +44,7 @@ def test_every_code_has_its_line_and_a_code_of_its_own() -> None:
 def test_every_route_has_its_line(settings: Settings) -> None:
     found = {
         (route.method.replace("*", "GET"), route.resource.canonical)
-        for route in app.create_app(settings(**PROVIDERS)).router.routes()
+        for route in app.create_app(settings(**EVERYTHING)).router.routes()
         if route.resource is not None and route.method not in {"HEAD", "OPTIONS"}
     }
     table = "\n".join(line for line in HTTP.splitlines() if line.startswith("| `"))

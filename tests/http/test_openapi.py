@@ -12,7 +12,7 @@ from service.web import openapi
 from tests.http.test_docs import problems
 from tests.support.client import ask
 from tests.support.description import Operation, document, operations, resolve, validator
-from tests.support.environment import PROVIDERS, ROOT, Settings
+from tests.support.environment import EVERYTHING, ROOT, Settings
 from tests.support.servers import Server, Start
 
 __all__ = ["document"]
@@ -29,7 +29,7 @@ def router(settings: Settings, **changes: str) -> set[Operation]:
 
 def everything(settings: Settings) -> set[Operation]:
     """Return the routes that there are with everything switched on."""
-    return router(settings, **PROVIDERS)
+    return router(settings, **EVERYTHING)
 
 
 def test_it_is_valid(settings: Settings, document: openapi.Document) -> None:

@@ -6,7 +6,7 @@ from aiohttp import web
 from service import app
 from service.web import access
 from tests.support.client import ask, bearer, sign_in
-from tests.support.environment import PROVIDERS, Settings
+from tests.support.environment import EVERYTHING, PROVIDERS, Settings
 from tests.support.servers import Server
 
 OPEN = {
@@ -20,6 +20,7 @@ OPEN = {
     ("GET", "/auth/oidc/{provider}"),
     ("GET", "/auth/oidc/{provider}/callback"),
     ("GET", "/auth/login"),
+    ("POST", "/auth/password"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
     ("GET", "/auth/revocations"),
@@ -96,7 +97,7 @@ def routes(application: web.Application) -> dict[tuple[str, str], object]:
 
 
 def test_exactly_these_routes_are_open(settings: Settings) -> None:
-    found = routes(app.create_app(settings(**PROVIDERS)))
+    found = routes(app.create_app(settings(**EVERYTHING)))
     is_open = OPEN | OPEN_TO_PREFLIGHTS
     assert {key for key in found if key[0] != "HEAD"} == is_open | CLOSED | MANAGERS
     for (method, path), handler in found.items():
@@ -108,18 +109,18 @@ def test_exactly_these_routes_are_open(settings: Settings) -> None:
 
 
 def test_preflights_of_the_api_are_open_with_listed_origins(settings: Settings) -> None:
-    listed = settings(**PROVIDERS, CORS_ORIGINS="http://localhost:5173")
+    listed = settings(**EVERYTHING, CORS_ORIGINS="http://localhost:5173")
     found = routes(app.create_app(listed))
     api = {path for _, path in MANAGERS if path.startswith("/api/v1/")}
     asked = {("OPTIONS", path) for path in (api | {"/auth/me", "/auth/token"})}
     options = {key for key in found if key[0] == "OPTIONS"}
     assert options == OPEN_TO_PREFLIGHTS | asked
     assert all(access.rules(found[key]).public for key in options)
-    assert found.keys() - asked == routes(app.create_app(settings(**PROVIDERS))).keys()
+    assert found.keys() - asked == routes(app.create_app(settings(**EVERYTHING))).keys()
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:
-    found = routes(app.create_app(settings(**PROVIDERS)))
+    found = routes(app.create_app(settings(**EVERYTHING)))
     with_head = {path for method, path in found if method == "HEAD"}
     assert with_head == {path for method, path in found if method == "GET"} - NO_HEAD
 
