@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from service.schemas.account import PasswordChange, PasswordRules, password_change
     from service.schemas.base import ID, Reader, T
     from service.schemas.forms import form
     from service.schemas.messages import in_words
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ID",
     "Identity",
+    "PasswordChange",
+    "PasswordRules",
     "PasswordSignIn",
     "Reader",
     "T",
@@ -27,6 +30,7 @@ __all__ = [
     "identity",
     "in_words",
     "nothing",
+    "password_change",
     "password_sign_in",
     "patch",
     "role",
@@ -36,6 +40,7 @@ __all__ = [
 ]
 
 _FILES = {
+    "account": ("PasswordChange", "PasswordRules", "password_change"),
     "base": ("ID", "Reader", "T"),
     "forms": ("form",),
     "messages": ("in_words",),
