@@ -144,7 +144,8 @@ def test_a_proxy_is_read(read: Read, text: str, proxy: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["proxy", "https://proxy.example.org", "socks5://proxy:1080", "http://", "http://a/path",
-     "http://a b:c@proxy", "http://@proxy", "http://a:b@c@proxy", "http://proxy:99999", "http://p q"],
+     "http://a b:c@proxy", "http://@proxy", "http://a:b@c@proxy", "http://proxy:99999",
+     "http://p q"],
 )  # fmt: skip
 def test_what_is_no_proxy_is_refused(read: Read, text: str) -> None:
     (fault,) = faults(read, {**PRODUCTION, "OUTGOING_PROXY": text})
