@@ -114,7 +114,7 @@ def test_what_the_api_shows_of_users_is_read_at_another_server() -> None:
         (b'username\n"bob\nada"\n', ["2: is not CSV: a quotation mark is not closed on its line",
                                      "3: username: A user name starts with"]),
         (b'username\n"bob"x\n', ["2: is not CSV: ',' expected after '\"'"]),
-        (b"username\nbob\rada\n", ["2: is not CSV: it has the line ends of old Macintosh computers"]),
+        (b"username\nbob\rada\n", ["2: is not CSV: it has the line ends of old Macintosh"]),
         (b"username,name\nbob,a\x00b\n", ["2: name: contains U+0000, a control character"]),
         (HEAD + b"a b,x,y,nope editor ghost,maybe\n", [
             "2: username: A user name starts with",
