@@ -6,11 +6,12 @@ from aiohttp import web
 
 from service import errors, users
 from service.config import Config
-from service.credentials import passwords
+from service.credentials import passwords, totp
 from service.db import Database
 from service.providers import identities
 from service.web import context, responses
 
+_CODES = "/account/codes"
 _DONE = {
     "password-set": "The password was saved. All other sessions have ended.",
 }
@@ -52,6 +53,8 @@ async def _ways(config: Config, database: Database, user: users.User) -> list[_W
     if config.password_auth:
         phc = await passwords.find(database, user["id"])
         ways.append(_Way("Password", "not set" if phc is None else "set", "/account/password"))
+        codes = await totp.find(database, user["id"])
+        ways.append(_Way("One-time codes", "not set up" if codes is None else "set up", _CODES))
     return ways
 
 
