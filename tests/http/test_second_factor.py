@@ -222,7 +222,7 @@ def test_required_codes_are_set_up_before_the_session(strict: Server) -> None:
     app = App(shown_secret(first))
     wrong = submit(strict.port, SETUP, kept(first), otp=app.wrong(), next="/auth/me")
     assert (wrong.status, shown_secret(wrong)) == (401, app.secret)
-    done = submit(strict.port, SETUP, kept(first), otp=app.code(-1), next="/auth/me")
+    done = submit(strict.port, SETUP, kept(first), otp=app.code(), next="/auth/me")
     assert done.status == 200
     codes = shown_codes(done)
     assert len(codes) == 10
@@ -302,7 +302,7 @@ def test_the_page_sets_codes_up_again_and_removes_them(site: Server) -> None:
         app.secret,
         True,
     )
-    done = submit(site.port, f"{PAGE}/confirm", cookies, code=app.code(-1))
+    done = submit(site.port, f"{PAGE}/confirm", cookies, code=app.code())
     assert (done.status, len(shown_codes(done))) == (200, 10)
     page = ask(site.port, PAGE, headers=as_browser(token))
     assert "<dd>10</dd>" in page.text

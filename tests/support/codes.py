@@ -26,7 +26,12 @@ class App:
     recovery: tuple[str, ...] = ()
 
     def code(self, steps: int = 0) -> str:
-        """Return the code of now, or of so many steps later."""
+        """Return the code of now, or of so many steps later.
+
+        Those of other steps need some seconds until the next step begins.
+        """
+        if steps and (left := 30 - time.time() % 30) < 5:
+            time.sleep(left)
         return pyotp.TOTP(self.secret).at(time.time(), counter_offset=steps)
 
     def wrong(self) -> str:
@@ -52,7 +57,7 @@ def start(port: int, token: str) -> App:
 def set_up(port: int, token: str) -> App:
     """Set one-time codes up."""
     app = start(port, token)
-    answer = call(port, f"{API}/confirm", "POST", token, {"code": app.code(-1)})
+    answer = call(port, f"{API}/confirm", "POST", token, {"code": app.code()})
     assert answer.status == 200, answer.text
     return App(app.secret, tuple(answer.json["recovery_codes"]))
 
