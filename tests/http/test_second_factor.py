@@ -320,3 +320,21 @@ def test_the_page_leads_to_the_sign_in_and_back(site: Server, path: str) -> None
     answer = submit(site.port, path, cookies, **({"code": "1"} if "confirm" in path else {}))
     assert answer.status == 403
     assert 'href="/auth/login?next=%2Faccount%2Fcodes&amp;again=1"' in answer.text
+
+
+def test_a_manager_resets_the_codes_of_a_user(site: Server) -> None:
+    port, token = site.port, sign_in(site.port, "user")
+    app = set_up(port, token)
+    (user,) = ask(port, "/api/v1/users?q=user", headers=bearer(sign_in(port))).json
+    cookies, path = f"jwt={sign_in(port)}", f"/admin/users/{user['id']}"
+    page = ask(port, path, headers={**BROWSER, "Cookie": cookies})
+    assert f'action="{path}/totp-reset"' in page.text
+    assert app.secret not in page.text
+    done = submit(port, f"{path}/totp-reset", cookies)
+    assert (done.status, done["Location"]) == (303, f"{path}?done=user-totp-reset")
+    assert by_json(port, {"username": "user", "password": RIGHT}).status == 200
+    assert ask(port, "/auth/me", headers=bearer(token)).code == "token_revoked"
+    page = ask(port, path, headers={**BROWSER, "Cookie": cookies})
+    assert "totp-reset" not in page.text
+    refused = submit(port, f"{path}/totp-reset", f"jwt={sign_in(port, 'contributor')}")
+    assert refused.status == 403

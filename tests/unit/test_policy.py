@@ -89,6 +89,7 @@ MANAGERS = {
     ("GET", "/admin/users/{id}/delete"),
     ("POST", "/admin/users/{id}/delete"),
     ("POST", "/admin/users/{id}/sign-out"),
+    ("POST", "/admin/users/{id}/totp-reset"),
     ("GET", "/admin/users/{id}/accounts"),
     ("POST", "/admin/users/{id}/accounts"),
     ("POST", "/admin/users/{id}/accounts/unlink"),
