@@ -29,6 +29,7 @@ SETUP_SECONDS = totp.SETUP_SECONDS
 """How long a set-up can be confirmed after the password."""
 PASSWORD = ("pwd",)
 PASSWORD_AND_CODE = ("pwd", "otp", "mfa")
+_WRONG = "The code is wrong or has expired. Enter the newest code of the app."
 _PURPOSE = "second factor"
 _SETUP_PURPOSE = "second factor set-up"
 _PATH = "/auth/password"
@@ -128,7 +129,7 @@ async def confirm_setup(request: web.Request, user: User, code: str) -> tuple[Us
         by = actor(request, current)
         codes = await totp.confirm(tx, by, current, started, code=code, now=now)
         if codes is None:
-            raise errors.OtpInvalid
+            raise errors.OtpInvalid(_WRONG)
         await attempt_limits.clear(tx, password.counted(request, current))
     return current, codes
 
