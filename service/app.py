@@ -72,6 +72,10 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
         app.cleanup_ctx.append(importlib.import_module("service.session.password").threads)
         routes += importlib.import_module("service.login.password").ROUTES
         routes += importlib.import_module("service.endpoints.account.password").ROUTES
+        if config.second_factor != "off":
+            routes += importlib.import_module("service.login.second_factor").ROUTES
+            routes += importlib.import_module("service.endpoints.account.codes").ROUTES
+            routes += importlib.import_module("service.endpoints.admin.codes").ROUTES
     routes += cross_origin.preflights(routes, config)
     app.add_routes([middleware.before(route) for route in routes])
     return app

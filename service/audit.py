@@ -20,6 +20,9 @@ Action = Literal[
     "identity_unlink",
     "password_set",
     "password_delete",
+    "totp_set",
+    "totp_delete",
+    "recovery_code_use",
 ]
 
 _APPENDED = (

@@ -100,8 +100,13 @@ async def read(db: Database | Transaction, counted: Sequence[Counted]) -> list[L
 
 def require_none(limits: Sequence[Limit]) -> None:
     """Raise TooManyAttempts if an attempt must wait."""
-    if (delay := max((each.delay for each in limits), default=0)) > 0:
+    if (delay := longest_delay(limits)) > 0:
         raise TooManyAttempts(delay)
+
+
+def longest_delay(limits: Sequence[Limit]) -> int:
+    """Return how many seconds the next attempt must wait, 0 for none."""
+    return max((each.delay for each in limits), default=0)
 
 
 async def fail(tx: Transaction, counted: Sequence[Counted], user_id: int | None) -> int:

@@ -28,6 +28,9 @@ TABLES = {
     "provider_logouts": ("id",),
     "passwords": ("user_id",),
     "attempt_limits": ("kind", "subject"),
+    "totp": ("user_id",),
+    "totp_setups": ("user_id",),
+    "recovery_codes": ("user_id", "hash"),
 }
 """All tables with their primary keys, in an order in which no row refers to a later table."""
 

@@ -8,7 +8,12 @@ from collections.abc import Mapping
 
 from service.errors.credentials import (
     CredentialsInvalid,
+    OtpInvalid,
+    OtpRequired,
+    OtpSetupMissing,
+    OtpSetupRequired,
     ReauthenticationRequired,
+    SignInExpired,
     TooManyAttempts,
 )
 from service.errors.problem import CONTENT_TYPE, Fault, InvalidName, Problem, as_json
@@ -142,6 +147,10 @@ __all__ = [
     "LogoutTokenInvalid",
     "MethodNotAllowed",
     "NotFound",
+    "OtpInvalid",
+    "OtpRequired",
+    "OtpSetupMissing",
+    "OtpSetupRequired",
     "Overloaded",
     "PreconditionFailed",
     "PrefetchRefused",
@@ -157,6 +166,7 @@ __all__ = [
     "RoleMissing",
     "RoleNotFound",
     "RoleTaken",
+    "SignInExpired",
     "SinceInvalid",
     "TicketInvalid",
     "TokenExpired",

@@ -12,6 +12,55 @@ class CredentialsInvalid(Unauthenticated):
     about_token = False
 
 
+class OtpRequired(Unauthenticated):
+    code = "otp_required"
+    title = "One-time code required"
+    detail = (
+        "The password is right. Send the code of your authenticator app, or a recovery code, as the"
+        " member `otp` too."
+    )
+    about_token = False
+
+
+class OtpInvalid(Unauthenticated):
+    code = "otp_invalid"
+    title = "Invalid one-time code"
+    detail = (
+        "The code is wrong, has expired, or was used before. Wait for the next code of your"
+        " authenticator app, or use a recovery code."
+    )
+    about_token = False
+
+
+class OtpSetupRequired(Unauthenticated):
+    code = "otp_setup_required"
+    title = "One-time codes must be set up"
+    detail = (
+        "The password is right, but this service requires one-time codes. Set them up on the"
+        " sign-in page."
+    )
+    about_token = False
+
+
+class SignInExpired(Unauthenticated):
+    """The password was checked too long ago, or the user has changed since."""
+
+    code = "sign_in_expired"
+    title = "Sign-in expired"
+    detail = "The sign-in took too long, or the user has changed. Enter the password again."
+    about_token = False
+
+
+class OtpSetupMissing(Problem):
+    status = 409
+    code = "otp_setup_missing"
+    title = "No set-up to confirm"
+    detail = (
+        "No set-up of one-time codes has been started, or it has expired. Start one with POST"
+        " /auth/account/totp, and confirm it within 10 minutes."
+    )
+
+
 class TooManyAttempts(Problem):
     """Too many attempts have failed. `seconds` is the delay until the next one."""
 

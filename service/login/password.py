@@ -3,10 +3,9 @@
 from aiohttp import web
 
 from service import errors, schemas, session
-from service.session import known_device, password
+from service.login import second_factor as second_step
+from service.session import known_device, password, second_factor
 from service.web import access, responses, sign_in_page, submitted
-
-AMR = "pwd"
 
 
 @access.public
@@ -15,16 +14,20 @@ async def sign_in(request: web.Request) -> web.Response:
     is_form = submitted.is_form(request)
     sent = schemas.form(await submitted.form(request)) if is_form else await submitted.json(request)
     location = session.safe_next(request, [_text(sent, "next")])
+    passed: password.Passed | None = None
     try:
         given = schemas.password_sign_in(sent)
-        user = await password.authenticate(request, given.username, given.password)
+        passed = await password.check(request, given.username, given.password)
+        user, amr = await second_factor.complete(request, passed, given.otp or None)
     except errors.Problem as problem:
-        if is_form:
+        if is_form and passed is not None and isinstance(problem, second_step.SHOWN):
+            await second_step.show(request, problem, passed.user, location)
+        elif is_form:
             problem.page = await sign_in_page.show(
                 request, location=location, username=_text(sent, "username"), problem=problem
             )
         raise
-    begun = session.start(request, user, amr=(AMR,))
+    begun = session.start(request, user, amr=amr)
     response = (
         session.redirect(request, begun, location)
         if is_form

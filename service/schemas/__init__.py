@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from service.schemas.forms import form
     from service.schemas.messages import in_words
     from service.schemas.queries import audit_query, cursor, nothing, user_query
-    from service.schemas.sign_in import PasswordSignIn, password_sign_in
+    from service.schemas.sign_in import (
+        PasswordSignIn,
+        code_setup,
+        password_sign_in,
+        reauthentication,
+        second_factor,
+    )
     from service.schemas.user_input import Identity, edited, identity, patch, role, seen, user
 
 __all__ = [
@@ -24,6 +30,7 @@ __all__ = [
     "Reader",
     "T",
     "audit_query",
+    "code_setup",
     "cursor",
     "edited",
     "form",
@@ -33,7 +40,9 @@ __all__ = [
     "password_change",
     "password_sign_in",
     "patch",
+    "reauthentication",
     "role",
+    "second_factor",
     "seen",
     "user",
     "user_query",
@@ -45,7 +54,13 @@ _FILES = {
     "forms": ("form",),
     "messages": ("in_words",),
     "queries": ("audit_query", "cursor", "nothing", "user_query"),
-    "sign_in": ("PasswordSignIn", "password_sign_in"),
+    "sign_in": (
+        "PasswordSignIn",
+        "code_setup",
+        "password_sign_in",
+        "reauthentication",
+        "second_factor",
+    ),
     "user_input": ("Identity", "edited", "identity", "patch", "role", "seen", "user"),
 }
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names}

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from service.credentials import passwords
+from service.credentials import passwords, totp
 from service.web import context
 
 
@@ -23,4 +23,8 @@ async def of_user(request: web.Request, user_id: int) -> list[Way]:
     if config.password_auth:
         phc = await passwords.find(database, user_id)
         ways.append(Way("Password", "not set" if phc is None else "set", "/account/password"))
+        if config.second_factor != "off":
+            codes = await totp.find(database, user_id)
+            state = "not set up" if codes is None else "set up"
+            ways.append(Way("One-time codes", state, "/account/codes"))
     return ways

@@ -64,6 +64,11 @@ async def fill(where: DatabaseUrl) -> None:
             await users.create(tx, people.BY, "gone")
             await tx.execute("INSERT INTO token_lifetimes (seconds, until) VALUES (60, NULL)")
             await tx.execute("INSERT INTO revocation_state VALUES (1, 2, 3, 4)")
+            await tx.execute("INSERT INTO passwords VALUES (1, 'phc', 'then')")
+            await tx.execute("INSERT INTO attempt_limits VALUES ('account', 'b', 1, 6, 0, 9)")
+            await tx.execute("INSERT INTO totp VALUES (1, 'SECRET', 7, 'then')")
+            await tx.execute("INSERT INTO totp_setups VALUES (1, 'OTHER', 9)")
+            await tx.execute("INSERT INTO recovery_codes VALUES (1, 'b'), (1, 'B')")
             for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
                 account = (provider, "Ada", 1)
                 await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)

@@ -21,6 +21,9 @@ OPEN = {
     ("GET", "/auth/oidc/{provider}/callback"),
     ("GET", "/auth/login"),
     ("POST", "/auth/password"),
+    ("GET", "/auth/password/code"),
+    ("POST", "/auth/password/code"),
+    ("POST", "/auth/password/setup"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
     ("GET", "/auth/revocations"),
@@ -54,6 +57,13 @@ CLOSED = {
 CREDENTIALS = {
     ("GET", "/account/password"),
     ("POST", "/auth/account/password"),
+    ("POST", "/auth/account/totp"),
+    ("POST", "/auth/account/totp/confirm"),
+    ("DELETE", "/auth/account/totp"),
+    ("GET", "/account/codes"),
+    ("POST", "/account/codes"),
+    ("POST", "/account/codes/confirm"),
+    ("POST", "/account/codes/delete"),
 }
 """Closed, and only there while their way to sign in is on."""
 MANAGERS = {
@@ -79,6 +89,7 @@ MANAGERS = {
     ("GET", "/admin/users/{id}/delete"),
     ("POST", "/admin/users/{id}/delete"),
     ("POST", "/admin/users/{id}/sign-out"),
+    ("POST", "/admin/users/{id}/totp-reset"),
     ("GET", "/admin/users/{id}/accounts"),
     ("POST", "/admin/users/{id}/accounts"),
     ("POST", "/admin/users/{id}/accounts/unlink"),

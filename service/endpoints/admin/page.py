@@ -20,6 +20,7 @@ _DONE = {
     "user-created": "The user was created.",
     "user-saved": "The user was saved.",
     "user-signed-out": "All sessions of this user have ended.",
+    "user-totp-reset": "The user has no one-time codes now, and all sessions have ended.",
     "user-deleted": "The user was deleted.",
     "account-linked": "The account was linked.",
     "account-unlinked": "The account was unlinked, and its sessions have ended.",
