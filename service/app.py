@@ -71,6 +71,9 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     if config.password_auth:
         app.cleanup_ctx.append(importlib.import_module("service.session.password").threads)
         routes += importlib.import_module("service.login.password").ROUTES
+    if config.passkey_auth:
+        routes += importlib.import_module("service.login.passkey").ROUTES
+        routes += importlib.import_module("service.endpoints.account.passkeys").ROUTES
     routes += cross_origin.preflights(routes, config)
     app.add_routes([middleware.before(route) for route in routes])
     return app

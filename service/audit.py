@@ -20,6 +20,10 @@ Action = Literal[
     "identity_unlink",
     "password_set",
     "password_delete",
+    "passkey_add",
+    "passkey_rename",
+    "passkey_delete",
+    "passkey_refuse",
 ]
 
 _APPENDED = (

@@ -28,10 +28,12 @@ TABLES = {
     "provider_logouts": ("id",),
     "passwords": ("user_id",),
     "attempt_limits": ("kind", "subject"),
+    "passkeys": ("id",),
+    "used_challenges": ("hash",),
 }
 """All tables with their primary keys, in an order in which no row refers to a later table."""
 
-AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts")
+AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts", "passkeys")
 """The tables that never reuse the ID of a deleted row."""
 
 _PAGE = 2_000

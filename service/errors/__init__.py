@@ -8,6 +8,11 @@ from collections.abc import Mapping
 
 from service.errors.credentials import (
     CredentialsInvalid,
+    LastWayIn,
+    PasskeyInvalid,
+    PasskeyNotAdded,
+    PasskeyNotFound,
+    PasskeysNeedName,
     ReauthenticationRequired,
     TooManyAttempts,
 )
@@ -138,11 +143,16 @@ __all__ = [
     "IssuerInvalid",
     "JsonInvalid",
     "LastManager",
+    "LastWayIn",
     "LogoutRequestInvalid",
     "LogoutTokenInvalid",
     "MethodNotAllowed",
     "NotFound",
     "Overloaded",
+    "PasskeyInvalid",
+    "PasskeyNotAdded",
+    "PasskeyNotFound",
+    "PasskeysNeedName",
     "PreconditionFailed",
     "PrefetchRefused",
     "Problem",

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from service.schemas.base import ID, Reader, T
     from service.schemas.forms import form
     from service.schemas.messages import in_words
+    from service.schemas.passkeys import (
+        passkey_creation,
+        passkey_name,
+        passkey_removal,
+        passkey_sign_in,
+    )
     from service.schemas.queries import audit_query, cursor, nothing, user_query
     from service.schemas.sign_in import PasswordSignIn, password_sign_in
     from service.schemas.user_input import Identity, edited, identity, patch, role, seen, user
@@ -27,6 +33,10 @@ __all__ = [
     "identity",
     "in_words",
     "nothing",
+    "passkey_creation",
+    "passkey_name",
+    "passkey_removal",
+    "passkey_sign_in",
     "password_sign_in",
     "patch",
     "role",
@@ -39,6 +49,7 @@ _FILES = {
     "base": ("ID", "Reader", "T"),
     "forms": ("form",),
     "messages": ("in_words",),
+    "passkeys": ("passkey_creation", "passkey_name", "passkey_removal", "passkey_sign_in"),
     "queries": ("audit_query", "cursor", "nothing", "user_query"),
     "sign_in": ("PasswordSignIn", "password_sign_in"),
     "user_input": ("Identity", "edited", "identity", "patch", "role", "seen", "user"),

@@ -20,6 +20,11 @@ async def require(request: web.Request, current: str | None) -> None:
         user = await password.authenticate(request, claims["username"], current)
         if user["id"] == claims["id"]:
             return
-    signed_in_at = claims.get("auth_time", 0)
-    if request.app[context.TOKENS].now() - signed_in_at > SECONDS:
+    if not is_recent(request):
         raise errors.ReauthenticationRequired
+
+
+def is_recent(request: web.Request) -> bool:
+    """Return whether the caller signed in within ten minutes."""
+    signed_in_at = context.identity(request).get("auth_time", 0)
+    return request.app[context.TOKENS].now() - signed_in_at <= SECONDS

@@ -7,7 +7,7 @@ from aiohttp import web
 from service.parsing import urls
 from service.tokens.claims import Claims
 from service.users import seeds
-from service.web import context, responses
+from service.web import context, responses, scripts
 
 
 async def show(
@@ -29,8 +29,10 @@ async def show(
     return responses.page(
         request,
         "login.html",
+        headers=scripts.policy(config) if config.offers_passkeys else None,
         location="" if location == urls.HOME else location,
         password=config.password_auth,
+        passkeys=config.offers_passkeys,
         username=username,
         fault=fault,
         providers=_providers(request, location),
