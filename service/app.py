@@ -71,6 +71,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     if config.password_auth:
         app.cleanup_ctx.append(importlib.import_module("service.session.password").threads)
         routes += importlib.import_module("service.login.password").ROUTES
+        routes += importlib.import_module("service.endpoints.account.password").ROUTES
     if config.passkey_auth:
         routes += importlib.import_module("service.login.passkey").ROUTES
         routes += importlib.import_module("service.endpoints.account.passkeys").ROUTES

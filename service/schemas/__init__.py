@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from service.schemas.account import PasswordChange, PasswordRules, password_change
     from service.schemas.base import ID, Reader, T
     from service.schemas.forms import form
     from service.schemas.messages import in_words
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ID",
     "Identity",
+    "PasswordChange",
+    "PasswordRules",
     "PasswordSignIn",
     "Reader",
     "T",
@@ -37,6 +40,7 @@ __all__ = [
     "passkey_name",
     "passkey_removal",
     "passkey_sign_in",
+    "password_change",
     "password_sign_in",
     "patch",
     "role",
@@ -46,6 +50,7 @@ __all__ = [
 ]
 
 _FILES = {
+    "account": ("PasswordChange", "PasswordRules", "password_change"),
     "base": ("ID", "Reader", "T"),
     "forms": ("form",),
     "messages": ("in_words",),

@@ -1,8 +1,7 @@
-"""Change the caller's own account."""
+"""Changes that callers make to their own account."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 from aiohttp import web
 
@@ -14,19 +13,11 @@ from service.users import User
 from service.web import context
 
 
-class Change(NamedTuple):
-    """A transaction in which a caller changes their own account."""
-
-    tx: Transaction
-    by: Actor
-    user: User
-
-
 @asynccontextmanager
-async def changing(request: web.Request) -> AsyncIterator[Change]:
-    """Change the caller's own account in a transaction.
+async def changing(request: web.Request) -> AsyncIterator[tuple[Transaction, Actor, User]]:
+    """Change the caller's account in a transaction, in which the session is still active.
 
-    Raises Unauthenticated if the session has ended while this waited for its turn.
+    Raises Unauthenticated.
     """
     claims = context.identity(request)
     async with context.writing(request) as tx:
@@ -34,4 +25,4 @@ async def changing(request: web.Request) -> AsyncIterator[Change]:
         user = await users.find_by_id(tx, claims["id"])
         if user is None or user["disabled"] or await events.is_revoked(tx, claims):
             raise errors.TokenRevoked
-        yield Change(tx, context.actor(request), user)
+        yield tx, context.actor(request), user

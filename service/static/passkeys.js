@@ -147,7 +147,7 @@ function accountPage() {
         location.reload();
       } catch (error) {
         if (error.code === "reauthentication_required") {
-          location.assign("/auth/login?next=/account/passkeys");
+          location.assign("/auth/login?next=/account/passkeys&again=1");
           return;
         }
         show(fault, error);

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.support.client import BROWSER, Answer, ask, bearer
+from tests.support.description import assert_documented, operations
 from tests.support.passwords import (
     PATH,
     RIGHT,
@@ -220,3 +221,24 @@ def test_a_new_password_ends_the_sessions_and_the_old_password(site: Server) -> 
         time.sleep(0.02)
     assert attempt(site.port, "user", RIGHT, **from_network(50)).status == 401
     assert attempt(site.port, "user", other).status == 200
+
+
+def test_each_documented_answer_comes_and_each_that_comes_is_documented(site: Server) -> None:
+    document = ask(site.port, "/openapi.json").json
+    right = {"username": "admin", "password": RIGHT}
+    answers = [
+        by_json(site.port, right, from_network(60)),
+        by_form(site.port, from_network(60), **right),
+        by_form(site.port, from_network(60), username="admin", password="wrong"),
+        by_json(site.port, {**right, "username": "nobody"}, from_network(60)),
+        by_json(site.port, {}, from_network(60)),
+        by_json(site.port, b"{", from_network(60)),
+        by_json(site.port, right, {"Content-Type": "text/plain"}),
+        by_json(site.port, right, {"Sec-Fetch-Site": "cross-site"}),
+        *(attempt(site.port, "limited", **from_network(61 + number)) for number in range(6)),
+    ]
+    for answer in answers:
+        assert_documented(document, "POST", PATH, answer)
+    documented = operations(document)["POST", PATH]["responses"].keys()
+    elsewhere = {"408", "413", "414", "417", "431", "500", "503"}  # of every route
+    assert documented - {str(answer.status) for answer in answers} == elsewhere

@@ -6,7 +6,7 @@ from aiohttp import web
 from service import app
 from service.web import access
 from tests.support.client import ask, bearer, sign_in
-from tests.support.environment import PROVIDERS, Settings
+from tests.support.environment import EVERYTHING, PROVIDERS, Settings
 from tests.support.servers import Server
 
 OPEN = {
@@ -20,6 +20,9 @@ OPEN = {
     ("GET", "/auth/oidc/{provider}"),
     ("GET", "/auth/oidc/{provider}/callback"),
     ("GET", "/auth/login"),
+    ("POST", "/auth/password"),
+    ("POST", "/auth/passkey"),
+    ("POST", "/auth/passkey/options"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
     ("GET", "/auth/revocations"),
@@ -44,11 +47,23 @@ OPEN_TO_PREFLIGHTS = {
     ("OPTIONS", "/.well-known/assertion-jwks.json"),
 }
 CLOSED = {
+    ("GET", "/account"),
     ("GET", "/auth/me"),
     ("GET", "/auth/token"),
     ("*", "/auth/verify"),
     ("*", "/oauth2/auth"),
 }
+CREDENTIALS = {
+    ("GET", "/account/password"),
+    ("POST", "/auth/account/password"),
+    ("GET", "/account/passkeys"),
+    ("GET", "/auth/account/passkeys"),
+    ("POST", "/auth/account/passkeys"),
+    ("POST", "/auth/account/passkeys/options"),
+    ("PATCH", "/auth/account/passkeys/{id}"),
+    ("DELETE", "/auth/account/passkeys/{id}"),
+}
+"""Closed, and only there while their way to sign in is on."""
 MANAGERS = {
     ("GET", "/api/v1/users"),
     ("POST", "/api/v1/users"),
@@ -96,9 +111,9 @@ def routes(application: web.Application) -> dict[tuple[str, str], object]:
 
 
 def test_exactly_these_routes_are_open(settings: Settings) -> None:
-    found = routes(app.create_app(settings(**PROVIDERS)))
+    found = routes(app.create_app(settings(**EVERYTHING)))
     is_open = OPEN | OPEN_TO_PREFLIGHTS
-    assert {key for key in found if key[0] != "HEAD"} == is_open | CLOSED | MANAGERS
+    assert {key for key in found if key[0] != "HEAD"} == is_open | CLOSED | CREDENTIALS | MANAGERS
     for (method, path), handler in found.items():
         shown = ("GET" if method == "HEAD" else method, path)
         assert access.rules(handler).public == (shown in is_open), shown
@@ -108,18 +123,18 @@ def test_exactly_these_routes_are_open(settings: Settings) -> None:
 
 
 def test_preflights_of_the_api_are_open_with_listed_origins(settings: Settings) -> None:
-    listed = settings(**PROVIDERS, CORS_ORIGINS="http://localhost:5173")
+    listed = settings(**EVERYTHING, CORS_ORIGINS="http://localhost:5173")
     found = routes(app.create_app(listed))
     api = {path for _, path in MANAGERS if path.startswith("/api/v1/")}
     asked = {("OPTIONS", path) for path in (api | {"/auth/me", "/auth/token"})}
     options = {key for key in found if key[0] == "OPTIONS"}
     assert options == OPEN_TO_PREFLIGHTS | asked
     assert all(access.rules(found[key]).public for key in options)
-    assert found.keys() - asked == routes(app.create_app(settings(**PROVIDERS))).keys()
+    assert found.keys() - asked == routes(app.create_app(settings(**EVERYTHING))).keys()
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:
-    found = routes(app.create_app(settings(**PROVIDERS)))
+    found = routes(app.create_app(settings(**EVERYTHING)))
     with_head = {path for method, path in found if method == "HEAD"}
     assert with_head == {path for method, path in found if method == "GET"} - NO_HEAD
 
@@ -156,3 +171,8 @@ def test_a_closed_route_needs_a_credential(server: Server, method: str, path: st
     method = method.replace("*", "GET")
     assert ask(server.port, path, method).code == "credentials_missing"
     assert ask(server.port, path, method, headers=bearer(sign_in(server.port))).status == 200
+
+
+def test_without_a_way_to_sign_in_its_routes_do_not_exist(settings: Settings) -> None:
+    found = routes(app.create_app(settings()))
+    assert not found.keys() & {*CREDENTIALS, ("POST", "/auth/password")}

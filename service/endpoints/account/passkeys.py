@@ -2,16 +2,28 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from aiohttp import web
 
 from service import errors, schemas, users
+from service.audit import Actor
 from service.credentials import passkeys
 from service.credentials.passkeys import Passkey
+from service.db import Transaction
 from service.endpoints.api import requests
 from service.session import own_account, passkey, recent_sign_in, ways
-from service.session.own_account import Change
+from service.users import User
 from service.web import context, responses, scripts, submitted
+
+
+class Change(NamedTuple):
+    """A transaction in which a caller changes one of their passkeys."""
+
+    tx: Transaction
+    by: Actor
+    user: User
+    passkey: Passkey
 
 
 async def options(request: web.Request) -> web.Response:
@@ -45,7 +57,7 @@ async def list_own(request: web.Request) -> web.Response:
 async def rename(request: web.Request) -> web.Response:
     """PATCH /auth/account/passkeys/{id}: renames a passkey."""
     name = schemas.passkey_name(await submitted.json(request))
-    async with _changing(request) as ((tx, by, user), found):
+    async with _changing(request) as (tx, by, user, found):
         renamed = await passkeys.rename(tx, by, user, found, name)
     return responses.json(passkeys.shown(renamed))
 
@@ -54,7 +66,7 @@ async def delete(request: web.Request) -> web.Response:
     """DELETE /auth/account/passkeys/{id}: removes a passkey, unless it is the last way in."""
     body = await submitted.json(request) if await request.read() else {}
     await recent_sign_in.require(request, schemas.passkey_removal(body))
-    async with _changing(request) as ((tx, by, user), found):
+    async with _changing(request) as (tx, by, user, found):
         await passkeys.delete(tx, by, user, found)
         left = await ways.of_user(request, tx, user["id"])
         if request.app[context.CONFIG].offers_passkeys and not left.count:
@@ -67,12 +79,13 @@ async def page(request: web.Request) -> web.Response:
     config = request.app[context.CONFIG]
     return responses.page(
         request,
-        "passkeys.html",
+        "account/passkeys.html",
         headers=scripts.policy(config),
         claims=context.identity(request),
         passkeys=[passkeys.shown(each) for each in await _own(request)],
         is_offered=config.offers_passkeys,
         is_recent=recent_sign_in.is_recent(request),
+        sign_in_again=recent_sign_in.sign_in_link("/account/passkeys"),
         most=passkeys.MOST,
         max_name=passkeys.MAX_NAME,
     )
@@ -89,14 +102,14 @@ async def _own(request: web.Request) -> list[Passkey]:
 
 
 @asynccontextmanager
-async def _changing(request: web.Request) -> AsyncIterator[tuple[Change, Passkey]]:
+async def _changing(request: web.Request) -> AsyncIterator[Change]:
     """Change the passkey of the path. Raises PasskeyNotFound, also for those of other users."""
     passkey_id = requests.identifier(request, errors.PasskeyNotFound)
-    async with own_account.changing(request) as change:
-        found = await passkeys.find_own(change.tx, change.user["id"], passkey_id)
+    async with own_account.changing(request) as (tx, by, user):
+        found = await passkeys.find_own(tx, user["id"], passkey_id)
         if found is None:
             raise errors.PasskeyNotFound
-        yield change, found
+        yield Change(tx, by, user, found)
 
 
 ROUTES = (
