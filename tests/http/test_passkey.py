@@ -199,26 +199,6 @@ def test_backup_flags_are_kept_and_their_eligibility_never_changes(site: Server)
     assert by_passkey(site, key).code == "passkey_invalid"
 
 
-def test_a_challenge_counts_once_over_all_replicas(start: Start) -> None:
-    one = start(PASSKEY_AUTH="true")
-    other = start(beside=one, PUBLIC_URL=one.url)
-    key = registered(one, "admin")
-    body = {"credential": key.get(request_options(other))}
-    assert send(one, "/auth/passkey", body).status == 200
-    for server in (one, other):
-        assert send(server, "/auth/passkey", body).code == "passkey_invalid"
-    wrong = {"credential": key.get(options := request_options(one), signature=b"x" * 70)}
-    assert send(one, "/auth/passkey", wrong).code == "passkey_invalid"
-    right = {"credential": key.get(options)}
-    assert send(other, "/auth/passkey", right).code == "passkey_invalid"
-    headers = as_user(one, "user")
-    new = Authenticator(one.url)
-    created = {"credential": new.create(creation_options(one, headers))}
-    assert send(other, OWN, created, headers=headers).status == 201
-    again = send(one, OWN, created, headers=headers)
-    assert (again.status, again.code) == (422, "passkey_invalid")
-
-
 def test_other_sites_cannot_use_the_routes(site: Server) -> None:
     foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
     key = registered(site, "admin")

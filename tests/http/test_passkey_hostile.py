@@ -109,6 +109,9 @@ SIGN_INS: dict[str, Make] = {
     "challenge a number": changed(challenge=7),
     "no challenge": changed(challenge=None),
     "challenge padded": lambda key, options: key.get(options, challenge=options["challenge"] + "="),
+    "challenge with other last bits": lambda key, options: key.get(
+        options, challenge=options["challenge"][:-1] + chr(ord(options["challenge"][-1]) + 1)
+    ),
     "challenge cut": lambda key, options: key.get(options, challenge=options["challenge"][:-1]),
     "challenge in other spelling": lambda key, options: key.get(
         options, challenge=options["challenge"].replace("-", "+").replace("_", "/") + "\n"
