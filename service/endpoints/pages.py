@@ -22,6 +22,7 @@ async def home(request: web.Request) -> web.Response:
         request,
         "home.html",
         claims=claims,
+        method=session.caller(claims)["method"],
         ends_at=dates.rfc3339(claims["exp"]),
         ends_in=_in_words(claims["exp"] - now),
         public_url=config.public_url,
