@@ -76,6 +76,9 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
             routes += importlib.import_module("service.login.second_factor").ROUTES
             routes += importlib.import_module("service.endpoints.account.codes").ROUTES
             routes += importlib.import_module("service.endpoints.admin.codes").ROUTES
+    if config.passkey_auth:
+        routes += importlib.import_module("service.login.passkey").ROUTES
+        routes += importlib.import_module("service.endpoints.account.passkeys").ROUTES
     routes += cross_origin.preflights(routes, config)
     app.add_routes([middleware.before(route) for route in routes])
     return app

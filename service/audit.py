@@ -23,6 +23,10 @@ Action = Literal[
     "totp_set",
     "totp_delete",
     "recovery_code_use",
+    "passkey_add",
+    "passkey_rename",
+    "passkey_delete",
+    "passkey_refuse",
 ]
 
 _APPENDED = (

@@ -31,10 +31,12 @@ TABLES = {
     "totp": ("user_id",),
     "totp_setups": ("user_id",),
     "recovery_codes": ("user_id", "hash"),
+    "passkeys": ("id",),
+    "used_challenges": ("hash",),
 }
 """All tables with their primary keys, in an order in which no row refers to a later table."""
 
-AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts")
+AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts", "passkeys")
 """The tables that never reuse the ID of a deleted row."""
 
 _PAGE = 2_000

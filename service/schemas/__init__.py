@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from service.schemas.base import ID, Reader, T
     from service.schemas.forms import form
     from service.schemas.messages import in_words
+    from service.schemas.passkeys import (
+        passkey_creation,
+        passkey_name,
+        passkey_removal,
+        passkey_sign_in,
+    )
     from service.schemas.queries import audit_query, cursor, nothing, user_query
     from service.schemas.sign_in import (
         PasswordSignIn,
@@ -37,6 +43,10 @@ __all__ = [
     "identity",
     "in_words",
     "nothing",
+    "passkey_creation",
+    "passkey_name",
+    "passkey_removal",
+    "passkey_sign_in",
     "password_change",
     "password_sign_in",
     "patch",
@@ -53,6 +63,7 @@ _FILES = {
     "base": ("ID", "Reader", "T"),
     "forms": ("form",),
     "messages": ("in_words",),
+    "passkeys": ("passkey_creation", "passkey_name", "passkey_removal", "passkey_sign_in"),
     "queries": ("audit_query", "cursor", "nothing", "user_query"),
     "sign_in": (
         "PasswordSignIn",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from service.credentials import passwords, totp
+from service.credentials import passkeys, passwords, totp
 from service.web import context
 
 
@@ -27,4 +27,7 @@ async def of_user(request: web.Request, user_id: int) -> list[Way]:
             codes = await totp.find(database, user_id)
             state = "not set up" if codes is None else "set up"
             ways.append(Way("One-time codes", state, "/account/codes"))
+    if config.offers_passkeys:
+        count = len(await passkeys.of_user(database, user_id))
+        ways.append(Way("Passkeys", str(count) if count else "none", "/account/passkeys"))
     return ways

@@ -24,6 +24,8 @@ OPEN = {
     ("GET", "/auth/password/code"),
     ("POST", "/auth/password/code"),
     ("POST", "/auth/password/setup"),
+    ("POST", "/auth/passkey"),
+    ("POST", "/auth/passkey/options"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
     ("GET", "/auth/revocations"),
@@ -64,6 +66,12 @@ CREDENTIALS = {
     ("POST", "/account/codes"),
     ("POST", "/account/codes/confirm"),
     ("POST", "/account/codes/delete"),
+    ("GET", "/account/passkeys"),
+    ("GET", "/auth/account/passkeys"),
+    ("POST", "/auth/account/passkeys"),
+    ("POST", "/auth/account/passkeys/options"),
+    ("PATCH", "/auth/account/passkeys/{id}"),
+    ("DELETE", "/auth/account/passkeys/{id}"),
 }
 """Closed, and only there while their way to sign in is on."""
 MANAGERS = {
