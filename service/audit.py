@@ -20,6 +20,10 @@ Action = Literal[
     "identity_unlink",
     "password_set",
     "password_delete",
+    "link_create",
+    "link_use",
+    "invitation_create",
+    "invitation_revoke",
 ]
 
 _APPENDED = (

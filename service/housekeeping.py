@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from service import errors
-from service.credentials import attempt_limits
+from service.credentials import attempt_limits, links
 from service.db import Database
 from service.providers import recent_logouts, sessions, used_logout_tokens
 from service.revocation import events
@@ -28,6 +28,7 @@ _PRUNED = (
     recent_logouts,
     used_logout_tokens,
     attempt_limits,
+    links,
 )
 
 

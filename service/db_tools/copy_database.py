@@ -28,10 +28,12 @@ TABLES = {
     "provider_logouts": ("id",),
     "passwords": ("user_id",),
     "attempt_limits": ("kind", "subject"),
+    "links": ("id",),
+    "link_roles": ("link_id", "role_id"),
 }
 """All tables with their primary keys, in an order in which no row refers to a later table."""
 
-AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts")
+AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts", "links")
 """The tables that never reuse the ID of a deleted row."""
 
 _PAGE = 2_000

@@ -11,6 +11,7 @@ from service.errors.credentials import (
     ReauthenticationRequired,
     TooManyAttempts,
 )
+from service.errors.links import InvitationNotFound, LinkInvalid, UserDisabled
 from service.errors.problem import CONTENT_TYPE, Fault, InvalidName, Problem, as_json
 from service.errors.providers import (
     AccountNotAllowed,
@@ -135,9 +136,11 @@ __all__ = [
     "IdentityTaken",
     "IdentityUnknown",
     "InvalidName",
+    "InvitationNotFound",
     "IssuerInvalid",
     "JsonInvalid",
     "LastManager",
+    "LinkInvalid",
     "LogoutRequestInvalid",
     "LogoutTokenInvalid",
     "MethodNotAllowed",
@@ -166,6 +169,7 @@ __all__ = [
     "TooManyAttempts",
     "Unauthenticated",
     "UriTooLong",
+    "UserDisabled",
     "UserNotFound",
     "UserUnknown",
     "UsernameAmbiguous",

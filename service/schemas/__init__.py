@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from service.schemas.base import ID, Reader, T
     from service.schemas.forms import form
+    from service.schemas.links import (
+        NewPassword,
+        invitation,
+        link_purpose,
+        new_password,
+        new_user_password,
+    )
     from service.schemas.messages import in_words
     from service.schemas.queries import audit_query, cursor, nothing, user_query
     from service.schemas.sign_in import PasswordSignIn, password_sign_in
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ID",
     "Identity",
+    "NewPassword",
     "PasswordSignIn",
     "Reader",
     "T",
@@ -26,6 +34,10 @@ __all__ = [
     "form",
     "identity",
     "in_words",
+    "invitation",
+    "link_purpose",
+    "new_password",
+    "new_user_password",
     "nothing",
     "password_sign_in",
     "patch",
@@ -38,6 +50,13 @@ __all__ = [
 _FILES = {
     "base": ("ID", "Reader", "T"),
     "forms": ("form",),
+    "links": (
+        "NewPassword",
+        "invitation",
+        "link_purpose",
+        "new_password",
+        "new_user_password",
+    ),
     "messages": ("in_words",),
     "queries": ("audit_query", "cursor", "nothing", "user_query"),
     "sign_in": ("PasswordSignIn", "password_sign_in"),
