@@ -22,6 +22,7 @@ async def home(request: web.Request) -> web.Response:
         request,
         "home.html",
         claims=claims,
+        method=session.caller(claims)["method"],
         ends_at=dates.rfc3339(claims["exp"]),
         ends_in=_in_words(claims["exp"] - now),
         public_url=config.public_url,
@@ -33,7 +34,8 @@ async def home(request: web.Request) -> web.Response:
 async def login(request: web.Request) -> web.Response:
     """GET /auth/login[?next=]: the sign-in page, or a redirect to `next` for signed-in callers.
 
-    If `next` is too long to come back to, or with `too_long=1`, the page says so.
+    If `next` is too long to come back to, or with `too_long=1`, the page says so. With `again=1`,
+    it asks signed-in callers to sign in again.
 
     After a link on another site to a protected page, the browser does not send the `Strict` cookie,
     even if the user is signed in. So a page of ours redirects here again with `landed=1`, and the
@@ -58,7 +60,8 @@ async def login(request: web.Request) -> web.Response:
     only = _only_provider(request)
     if claims is None and only is not None and not too_long and "choose" not in request.query:
         return responses.redirect(f"{only.start}?{urlencode({'next': location})}")
-    return await _sign_in_page(request, location=location, too_long=too_long)
+    is_again = request.query.getall("again", []) == ["1"]
+    return await _sign_in_page(request, location=location, too_long=too_long, again=is_again)
 
 
 @access.public
@@ -69,10 +72,12 @@ async def asset(request: web.Request) -> web.Response:
 
 
 async def _sign_in_page(
-    request: web.Request, *, location: str, too_long: bool = False
+    request: web.Request, *, location: str, too_long: bool = False, again: bool = False
 ) -> web.Response:
     claims = await session.authenticate_optional(request)
-    return await sign_in_page.show(request, location=location, claims=claims, too_long=too_long)
+    return await sign_in_page.show(
+        request, location=location, claims=claims, too_long=too_long, again=again
+    )
 
 
 def _only_provider(request: web.Request) -> LoginOption | None:

@@ -13,16 +13,15 @@ AMR = "pwd"
 async def sign_in(request: web.Request) -> web.Response:
     """POST /auth/password: signs in with a user name and a password, as JSON or as a form."""
     is_form = submitted.is_form(request)
-    given = schemas.password_sign_in(
-        schemas.form(await submitted.form(request)) if is_form else await submitted.json(request)
-    )
-    location = session.safe_next(request, [given.next or ""])
+    sent = schemas.form(await submitted.form(request)) if is_form else await submitted.json(request)
+    location = session.safe_next(request, [_text(sent, "next")])
     try:
+        given = schemas.password_sign_in(sent)
         user = await password.authenticate(request, given.username, given.password)
     except errors.Problem as problem:
         if is_form:
             problem.page = await sign_in_page.show(
-                request, location=location, username=given.username, fault=problem.detail
+                request, location=location, username=_text(sent, "username"), problem=problem
             )
         raise
     begun = session.start(request, user, amr=(AMR,))
@@ -33,6 +32,12 @@ async def sign_in(request: web.Request) -> web.Response:
     )
     response.headers.add("Set-Cookie", known_device.remember(request, user["id"]))
     return response
+
+
+def _text(sent: object, name: str) -> str:
+    """Return a submitted text, valid or not, '' if there is none."""
+    value = sent.get(name) if isinstance(sent, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 ROUTES = (web.post("/auth/password", sign_in),)

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from service.schemas.account import PasswordChange, PasswordRules, password_change
     from service.schemas.base import ID, Reader, T
     from service.schemas.forms import form
     from service.schemas.links import (
@@ -25,6 +26,8 @@ __all__ = [
     "ID",
     "Identity",
     "NewPassword",
+    "PasswordChange",
+    "PasswordRules",
     "PasswordSignIn",
     "Reader",
     "T",
@@ -39,6 +42,7 @@ __all__ = [
     "new_password",
     "new_user_password",
     "nothing",
+    "password_change",
     "password_sign_in",
     "patch",
     "role",
@@ -48,6 +52,7 @@ __all__ = [
 ]
 
 _FILES = {
+    "account": ("PasswordChange", "PasswordRules", "password_change"),
     "base": ("ID", "Reader", "T"),
     "forms": ("form",),
     "links": (

@@ -44,7 +44,7 @@ def remember(request: web.Request, user_id: int) -> str:
     return cookies.write(
         NAME,
         value,
-        path="/auth/password",
+        path="/auth",
         max_age=_SECONDS,
         samesite="Strict",
         secure=request.app[context.CONFIG].cookie_secure,

@@ -4,35 +4,41 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from service import errors
 from service.parsing import urls
 from service.tokens.claims import Claims
 from service.users import seeds
-from service.web import context, responses
+from service.web import context, field_faults, responses, scripts
+
+_LABELS = {"username": "The user name", "password": "The password"}
 
 
-async def show(
+async def show(  # noqa: PLR0913  # what the page may say
     request: web.Request,
     *,
     location: str,
     claims: Claims | None = None,
     too_long: bool = False,
+    again: bool = False,
     username: str = "",
-    fault: str = "",
+    problem: errors.Problem | None = None,
 ) -> web.Response:
     """Return the sign-in page, which leads to `location`.
 
     `claims` are those of a signed-in caller. With `too_long`, the page says that the link is too
-    long to come back to. After a failed attempt, `username` is what was typed, and `fault` the
-    message.
+    long to come back to, and with `again`, that a signed-in caller must sign in again. After a
+    failed attempt by password, `username` is what was typed, and `problem` says what is wrong.
     """
     config = request.app[context.CONFIG]
     return responses.page(
         request,
         "login.html",
+        headers=scripts.policy(config) if config.password_auth else None,
         location="" if location == urls.HOME else location,
         password=config.password_auth,
-        username=username,
-        fault=fault,
+        username=username or (claims["username"] if again and claims is not None else ""),
+        faults=_faults(problem),
+        again=again and claims is not None,
         providers=_providers(request, location),
         demo_users=await _demo_users(request, location),
         bypass=config.bypass_auth,
@@ -40,6 +46,15 @@ async def show(
         claims=claims,
         too_long=too_long,
     )
+
+
+def _faults(problem: errors.Problem | None) -> field_faults.Faults:
+    """Return the messages of the form."""
+    if problem is None:
+        return field_faults.NONE
+    if isinstance(problem, errors.CredentialsInvalid):
+        return field_faults.Faults(beside={"password": problem.detail})
+    return field_faults.of(problem, _LABELS)
 
 
 def _providers(request: web.Request, location: str) -> list[dict[str, str]]:

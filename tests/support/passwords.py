@@ -1,5 +1,6 @@
 """People with passwords, and what a browser or a program sends to sign in."""
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from unittest import mock
@@ -8,7 +9,9 @@ from urllib.parse import urlencode
 import argon2
 import pytest
 
+from service import db
 from service.credentials import hashing
+from tests.support import handmade_tokens
 from tests.support.client import BROWSER, Answer, ask
 from tests.support.servers import Server
 
@@ -64,3 +67,21 @@ def device(answer: Answer) -> dict[str, str]:
 def session_token(answer: Answer) -> str:
     """Return the JWT of a sign-in."""
     return set_cookie(answer, "jwt").removeprefix("jwt=").partition(";")[0]
+
+
+def aged(token: str, seconds: int = 601) -> str:
+    """Return a token whose sign-in was so long ago, signed as the server signs."""
+    head, payload, _ = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    claims["auth_time"] -= seconds
+    claims["iat"] -= seconds
+    claims["exp"] -= seconds
+    return handmade_tokens.token(base64.urlsafe_b64decode(head + "=="), json.dumps(claims).encode())
+
+
+def stretch_delays(server: Server) -> None:
+    """Make delays ten minutes longer, so that they do not end during a test."""
+    with db.writing_blocking(server.database) as connection:
+        connection.execute(
+            "UPDATE attempt_limits SET blocked_until = blocked_until + 600 WHERE blocked_until > 0"
+        )

@@ -47,11 +47,17 @@ OPEN_TO_PREFLIGHTS = {
     ("OPTIONS", "/.well-known/assertion-jwks.json"),
 }
 CLOSED = {
+    ("GET", "/account"),
     ("GET", "/auth/me"),
     ("GET", "/auth/token"),
     ("*", "/auth/verify"),
     ("*", "/oauth2/auth"),
 }
+CREDENTIALS = {
+    ("GET", "/account/password"),
+    ("POST", "/auth/account/password"),
+}
+"""Closed, and only there while their way to sign in is on."""
 MANAGERS = {
     ("GET", "/api/v1/users"),
     ("POST", "/api/v1/users"),
@@ -105,7 +111,7 @@ def routes(application: web.Application) -> dict[tuple[str, str], object]:
 def test_exactly_these_routes_are_open(settings: Settings) -> None:
     found = routes(app.create_app(settings(**EVERYTHING)))
     is_open = OPEN | OPEN_TO_PREFLIGHTS
-    assert {key for key in found if key[0] != "HEAD"} == is_open | CLOSED | MANAGERS
+    assert {key for key in found if key[0] != "HEAD"} == is_open | CLOSED | CREDENTIALS | MANAGERS
     for (method, path), handler in found.items():
         shown = ("GET" if method == "HEAD" else method, path)
         assert access.rules(handler).public == (shown in is_open), shown
@@ -163,3 +169,8 @@ def test_a_closed_route_needs_a_credential(server: Server, method: str, path: st
     method = method.replace("*", "GET")
     assert ask(server.port, path, method).code == "credentials_missing"
     assert ask(server.port, path, method, headers=bearer(sign_in(server.port))).status == 200
+
+
+def test_without_a_way_to_sign_in_its_routes_do_not_exist(settings: Settings) -> None:
+    found = routes(app.create_app(settings()))
+    assert not found.keys() & {*CREDENTIALS, ("POST", "/auth/password")}

@@ -10,6 +10,7 @@ from service.endpoints.admin import form_errors, page
 from service.endpoints.api import requests
 from service.parsing import strict_form
 from service.providers import identities
+from service.session import way_states
 from service.web import access, context, submitted
 
 _NOBODY = {"username": "", "name": "", "email": "", "disabled": False, "roles": []}
@@ -128,6 +129,7 @@ async def _show(
             "typed": typed,
             "version": version,
             "roles": roles,
+            "ways": await way_states.of_user(request, user["id"]),
             "identities": await identities.of_user(database, user["id"]),
             "is_self": user["id"] == context.identity(request)["id"],
             "meanwhile": {},
