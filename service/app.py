@@ -75,6 +75,7 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
         app.cleanup_ctx.append(links.locks)
         routes += links.ROUTES
         routes += importlib.import_module("service.endpoints.api.links").ROUTES
+        routes += importlib.import_module("service.endpoints.admin.links").ROUTES
         routes += importlib.import_module("service.endpoints.account.password").ROUTES
     routes += cross_origin.preflights(routes, config)
     app.add_routes([middleware.before(route) for route in routes])

@@ -8,7 +8,7 @@ from service import errors, session
 from service.credentials import links
 from service.credentials.links import Link
 from service.users import User
-from service.web import context, responses
+from service.web import context, responses, scripts
 
 SHOWN = (errors.ValidationError, errors.UsernameTaken)
 """The problems after which the form is shown again. They do not use a link up."""
@@ -27,15 +27,17 @@ async def show(
     username = typed.get("username", "")
     async with request.app[context.LOOKUPS]:
         roles = await links.roles_of(request.app[context.DATABASE], link)
+    config = request.app[context.CONFIG]
     return responses.page(
         request,
         "link.html",
+        headers=scripts.policy(config),
         link=link,
         action=request.path,
         roles=roles,
         username=username if isinstance(username, str) else "",
         faults=_faults(problem),
-        least=request.app[context.CONFIG].password_min_length,
+        least=config.password_min_length,
         claims=await session.authenticate_optional(request),
     )
 

@@ -92,6 +92,10 @@ MANAGERS = {
     ("POST", "/admin/roles"),
     ("GET", "/admin/roles/{id}/delete"),
     ("POST", "/admin/roles/{id}/delete"),
+    ("POST", "/admin/users/{id}/links"),
+    ("GET", "/admin/invitations"),
+    ("POST", "/admin/invitations"),
+    ("POST", "/admin/invitations/{id}/revoke"),
     ("GET", "/admin/audit"),
 }
 OPENID = {path for _, path in OPEN if path.startswith("/auth/oidc")}
