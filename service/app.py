@@ -77,6 +77,9 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
         routes += importlib.import_module("service.endpoints.api.links").ROUTES
         routes += importlib.import_module("service.endpoints.admin.links").ROUTES
         routes += importlib.import_module("service.endpoints.account.password").ROUTES
+    if config.passkey_auth:
+        routes += importlib.import_module("service.login.passkey").ROUTES
+        routes += importlib.import_module("service.endpoints.account.passkeys").ROUTES
     routes += cross_origin.preflights(routes, config)
     app.add_routes([middleware.before(route) for route in routes])
     return app

@@ -24,6 +24,10 @@ Action = Literal[
     "link_use",
     "invitation_create",
     "invitation_revoke",
+    "passkey_add",
+    "passkey_rename",
+    "passkey_delete",
+    "passkey_refuse",
 ]
 
 _APPENDED = (

@@ -159,6 +159,12 @@ class Config:
         return self.environment == "production"
 
     @property
+    def offers_passkeys(self) -> bool:
+        """Whether passkeys are on and possible: an RP ID is a host name, never an IP address."""
+        host = urls.host_of(self.public_url)
+        return self.passkey_auth and ":" not in host and not urls.is_address(host)
+
+    @property
     def shown_proxy(self) -> str | None:
         """The outgoing proxy without its user name and password."""
         proxy = self.outgoing_proxy

@@ -83,7 +83,7 @@ async def _sign_in_page(
 def _only_provider(request: web.Request) -> LoginOption | None:
     """Return the provider to redirect to, if that is on and there is no other way to sign in."""
     config, providers = request.app[context.CONFIG], request.app[context.PROVIDERS]
-    is_other = config.bypass_auth or config.password_auth
+    is_other = config.bypass_auth or config.password_auth or config.offers_passkeys
     if not config.sign_in_redirect or is_other or len(providers) != 1:
         return None
     (only,) = providers.values()

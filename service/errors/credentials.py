@@ -1,7 +1,7 @@
-"""Errors of sign-ins by password, and of changing one's own credentials."""
+"""Errors of sign-ins by password or passkey, and of changing one's own credentials."""
 
 from service.errors.problem import Problem
-from service.errors.refused import Forbidden
+from service.errors.refused import Forbidden, NotFound
 from service.errors.unauthenticated import Unauthenticated
 
 
@@ -35,3 +35,40 @@ class ReauthenticationRequired(Forbidden):
         "This change needs a sign-in within the last 10 minutes, or the current password as the"
         " member `current`."
     )
+
+
+class PasskeyInvalid(Unauthenticated):
+    code = "passkey_invalid"
+    title = "Passkey not accepted"
+    detail = (
+        "The passkey is not registered here, or its answer is not valid. Try again, or sign in"
+        " another way."
+    )
+    about_token = False
+
+
+class PasskeyNotAdded(Problem):
+    status = 422
+    code = "passkey_invalid"
+    title = "Passkey not added"
+    detail = "The answer of the authenticator is not valid. Start again."
+
+
+class PasskeyNotFound(NotFound):
+    code = "passkey_not_found"
+    title = "Passkey not found"
+    detail = "You have no passkey with this ID. It may have been removed."
+
+
+class PasskeysNeedName(NotFound):
+    detail = (
+        "Passkeys need a host name: PUBLIC_URL of this service is an IP address. Administrators:"
+        " set PUBLIC_URL to a URL with a host name."
+    )
+
+
+class LastWayIn(Problem):
+    status = 409
+    code = "last_way_in"
+    title = "Last way to sign in"
+    detail = "Without it, you could not sign in any more. Add another way to sign in first."

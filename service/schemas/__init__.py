@@ -18,6 +18,12 @@ if TYPE_CHECKING:
         new_user_password,
     )
     from service.schemas.messages import in_words
+    from service.schemas.passkeys import (
+        passkey_creation,
+        passkey_name,
+        passkey_removal,
+        passkey_sign_in,
+    )
     from service.schemas.queries import audit_query, cursor, nothing, user_query
     from service.schemas.sign_in import PasswordSignIn, password_sign_in
     from service.schemas.user_input import Identity, edited, identity, patch, role, seen, user
@@ -42,6 +48,10 @@ __all__ = [
     "new_password",
     "new_user_password",
     "nothing",
+    "passkey_creation",
+    "passkey_name",
+    "passkey_removal",
+    "passkey_sign_in",
     "password_change",
     "password_sign_in",
     "patch",
@@ -63,6 +73,7 @@ _FILES = {
         "new_user_password",
     ),
     "messages": ("in_words",),
+    "passkeys": ("passkey_creation", "passkey_name", "passkey_removal", "passkey_sign_in"),
     "queries": ("audit_query", "cursor", "nothing", "user_query"),
     "sign_in": ("PasswordSignIn", "password_sign_in"),
     "user_input": ("Identity", "edited", "identity", "patch", "role", "seen", "user"),

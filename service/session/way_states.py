@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from service.credentials import passwords
+from service.credentials import passkeys, passwords
 from service.web import context
 
 
@@ -23,4 +23,7 @@ async def of_user(request: web.Request, user_id: int) -> list[Way]:
     if config.password_auth:
         phc = await passwords.find(database, user_id)
         ways.append(Way("Password", "not set" if phc is None else "set", "/account/password"))
+    if config.offers_passkeys:
+        count = len(await passkeys.of_user(database, user_id))
+        ways.append(Way("Passkeys", str(count) if count else "none", "/account/passkeys"))
     return ways

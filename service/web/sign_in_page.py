@@ -33,9 +33,10 @@ async def show(  # noqa: PLR0913  # what the page may say
     return responses.page(
         request,
         "login.html",
-        headers=scripts.policy(config) if config.password_auth else None,
+        headers=scripts.policy(config) if config.password_auth or config.offers_passkeys else None,
         location="" if location == urls.HOME else location,
         password=config.password_auth,
+        passkeys=config.offers_passkeys,
         username=username or (claims["username"] if again and claims is not None else ""),
         faults=_faults(problem),
         again=again and claims is not None,

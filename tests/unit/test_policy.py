@@ -23,6 +23,8 @@ OPEN = {
     ("POST", "/auth/password"),
     ("GET", "/auth/links/{secret}"),
     ("POST", "/auth/links/{secret}"),
+    ("POST", "/auth/passkey"),
+    ("POST", "/auth/passkey/options"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
     ("GET", "/auth/revocations"),
@@ -56,6 +58,12 @@ CLOSED = {
 CREDENTIALS = {
     ("GET", "/account/password"),
     ("POST", "/auth/account/password"),
+    ("GET", "/account/passkeys"),
+    ("GET", "/auth/account/passkeys"),
+    ("POST", "/auth/account/passkeys"),
+    ("POST", "/auth/account/passkeys/options"),
+    ("PATCH", "/auth/account/passkeys/{id}"),
+    ("DELETE", "/auth/account/passkeys/{id}"),
 }
 """Closed, and only there while their way to sign in is on."""
 MANAGERS = {
