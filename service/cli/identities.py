@@ -36,8 +36,8 @@ def link(
     PROVIDER is cas, oidc or a name in OIDC_PROVIDERS. SUBJECT is the exact identifier of the
     account there; the error page identity_unknown shows it.
 
-    With --purpose, print a link with which the user sets a password: invite counts for 72 hours;
-    reset for an hour, ends all sessions of the user, and withdraws the user's earlier links.
+    With --purpose, print a link with which the user sets a password or passkey: invite counts for
+    72 hours; reset for an hour, ends all sessions of the user, and withdraws the earlier links.
     """
     if purpose is not None and provider is None:
         links.make(username, purpose, json_form=json_form)

@@ -1,4 +1,4 @@
-"""`user link USERNAME --purpose …` and `invite`: links with which people set a password."""
+"""`user link USERNAME --purpose …` and `invite`: links with which people get a credential."""
 
 from typing import Any
 
@@ -82,6 +82,6 @@ def revoke(invitation: int, json_form: bool) -> None:
 def _settings() -> Config:
     """Return the settings. Raises Fault if they switch links off."""
     settings = config.load()
-    if not settings.password_auth:
-        raise Fault("Links set passwords, which are off. Set PASSWORD_AUTH=true.")
+    if not settings.has_links:
+        raise Fault("Links set passwords or passkeys. Set PASSWORD_AUTH=true or PASSKEY_AUTH=true.")
     return settings

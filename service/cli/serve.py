@@ -48,7 +48,7 @@ async def announce(app: web.Application) -> None:
         logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=finding)
     if settings.bypass_auth:
         await _announce_bypass(app, settings)
-    if settings.production and settings.password_auth:
+    if settings.production and settings.has_links:
         await _announce_claim(app, settings)
 
 

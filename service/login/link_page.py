@@ -37,6 +37,8 @@ async def show(
         roles=roles,
         username=username if isinstance(username, str) else "",
         faults=_faults(problem),
+        password=config.password_auth,
+        passkey=config.offers_passkeys,
         least=config.password_min_length,
         claims=await session.authenticate_optional(request),
     )

@@ -1,21 +1,23 @@
-"""Links that set a password without a sign-in: `/auth/links/{secret}`.
+"""Links that set a password or passkey without a sign-in: `/auth/links/{secret}`.
 
 GET only shows what the link does, because mail scanners follow links; POST does it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import importlib
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from service import errors, schemas, session, users
+from service import schemas, session, users
 from service.audit import Actor
 from service.credentials import attempt_limits, links, passwords
 from service.credentials.links import Link
 from service.db import Transaction
-from service.login import link_page
+from service.login import link_page, link_users
+from service.login.link_users import Chosen
 from service.parsing import urls
 from service.session import known_device, password
 from service.session.sign_in import NewSession
@@ -27,17 +29,6 @@ _AMR = ("pwd",)
 
 Locks = WeakValueDictionary[str, asyncio.Lock]
 LOCKS = web.AppKey("link_locks", Locks)
-
-Save = Callable[[Transaction, Actor, User], Awaitable[bool]]
-"""Saves a credential of a user. Returns whether it replaces one, which ends the user's sessions."""
-
-
-class Chosen(NamedTuple):
-    """The credential that a link sets, and the user name, of a new user if the link creates one."""
-
-    username: str
-    save: Save
-    amr: tuple[str, ...]
 
 
 class _Done(NamedTuple):
@@ -56,14 +47,14 @@ async def show(request: web.Request) -> web.Response:
 
 @access.public
 async def use(request: web.Request) -> web.Response:
-    """POST /auth/links/{secret}: sets a password. Without a user, the link creates one."""
+    """POST /auth/links/{secret}: sets a password or passkey. Without a user, creates one."""
     is_form = submitted.is_form(request)
     link = await _find(request)
     body = schemas.form(await submitted.form(request)) if is_form else await submitted.json(request)
     try:
         async with _lock(request):
             await _find(request)  # used meanwhile: do not hash
-            done = await _apply(request, await _password(request, link, body))
+            done = await _apply(request, await _chosen(request, link, body))
     except link_page.SHOWN as problem:
         if is_form:
             problem.page = await link_page.show(request, link, body=body, problem=problem)
@@ -77,24 +68,31 @@ async def _find(request: web.Request) -> Link:
         return await links.find(request.app[context.DATABASE], request.match_info["secret"])
 
 
+async def _chosen(request: web.Request, link: Link, body: object) -> Chosen:
+    """Return the new credential. Raises ValidationError, UsernameTaken, and what each kind does."""
+    config = request.app[context.CONFIG]
+    is_passkey = isinstance(body, dict) and "credential" in body
+    if config.offers_passkeys and (is_passkey or not config.password_auth):
+        kind = importlib.import_module("service.login.link_passkey")  # with its library
+        found: Chosen = await kind.chosen(request, link, body)
+        return found
+    return await _password(request, link, body)
+
+
 async def _password(request: web.Request, link: Link, body: object) -> Chosen:
     """Return a new password, hashed. Raises ValidationError, UsernameTaken, Overloaded."""
     config = request.app[context.CONFIG]
     given = schemas.new_password(body) if link.user else schemas.new_user_password(body)
-    username = link.user["username"] if link.user else given.username or ""
-    if given.username not in {None, username}:
-        raise _fault("username", "must be the user of the link, or left out")
     try:
         chosen = passwords.new(
             given.password,
             least=config.password_min_length,
-            username=username,
+            username=link.user["username"] if link.user else given.username or "",
             site=urls.host_of(config.public_url),
         )
     except ValueError as error:
-        raise _fault("password", str(error)) from None
-    if link.user is None:
-        await _require_free(request, username)
+        raise link_users.fault("password", str(error)) from None
+    username = await link_users.username(request, link, given.username)
     phc = await request.app[password.HASHER].hash(chosen)
 
     async def save(tx: Transaction, by: Actor, user: User) -> bool:
@@ -123,20 +121,9 @@ async def _apply(request: web.Request, chosen: Chosen) -> _Done:
             await users.sign_out(tx, by, user["id"])
             user = await users.get_by_id(tx, user["id"])
         # Before the commit: a session that cannot start must not use the link up.
-        begun = session.start(request, user, amr=chosen.amr) if _signs_in(request, link) else None
+        signs_in = _signs_in(request, link, chosen.amr)
+        begun = session.start(request, user, amr=chosen.amr) if signs_in else None
         return _Done(link, user, begun)
-
-
-def _fault(attribute: str, message: str) -> errors.ValidationError:
-    return errors.ValidationError(errors=[{"attribute": attribute, "message": message}])
-
-
-async def _require_free(request: web.Request, username: str) -> None:
-    """Raise UsernameTaken before the time for a hash is spent."""
-    async with request.app[context.LOOKUPS]:
-        found = await users.find_by_username(request.app[context.DATABASE], username)
-    if found is not None:
-        raise errors.UsernameTaken
 
 
 async def _create(tx: Transaction, by: Actor, link: Link, username: str) -> User:
@@ -149,13 +136,13 @@ async def _create(tx: Transaction, by: Actor, link: Link, username: str) -> User
     return await users.create(tx, by, username, await links.roles_of(tx, link))
 
 
-def _signs_in(request: web.Request, link: Link) -> bool:
+def _signs_in(request: web.Request, link: Link, amr: tuple[str, ...]) -> bool:
     """Return whether a link also signs in.
 
-    A reset does not: the user may have a second factor, which it must not replace.
+    With a password, a reset does not: the user may have a second factor, which it must not replace.
     """
     second_factor = request.app[context.CONFIG].second_factor
-    return link.purpose != "reset" and second_factor != "required"
+    return "mfa" in amr or (link.purpose != "reset" and second_factor != "required")
 
 
 def _lock(request: web.Request) -> asyncio.Lock:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from service.schemas.links import (
         NewPassword,
         invitation,
+        link_passkey,
         link_purpose,
+        link_user,
         new_password,
         new_user_password,
     )
@@ -44,7 +46,9 @@ __all__ = [
     "identity",
     "in_words",
     "invitation",
+    "link_passkey",
     "link_purpose",
+    "link_user",
     "new_password",
     "new_user_password",
     "nothing",
@@ -68,7 +72,9 @@ _FILES = {
     "links": (
         "NewPassword",
         "invitation",
+        "link_passkey",
         "link_purpose",
+        "link_user",
         "new_password",
         "new_user_password",
     ),

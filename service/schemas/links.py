@@ -10,6 +10,7 @@ from service.config import parse
 from service.credentials import invitations, passwords
 from service.credentials.invitations import Wanted
 from service.schemas.base import Strict, read
+from service.schemas.passkeys import PasskeyText
 from service.schemas.user_input import Roles
 
 _DEFAULT = Wanted()
@@ -44,10 +45,13 @@ class _Invitation(Strict):
     expires_in: Annotated[int, BeforeValidator(_seconds)] = _DEFAULT.seconds
 
 
+Username = Annotated[str, AfterValidator(users.normalize_username)]
+
+
 class NewPassword(Strict):
     """A new password. The user name is required where a link creates a user."""
 
-    username: Annotated[str, AfterValidator(users.normalize_username)] | None = None
+    username: Username | None = None
     password: Annotated[str, Field(min_length=1), AfterValidator(passwords.normalize)] = Field(
         repr=False
     )
@@ -56,7 +60,26 @@ class NewPassword(Strict):
 class NewUserPassword(NewPassword):
     """A new password with the user name of a new user."""
 
-    username: Annotated[str, AfterValidator(users.normalize_username)]
+    username: Username
+
+
+class _Existing(Strict):
+    username: Username | None = None
+
+
+class _New(_Existing):
+    username: Username
+
+
+class LinkPasskey(_Existing):
+    """An answer with a new passkey and its name. Without a name, it gets one."""
+
+    credential: dict[str, Any] = Field(repr=False)
+    name: PasskeyText | None = None
+
+
+class _NewUserPasskey(LinkPasskey):
+    username: Username
 
 
 def link_purpose(value: object) -> Literal["invite", "reset"]:
@@ -78,3 +101,13 @@ def new_password(value: object) -> NewPassword:
 def new_user_password(value: object) -> NewPassword:
     """Return the name and the new password of a new user. Raises ValidationError."""
     return read(NewUserPassword, value)
+
+
+def link_user(value: object, *, is_new: bool) -> _Existing:
+    """Return the user name of a link, required if `is_new`. Raises ValidationError."""
+    return read(_New if is_new else _Existing, value)
+
+
+def link_passkey(value: object, *, is_new: bool) -> LinkPasskey:
+    """Return a new passkey, and the user name if `is_new`. Raises ValidationError."""
+    return read(_NewUserPasskey if is_new else LinkPasskey, value)

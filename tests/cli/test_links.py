@@ -63,7 +63,7 @@ def test_a_disabled_user_gets_no_link(folder: Path) -> None:
 def test_without_passwords_there_are_no_links(folder: Path) -> None:
     for words in (("user", "link", "user", "--purpose", "invite"), ("invite", "create")):
         error = run(folder, *words, code=1, PASSWORD_AUTH="false")
-        assert "Set PASSWORD_AUTH=true." in error
+        assert "Set PASSWORD_AUTH=true or PASSKEY_AUTH=true." in error
 
 
 def test_invitations_are_made_listed_and_revoked(folder: Path) -> None:

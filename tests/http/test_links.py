@@ -30,7 +30,7 @@ def test_an_invite_sets_the_first_password_and_signs_in(site: Server) -> None:
     path = link(site, new_user(site, "ada", "view_documents"))
     page = ask(site.port, path, headers=BROWSER)
     assert page.status == 200
-    assert "Set your password" in page.text
+    assert "Set up your sign-in" in page.text
     assert "ada" in page.text
     answer = use(site, path)
     assert answer.status == 200

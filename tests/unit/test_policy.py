@@ -23,6 +23,7 @@ OPEN = {
     ("POST", "/auth/password"),
     ("GET", "/auth/links/{secret}"),
     ("POST", "/auth/links/{secret}"),
+    ("POST", "/auth/links/{secret}/passkey/options"),
     ("POST", "/auth/passkey"),
     ("POST", "/auth/passkey/options"),
     ("GET", "/auth/logout"),

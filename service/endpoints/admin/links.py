@@ -1,4 +1,4 @@
-"""`/admin/users/{id}/links` and `/admin/invitations`: links with which people set a password."""
+"""`/admin/users/{id}/links` and `/admin/invitations`: links with which people get a credential."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -92,7 +92,7 @@ def show(
         f"admin/{template}",
         headers={"Content-Security-Policy": _POLICY},
         claims=context.identity(request),
-        has_links=request.app[context.CONFIG].password_auth,
+        has_links=request.app[context.CONFIG].has_links,
         done=done,
         faults=faults,
         **values,
