@@ -79,6 +79,14 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     if config.passkey_auth:
         routes += importlib.import_module("service.login.passkey").ROUTES
         routes += importlib.import_module("service.endpoints.account.passkeys").ROUTES
+    if config.has_links:
+        links = importlib.import_module("service.login.links")
+        app.cleanup_ctx.append(links.locks)
+        routes += links.ROUTES
+        routes += importlib.import_module("service.endpoints.api.links").ROUTES
+        routes += importlib.import_module("service.endpoints.admin.links").ROUTES
+        if config.offers_passkeys:
+            routes += importlib.import_module("service.login.link_passkey").ROUTES
     routes += cross_origin.preflights(routes, config)
     app.add_routes([middleware.before(route) for route in routes])
     return app

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from service import errors
-from service.credentials import attempt_limits, challenges, totp
+from service.credentials import attempt_limits, challenges, links, totp
 from service.db import Database
 from service.providers import recent_logouts, sessions, used_logout_tokens
 from service.revocation import events
@@ -29,6 +29,7 @@ _PRUNED = (
     used_logout_tokens,
     attempt_limits,
     totp,
+    links,
     challenges,
 )
 

@@ -18,6 +18,7 @@ VERBS = {
     "user": "users:user",
     "role": "roles:role",
     "limits": "limits:limits",
+    "invite": "links:invite",
     "audit": "audit:audit_group",
     "token": "tokens:token",
     "key": "keys:key",

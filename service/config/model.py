@@ -165,6 +165,11 @@ class Config:
         return self.passkey_auth and ":" not in host and not urls.is_address(host)
 
     @property
+    def has_links(self) -> bool:
+        """Whether there are credentials that a link can set."""
+        return self.password_auth or self.offers_passkeys
+
+    @property
     def shown_proxy(self) -> str | None:
         """The outgoing proxy without its user name and password."""
         proxy = self.outgoing_proxy

@@ -1,1 +1,1 @@
-"""Credentials of Latchkey itself: passwords, and limits for failed attempts."""
+"""Credentials of Latchkey itself: passwords, links that set them, limits of failed attempts."""

@@ -4,7 +4,7 @@ import unicodedata
 
 from service import audit
 from service.audit import Actor
-from service.credentials import common_passwords
+from service.credentials import common_passwords, links
 from service.db import Database, Transaction
 from service.users import User
 
@@ -43,7 +43,11 @@ async def find(db: Database | Transaction, user_id: int) -> str | None:
 
 
 async def save(tx: Transaction, by: Actor, user: User, phc: str) -> None:
-    """Set the password of a user. The caller ends the user's other sessions."""
+    """Set the password of a user, and withdraw the user's links.
+
+    The caller ends the user's other sessions.
+    """
+    await links.withdraw(tx, user["id"])
     await _write(tx, user["id"], phc)
     await audit.record(tx, by, "password_set", (user["id"], user["username"]))
 

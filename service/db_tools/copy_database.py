@@ -31,12 +31,14 @@ TABLES = {
     "totp": ("user_id",),
     "totp_setups": ("user_id",),
     "recovery_codes": ("user_id", "hash"),
+    "links": ("id",),
+    "link_roles": ("link_id", "role_id"),
     "passkeys": ("id",),
     "used_challenges": ("hash",),
 }
 """All tables with their primary keys, in an order in which no row refers to a later table."""
 
-AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts", "passkeys")
+AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts", "links", "passkeys")
 """The tables that never reuse the ID of a deleted row."""
 
 _PAGE = 2_000

@@ -21,6 +21,7 @@ from service.errors.credentials import (
     SignInExpired,
     TooManyAttempts,
 )
+from service.errors.links import InvitationNotFound, LinkInvalid, UserDisabled
 from service.errors.problem import CONTENT_TYPE, Fault, InvalidName, Problem, as_json
 from service.errors.providers import (
     AccountNotAllowed,
@@ -145,10 +146,12 @@ __all__ = [
     "IdentityTaken",
     "IdentityUnknown",
     "InvalidName",
+    "InvitationNotFound",
     "IssuerInvalid",
     "JsonInvalid",
     "LastManager",
     "LastWayIn",
+    "LinkInvalid",
     "LogoutRequestInvalid",
     "LogoutTokenInvalid",
     "MethodNotAllowed",
@@ -186,6 +189,7 @@ __all__ = [
     "TooManyAttempts",
     "Unauthenticated",
     "UriTooLong",
+    "UserDisabled",
     "UserNotFound",
     "UserUnknown",
     "UsernameAmbiguous",

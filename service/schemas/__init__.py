@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from service.schemas.account import PasswordChange, PasswordRules, password_change
     from service.schemas.base import ID, Reader, T
     from service.schemas.forms import form
+    from service.schemas.links import (
+        NewPassword,
+        invitation,
+        link_passkey,
+        link_purpose,
+        link_user,
+        new_password,
+        new_user_password,
+    )
     from service.schemas.messages import in_words
     from service.schemas.passkeys import (
         passkey_creation,
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ID",
     "Identity",
+    "NewPassword",
     "PasswordChange",
     "PasswordRules",
     "PasswordSignIn",
@@ -42,6 +52,12 @@ __all__ = [
     "form",
     "identity",
     "in_words",
+    "invitation",
+    "link_passkey",
+    "link_purpose",
+    "link_user",
+    "new_password",
+    "new_user_password",
     "nothing",
     "passkey_creation",
     "passkey_name",
@@ -62,6 +78,15 @@ _FILES = {
     "account": ("PasswordChange", "PasswordRules", "password_change"),
     "base": ("ID", "Reader", "T"),
     "forms": ("form",),
+    "links": (
+        "NewPassword",
+        "invitation",
+        "link_passkey",
+        "link_purpose",
+        "link_user",
+        "new_password",
+        "new_user_password",
+    ),
     "messages": ("in_words",),
     "passkeys": ("passkey_creation", "passkey_name", "passkey_removal", "passkey_sign_in"),
     "queries": ("audit_query", "cursor", "nothing", "user_query"),

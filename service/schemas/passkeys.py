@@ -17,7 +17,7 @@ def _required(name: str) -> str:
     return name
 
 
-_Text = Annotated[
+PasskeyText = Annotated[
     str, StringConstraints(max_length=passkeys.MAX_NAME), AfterValidator(harmless.normalize)
 ]
 _Current = Annotated[str, Field(min_length=1), AfterValidator(passwords.normalize)]
@@ -35,14 +35,14 @@ class PasskeyCreation(Strict):
     """An answer with a new passkey and its name. Without a name, it gets one."""
 
     credential: dict[str, Any] = Field(repr=False)
-    name: _Text | None = None
+    name: PasskeyText | None = None
     current: _Current | None = Field(default=None, repr=False)
 
 
 class PasskeyName(Strict):
     """A new name of a passkey."""
 
-    name: Annotated[_Text, AfterValidator(_required)]
+    name: Annotated[PasskeyText, AfterValidator(_required)]
 
 
 class PasskeyRemoval(Strict):

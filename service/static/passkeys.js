@@ -58,9 +58,13 @@ async function send(method, path, body) {
   const value = answer.status === 204 ? null : await answer.json().catch(() => ({}));
   if (!answer.ok) {
     const [first] = value?.errors ?? [];
-    throw new Refused(first ? { ...value, detail: `The ${first.attribute} ${first.message}.` } : value ?? {});
+    throw new Refused(first ? { ...value, detail: sentence(first) } : value ?? {});
   }
   return value;
+}
+
+function sentence({ attribute, message }) {
+  return /^[a-z]/.test(message) ? `The ${attribute} ${message}.` : message;
 }
 
 function inWords(error) {
@@ -175,6 +179,42 @@ function accountPage() {
     act(button, "click", () => send("DELETE", `${path}/${button.dataset.passkeyRemove}`));
   }
 }
+
+// The page of a link: a passkey instead of a password.
+function linkPage(place) {
+  const button = place.querySelector("button");
+  const fault = place.querySelector("[role=alert]");
+  const path = place.dataset.passkeyLink;
+  const field = document.querySelector("input[name=username]");
+
+  async function add() {
+    fault.hidden = true;
+    button.disabled = true;
+    try {
+      const about = { username: field.value.trim() };
+      const options = await send("POST", `${path}/passkey/options`, about);
+      const credential = await navigator.credentials.create({ publicKey: withBuffers(options) });
+      await send("POST", path, { ...about, credential: asJson(credential) });
+      location.assign("/");
+    } catch (error) {
+      show(fault, error);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  button.hidden = false;
+  button.addEventListener("click", add);
+  place.closest("form").addEventListener("submit", (event) => {
+    if (document.getElementById("password") !== null) return;
+    event.preventDefault();
+    add();
+  });
+}
+
+const linkPart = document.querySelector("[data-passkey-link]");
+if (linkPart !== null && window.PublicKeyCredential) linkPage(linkPart);
+if (linkPart !== null && !window.PublicKeyCredential) show(linkPart.querySelector("[role=alert]"), new Error(UNSUPPORTED));
 
 const part = document.querySelector("[data-passkey-sign-in]");
 if (part !== null && window.PublicKeyCredential) signInPage(part);

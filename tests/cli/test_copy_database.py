@@ -85,6 +85,10 @@ async def fill(where: DatabaseUrl) -> None:
             await tx.execute("INSERT INTO recovery_codes VALUES (1, 'b'), (1, 'B')")
             await tx.execute("INSERT INTO used_challenges VALUES ('hash', 5)")
             await passkeys.add(tx, people.BY, await users.get_by_id(tx, 1), PASSKEY)
+            for number, purpose in enumerate(("open", "claim"), 1):
+                link = (number, f"hash{number}", purpose)
+                await tx.execute("INSERT INTO links VALUES (?, ?, ?, NULL, 1, '', 9, 2, 1)", link)
+            await tx.execute("INSERT INTO link_roles VALUES (1, 1)")
             for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
                 account = (provider, "Ada", 1)
                 await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)

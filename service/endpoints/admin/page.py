@@ -24,6 +24,7 @@ _DONE = {
     "user-deleted": "The user was deleted.",
     "account-linked": "The account was linked.",
     "account-unlinked": "The account was unlinked, and its sessions have ended.",
+    "invitation-revoked": "The invitation was revoked.",
     "role-created": "The role was created.",
     "role-deleted": "The role was deleted.",
 }
@@ -92,6 +93,7 @@ def show(
         f"admin/{template}",
         headers={"Content-Security-Policy": _POLICY},
         claims=context.identity(request),
+        has_links=request.app[context.CONFIG].has_links,
         done=done,
         faults=faults,
         **values,
