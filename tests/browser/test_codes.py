@@ -98,7 +98,7 @@ def test_a_person_sets_codes_up_and_signs_in_with_them(
 
 def test_the_pages_fit_a_phone(browser: Browser, site: Server) -> None:
     page = Person(browser, site).page
-    page.set_viewport_size(PHONE)
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     enter_password(page, site, "/account/codes")
     if site.environ["SECOND_FACTOR"] == "optional":
         page.get_by_role("button", name="Set up").click()
