@@ -66,6 +66,7 @@ def status(server: Server, token: str) -> int:
     return ask(server.port, "/auth/me", headers=bearer(token)).status
 
 
+@pytest.mark.both_stores
 def test_every_other_session_ends_and_the_own_one_goes_on(site: Server) -> None:
     own, other = sign_in(site.port, "contributor"), sign_in(site.port, "contributor")
     answer = post(site, own, {"password": NEW})
@@ -226,6 +227,8 @@ def test_the_form_leads_to_the_account_and_shows_faults_beside_the_field(site: S
     page = pages.read(refused.text)
     assert page.faults() == {"current": "The current password is wrong."}
     assert page.focused == "current"
+    missing = pages.read(post_form(site, old, password=NEW).text)
+    assert missing.faults()["current"].startswith("Your sign-in was more than 10 minutes ago.")
     short = post_form(site, old, current=RIGHT, password="too short")
     assert short.status == 422
     page = pages.read(short.text)
@@ -236,6 +239,15 @@ def test_the_form_leads_to_the_account_and_shows_faults_beside_the_field(site: S
     assert (done.status, done["Location"]) == (303, "/account?done=password-set")
     there = ask(site.port, done["Location"], headers={**BROWSER, **cookie(session_token(done))})
     assert "The password was saved." in there.text
+
+
+def test_without_a_password_the_form_leads_to_the_sign_in(site: Server) -> None:
+    assert site.cli("user", "create", "plainer").returncode == 0
+    refused = post_form(site, aged(sign_in(site.port, "plainer")), password=NEW)
+    assert refused.status == 403
+    page = pages.read(refused.text)
+    assert page.alerts
+    assert "/auth/login?next=%2Faccount%2Fpassword&again=1" in page.links.values()
 
 
 def test_it_is_absent_while_passwords_are_off(start: Start) -> None:

@@ -15,6 +15,7 @@ from service.session import (
 from service.web import context, field_faults, responses, scripts, submitted
 
 _PAGE = "/account/password"
+_TOO_OLD = "Your sign-in was more than 10 minutes ago. Confirm that it is you."
 _LABELS = {"password": "The new password", "current": "The current password"}
 
 
@@ -67,8 +68,14 @@ async def _show_again(request: web.Request, problem: errors.Problem) -> web.Resp
     """Return the form with the faults of what was sent. Passwords are not kept."""
     faults = field_faults.of(problem, _LABELS)
     phc = await passwords.find(request.app[context.DATABASE], context.identity(request)["id"])
-    if phc is not None and isinstance(problem, errors.ReauthenticationRequired):
-        faults = field_faults.Faults(beside={"current": problem.detail})
+    if isinstance(problem, errors.ReauthenticationRequired):
+        is_wrong = problem.detail != errors.ReauthenticationRequired.detail
+        text = problem.detail if is_wrong else _TOO_OLD
+        faults = (
+            field_faults.Faults(above=_TOO_OLD)
+            if phc is None
+            else field_faults.Faults(beside={"current": text})
+        )
     return _show(request, has_password=phc is not None, faults=faults)
 
 
