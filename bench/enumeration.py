@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=300, help="attempts for each kind of name")
     options = parser.parse_args()
     names = options.number // PER_NAME
-    os.environ.update(PASSWORD_AUTH="true")  # of the server
+    os.environ |= {"PASSWORD_AUTH": "true"}  # of the server
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with run.latchkey(folder, pinned=False) as server:
