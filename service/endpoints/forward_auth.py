@@ -44,7 +44,9 @@ def _refused(request: web.Request, problem: errors.Problem, response: web.Respon
     """
     response.headers["Vary"] = _VARY
     question, original = request.get(_ASKED, _UNREADABLE)
-    if isinstance(problem, errors.Unauthenticated):
+    if isinstance(problem, errors.CookieAmbiguous):
+        _warn_of_cookies(request, original)  # a sign-in would not help
+    elif isinstance(problem, errors.Unauthenticated):
         _show_the_way_in(request, question, original, response)
     if "Location" in response.headers:
         return True
@@ -154,6 +156,20 @@ def _warn_of_origin(request: web.Request, origin: str | None) -> None:
             origin=origin,
             setting="ALLOWED_REDIRECTS",
             warning="people do not come back to this site after signing in: add its origin",
+        )
+
+
+def _warn_of_cookies(request: web.Request, original: Original | None) -> None:
+    """Log once for each host that an application there sets a cookie with the name of ours."""
+    host = (original and original.host) or ""
+    if request.app[context.NOTICES].is_new("cookie_ambiguous", host):
+        context.log(
+            request,
+            "cookie_name_shared",
+            level=logs.WARNING,
+            host=host,
+            setting="COOKIE_NAME",
+            warning="another program sets a cookie with this name: set another name",
         )
 
 
