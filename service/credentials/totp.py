@@ -1,10 +1,11 @@
 """One-time codes (RFC 6238): 6 digits, 30 seconds, one step of tolerance, each code once."""
 
+import base64
+import importlib
+import secrets
 import unicodedata
 from hmac import compare_digest
-from typing import NamedTuple
-
-import pyotp
+from typing import TYPE_CHECKING, NamedTuple
 
 from service import audit
 from service.audit import Actor
@@ -12,12 +13,15 @@ from service.credentials import recovery_codes
 from service.db import NOW, Database, Transaction
 from service.users import User
 
+if TYPE_CHECKING:
+    import pyotp
+
 MAX_LENGTH = 64
 """The maximum length of a code as it is typed: a recovery code with spaces."""
 SETUP_SECONDS = 600
 """How long a set-up can be confirmed."""
 _DIGITS, _STEP, _TOLERANCE = 6, 30, 1
-_SECRET_LENGTH = 32  # 160 bits, as RFC 4226 recommends
+_SECRET_BYTES = 20  # as RFC 4226 recommends
 _ISSUER = "Latchkey"
 
 
@@ -53,7 +57,7 @@ async def start(tx: Transaction, user: User, *, site: str) -> Setup:
 
     `site` is the host of the service, as it is shown in authenticator apps.
     """
-    secret = pyotp.random_base32(_SECRET_LENGTH)
+    secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     await tx.execute(
         "INSERT INTO totp_setups (user_id, secret, expires_at)"  # noqa: S608  # a constant
         f" VALUES (?, ?, {NOW[tx.kind]} + {SETUP_SECONDS}) ON CONFLICT (user_id) DO UPDATE"
@@ -141,18 +145,24 @@ async def prune(tx: Transaction, _now: int) -> int:
 
 def _setup(secret: str, username: str, site: str) -> Setup:
     issuer = f"{_ISSUER} {site}".replace(":", "-")  # a colon ends it
-    totp = pyotp.TOTP(secret)
-    return Setup(secret, totp.provisioning_uri(name=username, issuer_name=issuer))
+    return Setup(secret, _totp(secret).provisioning_uri(name=username, issuer_name=issuer))
 
 
 def _matching_step(secret: str, code: str, now: int, *, after: int) -> int | None:
     """Return the step of a code within the tolerance and later than `after`, or None."""
     if len(code) != _DIGITS or not (code.isascii() and code.isdigit()):
         return None
-    totp, current = pyotp.TOTP(secret, digits=_DIGITS, interval=_STEP), now // _STEP
+    totp, current = _totp(secret), now // _STEP
     matching = [
         step
         for step in range(current - _TOLERANCE, current + _TOLERANCE + 1)
         if step > after and compare_digest(totp.generate_otp(step), code)
     ]
     return matching[0] if matching else None
+
+
+def _totp(secret: str) -> "pyotp.TOTP":
+    """Return the generator of a secret. The library is loaded at the first use."""
+    library = importlib.import_module("pyotp")
+    totp: pyotp.TOTP = library.TOTP(secret, digits=_DIGITS, interval=_STEP)
+    return totp

@@ -15,7 +15,6 @@ from tests.support.stores import Store
 __all__ = ["quick_hashes"]
 
 STORES = ("sqlite",)  # no store has a part in this
-PHONE = {"width": 320, "height": 640}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
@@ -98,7 +97,7 @@ def test_a_person_sets_codes_up_and_signs_in_with_them(
 
 def test_the_pages_fit_a_phone(browser: Browser, site: Server) -> None:
     page = Person(browser, site).page
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": 320, "height": 640})
     enter_password(page, site, "/account/codes")
     if site.environ["SECOND_FACTOR"] == "optional":
         page.get_by_role("button", name="Set up").click()

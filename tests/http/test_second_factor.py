@@ -3,12 +3,13 @@
 import html
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from service import db
 from tests.support.client import BROWSER, Answer, ask, bearer, sign_in
-from tests.support.codes import App, aged, forget_used, kept, set_up, submit
+from tests.support.codes import App, aged, forget_used, kept, prolong_delays, set_up, submit
 from tests.support.passwords import (
     RIGHT,
     by_form,
@@ -189,6 +190,19 @@ def test_a_change_of_the_user_ends_the_attempt(
     assert not any(line.startswith("jwt=") for line in answer.all("Set-Cookie"))
     site.cli("user", "enable", "admin")
     site.cli("user", "rename", "root", "admin")
+
+
+def test_of_many_guesses_at_once_five_are_looked_at(site: Server, app: App) -> None:
+    cookies = kept(by_form(site.port, username="admin", password=RIGHT))
+    wrong = app.wrong()
+    with ThreadPoolExecutor(20) as threads:
+        answers = threads.map(lambda _: submit(site.port, CODE, cookies, otp=wrong), range(20))
+        statuses = sorted(answer.status for answer in answers)
+    assert statuses == [401] * 5 + [429] * 15
+    prolong_delays(site)
+    late = submit(site.port, CODE, cookies, otp=app.code())
+    assert (late.status, 'role="alert"' in late.text, "Wait" in late.text) == (429, True, True)
+    assert int(late["Retry-After"]) >= 1
 
 
 def test_programs_get_a_code_from_the_second_step(site: Server, app: App) -> None:

@@ -82,6 +82,12 @@ def forget_used(server: Server) -> None:
         connection.execute("UPDATE totp SET last_step = 0")
 
 
+def prolong_delays(server: Server) -> None:
+    """Let delays last, however busy the machine is."""
+    with db.writing_blocking(server.database) as connection:
+        connection.execute("UPDATE attempt_limits SET blocked_until = blocked_until + 60")
+
+
 def submit(port: int, path: str, cookies: str, **fields: str) -> Answer:
     """Send a form of a page, as a browser with some cookies."""
     headers = {
