@@ -4,7 +4,7 @@ import re
 
 from service.config import commas
 from service.config.model import EMAIL_DOMAIN, Requirement
-from service.parsing import urls
+from service.parsing import harmless, urls
 
 _CLAIM = re.compile(r"[!-:<>-~]{1,255}")
 _SHAPE = (
@@ -23,7 +23,7 @@ def parse(text: str) -> tuple[Requirement, ...]:
 
 def _requirement(part: str) -> Requirement:
     claim, separator, value = (each.strip() for each in part.partition("="))
-    if not separator or not _CLAIM.fullmatch(claim) or not value or not value.isprintable():
+    if not separator or not _CLAIM.fullmatch(claim) or not value or not harmless.is_harmless(value):
         raise ValueError(_SHAPE)
     commas.check(value, "requirements")
     if claim != EMAIL_DOMAIN:

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from service import errors
+from service.config import Config
 from service.parsing import urls
 from service.tokens.claims import Claims
 from service.users import seeds
@@ -43,10 +44,16 @@ async def show(  # noqa: PLR0913  # what the page may say
         providers=_providers(request, location),
         demo_users=await _demo_users(request, location),
         bypass=config.bypass_auth,
+        drops_cookie=_may_drop_cookie(config),
         development=config.environment == "development",
         claims=claims,
         too_long=too_long,
     )
+
+
+def _may_drop_cookie(config: Config) -> bool:
+    """Return whether some browsers drop the cookie: `Secure`, over http."""
+    return config.cookie_secure and config.public_url.startswith("http://")
 
 
 def _faults(problem: errors.Problem | None) -> field_faults.Faults:

@@ -81,8 +81,9 @@ def test_an_old_sign_in_asks_for_the_password_or_leads_to_the_sign_in_and_back(
 ) -> None:
     person = Person(browser, site)
     page = person.sign_in("user")
-    (jwt,) = [each for each in person.context.cookies() if each["name"] == "jwt"]
-    person.context.add_cookies([{**jwt, "value": aged(str(jwt["value"]))}])
+    (jwt,) = [each["value"] for each in person.context.cookies() if each.get("name") == "jwt"]
+    person.context.clear_cookies()
+    person.context.add_cookies([{"name": "jwt", "value": aged(jwt), "url": site.url}])
     page.goto(f"{site.url}/account/password")
     expect(page.get_by_label("Current password", exact=True)).to_be_focused()
     page.get_by_role("link", name="Sign in again").click()

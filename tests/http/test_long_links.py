@@ -6,13 +6,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from service.login.sso import attempt_cookies
+from service.login.sso import attempt, attempt_cookies
 from service.parsing.urls import MOST_NEXT
 from tests.support.cas import back, begin, fresh
 from tests.support.cas_sign_in import link, provider, server
 from tests.support.client import BROWSER, ask, cookie, sign_in
 from tests.support.forwarded import NAVIGATION, PUBLIC, behind, verify
-from tests.support.servers import Server
+from tests.support.servers import Server, Start
+from tests.support.sso import Scripted
 
 __all__ = ["behind", "provider", "server"]
 
@@ -83,6 +84,16 @@ def test_above_the_limit_the_sign_in_page_says_so(server: Server, path: str) -> 
         answer = ask(server.port, answer["Location"], headers=BROWSER)
     assert TOO_LONG in answer.text
     assert "Sign in, then open it again" in answer.text
+
+
+def test_the_page_says_so_even_if_it_leads_straight_to_the_provider(
+    start: Start, provider: Scripted
+) -> None:
+    server = start(CAS_URL=f"{provider.url}/cas", SIGN_IN_REDIRECT="true", BYPASS_AUTH="false")
+    assert ask(server.port, "/auth/login?next=/x", headers=BROWSER).status == 302
+    answer = ask(server.port, f"/auth/cas?next={LONGEST['plain']}a", headers=BROWSER)
+    assert answer["Location"] == attempt.TOO_LONG
+    assert TOO_LONG in ask(server.port, answer["Location"], headers=BROWSER).text
 
 
 @pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", "javascript:"])

@@ -189,6 +189,14 @@ def test_a_signed_out_person_who_sends_a_form_gets_a_page(site: Deployment) -> N
     assert site.application.received == []
 
 
+def test_programs_are_refused_without_a_page(site: Deployment) -> None:
+    refused = site.ask("/admin/x", headers=cookie(site.sign_in("user")))
+    assert (refused.status, "<p>" in refused.text) == (403, False)
+    refused = site.ask("/form", "POST", body=b"a=1")
+    assert (refused.status, refused["WWW-Authenticate"]) == (401, "Bearer")
+    assert "<p>" not in refused.text
+
+
 def test_the_sign_out_link_of_the_page_works(site: Deployment) -> None:
     token = site.sign_in("user")
     link = {**NAVIGATION, **cookie(token), "Sec-Fetch-Site": "same-site"}
