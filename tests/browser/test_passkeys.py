@@ -74,9 +74,11 @@ class Person:
             f"WebAuthn.{method}", {"authenticatorId": self._authenticator, **settings}
         )
 
-    def answers(self, *, to_autofill: bool) -> None:
-        """Let the authenticator answer by itself, or not."""
-        self.tell("setAutomaticPresenceSimulation", enabled=to_autofill)
+    def ignore_autofill(self) -> None:
+        """Let pages offer no autofill, which the virtual authenticator answers by itself."""
+        self.page.add_init_script(
+            "PublicKeyCredential.isConditionalMediationAvailable = async () => false"
+        )
 
 
 @pytest.fixture
@@ -114,9 +116,8 @@ def test_a_passkey_is_added_signs_in_and_is_removed(person: Person, site: Server
     page.get_by_role("button", name="Remove Notebook").click()
     expect(page.get_by_role("alert")).to_contain_text("you could not sign in any more")
     person.context.clear_cookies()
-    person.answers(to_autofill=False)
+    person.ignore_autofill()
     page.goto(f"{site.url}/auth/login?next=/account/passkeys")
-    person.answers(to_autofill=True)
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Passkeys")
     expect(page.locator(".passkeys li").first).to_contain_text("last used")
@@ -136,11 +137,10 @@ def test_the_user_name_field_offers_passkeys(person: Person, site: Server) -> No
 def test_a_failure_is_shown_and_can_be_repeated(person: Person, site: Server) -> None:
     add_passkey(person, site, "manager")
     person.context.clear_cookies()
-    person.answers(to_autofill=False)
+    person.ignore_autofill()
     page = person.page
     page.goto(f"{site.url}/auth/login")
     person.tell("setUserVerified", isUserVerified=False)
-    person.answers(to_autofill=True)
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("No passkey was used")
     person.tell("setUserVerified", isUserVerified=True)
@@ -152,9 +152,8 @@ def test_a_removed_passkey_is_refused_in_words(person: Person, site: Server) -> 
     add_passkey(person, site, "contributor")
     assert site.cli("user", "disable", "contributor").returncode == 0
     person.context.clear_cookies()
-    person.answers(to_autofill=False)
+    person.ignore_autofill()
     page = person.page
     page.goto(f"{site.url}/auth/login")
-    person.answers(to_autofill=True)
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("The passkey is not registered here")
