@@ -66,9 +66,13 @@ async def fill(where: DatabaseUrl) -> None:
             await tx.execute("INSERT INTO revocation_state VALUES (1, 2, 3, 4)")
             await tx.execute("INSERT INTO passwords VALUES (1, 'phc', 'then')")
             await tx.execute("INSERT INTO attempt_limits VALUES ('account', 'b', 1, 6, 0, 9)")
-            for number, purpose in enumerate(("open", "claim"), 1):
-                link = (number, f"hash{number}", purpose)
-                await tx.execute("INSERT INTO links VALUES (?, ?, ?, NULL, 1, '', 9, 2, 1)", link)
+            for purpose in ("open", "claim"):
+                await tx.execute(
+                    "INSERT INTO links"
+                    " (hash, purpose, created_by, created_at, expires_at, uses, used)"
+                    " VALUES (?, ?, 1, '', 9, 2, 1)",
+                    (f"hash of {purpose}", purpose),
+                )
             await tx.execute("INSERT INTO link_roles VALUES (1, 1)")
             for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
                 account = (provider, "Ada", 1)
