@@ -62,8 +62,8 @@ class PasskeyNotFound(NotFound):
 
 class PasskeysNeedName(NotFound):
     detail = (
-        "Passkeys need a host name: PUBLIC_URL of this service is an IP address. Administrators:"
-        " set PUBLIC_URL to a URL with a host name."
+        "Passkeys need a host name, and the address of this service is an IP address."
+        " Administrators: see Accounts in the documentation."
     )
 
 
