@@ -115,13 +115,13 @@ async def _apply(request: web.Request, chosen: Chosen) -> _Done:
         )
         user = link.user or await _create(tx, by, link, chosen.username)
         await links.record_use(tx, by, link, user)
-        replaces = await chosen.save(tx, by, user)
+        is_reset = await chosen.save(tx, by, user) or link.purpose == "reset"
         await links.withdraw(tx, user["id"])
-        if replaces or link.purpose == "reset":
+        if is_reset:
             await users.sign_out(tx, by, user["id"])
             user = await users.get_by_id(tx, user["id"])
         # Before the commit: a session that cannot start must not use the link up.
-        signs_in = _signs_in(request, link, chosen.amr)
+        signs_in = _signs_in(request, chosen.amr, is_reset=is_reset)
         begun = session.start(request, user, amr=chosen.amr) if signs_in else None
         return _Done(link, user, begun)
 
@@ -136,13 +136,13 @@ async def _create(tx: Transaction, by: Actor, link: Link, username: str) -> User
     return await users.create(tx, by, username, await links.roles_of(tx, link))
 
 
-def _signs_in(request: web.Request, link: Link, amr: tuple[str, ...]) -> bool:
+def _signs_in(request: web.Request, amr: tuple[str, ...], *, is_reset: bool) -> bool:
     """Return whether a link also signs in.
 
-    With a password, a reset does not: the user may have a second factor, which it must not replace.
+    Another password does not: the user may have a second factor, which a link must not replace.
     """
     second_factor = request.app[context.CONFIG].second_factor
-    return "mfa" in amr or (link.purpose != "reset" and second_factor != "required")
+    return "mfa" in amr or (not is_reset and second_factor != "required")
 
 
 def _lock(request: web.Request) -> asyncio.Lock:

@@ -83,12 +83,16 @@ async def fill(where: DatabaseUrl) -> None:
             await tx.execute("INSERT INTO totp VALUES (1, 'SECRET', 7, 'then')")
             await tx.execute("INSERT INTO totp_setups VALUES (1, 'OTHER', 9)")
             await tx.execute("INSERT INTO recovery_codes VALUES (1, 'b'), (1, 'B')")
+            for purpose in ("open", "claim"):
+                await tx.execute(
+                    "INSERT INTO links"
+                    " (hash, purpose, created_by, created_at, expires_at, uses, used)"
+                    " VALUES (?, ?, 1, '', 9, 2, 1)",
+                    (f"hash of {purpose}", purpose),
+                )
+            await tx.execute("INSERT INTO link_roles VALUES (1, 1)")
             await tx.execute("INSERT INTO used_challenges VALUES ('hash', 5)")
             await passkeys.add(tx, people.BY, await users.get_by_id(tx, 1), PASSKEY)
-            for number, purpose in enumerate(("open", "claim"), 1):
-                link = (number, f"hash{number}", purpose)
-                await tx.execute("INSERT INTO links VALUES (?, ?, ?, NULL, 1, '', 9, 2, 1)", link)
-            await tx.execute("INSERT INTO link_roles VALUES (1, 1)")
             for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
                 account = (provider, "Ada", 1)
                 await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)

@@ -101,7 +101,8 @@ def test_an_invite_that_replaces_a_password_ends_the_sessions(site: Server) -> N
     user = new_user(site, "iris")
     give_password(site, "iris")
     token = session_token(attempt(site.port, "iris", RIGHT))
-    assert use(site, link(site, user)).status == 200
+    answer = use(site, link(site, user))
+    assert (answer.status, answer.all("Set-Cookie")) == (204, [])
     assert ask(site.port, "/auth/me", headers=bearer(token)).code == "token_revoked"
 
 
