@@ -13,7 +13,7 @@ from aiohttp import web
 
 from service import schemas, session, users
 from service.audit import Actor
-from service.credentials import attempt_limits, links, passwords
+from service.credentials import attempt_limits, links, passwords, totp
 from service.credentials.links import Link
 from service.db import Transaction
 from service.login import link_page, link_users
@@ -121,7 +121,8 @@ async def _apply(request: web.Request, chosen: Chosen) -> _Done:
             await users.sign_out(tx, by, user["id"])
             user = await users.get_by_id(tx, user["id"])
         # Before the commit: a session that cannot start must not use the link up.
-        signs_in = _signs_in(request, chosen.amr, is_reset=is_reset)
+        has_codes = await totp.find(tx, user["id"]) is not None
+        signs_in = _signs_in(request, chosen.amr, is_reset=is_reset, has_codes=has_codes)
         begun = session.start(request, user, amr=chosen.amr) if signs_in else None
         return _Done(link, user, begun)
 
@@ -136,13 +137,17 @@ async def _create(tx: Transaction, by: Actor, link: Link, username: str) -> User
     return await users.create(tx, by, username, await links.roles_of(tx, link))
 
 
-def _signs_in(request: web.Request, amr: tuple[str, ...], *, is_reset: bool) -> bool:
+def _signs_in(
+    request: web.Request, amr: tuple[str, ...], *, is_reset: bool, has_codes: bool
+) -> bool:
     """Return whether a link also signs in.
 
-    Another password does not: the user may have a second factor, which a link must not replace.
+    Another password does not, nor does the first of a user with one-time codes: a link must not
+    replace the second factor.
     """
     second_factor = request.app[context.CONFIG].second_factor
-    return "mfa" in amr or (not is_reset and second_factor != "required")
+    needs_code = second_factor == "required" or (second_factor == "optional" and has_codes)
+    return "mfa" in amr or not (is_reset or needs_code)
 
 
 def _lock(request: web.Request) -> asyncio.Lock:

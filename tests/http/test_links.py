@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support import codes
 from tests.support.client import BROWSER, ask, bearer, cookie, sign_in
 from tests.support.links import (
     PASSWORD,
@@ -39,6 +40,16 @@ def test_an_invite_sets_the_first_password_and_signs_in(site: Server) -> None:
     assert (me["username"], me["method"]) == ("ada", "password")
     assert attempt(site.port, "ada", PASSWORD).status == 200
     assert_used_up(site, path)
+
+
+def test_a_link_does_not_replace_one_time_codes(site: Server) -> None:
+    user = new_user(site, "cora")
+    give_password(site, "cora")
+    codes.set_up(site.port, session_token(attempt(site.port, "cora", RIGHT)))
+    assert site.cli("user", "password", "cora", "--remove").returncode == 0
+    answer = use(site, link(site, user))
+    assert (answer.status, answer.all("Set-Cookie")) == (204, [])
+    assert attempt(site.port, "cora", PASSWORD).code == "otp_required"
 
 
 def test_a_browser_uses_an_invite_by_its_form(site: Server) -> None:
