@@ -192,11 +192,12 @@ async def _fetch_login(request: web.Request, reference: str, ticket: str) -> sso
 
 
 def _profile(config: Config, known: cas.Known) -> Profile:
-    """Return the name and the e-mail address of a new user, and why one of them is ignored."""
+    """Return the name and the e-mail address of a new user, and why one of them is ignored.
+
+    Attributes of a directory, such as `mail`, may have several values: the first usable one counts.
+    """
     attributes = {"name": config.cas_name_attribute, "email": config.cas_email_attribute}
-    return profile.read(
-        {field: each and (known.one(each) or None) for field, each in attributes.items()}
-    )
+    return profile.read({field: known.values(each) for field, each in attributes.items() if each})
 
 
 def _roles(known: cas.Known, attribute: str) -> Claimed:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from service.parsing import strict_json, urls
-from service.parsing.over_limit import OverLimit
+from service.parsing import lenient_json, urls
+from service.parsing.lenient_json import Unclear
 from service.providers.openid import algorithms
 from service.providers.openid.errors import DocumentError, DocumentUnsupported
 
@@ -75,7 +75,7 @@ def read(document: bytes, issuer: str, *, auth_method: str | None = None) -> Met
         **optional,
         basic="client_secret_basic" in methods,
         algorithms=signing & algorithms.ACCEPTED,
-        names_issuer=members.get("authorization_response_iss_parameter_supported") is True,
+        names_issuer=_names_issuer(members),
         prompts=_prompts(members.get("prompt_values_supported")),
         unusable=frozenset(
             name
@@ -91,14 +91,16 @@ def read_object(document: bytes, reason: str) -> dict[str, Any]:
     Ignores a byte order mark at the start, as RFC 8259 section 8.1 allows.
     """
     try:
-        value = strict_json.loads(document.removeprefix(codecs.BOM_UTF8))
-    except OverLimit as error:
-        raise DocumentError(f"{reason}_too_large", limit=error.limit) from None
+        return lenient_json.loads(document.removeprefix(codecs.BOM_UTF8))
     except ValueError:
         raise DocumentError(reason) from None
-    if not isinstance(value, dict):
-        raise DocumentError(reason)
-    return value
+
+
+def _names_issuer(members: dict[str, Any]) -> bool:
+    announced = members.get("authorization_response_iss_parameter_supported")
+    if isinstance(announced, Unclear):
+        raise DocumentError("metadata")
+    return announced is True
 
 
 def _prompts(values: Any) -> frozenset[str] | None:
