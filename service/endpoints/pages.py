@@ -6,6 +6,7 @@ from aiohttp import web
 
 from service import session
 from service.parsing import client_address, dates, urls
+from service.providers import registry
 from service.providers.registry import LoginOption
 from service.users import seeds
 from service.web import access, context, responses
@@ -70,14 +71,15 @@ async def asset(request: web.Request) -> web.Response:
 
 
 async def _ways_in(request: web.Request, *, location: str, too_long: bool = False) -> web.Response:
+    claims = await session.authenticate_optional(request)
     return responses.page(
         request,
         "login.html",
-        providers=_providers(request, location),
+        providers=_providers(request, location, choose=claims is not None),
         demo_users=await _demo_users(request, location),
         bypass=request.app[context.CONFIG].bypass_auth,
         development=request.app[context.CONFIG].environment == "development",
-        claims=await session.authenticate_optional(request),
+        claims=claims,
         too_long=too_long,
     )
 
@@ -91,9 +93,12 @@ def _only_provider(request: web.Request) -> LoginOption | None:
     return only
 
 
-def _providers(request: web.Request, location: str) -> list[dict[str, str]]:
-    """Return the labels and links of the enabled providers."""
-    query = urlencode({"next": location})
+def _providers(request: web.Request, location: str, *, choose: bool) -> list[dict[str, str]]:
+    """Return the labels and links of the enabled providers.
+
+    With `choose`, they let the user choose another account: the provider would return the same one.
+    """
+    query = urlencode({"next": location, **(registry.CHOOSE_ACCOUNT if choose else {})})
     return [
         {"label": provider.label, "link": f"{provider.start}?{query}"}
         for provider in request.app[context.PROVIDERS].values()

@@ -31,7 +31,7 @@ _MAX_FORM = 4 * cas.MOST_LOGOUT_BYTES
 
 @access.public
 async def sign_in(request: web.Request) -> web.Response:
-    """GET /auth/cas[?next=][&gateway=true]: redirects to CAS; with `ticket`, signs in."""
+    """GET /auth/cas[?next=][&gateway=true][&prompt=]: redirects to CAS; with `ticket`, signs in."""
     query = request.query
     if "attempt" not in query and "ticket" not in query:
         return await _set_out(request)
@@ -43,7 +43,7 @@ async def sign_in(request: web.Request) -> web.Response:
     # Register before contacting the CAS server: its logout may arrive at once.
     with request.app[sso.PENDING].beginning(cas.handle(ticket)):
         try:
-            async with sso.resume(request, NAME, reference) as resumed:
+            async with sso.resume(request, NAME, reference, start=_PATH) as resumed:
                 if not tickets and resumed.state["gateway"]:
                     return resumed.to_sign_in_page()
                 if not ticket:
@@ -155,8 +155,12 @@ async def _set_out(request: web.Request) -> web.Response:
     config = request.app[context.CONFIG]
     attempt = sso.new(request, NAME)
     gateway = request.query.getall("gateway", []) == ["true"]
+    # Only a new password lets the user choose another account.
+    chooses = request.query.getall("prompt", []) in (["select_account"], ["login"])
     service = _service(config, attempt.reference)
-    to = cas.login_address(str(config.cas_url), service, renew=config.cas_renew, gateway=gateway)
+    to = cas.login_address(
+        str(config.cas_url), service, renew=config.cas_renew or chooses, gateway=gateway
+    )
     return await sso.begin(request, NAME, attempt, {"gateway": gateway}, to=to)
 
 

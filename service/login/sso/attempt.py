@@ -16,6 +16,7 @@ from aiohttp import web
 from service import errors, session
 from service.login.sso import attempt_cookies
 from service.parsing import urls
+from service.providers import registry
 from service.session import loop_guard
 from service.web import context, responses
 
@@ -24,9 +25,6 @@ _MOST_SUFFIX = 1024
 """The maximum length of an encrypted goal in a URL; it has room for about 700 characters."""
 _SUFFIX_SECONDS = 30 * 86400
 """How long browsers keep a tab that they restore."""
-
-CHOOSE_ACCOUNT = {"prompt": "select_account"}
-"""The parameter of a start by which the user can choose another account at the provider."""
 
 OF_ACCOUNT = (
     errors.IdentityUnknown,
@@ -125,7 +123,9 @@ def failure_links(
 
     With `choose`, a new attempt lets the user choose another account.
     """
-    again = f"{start}?{urlencode({'next': location, **(CHOOSE_ACCOUNT if choose else {})})}"
+    again = (
+        f"{start}?{urlencode({'next': location, **(registry.CHOOSE_ACCOUNT if choose else {})})}"
+    )
     return {"Try again": again, "Other ways to sign in": sign_in_page(request, location)}
 
 
