@@ -37,14 +37,16 @@ def _read(request: web.Request) -> None:
 def _refused(request: web.Request, problem: errors.Problem, response: web.Response) -> bool:
     """Complete the error in the proxy's dialect.
 
-    For navigations of signed-out users, add a sign-in `Location`. Caddy and Traefik pass a redirect
-    on. nginx and HAProxy accept only 401; their configuration redirects to its `Location`. Other
-    navigations get a page, which the proxies show under the application's address. Other requests
-    of a named proxy get no body.
+    For navigations of signed-out users, add a sign-in `Location`, if a sign-in helps. Caddy and
+    Traefik pass a redirect on. nginx and HAProxy accept only 401; their configuration redirects to
+    its `Location`. Other navigations get a page, which the proxies show under the application's
+    address. Other requests of a named proxy get no body.
     """
     response.headers["Vary"] = _VARY
     question, original = request.get(_ASKED, _UNREADABLE)
-    if isinstance(problem, errors.Unauthenticated):
+    if isinstance(problem, errors.CookieAmbiguous):
+        _warn_of_cookies(request, original)  # a sign-in does not remove the second cookie
+    elif isinstance(problem, errors.Unauthenticated):
         _show_the_way_in(request, question, original, response)
     if "Location" in response.headers:
         return True
@@ -154,6 +156,21 @@ def _warn_of_origin(request: web.Request, origin: str | None) -> None:
             origin=origin,
             setting="ALLOWED_REDIRECTS",
             warning="people do not come back to this site after signing in: add its origin",
+        )
+
+
+def _warn_of_cookies(request: web.Request, original: Original | None) -> None:
+    """Log once for each application that a second cookie has the name of the session cookie."""
+    host = None if original is None else original.host
+    if request.app[context.NOTICES].is_new("cookie_ambiguous", host or ""):
+        context.log(
+            request,
+            "cookie_ambiguous",
+            level=logs.WARNING,
+            host=host,
+            setting="COOKIE_NAME",
+            warning="a second cookie has the name of the session cookie: if the application sets"
+            " it, choose another name",
         )
 
 
