@@ -272,6 +272,8 @@ def test_without_the_attribute_the_cas_name_does_not_stand_in(
         campus = Campus(start, scripted, PROVISION_USERS="true", CAS_TRUST_USERNAMES=trusted)
         answer = campus.arrive("admin", odd)
         assert (answer.status, answer.code) == (400, "username_invalid")
+        log = campus.server.log(until=answer["X-Request-ID"])
+        assert "no user name" in log
 
 
 def test_a_trusted_name_is_that_of_the_attribute(start: Start) -> None:

@@ -189,7 +189,8 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.InvalidName:
-        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
+        reason = ValueError("not a user name" if username else "no user name")
+        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from reason
     log.ignored_facts(request, login)
     return created
 

@@ -20,9 +20,10 @@ _OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
 class Metadata:
     """The metadata of a provider.
 
-    `basic`: the client secret is sent in the header, else in the body. `prompts` are the supported
-    values of `prompt`, None if the metadata has no list. `algorithms` are the allowed
-    signature algorithms of ID tokens. `names_issuer`: each response contains `iss` (RFC 9207).
+    `takes_secret`: the client secret is sent; `basic`: in the header, else in the body. `prompts`
+    are the supported values of `prompt`, None if the metadata has no list. `algorithms` are the
+    allowed signature algorithms of ID tokens. `names_issuer`: each response contains `iss` (RFC
+    9207).
     `unusable` are the optional endpoints that the provider has, but whose URL cannot be used.
     """
 
@@ -37,6 +38,7 @@ class Metadata:
     names_issuer: bool
     unusable: frozenset[str] = frozenset()
     prompts: frozenset[str] | None = None
+    takes_secret: bool = True
 
     def optional(self, name: Literal["userinfo_endpoint", "end_session_endpoint"]) -> str | None:
         """Return an optional endpoint, None if there is none. Raises DocumentError."""
@@ -74,6 +76,7 @@ def read(document: bytes, issuer: str, *, auth_method: str | None = None) -> Met
         jwks_uri=_required(members, "jwks_uri", issuer),
         **optional,
         basic="client_secret_basic" in methods,
+        takes_secret=not methods.isdisjoint({"client_secret_basic", "client_secret_post"}),
         algorithms=signing & algorithms.ACCEPTED,
         names_issuer=_names_issuer(members),
         prompts=_prompts(members.get("prompt_values_supported")),

@@ -53,7 +53,7 @@ def request(
         "Content-Type": "application/x-www-form-urlencoded",
         "Accept": "application/json",
     }
-    if client_secret is None:
+    if client_secret is None or not metadata.takes_secret:
         client = ClientAuth(client_id, None, "none")
     elif metadata.basic:
         # Both are form-encoded before they are put in the header (RFC 6749 section 2.3.1).
