@@ -30,6 +30,11 @@ def main() -> None:
     try:
         cli = importlib.import_module("service.cli")
     except ImportError as error:
+        if error.name in sys.stdlib_module_names:
+            sys.exit(
+                "This Python was built without its module %s."  # noqa: UP031
+                " Remove .venv and use another one: make run PYTHON=/path/to/python3" % error.name
+            )
         sys.exit("Latchkey's libraries cannot be loaded (%s). Run: make .venv/.run" % error)  # noqa: UP031
     cli.main()
 

@@ -66,6 +66,9 @@ def before(route: web.RouteDef) -> web.RouteDef:
         except Exception as error:  # noqa: BLE001  # the client must get an answer
             problem = await _shown_to(request, rules, _problem_of(request, error))
             response = refuse(request, problem, rules.on_error)
+            # Both tracebacks refer to this frame, which refers to them: the request would stay in
+            # memory until the collector runs, which counts objects, not bytes.
+            error.__traceback__ = problem.__traceback__ = None
         if shared is not None:
             cross_origin.share(request, response, shared)
         return response

@@ -10,7 +10,7 @@ from service.cli import database_session, import_users, output, user_rows
 from service.db import Transaction
 from service.schemas import import_files
 
-_ENDINGS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_ENDINGS = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 @click.command()

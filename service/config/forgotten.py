@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
+from service.config import parse
 from service.config.model import Config
 from service.parsing import urls
 
-_LEAST_LABELS = 2
-"""Browsers reject a cookie for a domain with fewer labels."""
 _TRUSTED = (
     "is empty, although COOKIE_DOMAIN is set for applications behind a proxy: /auth/verify then"
     " ignores which page was requested, so people get an error instead of the sign-in page, and the"
@@ -43,11 +42,19 @@ def _shared(one: str, other: str) -> str:
     if urls.is_address(one) or urls.is_address(other):
         return ""
     labels = one.split(".")
-    while len(labels) >= _LEAST_LABELS:
+    while labels:
         if _has(domain := ".".join(labels), other):
-            return domain
+            return domain if _is_accepted(domain) else ""
         labels = labels[1:]
     return ""
+
+
+def _is_accepted(domain: str) -> bool:
+    """Return whether browsers accept a cookie for a domain: not for a public suffix."""
+    try:
+        return bool(parse.domain(domain))
+    except ValueError:
+        return False
 
 
 def _has(domain: str, host: str) -> bool:

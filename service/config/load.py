@@ -91,6 +91,8 @@ def _load_some(
     if word == "production":
         for name, fault in permissions.refused_to_commands(seen.exposed):
             faults.setdefault(name, fault)
+    for name, fault in permissions.of_root(dotenv, _paths(parsed, environ)):
+        faults.setdefault(name, fault)
     starts = (*names, ".", str(dotenv))
     faults = {name: fault for name, fault in faults.items() if name.startswith(starts)}
     if faults:
@@ -119,6 +121,12 @@ def inherited(**settings: str) -> dict[str, str]:
     return {**os.environ, **settings}
 
 
+def _paths(parsed: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Path | None]:
+    """Return the paths of files that commands write, as far as `.env` names them."""
+    paths = {"DATABASE_URL": parsed["DATABASE_URL"].path, "JWT_KEYS_FILE": parsed["JWT_KEYS_FILE"]}
+    return {name: path for name, path in paths.items() if not environ.get(name)}
+
+
 def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:
     """Return the value of every setting. An invalid one gets a fault and its default."""
     parsed: dict[str, Any] = {}
@@ -143,7 +151,8 @@ def _check_together(parsed: dict[str, Any], values: Values, faults: dict[str, st
         parsed["PUBLIC_URL"] = f"http://localhost:{parsed['PORT']}"
     cas.complete(parsed)
     for name, fault in _unsafe(parsed, values, production=production):
-        faults.setdefault(name, fault)
+        if f"{name}_FILE" not in faults:  # it is set, but cannot be read
+            faults.setdefault(name, fault)
 
 
 def _unsafe(

@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from service.config.model import Config
-from service.system import file_access
+from service.system import file_access, file_owner
 from service.system.file_access import Exposure
 
 _KEYS = "JWT_KEYS_FILE"
 _REPLACE_KEYS = "python -m service key rotate --leaked --yes"
 _STRANGE_KEYS = (
     " (others may have added keys: this replaces all keys, and all users must sign in again)"
+)
+_OF_ROOT = (
+    "names a path in folders of root, but .env belongs to another user. Run the command as that"
+    " user, or set {name} in the environment of the command"
 )
 _STRANGE_TEXT = ", and check the file: others may have changed its content"
 
@@ -33,6 +37,18 @@ def refused_to_commands(seen: Mapping[str, Exposure]) -> Iterator[tuple[str, str
     for name, exposed in seen.items():
         if not exposed.is_owners or os.geteuid() != 0:
             yield name, _changeable(name, exposed)
+
+
+def of_root(dotenv: Path, from_file: Mapping[str, Path | None]) -> Iterator[tuple[str, str]]:
+    """Yield the settings of another user's `.env` that name a path of root, if root runs this.
+
+    A command would write there with the rights of root. `from_file` are the paths that come from
+    `dotenv`.
+    """
+    if file_owner.is_of_another(dotenv):
+        for name, path in from_file.items():
+            if path is not None and file_owner.is_roots(path):
+                yield name, _OF_ROOT.format(name=name)
 
 
 def findings(config: Config) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from service.config import forgotten, openid, permissions, public_providers
 from service.config.model import Config
-from service.parsing import client_address, urls
+from service.parsing import client_address, harmless, urls
 from service.parsing.client_address import Network
 
 _DAY = 86400
@@ -38,10 +38,33 @@ def findings(config: Config) -> tuple[Finding, ...]:
         *_several_that_create(config),
         *forgotten.findings(config),
         *_not_the_only_way(config),
+        *_blank_ends(config),
     ]
     if config.production:
         found += _in_production(config)
     return tuple(found)
+
+
+def _blank_ends(config: Config) -> Iterator[Finding]:
+    """Warn of blanks and invisible characters at the ends of a key, which are part of it."""
+    keys = {
+        "JWT_SECRET_KEY": config.jwt_secret_key,
+        "JWT_SECRET_KEY_PREVIOUS": config.jwt_secret_key_previous,
+    }
+    for name, key in keys.items():
+        if key and (key != key.strip() or not _has_visible_ends(key)):
+            yield (
+                name,
+                (
+                    "begins or ends with a blank or an invisible character, which is part of the"
+                    " key. If other services share the key without it, they refuse the tokens:"
+                    " remove it in all of them."
+                ),
+            )
+
+
+def _has_visible_ends(key: str) -> bool:
+    return harmless.is_visible(key[0]) and harmless.is_visible(key[-1])
 
 
 def wide(networks: Iterable[Network]) -> tuple[Network, ...]:

@@ -15,7 +15,10 @@ from service.errors import Fault
 _SQLITE = (3, 35, 5)
 """The first with a sound DROP COLUMN. RETURNING needs 3.35.0, the search index 3.34.0."""
 _ROOT = Path(__file__).parent.parent.parent
-_OTHERWISE = "Use a Python with a newer one, or PostgreSQL (docs/databases.md)"
+_OTHERWISE = (
+    "Remove .venv and use a Python with a newer one (make run PYTHON=/path/to/python3), or use"
+    " PostgreSQL (docs/databases.md)"
+)
 
 
 def check(where: DatabaseUrl) -> None:

@@ -37,15 +37,15 @@ def _read(request: web.Request) -> None:
 def _refused(request: web.Request, problem: errors.Problem, response: web.Response) -> bool:
     """Complete the error in the proxy's dialect.
 
-    For navigations of signed-out users, add a sign-in `Location`, if a sign-in helps. Caddy and
-    Traefik pass a redirect on. nginx and HAProxy accept only 401; their configuration redirects to
-    its `Location`. Other navigations get a page, which the proxies show under the application's
-    address. Other requests of a named proxy get no body.
+    For navigations of signed-out users, add a sign-in `Location`, if it helps. Caddy and Traefik pass a redirect
+    on. nginx and HAProxy accept only 401; their configuration redirects to its `Location`. Other
+    navigations get a page, which the proxies show under the application's address. Other requests
+    of a named proxy get no body.
     """
     response.headers["Vary"] = _VARY
     question, original = request.get(_ASKED, _UNREADABLE)
     if isinstance(problem, errors.CookieAmbiguous):
-        _warn_of_cookies(request, original)  # a sign-in does not remove the second cookie
+        _warn_of_cookies(request, original)  # a sign-in would not help
     elif isinstance(problem, errors.Unauthenticated):
         _show_the_way_in(request, question, original, response)
     if "Location" in response.headers:
@@ -160,17 +160,16 @@ def _warn_of_origin(request: web.Request, origin: str | None) -> None:
 
 
 def _warn_of_cookies(request: web.Request, original: Original | None) -> None:
-    """Log once for each application that a second cookie has the name of the session cookie."""
-    host = None if original is None else original.host
-    if request.app[context.NOTICES].is_new("cookie_ambiguous", host or ""):
+    """Log once for each host that an application there sets a cookie with the name of ours."""
+    host = (original and original.host) or ""
+    if request.app[context.NOTICES].is_new("cookie_ambiguous", host):
         context.log(
             request,
-            "cookie_ambiguous",
+            "cookie_name_shared",
             level=logs.WARNING,
             host=host,
             setting="COOKIE_NAME",
-            warning="a second cookie has the name of the session cookie: if the application sets"
-            " it, choose another name",
+            warning="another program sets a cookie with this name: set another name",
         )
 
 

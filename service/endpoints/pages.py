@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from service import session
+from service.config import Config
 from service.parsing import client_address, dates, urls
 from service.providers import registry
 from service.providers.registry import LoginOption
@@ -78,10 +79,16 @@ async def _ways_in(request: web.Request, *, location: str, too_long: bool = Fals
         providers=_providers(request, location, choose=claims is not None),
         demo_users=await _demo_users(request, location),
         bypass=request.app[context.CONFIG].bypass_auth,
+        drops_cookie=_may_drop_cookie(request.app[context.CONFIG]),
         development=request.app[context.CONFIG].environment == "development",
         claims=claims,
         too_long=too_long,
     )
+
+
+def _may_drop_cookie(config: Config) -> bool:
+    """Return whether some browsers drop the cookie: `Secure`, over http."""
+    return config.cookie_secure and config.public_url.startswith("http://")
 
 
 def _only_provider(request: web.Request) -> LoginOption | None:

@@ -30,7 +30,10 @@ AT_WORK_SECONDS = 0.5
 LARGE_BYTES = 4_096
 """The size of a request, with the data behind it, that is not counted."""
 LARGE_REQUESTS_BYTES = 64 * 2**20
-"""The maximum total size of larger requests. They use about three times as much memory."""
+"""The maximum total size of larger requests. They use about three times as much memory.
+
+With characters beyond U+FFFF, five times.
+"""
 QUEUED = 2
 """The number of requests that are read ahead on a connection."""
 

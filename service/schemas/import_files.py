@@ -22,10 +22,18 @@ _SEPARATOR_LINE = re.compile(rf'"?sep=([{re.escape(SEPARATORS)}])"?\1*', re.IGNO
 """The line in which a file names its separator, for Excel."""
 _CODE_PAGE = Unreadable(("is not UTF-8. In Excel, save the file as “CSV UTF-8”",))
 _ROLES = re.compile(r"[\s;,]+")
+_TRUE = "true yes 1 wahr ja vrai oui verdadero sí vero sì verdadeiro sim waar prawda sant sand tosi"
+_FALSE = "false no 0 falsch nein faux non falso não onwaar nee fałsz falskt falsk epätosi"
 _TRUTHS: dict[str, bool] = {
-    **dict.fromkeys(("true", "yes", "1"), True),
-    **dict.fromkeys(("false", "no", "0"), False),
+    **dict.fromkeys(_TRUE.split(), True),
+    **dict.fromkeys(_FALSE.split(), False),
 }
+"""Excel writes the words of its language."""
+_CSV_ERRORS = {
+    "unexpected end of data": "a quotation mark is not closed on its line",
+    "new-line character": "it has the line ends of old Macintosh computers; save it as CSV UTF-8",
+}
+_READ_ONLY = frozenset({"id", "version", "created_at", "updated_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,10 @@ def _json_lines(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
             yield number, line
             continue
         try:
-            yield number, strict_json.loads(line)
+            value = strict_json.loads(line)
+            if isinstance(value, dict):  # of the API or `user list --json`, perhaps elsewhere
+                value = {key: each for key, each in value.items() if key not in _READ_ONLY}
+            yield number, value
         except UnicodeDecodeError:
             yield number, NOT_UTF_8
         except (ValueError, RecursionError) as error:
@@ -149,9 +160,8 @@ def _cells(line: bytes, separator: str) -> list[str] | Unreadable:
     except UnicodeDecodeError:
         return _CODE_PAGE
     except (csv.Error, ValueError) as error:
-        unclosed = "unexpected end of data" in str(error)
-        reason = "a quotation mark is not closed on its line" if unclosed else _plain(error)
-        return Unreadable((f"is not CSV: {reason}",))
+        known = (reason for part, reason in _CSV_ERRORS.items() if part in str(error))
+        return Unreadable((f"is not CSV: {next(known, _plain(error))}",))
     return [cell.strip() for cell in cells]
 
 

@@ -138,6 +138,7 @@ class Connection(framing.FramedHandler):
                     return sent
                 resp = resp.uncached()
             elif isinstance(resp, web.HTTPException):
+                resp.__traceback__ = None  # it refers to the frame of our caller, and that to it
                 resp = _refuse(cast("web.Request", request), resp)
         self._stamp(request, resp)
         if is_last:

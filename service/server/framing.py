@@ -108,7 +108,7 @@ class FramedHandler(HeadLimits):
         """Pass a piece of a head to the parser and record the result."""
         if self._parse_head(piece):
             self.head_complete()
-            self._is_broken |= self.is_cut
+            self._is_broken |= self.is_cut or self.has_long
             if not self._messages[-1][1].is_eof():
                 self._body = cast("tuple[RawRequestMessage, StreamReader]", self._messages[-1])
                 self._chunks = Chunks()

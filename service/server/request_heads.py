@@ -61,6 +61,11 @@ class HeadLimits(Watched):
         self._head_size = 0
         return True
 
+    @property
+    def has_long(self) -> bool:
+        """Whether the head of a request was too long: nothing after it is parsed."""
+        return self._long is not None
+
     def is_long(self, request: web.BaseRequest) -> bool:
         """Return whether the head of a request is too long."""
         return self._long is not None and self._long is request._message  # noqa: SLF001

@@ -67,6 +67,8 @@ async def authenticate_optional(request: web.Request) -> Claims | None:
 async def authenticate_all(request: web.Request) -> list[Claims]:
     """Return the claims of every valid token of a request, one for each session. For sign-outs.
 
+    Raises CookieAmbiguous if there are too many cookies to read.
+
     Another host of the domain can add a second cookie, which makes the right one ambiguous.
     """
     name = request.app[context.CONFIG].cookie_name

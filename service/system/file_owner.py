@@ -41,6 +41,21 @@ def as_owner(path: Path) -> Iterator[None]:
         os.setgroups(groups)
 
 
+def is_of_another(path: Path) -> bool:
+    """Return whether another user than root, who runs this, controls a file. False for others."""
+    if os.geteuid() != 0:
+        return False
+    try:
+        return path.stat().st_uid != 0 or _first_other_owner(path) is not None
+    except OSError:
+        return False
+
+
+def is_roots(path: Path) -> bool:
+    """Return whether root owns all folders and links on a path."""
+    return _first_other_owner(path) is None
+
+
 def is_regular(descriptor: int) -> bool:
     """Return whether an open file is a regular file, not a pipe, device, socket or folder."""
     return stat.S_ISREG(os.fstat(descriptor).st_mode)

@@ -40,13 +40,17 @@ def read(lines: Iterable[str], name: str) -> str | None:
 
 
 def candidates(lines: Iterable[str], name: str) -> list[str]:
-    """Return the first 200 values of cookies with exactly this name. Only to end their sessions."""
-    prefix = name + "="
-    found: list[str] = []
-    for line in lines:
-        for pair in line.split(";", MOST_PAIRS)[:MOST_PAIRS]:
-            if pair.strip(" ").startswith(prefix) and len(found) < MOST_CANDIDATES:
-                found.append(pair.strip(" ")[len(prefix) :])
+    """Return all values of cookies with exactly this name. Only to end their sessions.
+
+    Raises CookieAmbiguous if there are too many cookies to read, or over 200 of this name.
+    """
+    lines, prefix = tuple(lines), name + "="
+    if sum(line.count(";") for line in lines) > MOST_PAIRS:
+        raise errors.CookieAmbiguous
+    pairs = (pair.strip(" ") for line in lines for pair in line.split(";"))
+    found = [pair[len(prefix) :] for pair in pairs if pair.startswith(prefix)]
+    if len(found) > MOST_CANDIDATES:
+        raise errors.CookieAmbiguous
     return found
 
 

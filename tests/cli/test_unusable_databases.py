@@ -79,7 +79,9 @@ def test_with_an_old_sqlite_each_verb_says_which_is_needed(
     ended = command(empty, *verb, **CAS)
     assert ended.returncode == 1
     assert ended.stderr.startswith("Latchkey needs SQLite 3.35.5 or newer, but ")
-    assert " is linked with SQLite 3.34.0. Use a Python with a newer one" in ended.stderr
+    assert (
+        " is linked with SQLite 3.34.0. Remove .venv and use a Python with a newer" in ended.stderr
+    )
     assert not (empty / "data").exists()
 
 

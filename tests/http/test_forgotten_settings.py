@@ -57,6 +57,8 @@ def test_what_is_missing_is_named_with_the_cure(
         {},
         {**APP, **DOMAIN},
         {**TWO, **DOMAIN},
+        {"PUBLIC_URL": "https://auth.y.co.uk", "ALLOWED_REDIRECTS": "https://x.co.uk"},
+        {"PUBLIC_URL": "https://b.github.io", "ALLOWED_REDIRECTS": "https://a.github.io"},
         {"ALLOWED_REDIRECTS": "https://auth.example.org:8443"},
         # A cookie cannot be shared with these.
         {"ALLOWED_REDIRECTS": "https://app.elsewhere.test"},

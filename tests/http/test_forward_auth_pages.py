@@ -63,6 +63,20 @@ def test_who_lacks_a_role_learns_which_and_what_to_do(
 
 
 @pytest.mark.parametrize("proxy", DIALECTS)
+def test_a_second_cookie_is_named_instead_of_a_sign_in_that_would_not_help(
+    behind: Server, proxy: str
+) -> None:
+    """An application may have a cookie of that name: after each sign-in there are two again."""
+    cookies = f"jwt={sign_in(behind.port)}; jwt=of-the-application"
+    asked = {**DIALECTS[proxy], **PERSON, "Cookie": cookies}
+    answer = verify(behind, f"?proxy={proxy}", **asked)
+    assert answer.status == 401
+    assert answer.all("Location") == []
+    assert "More than one session cookie" in answer.text
+    assert behind.log(until="cookie_name_shared").count("setting=COOKIE_NAME") == 1
+
+
+@pytest.mark.parametrize("proxy", DIALECTS)
 def test_a_form_of_a_signed_out_person_gets_a_page(behind: Server, proxy: str) -> None:
     answer = verify(behind, f"?proxy={proxy}", **posted(proxy), **PERSON)
     assert (answer.status, answer["Content-Type"]) == (401, "text/html; charset=utf-8")
@@ -184,7 +198,7 @@ def test_two_session_cookies_get_a_page_and_no_circle(behind: Server, proxy: str
     program = verify(behind, f"?proxy={proxy}", **DIALECTS[proxy], **two)
     assert (program.status, program.body) == (401, b"")
     log = behind.log(until=program["X-Request-ID"])
-    told = "warning cookie_ambiguous host=app.example.org setting=COOKIE_NAME"
+    told = "warning cookie_name_shared host=app.example.org setting=COOKIE_NAME"
     assert log.count(told) == 1
 
 

@@ -118,6 +118,12 @@ def test_nothing_that_follows_a_long_head_is_a_request(server: Server, framing: 
         assert answer_of(received).status == 431
 
 
+def test_each_long_head_of_a_pipeline_counts(server: Server) -> None:
+    long = head(f"X: {'a' * 40_000}", target="/healthz")
+    received = send(server.port, long * 2 + head(target="/healthz"))
+    assert [part[:3] for part in received.split(b"HTTP/1.1 ")[1:]] == [b"431"]
+
+
 def test_requests_before_a_long_one_are_answered(server: Server) -> None:
     received = send(
         server.port, head(target="/healthz") * 2 + head(f"X: {'a' * (HEAD_BYTES + 9)}") * 2

@@ -71,6 +71,13 @@ def test_a_user_without_roles_and_without_bypass_sees_a_line_for_any_token(start
     assert f'"Authorization: Bearer $TOKEN" {server.url}/auth/me' in page.replace("&#34;", '"')
 
 
+def test_over_http_the_page_says_which_browser_drops_the_cookie(start: Start) -> None:
+    hint = "Safari keeps no"
+    for settings, is_there in (({}, True), ({"COOKIE_SECURE": "false"}, False)):
+        page = ask(start(**settings).port, "/auth/login", headers=BROWSER).text
+        assert (hint in page) == is_there
+
+
 def test_without_demo_users_the_page_says_how_to_get_them(start: Start) -> None:
     server = start(JWT_EXPIRES_IN="3d")
     sign_in(server.port)

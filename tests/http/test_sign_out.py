@@ -182,6 +182,13 @@ def test_no_other_credential_saves_a_session_from_its_end(
     assert ask(server.port, "/auth/me", headers=bearer(token)).code == "token_revoked"
 
 
+@pytest.mark.parametrize("before", ["a=x; " * 1001, "jwt=x; " * 201], ids=["cookies", "of ours"])
+def test_a_sign_out_that_cannot_read_the_cookies_says_so(server: Server, before: str) -> None:
+    token = sign_in(server.port, "user")
+    answer = ask(server.port, "/auth/logout", "POST", headers={"Cookie": f"{before}jwt={token}"})
+    assert (answer.status, answer.code) == (401, "cookie_ambiguous")
+
+
 def test_every_session_of_a_request_ends(server: Server) -> None:
     tokens = [sign_in(server.port, name) for name in ("user", "manager", "contributor")]
     headers = {"Cookie": f"jwt={tokens[0]}; jwt={tokens[1]}", **bearer(tokens[2])}

@@ -56,6 +56,18 @@ def test_what_sticks_to_a_secret_is_not_part_of_it(
     assert loaded(read({**environ, f"{name}_FILE": f"{tmp_path}/file".join(sticks)})) == value
 
 
+@pytest.mark.parametrize("text", ['"quoted"', "", "\0a\0b"], ids=["quoted", "empty", "utf-16"])
+def test_a_file_that_cannot_be_used_is_not_a_missing_secret(
+    read: Read, tmp_path: Path, text: str
+) -> None:
+    """The remedy of a missing secret, a new one, would sign all users out."""
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(Fault) as refused:
+        read({**given("JWT_SECRET_KEY"), "JWT_SECRET_KEY_FILE": f"{tmp_path}/file"})
+    assert "JWT_SECRET_KEY_FILE names" in str(refused.value) or "must be" in str(refused.value)
+    assert "is missing" not in str(refused.value)
+
+
 @pytest.mark.parametrize("form", QUOTES)
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_in_quotes_is_refused_wherever_it_is(

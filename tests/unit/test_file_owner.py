@@ -187,6 +187,27 @@ def test_a_database_that_is_a_link_shows_root_nothing(
 
 
 @AS_ROOT
+@pytest.mark.parametrize("name", ["DATABASE_URL", "JWT_KEYS_FILE"])
+def test_a_dotenv_of_another_user_names_no_path_of_root(
+    theirs: Path, precious: Path, name: str
+) -> None:
+    """Otherwise that user chooses where root writes."""
+    path = precious.with_name("made.db")
+    value = f"sqlite:///{path}" if name == "DATABASE_URL" else str(path)
+    dotenv = theirs / ".env"
+    dotenv.write_text(f"ENVIRONMENT=development\n{name}={value}\n")
+    os.chown(dotenv, USER, USER)
+    load = config.load_database if name == "DATABASE_URL" else config.load_keys
+    with pytest.raises(Fault, match=f"{name} names a path in folders of root"):
+        load({}, dotenv)
+    assert load({name: value}, dotenv)
+    dotenv.write_text(
+        f"ENVIRONMENT=development\n{name}={value.replace(str(path), f'{theirs}/a')}\n"
+    )
+    assert load({}, dotenv)
+
+
+@AS_ROOT
 @ON_SQLITE
 def test_commands_as_root_open_the_database_with_the_rights_of_its_folder(
     theirs: Path, run: Run

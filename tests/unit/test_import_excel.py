@@ -59,6 +59,22 @@ def test_the_separator_may_be_inside_quotation_marks() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [("WAHR", "FALSCH"), ("VRAI", "FAUX"), ("VERDADERO", "FALSO"), ("VERO", "FALSO"),
+     ("VERDADEIRO", "FALSO"), ("WAAR", "ONWAAR"), ("PRAWDA", "FAŁSZ"), ("SANT", "FALSKT"),
+     ("TOSI", "EPÄTOSI"), ("TRUE", "FALSE"), ("1", "0"), ("Ja", "Nein")],
+)  # fmt: skip
+def test_truths_are_in_the_language_of_the_spreadsheet(yes: str, no: str) -> None:
+    text = f"username;disabled\r\nada;{yes}\r\nbob;{no}\r\n"
+    assert [person[-1] for person in facts(text.encode(), "csv")] == [True, False]
+
+
+def test_line_ends_of_old_computers_are_named() -> None:
+    (fault,) = faults(b"username;name\rada;Ada\r", "csv")
+    assert "line ends of old Macintosh computers" in fault
+
+
 @pytest.mark.parametrize("separator", SEPARATORS.values(), ids=SEPARATORS)
 def test_empty_columns_at_the_end_do_not_count(separator: str) -> None:
     text = table(separator).replace("\r\n", separator * 2 + "\r\n") + separator * 6 + "\r\n"

@@ -81,6 +81,14 @@ def test_json_lines(start: bytes, end: bytes) -> None:
     assert facts(data, "jsonl") == [ADA, BOB]
 
 
+def test_what_the_api_shows_of_users_is_read_at_another_server() -> None:
+    shown = (
+        b'"version": 3, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"'
+    )
+    line = b'{"id": 7, "username": "bob", "name": null, "roles": [], %s}\n' % shown
+    assert facts(line, "jsonl") == [BOB]
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [
@@ -106,7 +114,7 @@ def test_json_lines(start: bytes, end: bytes) -> None:
         (b'username\n"bob\nada"\n', ["2: is not CSV: a quotation mark is not closed on its line",
                                      "3: username: A user name starts with"]),
         (b'username\n"bob"x\n', ["2: is not CSV: ',' expected after '\"'"]),
-        (b"username\nbob\rada\n", ["2: is not CSV: new-line character seen in unquoted field"]),
+        (b"username\nbob\rada\n", ["2: is not CSV: it has the line ends of old Macintosh"]),
         (b"username,name\nbob,a\x00b\n", ["2: name: contains U+0000, a control character"]),
         (HEAD + b"a b,x,y,nope editor ghost,maybe\n", [
             "2: username: A user name starts with",
@@ -148,7 +156,7 @@ def test_faults_of_csv(data: bytes, told: list[str]) -> None:
         (b"[]", ["body: must be an object"]),
         (b"null", ["body: must be an object"]),
         (b"{}", ["username: is required"]),
-        (b'{"username": "x", "id": 1}', ["id: is unknown or cannot be set"]),
+        (b'{"username": "x", "sid": 1}', ["sid: is unknown or cannot be set"]),
         (b'{"username": "x", "\\u001b[2J": 1}', ["'\\x1b[2J': is unknown or cannot be set"]),
         (b'{"username": "x", "disabled": "true"}', ["disabled: must be true or false"]),
         (b'{"username": "x", "roles": "editor"}', ["roles: must be a list"]),

@@ -9,7 +9,11 @@ from service import errors
 
 Fault = dict[str, str]
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+_MESSAGE = "is read-only, and is {} now"
+_MESSAGES = {
+    "updated_at": "is read-only: the user was changed after you read it, at {}. Read it again"
+}
 
 
 def split(
@@ -28,10 +32,19 @@ def split(
     return rest, given
 
 
+def without_nulls(sent: object, names: Collection[str]) -> object:
+    """Return the body of a new item without read-only members that are null.
+
+    Others are of another item: they stay, and are a fault later.
+    """
+    rest, given = split(sent, names)
+    return {**rest, **given} if isinstance(rest, dict) else rest
+
+
 def are_possible(given: Mapping[str, Any], item_id: int) -> bool:
     """Return whether read-only members could be those of the item with this ID, by their form."""
     return all(
-        type(value) is int and value == item_id if name == "id" else _is_time(value)
+        type(value) is not bool and value == item_id if name == "id" else _is_time(value)
         for name, value in given.items()
     )
 
@@ -45,12 +58,23 @@ def _is_time(value: object) -> bool:
         return False
 
 
+def _is_equal(value: object, current: object) -> bool:
+    """Return whether two values are equal. Times may have other zones and fractions of seconds."""
+    if isinstance(value, str) and isinstance(current, str) and value != current:
+        return _is_time(value) and _instant(value) == _instant(current)
+    return type(value) is not bool and value == current
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(microsecond=0)
+
+
 def faults(given: Mapping[str, Any], current: Mapping[str, Any]) -> list[Fault]:
     """Return a fault for each read-only member that differs from its current value."""
     return [
-        {"attribute": name, "message": f"is read-only, and is {current[name]} now"}
+        {"attribute": name, "message": _MESSAGES.get(name, _MESSAGE).format(current[name])}
         for name, value in given.items()
-        if type(value) is not type(current[name]) or value != current[name]
+        if not _is_equal(value, current[name])
     ]
 
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service import errors, schemas, users
-from service.endpoints.api import requests
+from service.endpoints.api import read_only, requests
 from service.web import access, context, responses
 
 
@@ -17,7 +17,7 @@ async def list_roles(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/roles: creates a role."""
-    role = schemas.role(await requests.body(request))
+    role = schemas.role(read_only.without_nulls(await requests.body(request), ("id", "users")))
     async with context.changing(request) as (tx, by):
         created = await users.create_role(tx, by, role)
     response = responses.json({**created, "users": 0}, status=201)

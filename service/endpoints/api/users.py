@@ -35,9 +35,7 @@ async def list_users(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/users: creates a user."""
-    sent, given = read_only.split(await requests.body(request), _READ_ONLY)
-    if given:  # values of another user: only the service can set them
-        sent = {**cast("dict[str, Any]", sent), **given}
+    sent = read_only.without_nulls(await requests.body(request), _READ_ONLY)
     async with (
         _fields(request, schemas.user, sent) as fields,
         context.changing(request) as (tx, by),
