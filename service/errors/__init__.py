@@ -39,6 +39,7 @@ from service.errors.providers import (
     ProviderUnavailable,
     ProviderUnknown,
     ProviderUntrusted,
+    ServiceRejected,
     TicketInvalid,
 )
 from service.errors.refused import (
@@ -179,6 +180,7 @@ __all__ = [
     "RoleMissing",
     "RoleNotFound",
     "RoleTaken",
+    "ServiceRejected",
     "SignInExpired",
     "SinceInvalid",
     "TicketInvalid",

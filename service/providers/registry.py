@@ -8,6 +8,9 @@ from service.providers.sessions import ProviderSession
 Leave = Callable[[ProviderSession, str], Awaitable[str | None]]
 """Returns the sign-out URL for a provider session and a return URL, or None."""
 
+CHOOSE_ACCOUNT = {"prompt": "select_account"}
+"""The parameter of a start by which the user can choose another account at the provider."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoginOption:

@@ -7,6 +7,7 @@ from aiohttp import web
 from service import errors
 from service.config import Config
 from service.parsing import urls
+from service.providers import registry
 from service.tokens.claims import Claims
 from service.users import seeds
 from service.web import context, field_faults, responses, scripts
@@ -41,7 +42,7 @@ async def show(  # noqa: PLR0913  # what the page may say
         username=username or (claims["username"] if again and claims is not None else ""),
         faults=_faults(problem),
         again=again and claims is not None,
-        providers=_providers(request, location),
+        providers=_providers(request, location, choose=claims is not None and not again),
         demo_users=await _demo_users(request, location),
         bypass=config.bypass_auth,
         drops_cookie=_may_drop_cookie(config),
@@ -65,9 +66,12 @@ def _faults(problem: errors.Problem | None) -> field_faults.Faults:
     return field_faults.of(problem, _LABELS)
 
 
-def _providers(request: web.Request, location: str) -> list[dict[str, str]]:
-    """Return the labels and links of the enabled providers."""
-    query = urlencode({"next": location})
+def _providers(request: web.Request, location: str, *, choose: bool) -> list[dict[str, str]]:
+    """Return the labels and links of the enabled providers.
+
+    With `choose`, they let the user choose another account: the provider would return the same one.
+    """
+    query = urlencode({"next": location, **(registry.CHOOSE_ACCOUNT if choose else {})})
     return [
         {"label": provider.label, "link": f"{provider.start}?{query}"}
         for provider in request.app[context.PROVIDERS].values()

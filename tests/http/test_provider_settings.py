@@ -14,7 +14,7 @@ import pytest
 from tests.support import openid, sso
 from tests.support.cas import success
 from tests.support.client import BROWSER, Answer, ask, cookie
-from tests.support.evil import CLIENT_SECRET, SUBJECT, Evil, begin, key, running
+from tests.support.evil import CLIENT_ID, CLIENT_SECRET, SUBJECT, Evil, begin, key, running
 from tests.support.openid_sign_in import RSA, evil, me, quiet, session_of, settings_for, sign_in
 from tests.support.servers import Server, Start
 
@@ -168,6 +168,21 @@ def test_the_setting_decides_how_to_authenticate(
         is_basic = asked.headers.get("Authorization", "").startswith("Basic ")
         assert is_basic is (method == "client_secret_basic")
         assert asked.form.get("client_secret") == (None if is_basic else CLIENT_SECRET)
+
+
+@pytest.mark.parametrize("told", [["none"], ["none", "private_key_jwt"]])
+def test_a_secret_is_not_sent_to_a_provider_that_takes_none(start: Start, told: list[str]) -> None:
+    with running(key("a")) as provider:
+        provider.documents["token_endpoint_auth_methods_supported"] = told
+        server = start(**settings_for(provider))
+        openid.link(server, "user", SUBJECT)
+        attempt = begin(server.port)
+        provider.answers(provider.keys[0].sign(provider.claims(attempt)))
+        assert attempt.come_back(attempt.good()).status == 302
+        (asked,) = [asked for asked in provider.asked if asked.path == "/token"]
+        assert "Authorization" not in asked.headers
+        assert "client_secret" not in asked.form
+        assert asked.form["client_id"] == CLIENT_ID
 
 
 # --- A proxy for outgoing requests ---------------------------------------------------------------

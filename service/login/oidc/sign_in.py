@@ -165,6 +165,7 @@ def _login(
         rules=settings.roles,
         roles_claim=settings.roles_claim or "",
         values=found.roles,
+        unread=found.userinfo_failure,
         signed_in_at=_signed_in_at(claims),
     )
 

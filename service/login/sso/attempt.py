@@ -6,6 +6,7 @@ are gone.
 """
 
 import secrets
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +16,21 @@ from aiohttp import web
 
 from service import errors, session
 from service.login.sso import attempt_cookies
-from service.parsing import urls
+from service.parsing import base64url, urls
+from service.providers import registry
 from service.session import loop_guard
 from service.web import context, responses
 
 _RETURNS = 3
 _MOST_SUFFIX = 1024
-"""The maximum length of an encrypted goal in a URL; it has room for about 700 characters."""
+"""The maximum length of an encrypted goal in a URL.
+
+It has room for about 700 characters, and for more that can be compressed.
+"""
+_LOST = "-"
+"""Replaces an encrypted goal that is too long."""
 _SUFFIX_SECONDS = 30 * 86400
 """How long browsers keep a tab that they restore."""
-
-CHOOSE_ACCOUNT = {"prompt": "select_account"}
-"""The parameter of a start by which the user can choose another account at the provider."""
 
 OF_ACCOUNT = (
     errors.IdentityUnknown,
@@ -57,9 +61,7 @@ def new(request: web.Request, leaf: str) -> NewAttempt:
     attempt, location = secrets.token_urlsafe(16), session.next_address(request)
     reference = attempt
     if location != urls.HOME:
-        seals = request.app[context.ENCRYPTED]
-        suffix = seals.encrypt(_purpose_of_goal(leaf, attempt), location)
-        reference = f"{attempt}.{suffix}" if len(suffix) <= _MOST_SUFFIX else attempt
+        reference = f"{attempt}.{_sealed_goal(request, leaf, attempt, location)}"
     return NewAttempt(attempt, reference, location)
 
 
@@ -92,6 +94,7 @@ async def begin(
 def goal(request: web.Request, leaf: str, reference: str) -> str:
     """Return where an attempt leads to, `/` if that is unknown or no longer allowed.
 
+    If it was too long to be kept, it is the page that says so.
     The attempt may be used, expired, or of another browser.
     """
     attempt, _, suffix = reference.partition(".")
@@ -100,7 +103,9 @@ def goal(request: web.Request, leaf: str, reference: str) -> str:
     except errors.AttemptUnknown:
         seals = request.app[context.ENCRYPTED]
         purpose = _purpose_of_goal(leaf, attempt)
-        found = seals.decrypt(purpose, suffix, max_age=_SUFFIX_SECONDS)
+        found = _opened(seals.decrypt(purpose, suffix, max_age=_SUFFIX_SECONDS))
+        if suffix == _LOST:
+            return TOO_LONG
     return session.safe_next(request, [found]) if isinstance(found, str) else urls.HOME
 
 
@@ -125,7 +130,9 @@ def failure_links(
 
     With `choose`, a new attempt lets the user choose another account.
     """
-    again = f"{start}?{urlencode({'next': location, **(CHOOSE_ACCOUNT if choose else {})})}"
+    again = (
+        f"{start}?{urlencode({'next': location, **(registry.CHOOSE_ACCOUNT if choose else {})})}"
+    )
     return {"Try again": again, "Other ways to sign in": sign_in_page(request, location)}
 
 
@@ -152,6 +159,23 @@ def _is_valid(request: web.Request, leaf: str, attempt: str) -> bool:
     except errors.AttemptUnknown:
         return False
     return True
+
+
+def _sealed_goal(request: web.Request, leaf: str, attempt: str, location: str) -> str:
+    """Return an encrypted goal, compressed if it is long, or _LOST."""
+    seals, purpose = request.app[context.ENCRYPTED], _purpose_of_goal(leaf, attempt)
+    suffix = seals.encrypt(purpose, location)
+    if len(suffix) > _MOST_SUFFIX:
+        packed = base64url.encode(zlib.compress(location.encode(), 9)).decode()
+        suffix = seals.encrypt(purpose, [packed])
+    return suffix if len(suffix) <= _MOST_SUFFIX else _LOST
+
+
+def _opened(found: Any) -> Any:
+    """Return a decrypted goal. A list has a compressed one."""
+    if not isinstance(found, list):
+        return found
+    return zlib.decompress(base64url.decode(found[0].encode())).decode()
 
 
 def _purpose_of_goal(leaf: str, attempt: str) -> str:

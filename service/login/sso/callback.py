@@ -64,12 +64,11 @@ class Resumed:
 
 @asynccontextmanager
 async def resume(
-    request: web.Request, method: str, reference: str, *, start: str | None = None
+    request: web.Request, method: str, reference: str, *, start: str
 ) -> AsyncIterator[Resumed]:
     """Yield an attempt. If the block raises a Problem, the attempt ends, and its page has links.
 
-    `start` is the path of a new attempt that can let the user choose an account, by default
-    `/auth/<method>`, which cannot. Raises AttemptUnknown, PrefetchRefused.
+    `start` is the path of a new attempt. Raises AttemptUnknown, PrefetchRefused.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -84,9 +83,9 @@ async def resume(
         location = attempt.goal(request, method, reference)
         problem.links = attempt.failure_links(
             request,
-            start or f"/auth/{method}",
+            start,
             location,
-            choose=start is not None and isinstance(problem, attempt.OF_ACCOUNT),
+            choose=isinstance(problem, attempt.OF_ACCOUNT),
         )
         if not isinstance(problem, errors.AttemptUnknown):
             problem.cookies += attempt_cookies.forget(request, method, attempt_id)
@@ -190,7 +189,8 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.InvalidName:
-        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
+        reason = ValueError("not a user name" if username else "no user name")
+        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from reason
     log.ignored_facts(request, login)
     return created
 
