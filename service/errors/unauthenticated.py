@@ -31,7 +31,7 @@ class CookieAmbiguous(Unauthenticated):
     detail = (
         "The browser sent several cookies with the name of the session cookie. Delete the cookies"
         " of this site and of its parent domain, then sign in again. Administrators: if an"
-        " application sets a cookie of this name, change `COOKIE_NAME`."
+        " application sets a cookie of this name, rename one of the two."
     )
 
     @classmethod
