@@ -148,6 +148,8 @@ class Connection(framing.FramedHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self.answered()
+            if self.is_skipping and not self._messages and self.transport is not None:
+                self.transport.write_eof()  # the client sees the end, and may still send
 
     def _repeat(
         self, request: web.BaseRequest, resp: CachedResponse

@@ -56,8 +56,7 @@ class FramedHandler(HeadLimits):
 
     def data_received(self, data: bytes) -> None:
         """Pass received data to the parser."""
-        if self.is_cut:
-            self._skip(data)
+        if self.is_skipping:
             return
         received = self._received + len(data)
         if received > LARGE_BYTES:
@@ -108,8 +107,8 @@ class FramedHandler(HeadLimits):
         """Pass a piece of a head to the parser and record the result."""
         if self._parse_head(piece):
             self.head_complete()
-            self._is_broken |= self.is_cut or self.has_long
-            if not self._messages[-1][1].is_eof():
+            self._is_broken |= self.is_skipping
+            if not self.is_skipping and not self._messages[-1][1].is_eof():
                 self._body = cast("tuple[RawRequestMessage, StreamReader]", self._messages[-1])
                 self._chunks = Chunks()
                 self.body_grew(0)

@@ -22,7 +22,7 @@ class HeadLimits(Watched):
     The parser's own limits are larger, because its errors do not tell the reason or the headers.
     """
 
-    __slots__ = ("_head_size", "_last_bytes", "_long", "_skipped", "accepted", "is_cut")
+    __slots__ = ("_head_size", "_long", "_skipped", "accepted", "is_cut")
 
     def __init__(self, server: web.Server, **options: Any) -> None:
         super().__init__(
@@ -38,9 +38,8 @@ class HeadLimits(Watched):
         self._long: RawRequestMessage | None = None
         # The parser got only the start of the newest head, and gets nothing more.
         self.is_cut = False
-        # Ends with the head that was cut.
+        # Ends when the client closes its side.
         self._skipped: StreamReader | None = None
-        self._last_bytes = b""
         # `Accept` in a head that the parser rejected.
         self.accepted = ""
 
@@ -52,12 +51,15 @@ class HeadLimits(Watched):
         super().data_received(self._start_of(piece) if self.is_cut else piece)
         if self._request_count == count:
             return False
-        if self.is_cut:
-            self._note_cut(piece)
+        message = self._messages[-1][0]
+        if self.is_cut and isinstance(message, RawRequestMessage):
+            self._long = message
         elif self._head_size > LINE_BYTES:
             self._check_lines()
         if self._is_refused():
             self.accepted = _accept_in(piece)
+        if self.is_cut or self.has_long or self._is_refused():
+            self._skip_the_rest()
         self._head_size = 0
         return True
 
@@ -92,24 +94,20 @@ class HeadLimits(Watched):
         whole, line_end, _ = start.rpartition(b"\r\n")
         return whole + END if line_end else start + END
 
-    def _note_cut(self, piece: bytes) -> None:
-        """Record a head that is too long, and how it ends."""
-        message, _ = self._messages[-1]
-        if isinstance(message, RawRequestMessage):
-            self._long = message
-        if END not in piece[-len(END) :]:
-            # Read the rest before the connection closes: otherwise the answer could get lost.
-            self._skipped = StreamReader(self, _READ_BYTES, loop=self._loop)
-            self._messages[-1] = (message, self._skipped)
-            self._last_bytes = piece[1 - len(END) :]
+    def _skip_the_rest(self) -> None:
+        """Read and drop what follows the newest request, for a short time after its answer.
 
-    def _skip(self, data: bytes) -> None:
-        """Drop more of a head that was cut."""
-        if self._skipped is not None:
-            data = self._last_bytes + data
-            self._last_bytes = data[1 - len(END) :]
-            if END in data:
-                self._skipped.feed_eof()
+        If the connection closed with unread data, the system would reset it. The answer could get
+        lost, and a proxy would count a failure of this server.
+        """
+        message, _ = self._messages[-1]
+        self._skipped = StreamReader(self, _READ_BYTES, loop=self._loop)
+        self._messages[-1] = (message, self._skipped)
+
+    @property
+    def is_skipping(self) -> bool:
+        """Whether received data is dropped, because the newest request was refused unread."""
+        return self._skipped is not None
 
 
 def _accept_in(piece: bytes) -> str:
