@@ -11,6 +11,9 @@ from service.providers.registry import LoginOption
 from service.users import seeds
 from service.web import access, context, responses
 
+_CHOICE = {"prompt": "select_account"}
+"""The query of the sign-in page for people who need another account."""
+
 
 @access.public
 async def home(request: web.Request) -> web.Response:
@@ -42,25 +45,26 @@ async def login(request: web.Request) -> web.Response:
     browser sends the cookie. Only this second request redirects to `next`, to avoid loops.
 
     With SIGN_IN_REDIRECT, signed-out callers are redirected to the only provider, except by a link
-    with `choose`.
+    with `choose`. With `prompt=select_account`, the providers let the user choose another account.
     """
     if client_address.is_forwarded(request.headers.keys()):
         context.is_trusted_proxy(request)  # logs a warning if not
     location = session.next_address(request)
     given = request.query.getall("too_long", [])
     too_long = session.next_is_too_long(request) or given == ["1"]
+    chooses = request.query.getall("prompt", []) == [_CHOICE["prompt"]]
     if session.withholds_cookie(request):
-        query = {"next": location, "landed": "1", **({"too_long": "1"} if too_long else {})}
-        again = f"/auth/login?{urlencode(query)}"
+        more = {**({"too_long": "1"} if too_long else {}), **(_CHOICE if chooses else {})}
+        again = f"/auth/login?{urlencode({'next': location, 'landed': '1', **more})}"
         return responses.page(request, "moving.html", location=again)
     has_landed = request.query.getall("landed", []) == ["1"] and location != urls.HOME
     claims = await session.authenticate_optional(request)
-    if has_landed and claims is not None:
+    if has_landed and claims is not None and not chooses:
         return responses.redirect(location)
     only = _only_provider(request)
     if claims is None and only is not None and not too_long and "choose" not in request.query:
-        return responses.redirect(f"{only.start}?{urlencode({'next': location})}")
-    return await _ways_in(request, location=location, too_long=too_long)
+        return responses.redirect(_start(only, location, chooses=chooses))
+    return await _ways_in(request, location=location, too_long=too_long, chooses=chooses)
 
 
 @access.public
@@ -70,16 +74,20 @@ async def asset(request: web.Request) -> web.Response:
     return await responses.asset(request, found)
 
 
-async def _ways_in(request: web.Request, *, location: str, too_long: bool = False) -> web.Response:
+async def _ways_in(
+    request: web.Request, *, location: str, too_long: bool = False, chooses: bool = False
+) -> web.Response:
+    """Return the sign-in page. Signed-in people come to it for another account."""
+    claims = await session.authenticate_optional(request)
     return responses.page(
         request,
         "login.html",
-        providers=_providers(request, location),
+        providers=_providers(request, location, chooses=chooses or claims is not None),
         demo_users=await _demo_users(request, location),
         bypass=request.app[context.CONFIG].bypass_auth,
         drops_cookie=_may_drop_cookie(request.app[context.CONFIG]),
         development=request.app[context.CONFIG].environment == "development",
-        claims=await session.authenticate_optional(request),
+        claims=claims,
         too_long=too_long,
     )
 
@@ -98,13 +106,18 @@ def _only_provider(request: web.Request) -> LoginOption | None:
     return only
 
 
-def _providers(request: web.Request, location: str) -> list[dict[str, str]]:
+def _providers(request: web.Request, location: str, *, chooses: bool) -> list[dict[str, str]]:
     """Return the labels and links of the enabled providers."""
-    query = urlencode({"next": location})
     return [
-        {"label": provider.label, "link": f"{provider.start}?{query}"}
+        {"label": provider.label, "link": _start(provider, location, chooses=chooses)}
         for provider in request.app[context.PROVIDERS].values()
     ]
+
+
+def _start(provider: LoginOption, location: str, *, chooses: bool) -> str:
+    """Return the URL of a sign-in. With `chooses`, the user can choose another account there."""
+    query = {"next": location, **(provider.choice if chooses else {})}
+    return f"{provider.start}?{urlencode(query)}"
 
 
 async def _demo_users(request: web.Request, location: str) -> list[dict[str, str]]:

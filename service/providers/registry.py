@@ -1,6 +1,6 @@
 """The enabled identity providers: their sign-in and sign-out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from service.providers.sessions import ProviderSession
@@ -15,12 +15,15 @@ class LoginOption:
 
     `label` is what people call it, `start` the path of our way in; `leave` returns None where one
     has no sign-out. It may contact the provider; after a Problem, only our session ends.
+
+    `choice` is the query of `start` by which people can choose another account at the provider.
     """
 
     name: str
     label: str
     start: str
     leave: Leave
+    choice: Mapping[str, str]
 
 
 Providers = dict[str, LoginOption]

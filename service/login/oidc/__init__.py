@@ -37,7 +37,13 @@ def providers(app: web.Application, config: Config) -> list[LoginOption]:
     leave = partial(sign_out.leave, app)
     app.on_startup.append(_make_clients)
     return [
-        LoginOption(name=settings.name, label=settings.label, start=settings.start, leave=leave)
+        LoginOption(
+            name=settings.name,
+            label=settings.label,
+            start=settings.start,
+            leave=leave,
+            choice=sign_in.CHOICE,
+        )
         for settings in config.openid
     ]
 

@@ -23,6 +23,8 @@ from service.web import access, context, responses
 _LEAF = "oidc"
 _USED = "state_used"
 _SELECT, _ = authorization.CHOICES
+CHOICE = {"prompt": _SELECT}
+"""The query by which the user can choose another account at the provider."""
 _MAX_HINT = 3072
 """The maximum size of a stored ID token, which sign-out sends in a URL."""
 
@@ -30,9 +32,9 @@ _MAX_HINT = 3072
 @access.public
 async def start(request: web.Request) -> web.Response:
     """GET /auth/oidc[/{provider}][?next=][&prompt=][&retry=1]: redirects to a provider."""
-    has_name = "provider" in request.match_info
+    has_name, choice = "provider" in request.match_info, _choice(request)
     if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
-        query = urlencode({"next": session.next_address(request)})
+        query = urlencode({"next": session.next_address(request), **(CHOICE if choice else {})})
         return responses.redirect(f"/auth/login?{query}")
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -40,7 +42,7 @@ async def start(request: web.Request) -> web.Response:
     begun, bound = sso.new(request, _LEAF), authorization.new_secrets()
     try:
         metadata = await _metadata(request, provider)
-        params = _params(request, provider, metadata)
+        params = _params(choice, provider, metadata)
         to = authorization.address(
             metadata,
             client_id=provider.settings.client_id,
@@ -52,13 +54,14 @@ async def start(request: web.Request) -> web.Response:
         )
     except errors.Problem as problem:
         start_path = provider.settings.start
-        problem.links = attempt.failure_links(request, start_path, begun.location)
+        problem.links = attempt.failure_links(request, start_path, begun.location, choice)
         raise
     facts = {
         "provider": provider.settings.name,
         "nonce": bound.nonce,
         "verifier": bound.verifier,
-        "chooses": request.query.get("prompt") == _SELECT and _SELECT in params.get("prompt", ""),
+        "choice": choice,
+        "chooses": choice == CHOICE and _SELECT in params.get("prompt", ""),
         "is_retry": request.query.getall("retry", []) == ["1"],
     }
     return await sso.begin(request, _LEAF, begun, facts, to=to)
@@ -72,7 +75,7 @@ async def callback(request: web.Request) -> web.Response:
     states = answer.get("state", [])
     state, started_at = states[0] if len(states) == 1 else "", provider.settings.start
     try:
-        async with sso.resume(request, _LEAF, state, start=started_at) as resumed:
+        async with sso.resume(request, _LEAF, state, start=started_at, choice=CHOICE) as resumed:
             try:
                 login = await _fetch_login(request, provider, answer, resumed)
             except authorization.AccessDenied as denied:
@@ -187,11 +190,20 @@ async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:
         raise registry.refusal(request, provider, rejected) from None
 
 
-def _params(request: web.Request, provider: OpenIdClient, metadata: Metadata) -> dict[str, str]:
+def _choice(request: web.Request) -> dict[str, str]:
+    """Return `prompt` if it is one by which the user can choose an account."""
+    prompts = request.query.getall("prompt", [])
+    is_choice = len(prompts) == 1 and prompts[0] in authorization.CHOICES
+    return {"prompt": prompts[0]} if is_choice else {}
+
+
+def _params(
+    choice: Mapping[str, str], provider: OpenIdClient, metadata: Metadata
+) -> dict[str, str]:
     """Return the further parameters of the authorization request."""
-    params, prompts = dict(provider.settings.authorize_params), request.query.getall("prompt", [])
-    if len(prompts) == 1 and prompts[0] in authorization.CHOICES:
-        return authorization.with_account_choice(params, metadata, prompts[0])
+    params = dict(provider.settings.authorize_params)
+    if choice:
+        return authorization.with_account_choice(params, metadata, choice["prompt"])
     return params
 
 

@@ -25,9 +25,6 @@ _MOST_SUFFIX = 1024
 _SUFFIX_SECONDS = 30 * 86400
 """How long browsers keep a tab that they restore."""
 
-CHOOSE_ACCOUNT = {"prompt": "select_account"}
-"""The parameter of a start by which the user can choose another account at the provider."""
-
 OF_ACCOUNT = (
     errors.IdentityUnknown,
     errors.AccountNotAllowed,
@@ -73,7 +70,8 @@ async def begin(
 ) -> web.Response:
     """Return a redirect to a provider, with the cookie of the attempt.
 
-    The cookies store `facts` and where the sign-in leads to. If that is too long, returns a
+    The cookies store `facts` and where the sign-in leads to. `facts["choice"]` is the query by
+    which the user can choose an account, empty if they need not. If `next` is too long, returns a
     redirect to the sign-in page, which says so. Raises PrefetchRefused, and CookieNotKept for a
     browser in a sign-in loop.
     """
@@ -119,13 +117,13 @@ def has_others(request: web.Request, leaf: str, reference: str) -> bool:
 
 
 def failure_links(
-    request: web.Request, start: str, location: str, *, choose: bool = False
+    request: web.Request, start: str, location: str, choice: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the links of the error page of an attempt, by text.
 
-    With `choose`, a new attempt lets the user choose another account.
+    With a `choice`, a new attempt lets the user choose another account.
     """
-    again = f"{start}?{urlencode({'next': location, **(CHOOSE_ACCOUNT if choose else {})})}"
+    again = f"{start}?{urlencode({'next': location, **choice})}"
     return {"Try again": again, "Other ways to sign in": sign_in_page(request, location)}
 
 

@@ -1,6 +1,6 @@
 """The callback of a provider: find the user of the account and start the session."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -48,8 +48,11 @@ class Resumed:
         )
 
     def start_again(self, start: str, **query: str) -> web.Response:
-        """End the attempt without a sign-in, and redirect to a new one with a query."""
-        parameters = urlencode({"next": self.location, **query})
+        """End the attempt without a sign-in, and redirect to a new one with a query.
+
+        If the user was to choose an account, that remains.
+        """
+        parameters = urlencode({"next": self.location, **_choice_of(self.state), **query})
         return self._ended(responses.redirect(f"{start}?{parameters}"))
 
     def to_sign_in_page(self) -> web.Response:
@@ -64,16 +67,16 @@ class Resumed:
 
 @asynccontextmanager
 async def resume(
-    request: web.Request, method: str, reference: str, *, start: str | None = None
+    request: web.Request, method: str, reference: str, *, start: str, choice: Mapping[str, str]
 ) -> AsyncIterator[Resumed]:
     """Yield an attempt. If the block raises a Problem, the attempt ends, and its page has links.
 
-    `start` is the path of a new attempt that can let the user choose an account, by default
-    `/auth/<method>`, which cannot. Raises AttemptUnknown, PrefetchRefused.
+    `start` is the path of a new attempt, `choice` its query to let the user choose an account.
+    Raises AttemptUnknown, PrefetchRefused.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
-    attempt_id = attempt.id_of(reference)
+    attempt_id, state = attempt.id_of(reference), attempt_cookies.State()
     try:
         if spent.has_landed(request):
             raise errors.AttemptUnknown
@@ -82,15 +85,16 @@ async def resume(
         yield Resumed(request, method, attempt_id, state, seen)
     except errors.Problem as problem:
         location = attempt.goal(request, method, reference)
-        problem.links = attempt.failure_links(
-            request,
-            start or f"/auth/{method}",
-            location,
-            choose=start is not None and isinstance(problem, attempt.OF_ACCOUNT),
-        )
+        chosen = choice if isinstance(problem, attempt.OF_ACCOUNT) else _choice_of(state)
+        problem.links = attempt.failure_links(request, start, location, chosen)
         if not isinstance(problem, errors.AttemptUnknown):
             problem.cookies += attempt_cookies.forget(request, method, attempt_id)
         raise
+
+
+def _choice_of(state: attempt_cookies.State) -> dict[str, str]:
+    """Return the query by which an attempt let the user choose an account."""
+    return dict(state.get("choice", {}))
 
 
 class _Outcome(NamedTuple):
