@@ -175,7 +175,8 @@ def test_a_person_without_the_role_gets_a_page(site: Deployment) -> None:
     (link,) = re.findall(r'href="([^"]*)">Use another account', site.ask(
         "/admin/x?y=1", headers=headers
     ).text)  # fmt: skip
-    assert parse_qs(urlsplit(link).query) == {"next": [f"{site.app}/admin/x?y=1"]}
+    asked = parse_qs(urlsplit(link.replace("&amp;", "&")).query)
+    assert asked == {"next": [f"{site.app}/admin/x?y=1"], "prompt": ["select_account"]}
     assert site.application.received == []
 
 
