@@ -21,6 +21,8 @@ LIMIT = "64 KiB (65,536 bytes)"
 _LINE_LIMIT = "8,190 bytes in a line of the head"
 _NOT_SUPPORTED = frozenset({501, 505})
 """The statuses by which a server rejects the kind of request, now and later."""
+_PROXY_LOGIN = 407
+"""The status by which a proxy refuses a request. For https://, it refuses the tunnel."""
 AT_ONCE = 20
 WAITING = 500
 
@@ -86,6 +88,8 @@ class Outbound:
             proxy=self._proxy,
         ) as response:
             status = response.status
+            if status == _PROXY_LOGIN and self._proxy is not None:
+                raise errors.ProviderUnavailable from ConnectionError(f"proxy status {status}")
             if (status >= 500 and status not in _NOT_SUPPORTED) or status == 429:
                 raise errors.ProviderBusy from ConnectionError(f"status {status}")
             answer = b""

@@ -9,6 +9,13 @@ from service.users.names import normalize_username
 _OTHERS = re.compile(r"[^a-z0-9._@+-]+")
 _NO_START = "._@+-"
 _MAX_LENGTH = 255
+_PLAIN = str.maketrans(
+    {
+        "\u00e6": "ae", "\u0153": "oe", "\u00f8": "o", "\u0142": "l", "\u0111": "d", "\u00f0": "d",
+        "\u00fe": "th", "\u0127": "h", "\u0131": "i", "\u0167": "t", "\u014b": "ng",
+    }
+)  # fmt: skip
+"""The Latin letters of European languages that Unicode does not decompose, in lower case."""
 
 
 def adapted_username(name: str) -> str:
@@ -24,7 +31,7 @@ def adapted_username(name: str) -> str:
         if len(name) > _MAX_LENGTH:
             return ""
     plain = _decomposed(_decomposed(name.rpartition("\\")[2]).casefold())
-    return _OTHERS.sub("-", plain).lstrip(_NO_START).rstrip("-")
+    return _OTHERS.sub("-", plain.translate(_PLAIN)).lstrip(_NO_START).rstrip("-")
 
 
 def _decomposed(text: str) -> str:

@@ -170,6 +170,19 @@ def test_the_setting_decides_how_to_authenticate(
         assert asked.form.get("client_secret") == (None if is_basic else CLIENT_SECRET)
 
 
+def test_a_secret_is_not_sent_to_a_provider_that_takes_none(start: Start) -> None:
+    with running(RSA) as provider:
+        provider.documents["token_endpoint_auth_methods_supported"] = ["none"]
+        server = start(**settings_for(provider))
+        answer = ask(server.port, "/auth/oidc")
+        assert (answer.status, answer.code) == (502, "provider_answer_invalid")
+        assert "reason=metadata_auth_methods" in server.log(until=answer["X-Request-ID"])
+        public = start(**settings_for(provider, OIDC_CLIENT_SECRET=""))
+        assert ask(public.port, "/auth/oidc").status == 302
+        forced = settings_for(provider, OIDC_TOKEN_ENDPOINT_AUTH_METHOD="client_secret_post")
+        assert ask(start(**forced).port, "/auth/oidc").status == 302
+
+
 # --- A proxy for outgoing requests ---------------------------------------------------------------
 
 
@@ -263,6 +276,15 @@ def test_a_proxy_that_refuses_or_is_down_is_a_provider_that_is_down(
         assert (answer.status, answer.code) == (503, "provider_unavailable")
         assert "hidden" not in server.log(until=answer["X-Request-ID"])
         assert {method for method, _, _ in between.asked} <= {"CONNECT"}
+
+
+def test_a_proxy_that_wants_another_login_is_not_the_provider(start: Start, evil: Evil) -> None:
+    with proxy(evil) as between:
+        between.status = 407
+        server = start(**settings_for(evil), OUTGOING_PROXY=f"http://{between.url}")
+        answer = ask(server.port, "/auth/oidc")
+        assert (answer.status, answer.code) == (503, "provider_unavailable")
+        assert "proxy status 407" in server.log(until=answer["X-Request-ID"])
 
 
 def test_proxies_of_the_environment_are_ignored(start: Start) -> None:

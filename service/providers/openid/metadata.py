@@ -13,6 +13,7 @@ from service.providers.openid.errors import DocumentError, DocumentUnsupported
 
 PATH = "/.well-known/openid-configuration"
 _ADDRESS = re.compile(r"[!-~]{1,2048}")
+_WITH_SECRET = frozenset({"client_secret_basic", "client_secret_post"})
 _OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
 
 
@@ -45,11 +46,14 @@ class Metadata:
         return self.userinfo_endpoint if name == "userinfo_endpoint" else self.end_session_endpoint
 
 
-def read(document: bytes, issuer: str, *, auth_method: str | None = None) -> Metadata:
+def read(
+    document: bytes, issuer: str, *, auth_method: str | None = None, has_secret: bool = False
+) -> Metadata:
     """Parse the document that `issuer` serves at PATH. Raises DocumentError.
 
     Judges what a sign-in needs. An optional endpoint is judged where it is used. `auth_method` is
-    the setting that replaces the methods of the document.
+    the setting that replaces the methods of the document. With `has_secret`, there must be a method
+    to send a secret.
     """
     members = read_object(document, "metadata")
     if members.get("issuer") != issuer:
@@ -59,7 +63,7 @@ def read(document: bytes, issuer: str, *, auth_method: str | None = None) -> Met
         if auth_method is None
         else frozenset({auth_method})
     )
-    if not methods & {"client_secret_basic", "client_secret_post", "none"}:
+    if not methods & (_WITH_SECRET if has_secret else {*_WITH_SECRET, "none"}):
         raise DocumentUnsupported("metadata_auth_methods")
     signing = _words(members, "id_token_signing_alg_values_supported", "RS256")
     if not signing & algorithms.ACCEPTED:
