@@ -10,6 +10,11 @@ from service.db_tools import migrations, schema_state
 from service.errors import Fault
 from service.users import seeds
 
+_SIGN_OUT = (
+    "Ended sessions may be valid again: after `migrate up`, run `python -m service user sign-out"
+    " --all`."
+)
+
 
 @click.group()
 def migrate() -> None:
@@ -39,13 +44,18 @@ def up(json_form: bool) -> None:
 @output.yes
 @output.as_json
 def down(steps: int, yes: bool, json_form: bool) -> None:
-    """Roll back the newest migrations. This deletes their tables and data."""
+    """Roll back the newest migrations. This deletes their tables and data.
+
+    Sessions that have ended may be valid again: run user sign-out --all after migrate up.
+    """
     where = config.load_database()
     if not yes:
         question = f"Roll back the newest {steps} migration(s) of {where} and delete their data?"
         click.confirm(question, abort=True, err=json_form)
     names = migrations.down(where, steps)
-    sentence = f"Rolled back {', '.join(names)}." if names else "There is nothing to roll back."
+    sentence = "There is nothing to roll back."
+    if names:
+        sentence = f"Rolled back {', '.join(names)}. {_SIGN_OUT}"
     _done("migrate_down", sentence, json_form=json_form, migrations=names)
 
 

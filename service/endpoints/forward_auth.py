@@ -37,10 +37,10 @@ def _read(request: web.Request) -> None:
 def _refused(request: web.Request, problem: errors.Problem, response: web.Response) -> bool:
     """Complete the error in the proxy's dialect.
 
-    For navigations of signed-out users, add a sign-in `Location`. Caddy and Traefik pass a redirect
-    on. nginx and HAProxy accept only 401; their configuration redirects to its `Location`. Other
-    navigations get a page, which the proxies show under the application's address. Other requests
-    of a named proxy get no body.
+    For navigations of signed-out users, add a sign-in `Location`, if it helps. Caddy and Traefik
+    pass a redirect on. nginx and HAProxy accept only 401; their configuration redirects to its
+    `Location`. Other navigations get a page, which the proxies show under the application's
+    address. Other requests of a named proxy get no body.
     """
     response.headers["Vary"] = _VARY
     question, original = request.get(_ASKED, _UNREADABLE)

@@ -7,12 +7,10 @@ from aiohttp import web
 from service import session
 from service.config import Config
 from service.parsing import client_address, dates, urls
+from service.providers import registry
 from service.providers.registry import LoginOption
 from service.users import seeds
 from service.web import access, context, responses
-
-_CHOICE = {"prompt": "select_account"}
-"""The query of the sign-in page for people who need another account."""
 
 
 @access.public
@@ -52,19 +50,20 @@ async def login(request: web.Request) -> web.Response:
     location = session.next_address(request)
     given = request.query.getall("too_long", [])
     too_long = session.next_is_too_long(request) or given == ["1"]
-    chooses = request.query.getall("prompt", []) == [_CHOICE["prompt"]]
+    choose = request.query.getall("prompt", []) == [registry.CHOOSE_ACCOUNT["prompt"]]
     if session.withholds_cookie(request):
-        more = {**({"too_long": "1"} if too_long else {}), **(_CHOICE if chooses else {})}
+        chosen = registry.CHOOSE_ACCOUNT if choose else {}
+        more = {**({"too_long": "1"} if too_long else {}), **chosen}
         again = f"/auth/login?{urlencode({'next': location, 'landed': '1', **more})}"
         return responses.page(request, "moving.html", location=again)
     has_landed = request.query.getall("landed", []) == ["1"] and location != urls.HOME
     claims = await session.authenticate_optional(request)
-    if has_landed and claims is not None and not chooses:
+    if has_landed and claims is not None and not choose:
         return responses.redirect(location)
     only = _only_provider(request)
     if claims is None and only is not None and not too_long and "choose" not in request.query:
-        return responses.redirect(_start(only, location, chooses=chooses))
-    return await _ways_in(request, location=location, too_long=too_long, chooses=chooses)
+        return responses.redirect(_start(only, location, choose=choose))
+    return await _ways_in(request, location=location, too_long=too_long, choose=choose)
 
 
 @access.public
@@ -75,14 +74,13 @@ async def asset(request: web.Request) -> web.Response:
 
 
 async def _ways_in(
-    request: web.Request, *, location: str, too_long: bool = False, chooses: bool = False
+    request: web.Request, *, location: str, too_long: bool = False, choose: bool = False
 ) -> web.Response:
-    """Return the sign-in page. Signed-in people come to it for another account."""
     claims = await session.authenticate_optional(request)
     return responses.page(
         request,
         "login.html",
-        providers=_providers(request, location, chooses=chooses or claims is not None),
+        providers=_providers(request, location, choose=choose or claims is not None),
         demo_users=await _demo_users(request, location),
         bypass=request.app[context.CONFIG].bypass_auth,
         drops_cookie=_may_drop_cookie(request.app[context.CONFIG]),
@@ -106,17 +104,20 @@ def _only_provider(request: web.Request) -> LoginOption | None:
     return only
 
 
-def _providers(request: web.Request, location: str, *, chooses: bool) -> list[dict[str, str]]:
-    """Return the labels and links of the enabled providers."""
+def _providers(request: web.Request, location: str, *, choose: bool) -> list[dict[str, str]]:
+    """Return the labels and links of the enabled providers.
+
+    With `choose`, they let the user choose another account: the provider would return the same one.
+    """
     return [
-        {"label": provider.label, "link": _start(provider, location, chooses=chooses)}
+        {"label": provider.label, "link": _start(provider, location, choose=choose)}
         for provider in request.app[context.PROVIDERS].values()
     ]
 
 
-def _start(provider: LoginOption, location: str, *, chooses: bool) -> str:
-    """Return the URL of a sign-in. With `chooses`, the user can choose another account there."""
-    query = {"next": location, **(provider.choice if chooses else {})}
+def _start(provider: LoginOption, location: str, *, choose: bool) -> str:
+    """Return the URL of a sign-in. With `choose`, the user can choose another account there."""
+    query = {"next": location, **(registry.CHOOSE_ACCOUNT if choose else {})}
     return f"{provider.start}?{urlencode(query)}"
 
 

@@ -23,6 +23,7 @@ from service.errors.providers import (
     ProviderUnavailable,
     ProviderUnknown,
     ProviderUntrusted,
+    ServiceRejected,
     TicketInvalid,
 )
 from service.errors.refused import (
@@ -150,6 +151,7 @@ __all__ = [
     "RoleMissing",
     "RoleNotFound",
     "RoleTaken",
+    "ServiceRejected",
     "SinceInvalid",
     "TicketInvalid",
     "TokenExpired",

@@ -57,6 +57,15 @@ class AnswerRefused(Unauthenticated):
     )
 
 
+class ServiceRejected(AnswerRefused):
+    """The provider rejects this service or its requests, for everyone."""
+
+    detail = (
+        "The provider rejects the sign-in requests of this service. Trying again does not help:"
+        " sign in another way, or ask your administrator. Administrators: the log has the reason."
+    )
+
+
 class AttemptUsed(AnswerRefused):
     """The callback of an attempt that has been used, from the browser that still has its cookie."""
 

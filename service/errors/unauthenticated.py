@@ -25,8 +25,14 @@ class CookieAmbiguous(Unauthenticated):
     title = "More than one session cookie"
     detail = (
         "The browser sent several cookies with the name of the session cookie. Delete the cookies"
-        " of this site and of its parent domain, then sign in again."
+        " of this site and of its parent domain, then sign in again. Administrators: if an"
+        " application sets a cookie of this name, rename one of the two."
     )
+
+    @classmethod
+    def named(cls, name: str) -> "CookieAmbiguous":
+        """Return the error with the name of the session cookie."""
+        return cls(cls.detail.replace("with the name of", f"named `{name}`, the name of"))
 
 
 class AuthorizationAmbiguous(Unauthenticated):

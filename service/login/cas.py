@@ -24,8 +24,6 @@ from service.web import access, background, context
 DEFERRED = web.AppKey("deferred_logouts", DeferredLogouts)
 NAME = "cas"
 _PATH = "/auth/cas"
-_CHOICE = {"renew": "true"}
-"""The query by which the CAS server asks for the password, so that people choose the account."""
 _MAX_FIELDS = 10
 _MAX_FORM = 4 * cas.MOST_LOGOUT_BYTES
 """The maximum size of a form in bytes. A percent-encoded byte takes three."""
@@ -33,7 +31,7 @@ _MAX_FORM = 4 * cas.MOST_LOGOUT_BYTES
 
 @access.public
 async def sign_in(request: web.Request) -> web.Response:
-    """GET /auth/cas[?next=][&gateway=][&renew=]: redirects to CAS; with `ticket`, signs in."""
+    """GET /auth/cas[?next=][&gateway=true][&prompt=]: redirects to CAS; with `ticket`, signs in."""
     query = request.query
     if "attempt" not in query and "ticket" not in query:
         return await _set_out(request)
@@ -45,7 +43,7 @@ async def sign_in(request: web.Request) -> web.Response:
     # Register before contacting the CAS server: its logout may arrive at once.
     with request.app[sso.PENDING].beginning(cas.handle(ticket)):
         try:
-            async with sso.resume(request, NAME, reference, start=_PATH, choice=_CHOICE) as resumed:
+            async with sso.resume(request, NAME, reference, start=_PATH) as resumed:
                 if not tickets and resumed.state["gateway"]:
                     return resumed.to_sign_in_page()
                 if not ticket:
@@ -150,19 +148,20 @@ def providers(app: web.Application, config: Config) -> list[LoginOption]:
     async def leave(_session: ProviderSession, back: str) -> str:
         return cas.logout_address(str(config.cas_url), back)
 
-    return [LoginOption(name=NAME, label="CAS", start=_PATH, leave=leave, choice=_CHOICE)]
+    return [LoginOption(name=NAME, label="CAS", start=_PATH, leave=leave)]
 
 
 async def _set_out(request: web.Request) -> web.Response:
     config = request.app[context.CONFIG]
     attempt = sso.new(request, NAME)
     gateway = request.query.getall("gateway", []) == ["true"]
-    choice = _CHOICE if request.query.getall("renew", []) == ["true"] else {}
-    renew = config.cas_renew or bool(choice)
+    # Only a new password lets the user choose another account.
+    chooses = bool(sso.choice(request))
     service = _service(config, attempt.reference)
-    to = cas.login_address(str(config.cas_url), service, renew=renew, gateway=gateway)
-    facts = {"gateway": gateway, "choice": choice}
-    return await sso.begin(request, NAME, attempt, facts, to=to)
+    to = cas.login_address(
+        str(config.cas_url), service, renew=config.cas_renew or chooses, gateway=gateway
+    )
+    return await sso.begin(request, NAME, attempt, {"gateway": gateway}, to=to)
 
 
 async def _fetch_login(request: web.Request, reference: str, ticket: str) -> sso.ExternalLogin:
@@ -197,11 +196,12 @@ async def _fetch_login(request: web.Request, reference: str, ticket: str) -> sso
 
 
 def _profile(config: Config, known: cas.Known) -> Profile:
-    """Return the name and the e-mail address of a new user, and why one of them is ignored."""
+    """Return the name and the e-mail address of a new user, and why one of them is ignored.
+
+    Attributes of a directory, such as `mail`, may have several values: the first usable one counts.
+    """
     attributes = {"name": config.cas_name_attribute, "email": config.cas_email_attribute}
-    return profile.read(
-        {field: each and (known.one(each) or None) for field, each in attributes.items()}
-    )
+    return profile.read({field: known.values(each) for field, each in attributes.items() if each})
 
 
 def _roles(known: cas.Known, attribute: str) -> Claimed:

@@ -12,9 +12,13 @@ _FORWARDING = frozenset({"forwarded", "x-real-ip", "via"})
 _UNREGISTRABLE = frozenset({"localhost", "test", "example", "invalid", "local", "internal"})
 
 
-@lru_cache(maxsize=4096)
 def address(text: str | None) -> Address | None:
     """Parse an IP address. IPv4-mapped IPv6 addresses become IPv4. None if it is invalid."""
+    return None if text is not None and len(text) > _ADDRESS_LENGTH else _address(text)
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str | None) -> Address | None:
     try:
         parsed = ip_address(text or "")
     except ValueError:

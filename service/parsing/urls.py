@@ -20,12 +20,18 @@ _LOOKS_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _BEFORE_PATH = re.compile(r"^https?://[^/?#]*")
 MOST_NEXT = 8_000
 """The maximum length of a redirect target after its host, percent-encoded."""
+_MOST_ORIGIN = 300
+"""The maximum length of an origin. DNS allows 253 characters in a host."""
 HOME = "/"
 
 
-@lru_cache(maxsize=512)
 def origin(text: str) -> str | None:
     """Return an origin `scheme://host[:port]` in canonical form, None if `text` is not one."""
+    return _origin(text) if len(text) <= _MOST_ORIGIN else None
+
+
+@lru_cache(maxsize=512)
+def _origin(text: str) -> str | None:
     match = _ORIGIN.fullmatch(text)
     if match is None:
         return None

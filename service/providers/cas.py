@@ -26,6 +26,10 @@ _SAML = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 _VALIDATE = {"2.0": "/serviceValidate", "3.0": "/p3/serviceValidate"}
 _INTERNAL = "INTERNAL_ERROR"
 """The code by which a server says that it could not check a ticket (section 2.5.3)."""
+_SERVICE_REJECTED = frozenset(
+    {"INVALID_REQUEST", "INVALID_SERVICE", "UNAUTHORIZED_SERVICE", "UNAUTHORIZED_SERVICE_PROXY"}
+)
+"""The codes by which a server rejects the service or its request, not the ticket."""
 _CODE = re.compile(r"[A-Z_]{1,40}", re.ASCII)
 
 
@@ -44,6 +48,11 @@ class Known:
         """Return the value of an attribute that has exactly one, as plain text; else None."""
         values = self.attributes.get(attribute, ())
         return values[0] if len(values) == 1 and attribute not in self.unreadable else None
+
+    def values(self, attribute: str) -> list[str | Element]:
+        """Return the values of an attribute as plain text, then an element if one is not that."""
+        values: list[str | Element] = list(self.attributes.get(attribute, ()))
+        return [*values, Element(attribute)] if attribute in self.unreadable else values
 
 
 def login_address(server: str, service: str, *, renew: bool, gateway: bool) -> str:
@@ -83,8 +92,9 @@ def as_username(user: str) -> str:
 def read_answer(data: bytes) -> Known:
     """Return the account in a validation response (sections 2.5.2 and 2.5.3).
 
-    Raises AnswerRefused for a failure, ProviderBusy for an error of the server,
-    ProviderAnswerInvalid for an unreadable response, ProviderAnswerTooLarge.
+    Raises AnswerRefused for a failure, ServiceRejected if it is not about the ticket, ProviderBusy
+    for an error of the server, ProviderAnswerInvalid for an unreadable response,
+    ProviderAnswerTooLarge.
     """
     try:
         return _known(strict_xml.loads(data))
@@ -129,8 +139,10 @@ def _known(root: Element) -> Known:
     (answer,) = answers
     if answer.tag == f"{_CAS}authenticationFailure":
         code = _code(answer)
-        failure = errors.ProviderBusy if code == _INTERNAL else errors.AnswerRefused
-        raise failure from ValueError(code)
+        if code == _INTERNAL:
+            raise errors.ProviderBusy from ValueError(code)
+        rejected = errors.ServiceRejected if code in _SERVICE_REJECTED else errors.AnswerRefused
+        raise rejected from ValueError(code)
     if answer.tag != f"{_CAS}authenticationSuccess":
         raise ValueError("neither success nor failure")
     parts = [child.tag for child in strict_xml.children(answer)]

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.parsing.lenient_json import Unclear
+
 NOT_THERE = frozenset({"absent", "null"})
 """The reasons for a claim that is missing in a document."""
 
@@ -43,6 +45,8 @@ def find(claims: Mapping[str, Any], path: str) -> Any:
     value: Any = claims
     rest = path
     while rest:
+        if isinstance(value, Unclear):
+            raise Missing(value.value)
         if not isinstance(value, Mapping):
             raise Missing("parent_not_object")
         name = next((name for name in _prefixes(rest) if value.get(name) is not None), None)
@@ -50,6 +54,18 @@ def find(claims: Mapping[str, Any], path: str) -> Any:
             raise Missing("null" if rest in value else "absent")
         value, rest = value[name], rest[len(name) + 1 :]
     return value
+
+
+def is_absent(value: Any) -> bool:
+    """Return whether a value of one text is absent: null, or empty but for blanks."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def why_not_text(value: Any) -> str | None:
+    """Return why a value is not a readable text, None if it is one."""
+    if isinstance(value, str):
+        return None
+    return value.value if value in (Unclear.DUPLICATE, Unclear.CHARACTERS) else "not_text"
 
 
 def read(claims: Mapping[str, Any], path: str, known: Collection[str] = ()) -> Claimed:
@@ -95,6 +111,8 @@ def values_of(value: Any, known: Collection[str] = ()) -> Claimed:
         return _of_list(value)
     if isinstance(value, Mapping):
         return _of_object(value)
+    if isinstance(value, Unclear):
+        return Unreadable(value.value)
     return Unreadable("boolean" if isinstance(value, bool) else "number")
 
 
@@ -149,6 +167,8 @@ def _of_object(value: Mapping[str, Any]) -> Claimed:
 def _is_elsewhere(claims: Mapping[str, Any], path: str) -> bool:
     """Return whether a claim is distributed or aggregated (OpenID Connect Core 5.6.2)."""
     names = claims.get("_claim_names")
+    if isinstance(names, Unclear):
+        return True  # it may name the claim
     return isinstance(names, Mapping) and any(name in names for name in _prefixes(path))
 
 

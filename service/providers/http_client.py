@@ -19,6 +19,10 @@ _SECONDS = 10
 _BYTES = 65536
 LIMIT = "64 KiB (65,536 bytes)"
 _LINE_LIMIT = "8,190 bytes in a line of the head"
+_MAX_HEADERS = 128
+_HEADERS_LIMIT = f"{_MAX_HEADERS} headers in the head"
+_TOO_MANY = "Too many headers"
+"""The message of the library, which has no exception of its own for it."""
 _NOT_SUPPORTED = frozenset({501, 505})
 """The statuses by which a server rejects the kind of request, now and later."""
 _PROXY_LOGIN = 407
@@ -70,6 +74,8 @@ class Outbound:
             cause = _first_cause(error)
             if isinstance(cause, http_exceptions.LineTooLong):
                 raise errors.ProviderAnswerTooLarge(_LINE_LIMIT) from OverLimit(_LINE_LIMIT)
+            if _TOO_MANY in str(cause):
+                raise errors.ProviderAnswerTooLarge(_HEADERS_LIMIT) from OverLimit(_HEADERS_LIMIT)
             reason = f"not HTTP: {type(cause).__name__}"
             raise errors.ProviderAnswerInvalid from ValueError(reason)
         # UnicodeError: an invalid host name, such as a..b
@@ -111,6 +117,7 @@ async def opened(proxy: str | None = None) -> AsyncIterator[Outbound]:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
+        max_headers=_MAX_HEADERS,
         raise_for_status=False,
         middlewares=(_once,),
     ) as session:

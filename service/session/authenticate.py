@@ -26,7 +26,10 @@ def credential(request: web.Request) -> str:
 def cookie_token(request: web.Request) -> str:
     """Return the token of the cookie. Raises CredentialsMissing, CookieAmbiguous."""
     name = request.app[context.CONFIG].cookie_name
-    token = cookies.read(request.headers.getall("Cookie", ()), name)
+    try:
+        token = cookies.read(request.headers.getall("Cookie", ()), name)
+    except errors.CookieAmbiguous:
+        raise errors.CookieAmbiguous.named(name) from None
     if token is None:
         raise _missing(request.app[context.CONFIG])
     return token

@@ -9,13 +9,16 @@ from service.users.names import normalize_username
 _OTHERS = re.compile(r"[^a-z0-9._@+-]+")
 _NO_START = "._@+-"
 _MAX_LENGTH = 255
-_PLAIN = str.maketrans(
+_UNSPLIT = str.maketrans(
     {
-        "\u00e6": "ae", "\u0153": "oe", "\u00f8": "o", "\u0142": "l", "\u0111": "d", "\u00f0": "d",
-        "\u00fe": "th", "\u0127": "h", "\u0131": "i", "\u0167": "t", "\u014b": "ng",
+        "\u00e6": "ae", "\u0153": "oe", "\u00fe": "th",
+        "\u00f0": "d", "\u0111": "d", "\u00f8": "o", "\u0142": "l", "\u0127": "h",
+        "\u0131": "i", "\u0167": "t", "\u014b": "n", "\u0138": "k",
     }
 )  # fmt: skip
-"""The Latin letters of European languages that Unicode does not decompose, in lower case."""
+"""The Latin letters of European languages that Unicode does not split into a letter and an accent:
+ae, oe, thorn, eth, and the letters with a stroke.
+"""
 
 
 def adapted_username(name: str) -> str:
@@ -30,8 +33,8 @@ def adapted_username(name: str) -> str:
     except InvalidName:
         if len(name) > _MAX_LENGTH:
             return ""
-    plain = _decomposed(_decomposed(name.rpartition("\\")[2]).casefold())
-    return _OTHERS.sub("-", plain.translate(_PLAIN)).lstrip(_NO_START).rstrip("-")
+    plain = _decomposed(_decomposed(name.rpartition("\\")[2]).casefold()).translate(_UNSPLIT)
+    return _OTHERS.sub("-", plain).lstrip(_NO_START).rstrip("-")
 
 
 def _decomposed(text: str) -> str:

@@ -236,7 +236,7 @@ def test_somebody_new_is_refused_until_linked_and_once_unlinked_again(world: Wor
     linked = world.server.cli("user", "link", "user", "cas", "newcomer")
     assert linked.returncode == 0, linked.stderr
     page.get_by_role("link", name="Try again").click()
-    fill_in(page, "Newcomer")  # or another account
+    fill_in(page, "Newcomer")  # it asks again, as it could be another account
     page.wait_for_url(f"{OUR_URL}/auth/me")
     assert '"username":"user"' in page.content()
     assert world.server.cli("user", "unlink", "user", "cas", "newcomer").returncode == 0

@@ -145,7 +145,7 @@ def test_an_unknown_account_is_refused_and_told_what_to_ask_for(server: Server) 
     assert page.status == 400
     page = back(server, begin(server, "?next=/auth/me"), "ST-Ada_Lovelace", **PAGE)
     assert "<code>Ada Lovelace</code>" in page.text
-    assert 'href="/auth/cas?next=%2Fauth%2Fme&amp;renew=true"' in page.text
+    assert 'href="/auth/cas?next=%2Fauth%2Fme&amp;prompt=select_account"' in page.text
     assert 'href="/auth/login?next=%2Fauth%2Fme"' in page.text
 
 

@@ -183,3 +183,28 @@ def test_a_bad_cookie_is_refused_as_ever(behind: Server) -> None:
 def test_no_other_credential_can_be_asked_for(behind: Server, query: str) -> None:
     answer = verify(behind, f"?{query}", **cookie(sign_in(behind.port, "user")))
     assert (answer.status, answer.code) == (403, "forward_invalid")
+
+
+# A second cookie of the session's name, which no sign-in removes
+
+
+@pytest.mark.parametrize("proxy", DIALECTS)
+def test_two_session_cookies_get_a_page_and_no_circle(behind: Server, proxy: str) -> None:
+    two = {"Cookie": f"jwt=of-the-application; jwt={sign_in(behind.port, 'user')}"}
+    for _ in range(2):
+        answer = verify(behind, f"?proxy={proxy}", **DIALECTS[proxy], **PERSON, **two)
+        assert (answer.status, answer["Content-Type"]) == (401, "text/html; charset=utf-8")
+        assert "Location" not in dict(answer.headers)
+        assert "several cookies named <code>jwt</code>" in answer.text
+        assert "sets a cookie of this name" in answer.text
+    program = verify(behind, f"?proxy={proxy}", **DIALECTS[proxy], **two)
+    assert (program.status, program.body) == (401, b"")
+    log = behind.log(until=program["X-Request-ID"])
+    told = "warning cookie_name_shared host=app.example.org setting=COOKIE_NAME"
+    assert log.count(told) == 1
+
+
+def test_without_the_second_cookie_the_way_in_is_shown_again(behind: Server) -> None:
+    bad = {"Cookie": "jwt=of-the-application"}
+    answer = verify(behind, "?proxy=nginx", **DIALECTS["nginx"], **PERSON, **bad)
+    assert answer["Location"].startswith(f"{PUBLIC}/auth/login?next=")

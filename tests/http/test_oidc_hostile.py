@@ -119,7 +119,7 @@ FROM_THE_BROWSER: dict[str, tuple[Query, tuple[int, str, list[str]]]] = {
     "a state that is no ASCII": (lambda a: a.good(state="é" * 22), UNKNOWN),
     "two states": (lambda a: [*a.good().items(), ("state", a.question["state"])], UNKNOWN),
     "no code": (lambda a: a.good(code=""), (*REFUSED, ["code_missing"])),
-    "an empty code": (lambda a: {**a.good(), "code": ""}, (*REFUSED, ["code_form"])),
+    "an empty code": (lambda a: {**a.good(), "code": ""}, (*REFUSED, ["code_missing"])),
     "two codes": (lambda a: [*a.good().items(), ("code", "x")], (*REFUSED, ["parameter_twice"])),
     "a code with a line end": (lambda a: a.good(code="a\r\nb"), (*REFUSED, ["code_form"])),
     "a code that is no ASCII": (lambda a: a.good(code="cödé"), (*REFUSED, ["code_form"])),

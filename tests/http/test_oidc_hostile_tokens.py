@@ -192,11 +192,11 @@ FROM_THE_PROVIDER: dict[str, tuple[Tokens, tuple[int, str, list[str]], str]] = {
     "no token at all": (lambda *_: "", UNUSABLE, "token_form"),
     "a token of 33 levels": (
         lambda *_: sign_bytes(b'{"a":' * 33 + b"1" + b"}" * 33),
-        UNUSABLE,
-        "token_too_large",
+        USED,
+        "iss",
     ),
     "claims that are a list": (lambda *_: sign_bytes(b"[]"), UNUSABLE, "token_form"),
-    "claims of two subjects": (twice, UNUSABLE, "token_form"),
+    "claims of two subjects": (twice, USED, "sub"),
 }
 
 
@@ -246,7 +246,7 @@ ANSWERS: dict[str, tuple[tuple[int, bytes], int, str, str]] = {
         (200, b"[" * 50_000),
         502,
         "provider_answer_invalid",
-        "token_answer_too_large",
+        "token_answer",
     ),
     "more than 64 KiB": (
         (200, b" " * 70_000),

@@ -288,15 +288,6 @@ def test_userinfo_over_the_limit_is_named(start: Start, evil: Evil) -> None:
     assert_names_limit(server, come_back(server, evil, sub="new"), "user_info_too_large")
 
 
-def test_a_document_with_too_many_levels_is_named(server: Server, evil: Evil) -> None:
-    attempt = begin(server.port)
-    evil.replies["/token"] = lambda _: (200, b"[" * 40 + b"]" * 40)
-    answer = attempt.come_back(attempt.good())
-    assert (answer.status, answer.code) == INVALID
-    assert "32 levels" in answer.json["detail"]
-    assert "32 levels" in refusals(server, answer)
-
-
 @pytest.mark.parametrize(
     ("change", "limit"),
     [({"sub": "s" * 256}, "255 characters"), ({}, "4,096 characters")],

@@ -14,7 +14,7 @@ import pytest
 from tests.support import openid, sso
 from tests.support.cas import success
 from tests.support.client import BROWSER, Answer, ask, cookie
-from tests.support.evil import CLIENT_SECRET, SUBJECT, Evil, begin, key, running
+from tests.support.evil import CLIENT_ID, CLIENT_SECRET, SUBJECT, Evil, begin, key, running
 from tests.support.openid_sign_in import RSA, evil, me, quiet, session_of, settings_for, sign_in
 from tests.support.servers import Server, Start
 
@@ -170,17 +170,19 @@ def test_the_setting_decides_how_to_authenticate(
         assert asked.form.get("client_secret") == (None if is_basic else CLIENT_SECRET)
 
 
-def test_a_secret_is_not_sent_to_a_provider_that_takes_none(start: Start) -> None:
-    with running(RSA) as provider:
-        provider.documents["token_endpoint_auth_methods_supported"] = ["none"]
+@pytest.mark.parametrize("told", [["none"], ["none", "private_key_jwt"]])
+def test_a_secret_is_not_sent_to_a_provider_that_takes_none(start: Start, told: list[str]) -> None:
+    with running(key("a")) as provider:
+        provider.documents["token_endpoint_auth_methods_supported"] = told
         server = start(**settings_for(provider))
-        answer = ask(server.port, "/auth/oidc")
-        assert (answer.status, answer.code) == (502, "provider_answer_invalid")
-        assert "reason=metadata_auth_methods" in server.log(until=answer["X-Request-ID"])
-        public = start(**settings_for(provider, OIDC_CLIENT_SECRET=""))
-        assert ask(public.port, "/auth/oidc").status == 302
-        forced = settings_for(provider, OIDC_TOKEN_ENDPOINT_AUTH_METHOD="client_secret_post")
-        assert ask(start(**forced).port, "/auth/oidc").status == 302
+        openid.link(server, "user", SUBJECT)
+        attempt = begin(server.port)
+        provider.answers(provider.keys[0].sign(provider.claims(attempt)))
+        assert attempt.come_back(attempt.good()).status == 302
+        (asked,) = [asked for asked in provider.asked if asked.path == "/token"]
+        assert "Authorization" not in asked.headers
+        assert "client_secret" not in asked.form
+        assert asked.form["client_id"] == CLIENT_ID
 
 
 # --- A proxy for outgoing requests ---------------------------------------------------------------

@@ -161,6 +161,7 @@ MET: list[tuple[str, dict[str, Any]]] = [
     ("groups=Domain Users", {"groups": "Domain Users"}),
     ("a.roles=staff", {"a": {"roles": "x,staff"}}),
     ("https://x.org/roles=staff", {"https://x.org/roles": ["staff"]}),
+    ("email_domain=example.org", {**ADA, "email_verified": "true"}),
     ("email_verified=true", {"email_verified": True}),
     ("level=2", {"level": 2}),
     ("email_domain=example.org", ADA),
@@ -193,8 +194,9 @@ UNMET: list[tuple[str, dict[str, Any], str, str]] = [
     ("email_domain=example.org", {}, "email_domain", "absent"),
     *(
         ("email_domain=example.org", {**ADA, "email_verified": verified}, "email_domain", why)
-        for verified, why in ((False, "not_verified"), ("true", "not_verified"),
-                              (1, "not_verified"), (None, "not_verified"))
+        for verified, why in ((False, "not_verified"), ("false", "not_verified"),
+                              ("True", "verified_not_boolean"), (1, "verified_not_boolean"),
+                              (None, "not_verified"))
     ),
     *(
         ("email_domain=example.org", {**ADA, "email": email}, "email_domain", "other_value")
@@ -204,8 +206,8 @@ UNMET: list[tuple[str, dict[str, Any], str, str]] = [
             "ada@example.org\n", '"x@example.org"@evil.example', "ada@",
         )
     ),
-    ("email_domain=example.org", {**ADA, "email": ["ada@example.org"]}, "email_domain",
-     "not_verified"),
+    ("email_domain=example.org", {**ADA, "email": ["ada@example.org"]}, "email_domain", "not_text"),
+    ("email_domain=example.org", {**ADA, "email": ""}, "email_domain", "absent"),
     ("email_domain=strasse.example", {**ADA, "email": "a@straße.example"}, "email_domain",
      "other_value"),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from service.errors import Fault, Problem
 from service.limits import client_limits
 from service.login import cas as login_cas
 from service.login.sso import attempt_cookies
-from service.parsing import client_address, strict_json, strict_xml, urls
+from service.parsing import client_address, lenient_json, strict_json, strict_xml, urls
 from service.providers import cas, http_client
 from service.providers.openid import authorization
 from service.schemas import base, queries, user_input
@@ -88,9 +88,10 @@ STATED = {
     ],
     "answer of a provider": [
         f"{http_client._BYTES:,} bytes",
+        http_client._HEADERS_LIMIT.removesuffix(" in the head"),
         http_client._LINE_LIMIT.partition(" ")[0],
-        f"{strict_json.MAX_DEPTH} levels of JSON",
     ],
+    "JSON of a provider": [f"{lenient_json.MAX_DEPTH} levels"],
     "code in a callback of OpenID Connect, or error code": [
         f"{authorization._MAX_CODE:,} characters"
     ],

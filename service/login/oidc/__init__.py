@@ -37,13 +37,7 @@ def providers(app: web.Application, config: Config) -> list[LoginOption]:
     leave = partial(sign_out.leave, app)
     app.on_startup.append(_make_clients)
     return [
-        LoginOption(
-            name=settings.name,
-            label=settings.label,
-            start=settings.start,
-            leave=leave,
-            choice=sign_in.CHOICE,
-        )
+        LoginOption(name=settings.name, label=settings.label, start=settings.start, leave=leave)
         for settings in config.openid
     ]
 

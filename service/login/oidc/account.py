@@ -38,16 +38,18 @@ class Account:
     def username(self) -> str:
         """The name of a new user; '' if it is missing or an unverified e-mail address."""
         claim = self.settings.username_claim
-        value = requirements.checked_email(self.documents) if claim == "email" else self._any(claim)
+        if claim == "email":
+            return requirements.checked_email(self.documents) or ""
+        value = next(iter(self._values(claim)), None)
         return value if isinstance(value, str) else ""
 
     @property
     def profile(self) -> Profile:
         """The name and e-mail address of a new user, and why one of them is ignored."""
         email = requirements.checked_email(self.documents)
-        found = profile.read({"name": self._any("name"), "email": email})
-        if email is None and self._any("email") is not None:
-            found.ignored["email"] = profile.NOT_VERIFIED
+        found = profile.read({"name": self._values("name"), "email": [email]})
+        if (reason := requirements.why_email_ignored(self.documents)) is not None:
+            found.ignored["email"] = reason
         return found
 
     @property
@@ -63,11 +65,17 @@ class Account:
             return Unreadable(failure, claimed.partial)
         return claimed
 
-    def _any(self, claim: str) -> Any:
+    def has(self, claim: str) -> bool:
+        """Return whether a claim about one text is in a document, and not empty."""
+        return bool(self._values(claim))
+
+    def _values(self, claim: str) -> list[Any]:
+        """Return the values of a claim, without absent ones, the most trusted one first."""
+        found = []
         for document in self.documents:
             with contextlib.suppress(Missing):
-                return claim_values.find(document, claim)
-        return None
+                found.append(claim_values.find(document, claim))
+        return [value for value in found if not claim_values.is_absent(value)]
 
 
 async def fetch(
@@ -75,8 +83,8 @@ async def fetch(
 ) -> Account:
     """Return the account of an ID token. Request `userinfo` if claims are missing.
 
-    If only roles are missing, or the name and address of an existing user, `userinfo` may fail, and
-    they stay unchanged. Raises LoginRejected, ProviderUnavailable, DatabaseUnavailable.
+    If only roles, the name or the address are missing, `userinfo` may fail, and they stay as they
+    are. Raises LoginRejected, ProviderUnavailable, DatabaseUnavailable.
     """
     account = Account(provider.settings, (claims,))
     lacks_essential = await _lacks_essential(request, account)
@@ -116,31 +124,24 @@ async def _lacks_essential(request: web.Request, account: Account) -> bool:
     settings, (claims,) = account.settings, account.documents
     if not all(requirements.is_told(each, claims) for each in settings.require):
         return True
-    if not request.app[context.CONFIG].provision_users:
+    if not request.app[context.CONFIG].provision_users or account.has(settings.username_claim):
         return False
-    owner = await identities.by_identity(
-        request.app[context.DATABASE], settings.name, claims["sub"]
-    )
-    if owner is not None:
-        return False
-    try:
-        claim_values.find(claims, settings.username_claim)
-    except Missing:
-        return True
-    return False
+    database = request.app[context.DATABASE]
+    return await identities.by_identity(database, settings.name, claims["sub"]) is None
 
 
 async def _lacks_profile(request: web.Request, account: Account) -> bool:
-    """Return whether the ID token lacks facts of a user that this account created."""
-    settings, (claims,) = account.settings, account.documents
-    if not request.app[context.CONFIG].provision_updates or not any(
-        scope in settings.scopes and claims.get(claim) is None
-        for scope, claim in _PROFILE_CLAIMS.items()
+    """Return whether the ID token lacks facts of a user whom this account creates, or created."""
+    settings, config = account.settings, request.app[context.CONFIG]
+    if not (config.provision_users or config.provision_updates) or all(
+        account.has(claim) for scope, claim in _PROFILE_CLAIMS.items() if scope in settings.scopes
     ):
         return False
-    database, subject = request.app[context.DATABASE], claims["sub"]
+    database, subject = request.app[context.DATABASE], account.documents[0]["sub"]
     owner = await identities.by_identity(database, settings.name, subject)
-    return owner is not None and await identities.has_created(
+    if owner is None:
+        return config.provision_users
+    return config.provision_updates and await identities.has_created(
         database, owner, settings.name, subject
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from service import errors
-from service.providers.openid import authorization
+from service.providers.openid import TokenRefused, authorization
 from service.providers.openid.provider import OpenIdClient
 from service.telemetry import logs
 from service.web import context
@@ -15,15 +15,23 @@ _LOGIN = authorization.CHOICES[-1]
 _BUSY = frozenset({"server_error", authorization.BUSY})
 _NEVER = frozenset(
     {
+        "invalid_client",
+        "invalid_redirect_uri",
         "invalid_request",
+        "invalid_request_object",
+        "invalid_request_uri",
         "invalid_scope",
+        "invalid_target",
+        "registration_not_supported",
         "request_not_supported",
         "request_uri_not_supported",
         "unauthorized_client",
+        "unsupported_grant_type",
         "unsupported_response_type",
     }
 )
-"""The errors by which a provider rejects the request itself, for everyone."""
+"""The errors by which a provider rejects the client or the request itself, for everyone."""
+_CODE_REJECTED = "invalid_grant"
 _DENIED = (
     "The provider denied access: you declined the request there, or you may not use this service."
     " Start the sign-in again, or ask the administrator of the provider."
@@ -31,10 +39,6 @@ _DENIED = (
 _NOT_TAKEN = (
     "The provider rejected the sign-in request. Start the sign-in again. Administrators: the log"
     " has the reason."
-)
-_NEVER_TAKEN = (
-    "The provider rejects the sign-in requests of this service. Trying again does not help: sign in"
-    " another way, or ask your administrator. Administrators: the log has the reason."
 )
 
 
@@ -50,11 +54,18 @@ def problem(
         error=denied.error,
         asks_again=denied.asks_again or None,
     )
-    if denied.error in _BUSY:
-        return errors.ProviderBusy()
-    if denied.error in _NEVER:
-        return errors.AnswerRefused(_NEVER_TAKEN)
-    return errors.AnswerRefused(_DENIED if denied.error == "access_denied" else _NOT_TAKEN)
+    if denied.error == "access_denied":
+        return errors.AnswerRefused(_DENIED)
+    return _of_error(denied.error) or errors.AnswerRefused(_NOT_TAKEN)
+
+
+def of_token_endpoint(refused: TokenRefused) -> errors.Problem:
+    """Return the problem of an error of the token endpoint."""
+    if refused.error == _CODE_REJECTED:
+        return errors.AnswerRefused()
+    if (known := _of_error(refused.error)) is not None:
+        return known
+    return errors.ServiceRejected() if refused.is_client else errors.AnswerRefused(_NOT_TAKEN)
 
 
 def next_start(
@@ -70,3 +81,10 @@ def next_start(
     if denied.asks_again and not facts.get("is_retry"):
         return {"retry": "1"}
     return None
+
+
+def _of_error(error: str | None) -> errors.Problem | None:
+    """Return the problem of an error that is not about this attempt, else None."""
+    if error in _BUSY:
+        return errors.ProviderBusy()
+    return errors.ServiceRejected() if error in _NEVER else None

@@ -4,7 +4,8 @@ from aiohttp import web
 
 from service import errors
 from service.config import openid
-from service.providers.openid import LoginRejected, ProviderError, Unsupported
+from service.login.oidc import denials
+from service.providers.openid import LoginRejected, ProviderError, TokenRefused, Unsupported
 from service.providers.openid.provider import OpenIdClient
 from service.telemetry import logs
 from service.web import context
@@ -40,6 +41,8 @@ def refusal(
         limit=rejected.limit,
         error=rejected.error,
     )
+    if isinstance(rejected, TokenRefused):
+        return denials.of_token_endpoint(rejected)
     if isinstance(rejected, Unsupported):
         return errors.ProviderAnswerUnsupported()
     is_of_account = not isinstance(rejected, ProviderError)

@@ -16,15 +16,13 @@ from service.providers.openid import LoginRejected, authorization, logout_token
 from service.providers.openid.metadata import Metadata
 from service.providers.openid.provider import OpenIdClient
 from service.providers.openid.token_endpoint import TokenResponse
+from service.providers.registry import CHOOSE_ACCOUNT
 from service.providers.sessions import ProviderSession
 from service.telemetry import logs
 from service.web import access, context, responses
 
 _LEAF = "oidc"
 _USED = "state_used"
-_SELECT, _ = authorization.CHOICES
-CHOICE = {"prompt": _SELECT}
-"""The query by which the user can choose another account at the provider."""
 _MAX_HINT = 3072
 """The maximum size of a stored ID token, which sign-out sends in a URL."""
 
@@ -32,9 +30,10 @@ _MAX_HINT = 3072
 @access.public
 async def start(request: web.Request) -> web.Response:
     """GET /auth/oidc[/{provider}][?next=][&prompt=][&retry=1]: redirects to a provider."""
-    has_name, choice = "provider" in request.match_info, _choice(request)
+    has_name, choice = "provider" in request.match_info, attempt.choice(request)
     if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
-        query = urlencode({"next": session.next_address(request), **(CHOICE if choice else {})})
+        more = CHOOSE_ACCOUNT if choice else {}
+        query = urlencode({"next": session.next_address(request), **more})
         return responses.redirect(f"/auth/login?{query}")
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -60,8 +59,7 @@ async def start(request: web.Request) -> web.Response:
         "provider": provider.settings.name,
         "nonce": bound.nonce,
         "verifier": bound.verifier,
-        "choice": choice,
-        "chooses": choice == CHOICE and _SELECT in params.get("prompt", ""),
+        "chooses": choice == CHOOSE_ACCOUNT and choice["prompt"] in params.get("prompt", ""),
         "is_retry": request.query.getall("retry", []) == ["1"],
     }
     return await sso.begin(request, _LEAF, begun, facts, to=to)
@@ -75,7 +73,7 @@ async def callback(request: web.Request) -> web.Response:
     states = answer.get("state", [])
     state, started_at = states[0] if len(states) == 1 else "", provider.settings.start
     try:
-        async with sso.resume(request, _LEAF, state, start=started_at, choice=CHOICE) as resumed:
+        async with sso.resume(request, _LEAF, state, start=started_at) as resumed:
             try:
                 login = await _fetch_login(request, provider, answer, resumed)
             except authorization.AccessDenied as denied:
@@ -168,6 +166,7 @@ def _login(
         rules=settings.roles,
         roles_claim=settings.roles_claim or "",
         values=found.roles,
+        unread=found.userinfo_failure,
         signed_in_at=_signed_in_at(claims),
     )
 
@@ -188,13 +187,6 @@ async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:
         return await provider.metadata()
     except LoginRejected as rejected:
         raise registry.refusal(request, provider, rejected) from None
-
-
-def _choice(request: web.Request) -> dict[str, str]:
-    """Return `prompt` if it is one by which the user can choose an account."""
-    prompts = request.query.getall("prompt", [])
-    is_choice = len(prompts) == 1 and prompts[0] in authorization.CHOICES
-    return {"prompt": prompts[0]} if is_choice else {}
 
 
 def _params(

@@ -6,6 +6,7 @@ are gone.
 """
 
 import secrets
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,16 +16,22 @@ from aiohttp import web
 
 from service import errors, session
 from service.login.sso import attempt_cookies
-from service.parsing import urls
+from service.parsing import base64url, urls
 from service.session import loop_guard
 from service.web import context, responses
 
 _RETURNS = 3
 _MOST_SUFFIX = 1024
-"""The maximum length of an encrypted goal in a URL; it has room for about 700 characters."""
+"""The maximum length of an encrypted goal in a URL.
+
+It has room for about 700 characters, and for more that can be compressed.
+"""
+_LOST = "-"
+"""Replaces an encrypted goal that is too long."""
 _SUFFIX_SECONDS = 30 * 86400
 """How long browsers keep a tab that they restore."""
 
+_PROMPTS = ("select_account", "login")
 OF_ACCOUNT = (
     errors.IdentityUnknown,
     errors.AccountNotAllowed,
@@ -54,10 +61,14 @@ def new(request: web.Request, leaf: str) -> NewAttempt:
     attempt, location = secrets.token_urlsafe(16), session.next_address(request)
     reference = attempt
     if location != urls.HOME:
-        seals = request.app[context.ENCRYPTED]
-        suffix = seals.encrypt(_purpose_of_goal(leaf, attempt), location)
-        reference = f"{attempt}.{suffix}" if len(suffix) <= _MOST_SUFFIX else attempt
+        reference = f"{attempt}.{_sealed_goal(request, leaf, attempt, location)}"
     return NewAttempt(attempt, reference, location)
+
+
+def choice(request: web.Request) -> dict[str, str]:
+    """Return the parameter of a start by which the user can choose an account, or no parameter."""
+    prompts = request.query.getall("prompt", [])
+    return {"prompt": prompts[0]} if len(prompts) == 1 and prompts[0] in _PROMPTS else {}
 
 
 def id_of(reference: str) -> str:
@@ -70,10 +81,9 @@ async def begin(
 ) -> web.Response:
     """Return a redirect to a provider, with the cookie of the attempt.
 
-    The cookies store `facts` and where the sign-in leads to. `facts["choice"]` is the query by
-    which the user can choose an account, empty if they need not. If `next` is too long, returns a
-    redirect to the sign-in page, which says so. Raises PrefetchRefused, and CookieNotKept for a
-    browser in a sign-in loop.
+    The cookies store `facts`, the choice of an account, and where the sign-in leads to. If that is
+    too long, returns a redirect to the sign-in page, which says so. Raises PrefetchRefused, and
+    CookieNotKept for a browser in a sign-in loop.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -81,7 +91,7 @@ async def begin(
         return responses.redirect(TOO_LONG)
     await _break_circles(request, attempt.location)
     response = responses.redirect(to)
-    state = {**facts, "next": attempt.location}
+    state = {**facts, "choice": choice(request), "next": attempt.location}
     for value in attempt_cookies.save(request, leaf, attempt.id, state):
         response.headers.add("Set-Cookie", value)
     return response
@@ -90,6 +100,7 @@ async def begin(
 def goal(request: web.Request, leaf: str, reference: str) -> str:
     """Return where an attempt leads to, `/` if that is unknown or no longer allowed.
 
+    If it was too long to be kept, it is the page that says so.
     The attempt may be used, expired, or of another browser.
     """
     attempt, _, suffix = reference.partition(".")
@@ -98,7 +109,9 @@ def goal(request: web.Request, leaf: str, reference: str) -> str:
     except errors.AttemptUnknown:
         seals = request.app[context.ENCRYPTED]
         purpose = _purpose_of_goal(leaf, attempt)
-        found = seals.decrypt(purpose, suffix, max_age=_SUFFIX_SECONDS)
+        found = _opened(seals.decrypt(purpose, suffix, max_age=_SUFFIX_SECONDS))
+        if suffix == _LOST:
+            return TOO_LONG
     return session.safe_next(request, [found]) if isinstance(found, str) else urls.HOME
 
 
@@ -117,13 +130,13 @@ def has_others(request: web.Request, leaf: str, reference: str) -> bool:
 
 
 def failure_links(
-    request: web.Request, start: str, location: str, choice: Mapping[str, str]
+    request: web.Request, start: str, location: str, chosen: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the links of the error page of an attempt, by text.
 
-    With a `choice`, a new attempt lets the user choose another account.
+    `chosen` is the parameter by which a new attempt lets the user choose another account, if any.
     """
-    again = f"{start}?{urlencode({'next': location, **choice})}"
+    again = f"{start}?{urlencode({'next': location, **chosen})}"
     return {"Try again": again, "Other ways to sign in": sign_in_page(request, location)}
 
 
@@ -150,6 +163,23 @@ def _is_valid(request: web.Request, leaf: str, attempt: str) -> bool:
     except errors.AttemptUnknown:
         return False
     return True
+
+
+def _sealed_goal(request: web.Request, leaf: str, attempt: str, location: str) -> str:
+    """Return an encrypted goal, compressed if it is long, or _LOST."""
+    seals, purpose = request.app[context.ENCRYPTED], _purpose_of_goal(leaf, attempt)
+    suffix = seals.encrypt(purpose, location)
+    if len(suffix) > _MOST_SUFFIX:
+        packed = base64url.encode(zlib.compress(location.encode(), 9)).decode()
+        suffix = seals.encrypt(purpose, [packed])
+    return suffix if len(suffix) <= _MOST_SUFFIX else _LOST
+
+
+def _opened(found: Any) -> Any:
+    """Return a decrypted goal. A list has a compressed one."""
+    if not isinstance(found, list):
+        return found
+    return zlib.decompress(base64url.decode(found[0].encode())).decode()
 
 
 def _purpose_of_goal(leaf: str, attempt: str) -> str:

@@ -1,6 +1,6 @@
 """The callback of a provider: find the user of the account and start the session."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from service.audit import Actor
 from service.db import Transaction
 from service.login.sso import attempt, attempt_cookies, log, same_issuer, spent, updates
 from service.login.sso.external_login import ExternalLogin
-from service.providers import identities, recent_logouts, sessions, used_answers
+from service.providers import identities, recent_logouts, registry, sessions, used_answers
 from service.providers.identities import FollowedRoles
 from service.session.sign_in import NewSession
 from service.telemetry import logs
@@ -67,12 +67,11 @@ class Resumed:
 
 @asynccontextmanager
 async def resume(
-    request: web.Request, method: str, reference: str, *, start: str, choice: Mapping[str, str]
+    request: web.Request, method: str, reference: str, *, start: str
 ) -> AsyncIterator[Resumed]:
     """Yield an attempt. If the block raises a Problem, the attempt ends, and its page has links.
 
-    `start` is the path of a new attempt, `choice` its query to let the user choose an account.
-    Raises AttemptUnknown, PrefetchRefused.
+    `start` is the path of a new attempt. Raises AttemptUnknown, PrefetchRefused.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -85,7 +84,8 @@ async def resume(
         yield Resumed(request, method, attempt_id, state, seen)
     except errors.Problem as problem:
         location = attempt.goal(request, method, reference)
-        chosen = choice if isinstance(problem, attempt.OF_ACCOUNT) else _choice_of(state)
+        is_of_account = isinstance(problem, attempt.OF_ACCOUNT)
+        chosen = registry.CHOOSE_ACCOUNT if is_of_account else _choice_of(state)
         problem.links = attempt.failure_links(request, start, location, chosen)
         if not isinstance(problem, errors.AttemptUnknown):
             problem.cookies += attempt_cookies.forget(request, method, attempt_id)
@@ -93,7 +93,7 @@ async def resume(
 
 
 def _choice_of(state: attempt_cookies.State) -> dict[str, str]:
-    """Return the query by which an attempt let the user choose an account."""
+    """Return the parameter by which an attempt let the user choose an account, if any."""
     return dict(state.get("choice", {}))
 
 
@@ -194,7 +194,8 @@ async def _user(request: web.Request, tx: Transaction, by: Actor, login: Externa
     except errors.UsernameTaken:
         raise errors.UsernameTaken(_TAKEN, extensions=identity) from None
     except errors.InvalidName:
-        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from None
+        reason = ValueError("not a user name" if username else "no user name")
+        raise errors.UsernameInvalid(_IMPOSSIBLE, extensions=identity) from reason
     log.ignored_facts(request, login)
     return created
 

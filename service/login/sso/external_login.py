@@ -17,7 +17,8 @@ class ExternalLogin:
     user. With `trusted`, it is also the name of the existing user, without a link, unless another
     provider created that user. `facts` are the fields of a new user, `ignored` are the facts that
     cannot be used, each with a constant reason for the log. `values` are the values of the
-    claim `roles_claim` for `rules`; None if the provider does not control roles.
+    claim `roles_claim` for `rules`; None if the provider does not control roles. `unread` is why
+    more facts could not be read, a constant reason for the log, or None.
 
     `signed_in_at` is the provider's time of the sign-in, or 0. `has_ended` returns whether the
     session there has ended, as far as this process knows.
@@ -32,5 +33,6 @@ class ExternalLogin:
     rules: Collection[RoleRule] = ()
     roles_claim: str = ""
     values: Claimed | None = None
+    unread: str | None = None
     signed_in_at: int = 0
     has_ended: Callable[[], bool] = bool

@@ -27,7 +27,7 @@ def ignored_facts(request: web.Request, login: ExternalLogin) -> None:
 def roles(
     request: web.Request, login: ExternalLogin, user: User, followed: FollowedRoles | None
 ) -> None:
-    """Log roles that were kept or do not exist, and a claim of roles that could not be read."""
+    """Log roles that were kept or do not exist, and a claim that could not be read."""
     provider, username = login.session.provider, user["username"]
     if followed is not None and followed.is_kept:
         context.log(request, "roles_kept", level=logs.WARNING, user=username)
@@ -38,6 +38,15 @@ def roles(
             level=logs.WARNING,
             provider=provider,
             roles=",".join(sorted(followed.missing)),
+            user=username,
+        )
+    if login.unread is not None:
+        context.log(
+            request,
+            "userinfo_failed",
+            level=logs.WARNING,
+            provider=provider,
+            reason=login.unread,
             user=username,
         )
     if isinstance(login.values, Unreadable):

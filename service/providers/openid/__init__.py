@@ -4,7 +4,8 @@ from service.providers.openid.errors import (
     DocumentError,
     LoginRejected,
     ProviderError,
+    TokenRefused,
     Unsupported,
 )
 
-__all__ = ["DocumentError", "LoginRejected", "ProviderError", "Unsupported"]
+__all__ = ["DocumentError", "LoginRejected", "ProviderError", "TokenRefused", "Unsupported"]

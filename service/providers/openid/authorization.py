@@ -96,8 +96,10 @@ def with_account_choice(
 def read_code(answer: Mapping[str, Collection[str]], metadata: Metadata) -> str:
     """Return the code of a response whose `state` has been checked.
 
-    `answer` has each parameter with all its values. Raises AccessDenied, LoginRejected.
+    `answer` has each parameter with all its values. Empty ones are absent (RFC 6749 section 3.1).
+    Raises AccessDenied, LoginRejected.
     """
+    answer = {name: told for name, values in answer.items() if (told := [*filter(None, values)])}
     if any(len(answer.get(name, ())) > 1 for name in _OURS):
         raise LoginRejected("parameter_twice")
     if _NOT_ASKED_FOR & answer.keys():

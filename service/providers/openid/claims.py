@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from service import users
+from service.parsing.lenient_json import Unclear
 from service.providers.openid.errors import LoginRejected
 
 LEEWAY = 60
@@ -38,7 +39,7 @@ def require_current(claims: Claims, now: int, *, max_age: int, needs_end: bool) 
     """Check the times of a token. Return when it was issued. Raises LoginRejected.
 
     `max_age` is how long ago the token may have been issued, in seconds. `needs_end`: `exp` must be
-    there. `nbf` counts if it is a number: `iat` and `exp` limit the time anyway.
+    there. `nbf` counts if it is a number, or unclear: `iat` and `exp` limit the time anyway.
     """
     end, issued_at = _time(claims, "exp"), _time(claims, "iat")
     if end is None and needs_end:
@@ -48,7 +49,7 @@ def require_current(claims: Claims, now: int, *, max_age: int, needs_end: bool) 
     if issued_at is None or not now - max_age <= issued_at <= now + LEEWAY:
         raise LoginRejected("iat")
     start = claims.get("nbf")
-    if _is_time(start) and start > now + LEEWAY:
+    if isinstance(start, Unclear) or (_is_time(start) and start > now + LEEWAY):
         raise LoginRejected("nbf")
     return int(issued_at)
 

@@ -24,6 +24,17 @@ class LoginRejected(Exception):
         super().__init__(reason)
 
 
+class TokenRefused(LoginRejected):
+    """The token endpoint returned an error. `error` is its code.
+
+    `is_client`: the status alone says that it rejects the client (RFC 6749 section 5.2).
+    """
+
+    def __init__(self, error: str, *, is_client: bool) -> None:
+        self.is_client = is_client
+        super().__init__("token_refused", error=error)
+
+
 class ProviderError(LoginRejected):
     """A token, key or document of the provider is invalid, regardless of the account."""
 

@@ -9,8 +9,7 @@ from joserfc import jws as library
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import Key
 
-from service.parsing import base64url, strict_json
-from service.parsing.over_limit import OverLimit
+from service.parsing import base64url, lenient_json
 from service.providers.openid.errors import ProviderError, Unsupported
 from service.tokens import jws
 
@@ -41,7 +40,7 @@ def read_header(token: str, accepted: frozenset[str], types: frozenset[str]) -> 
         raise ProviderError("header")
     if typ is not None and not (isinstance(typ, str) and _plain_type(typ) in types):
         raise ProviderError("token_type")
-    if "crit" in members or "b64" in members:
+    if members.get("crit") is not None or members.get("b64") is not None:
         raise ProviderError("header")
     return Header(algorithm, kid)
 
@@ -89,11 +88,6 @@ def _members(token: str, segment: int) -> dict[str, Any]:
     if not jws.COMPACT.fullmatch(token):
         raise ProviderError("token_form")
     try:
-        value = strict_json.loads(base64url.decode(token.split(".")[segment].encode()))
-    except OverLimit as error:
-        raise ProviderError("token_too_large", limit=error.limit) from None
+        return lenient_json.loads(base64url.decode(token.split(".")[segment].encode()))
     except ValueError:
         raise ProviderError("token_form") from None
-    if not isinstance(value, dict):
-        raise ProviderError("token_form")
-    return value

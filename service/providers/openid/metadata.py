@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from service.parsing import strict_json, urls
-from service.parsing.over_limit import OverLimit
+from service.parsing import lenient_json, urls
+from service.parsing.lenient_json import Unclear
 from service.providers.openid import algorithms
 from service.providers.openid.errors import DocumentError, DocumentUnsupported
 
 PATH = "/.well-known/openid-configuration"
 _ADDRESS = re.compile(r"[!-~]{1,2048}")
-_WITH_SECRET = frozenset({"client_secret_basic", "client_secret_post"})
 _OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
 
 
@@ -21,9 +20,10 @@ _OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
 class Metadata:
     """The metadata of a provider.
 
-    `basic`: the client secret is sent in the header, else in the body. `prompts` are the supported
-    values of `prompt`, None if the metadata has no list. `algorithms` are the allowed
-    signature algorithms of ID tokens. `names_issuer`: each response contains `iss` (RFC 9207).
+    `takes_secret`: the client secret is sent; `basic`: in the header, else in the body. `prompts`
+    are the supported values of `prompt`, None if the metadata has no list. `algorithms` are the
+    allowed signature algorithms of ID tokens. `names_issuer`: each response contains `iss` (RFC
+    9207).
     `unusable` are the optional endpoints that the provider has, but whose URL cannot be used.
     """
 
@@ -38,6 +38,7 @@ class Metadata:
     names_issuer: bool
     unusable: frozenset[str] = frozenset()
     prompts: frozenset[str] | None = None
+    takes_secret: bool = True
 
     def optional(self, name: Literal["userinfo_endpoint", "end_session_endpoint"]) -> str | None:
         """Return an optional endpoint, None if there is none. Raises DocumentError."""
@@ -46,14 +47,11 @@ class Metadata:
         return self.userinfo_endpoint if name == "userinfo_endpoint" else self.end_session_endpoint
 
 
-def read(
-    document: bytes, issuer: str, *, auth_method: str | None = None, has_secret: bool = False
-) -> Metadata:
+def read(document: bytes, issuer: str, *, auth_method: str | None = None) -> Metadata:
     """Parse the document that `issuer` serves at PATH. Raises DocumentError.
 
     Judges what a sign-in needs. An optional endpoint is judged where it is used. `auth_method` is
-    the setting that replaces the methods of the document. With `has_secret`, there must be a method
-    to send a secret.
+    the setting that replaces the methods of the document.
     """
     members = read_object(document, "metadata")
     if members.get("issuer") != issuer:
@@ -63,7 +61,7 @@ def read(
         if auth_method is None
         else frozenset({auth_method})
     )
-    if not methods & (_WITH_SECRET if has_secret else {*_WITH_SECRET, "none"}):
+    if not methods & {"client_secret_basic", "client_secret_post", "none"}:
         raise DocumentUnsupported("metadata_auth_methods")
     signing = _words(members, "id_token_signing_alg_values_supported", "RS256")
     if not signing & algorithms.ACCEPTED:
@@ -78,8 +76,9 @@ def read(
         jwks_uri=_required(members, "jwks_uri", issuer),
         **optional,
         basic="client_secret_basic" in methods,
+        takes_secret=not methods.isdisjoint({"client_secret_basic", "client_secret_post"}),
         algorithms=signing & algorithms.ACCEPTED,
-        names_issuer=members.get("authorization_response_iss_parameter_supported") is True,
+        names_issuer=_names_issuer(members),
         prompts=_prompts(members.get("prompt_values_supported")),
         unusable=frozenset(
             name
@@ -95,14 +94,16 @@ def read_object(document: bytes, reason: str) -> dict[str, Any]:
     Ignores a byte order mark at the start, as RFC 8259 section 8.1 allows.
     """
     try:
-        value = strict_json.loads(document.removeprefix(codecs.BOM_UTF8))
-    except OverLimit as error:
-        raise DocumentError(f"{reason}_too_large", limit=error.limit) from None
+        return lenient_json.loads(document.removeprefix(codecs.BOM_UTF8))
     except ValueError:
         raise DocumentError(reason) from None
-    if not isinstance(value, dict):
-        raise DocumentError(reason)
-    return value
+
+
+def _names_issuer(members: dict[str, Any]) -> bool:
+    announced = members.get("authorization_response_iss_parameter_supported")
+    if isinstance(announced, Unclear):
+        raise DocumentError("metadata")
+    return announced is True
 
 
 def _prompts(values: Any) -> frozenset[str] | None:

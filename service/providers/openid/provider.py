@@ -208,12 +208,7 @@ class OpenIdClient:
         settings = self.settings
         address = settings.discovery_url or settings.issuer.removesuffix("/") + metadata.PATH
         document = await self._document(address, "metadata")
-        return metadata.read(
-            document,
-            settings.issuer,
-            auth_method=settings.auth_method,
-            has_secret=settings.client_secret is not None,
-        )
+        return metadata.read(document, settings.issuer, auth_method=settings.auth_method)
 
     async def _fetch_keys(self) -> KeySet:
         return KeySet(await self._document((await self.metadata()).jwks_uri, "jwks"))

@@ -14,6 +14,8 @@ from service.providers.claim_values import Missing, Unreadable
 Documents = Collection[Mapping[str, Any]]
 """The documents about an account, the most trusted one first."""
 
+NOT_VERIFIED = "not_verified"
+_ABSENT = "absent"
 _OTHER = "other_value"
 _SEVERAL = frozenset({"groups", "roles"})
 
@@ -48,7 +50,9 @@ def first_unmet(
 
 def is_told(requirement: Requirement, document: Mapping[str, Any]) -> bool:
     """Return whether a document has a readable claim, so that no other document is needed."""
-    claim = "email" if requirement.claim == EMAIL_DOMAIN else requirement.claim
+    claim = requirement.claim
+    if claim == EMAIL_DOMAIN:
+        return isinstance(document.get("email"), str) and bool(_about_email([document]))
     try:
         value = claim_values.find(document, claim)
     except Missing:
@@ -63,18 +67,39 @@ def checked_email(documents: Documents) -> str | None:
     An unverified address may belong to another person.
     """
     document = _about_email(documents)
-    email = document.get("email")
-    return email if isinstance(email, str) and document.get("email_verified") is True else None
+    return document["email"] if document and _why_unchecked(document) is None else None
+
+
+def why_email_ignored(documents: Documents) -> str | None:
+    """Return why the e-mail address must not be used: a constant word. None if it is absent."""
+    document = _about_email(documents)
+    return _why_unchecked(document) if document else None
 
 
 def _about_email(documents: Documents) -> Mapping[str, Any]:
-    return next((each for each in documents if each.get("email") is not None), {})
+    """Return the first document with an e-mail address, and an empty one if there is none."""
+    found = (each for each in documents if not claim_values.is_absent(each.get("email")))
+    return next(found, {})
+
+
+def _why_unchecked(document: Mapping[str, Any]) -> str | None:
+    """Return why the address of a document is not verified, None if it is.
+
+    Apple and Amazon Cognito send `email_verified` as a text.
+    """
+    if (reason := claim_values.why_not_text(document["email"])) is not None:
+        return reason
+    verified = document.get("email_verified")
+    if verified is True or verified == "true":
+        return None
+    is_unverified = verified is False or verified == "false" or claim_values.is_absent(verified)
+    return NOT_VERIFIED if is_unverified else "verified_not_boolean"
 
 
 def _why_not_domain(documents: Documents, domains: Collection[str]) -> str | None:
     email = checked_email(documents)
     if email is None:
-        return "not_verified" if _about_email(documents) else "absent"
+        return why_email_ignored(documents) or _ABSENT
     local, _, host = email.rpartition("@")
     is_address = local and "@" not in local
     return None if is_address and urls.domain_name(host) in domains else _OTHER
@@ -84,12 +109,12 @@ def _why_not(
     documents: Documents, claim: str, values: Collection[str], *, has_several: bool
 ) -> str | None:
     """Return why a claim has none of the values, from the first readable document."""
-    reason = "absent"
+    reason = _ABSENT
     for document in documents:
         try:
             value = claim_values.find(document, claim)
         except Missing as missing:
-            reason = str(missing) if reason == "absent" else reason
+            reason = str(missing) if reason == _ABSENT else reason
             continue
         claimed = _claimed(document, claim, value, values, has_several=has_several)
         if not claim_values.partial_of(claimed).isdisjoint(values):

@@ -8,7 +8,8 @@ from urllib.parse import quote_plus
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-from service.providers.openid.errors import DocumentError, LoginRejected, error_code
+from service.parsing.lenient_json import Unclear
+from service.providers.openid.errors import DocumentError, TokenRefused, error_code
 from service.providers.openid.metadata import Metadata, read_object
 
 _REJECTED = frozenset({400, 401, 403})
@@ -52,7 +53,7 @@ def request(
         "Content-Type": "application/x-www-form-urlencoded",
         "Accept": "application/json",
     }
-    if client_secret is None:
+    if client_secret is None or not metadata.takes_secret:
         client = ClientAuth(client_id, None, "none")
     elif metadata.basic:
         # Both are form-encoded before they are put in the header (RFC 6749 section 2.3.1).
@@ -64,17 +65,22 @@ def request(
 
 
 def read(status: int, document: bytes) -> TokenResponse:
-    """Parse the response. Raises LoginRejected for a rejected code, and DocumentError."""
+    """Parse the response. Raises TokenRefused for an error, and DocumentError.
+
+    Some providers return errors with the status 200.
+    """
     if status in _REJECTED:
-        raise LoginRejected("token_refused", error=_error(document))
+        raise TokenRefused(_error(document), is_client=status != 400)
     if status != 200:
         raise DocumentError(f"token_answer_status_{status}")
     members = read_object(document, "token_answer")
     id_token, access_token = members.get("id_token"), members.get("access_token")
+    if id_token is None and members.get("error"):
+        raise TokenRefused(error_code(members["error"]), is_client=False)
+    if not isinstance(access_token, str | None) or isinstance(id_token, Unclear):
+        raise DocumentError("token_answer")
     if not isinstance(id_token, str):
         raise DocumentError("id_token_missing")
-    if not isinstance(access_token, str | None):
-        raise DocumentError("token_answer")
     return TokenResponse(id_token, access_token, is_bearer=_is_bearer(members))
 
 
