@@ -82,7 +82,7 @@ async def compare(none: Revocation, many: Revocation) -> float:
     tokens = TokenIssuer(settings, keys.load(settings))
     tokens.horizon = 2**62
     user = {"id": 1, "username": "admin", "version": 1, "roles": []}
-    issued = [tokens.issue(user, amr="cli")[0] for _ in range(1000)]
+    issued = [tokens.issue(user, amr=("cli",))[0] for _ in range(1000)]
 
     async def turn(feed: Revocation) -> float:
         await feed.catch_up()

@@ -68,6 +68,25 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
     routes = [route for leaf in leaves for route in leaf.ROUTES]
     for kind in _provider_kinds(config):
         routes += kind.routes(config)
+    if config.password_auth:
+        app.cleanup_ctx.append(importlib.import_module("service.session.password").threads)
+        routes += importlib.import_module("service.login.password").ROUTES
+        routes += importlib.import_module("service.endpoints.account.password").ROUTES
+        if config.second_factor != "off":
+            routes += importlib.import_module("service.login.second_factor").ROUTES
+            routes += importlib.import_module("service.endpoints.account.codes").ROUTES
+            routes += importlib.import_module("service.endpoints.admin.codes").ROUTES
+    if config.passkey_auth:
+        routes += importlib.import_module("service.login.passkey").ROUTES
+        routes += importlib.import_module("service.endpoints.account.passkeys").ROUTES
+    if config.has_links:
+        links = importlib.import_module("service.login.links")
+        app.cleanup_ctx.append(links.locks)
+        routes += links.ROUTES
+        routes += importlib.import_module("service.endpoints.api.links").ROUTES
+        routes += importlib.import_module("service.endpoints.admin.links").ROUTES
+        if config.offers_passkeys:
+            routes += importlib.import_module("service.login.link_passkey").ROUTES
     routes += cross_origin.preflights(routes, config)
     app.add_routes([middleware.before(route) for route in routes])
     return app
@@ -75,7 +94,8 @@ def create_app(config: Config, metrics: Metrics | None = None) -> web.Applicatio
 
 def _provider_kinds(config: Config) -> list[Any]:
     """Load the modules of the configured providers. Their libraries take memory and time."""
-    names = [name for name, is_on in (("cas", config.cas_url), ("oidc", config.openid)) if is_on]
+    kinds = (("cas", config.cas_url), ("oidc", config.openid))
+    names = [name for name, is_on in kinds if is_on]
     return [importlib.import_module(f"service.login.{name}") for name in names]
 
 

@@ -18,6 +18,19 @@ Action = Literal[
     "role_delete",
     "identity_link",
     "identity_unlink",
+    "password_set",
+    "password_delete",
+    "totp_set",
+    "totp_delete",
+    "recovery_code_use",
+    "link_create",
+    "link_use",
+    "invitation_create",
+    "invitation_revoke",
+    "passkey_add",
+    "passkey_rename",
+    "passkey_delete",
+    "passkey_refuse",
 ]
 
 _APPENDED = (

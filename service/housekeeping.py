@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from service import errors
+from service.credentials import attempt_limits, challenges, links, totp
 from service.db import Database
 from service.providers import recent_logouts, sessions, used_logout_tokens
 from service.revocation import events
@@ -20,7 +21,17 @@ from service.tokens.issuer import TokenIssuer
 _INTERVAL = 0.2
 _MINUTE = 60.0
 _HALF = lifetimes.LEAD / 2
-_PRUNED = (events, lifetimes, sessions, recent_logouts, used_logout_tokens)
+_PRUNED = (
+    events,
+    lifetimes,
+    sessions,
+    recent_logouts,
+    used_logout_tokens,
+    attempt_limits,
+    totp,
+    links,
+    challenges,
+)
 
 
 class Housekeeping:

@@ -212,8 +212,8 @@ async def _has_read_body(request: web.Request) -> bool:
     return True
 
 
-def _challenge(problem: errors.Problem) -> str:
-    """Return the challenge (RFC 6750 section 3). Without a credential it has no error code."""
-    if isinstance(problem, (errors.CredentialsMissing, errors.UserUnknown)):
+def _challenge(problem: errors.Unauthenticated) -> str:
+    """Return the challenge (RFC 6750 section 3). Without a token it has no error code."""
+    if not problem.about_token:
         return "Bearer"
     return f'Bearer error="invalid_token", error_description="{problem.title}"'

@@ -17,6 +17,8 @@ VERBS = {
     "db": "database:db_group",
     "user": "users:user",
     "role": "roles:role",
+    "limits": "limits:limits",
+    "invite": "links:invite",
     "audit": "audit:audit_group",
     "token": "tokens:token",
     "key": "keys:key",

@@ -1,11 +1,11 @@
-"""`user link|unlink`: link accounts at providers to users."""
+"""`user link|unlink`: link accounts at providers to users, and make links for users."""
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from service import users
-from service.cli import database_session, output, user_rows
+from service.cli import database_session, links, output, user_rows
 from service.db import Transaction
 from service.providers import cas, identities
 
@@ -20,15 +20,34 @@ _subject = click.argument("subject")
 
 @click.command()
 @click.argument("username")
-@_account
-@_subject
+@click.argument("provider", required=False)
+@click.argument("subject", required=False)
+@click.option("--purpose", type=click.Choice(("invite", "reset")), help="Make a link instead.")
 @output.as_json
-def link(username: str, provider: str, subject: str, json_form: bool) -> None:
-    """Link an account at a provider to a user.
+def link(
+    username: str,
+    provider: str | None,
+    subject: str | None,
+    purpose: Literal["invite", "reset"] | None,
+    json_form: bool,
+) -> None:
+    """Link an account at a provider to a user, or make a link for the user.
 
     PROVIDER is cas, oidc or a name in OIDC_PROVIDERS. SUBJECT is the exact identifier of the
     account there; the error page identity_unknown shows it.
+
+    With --purpose, print a link with which the user sets a password or passkey: invite counts for
+    72 hours; reset for an hour, ends all sessions of the user, and withdraws the earlier links.
     """
+    if purpose is not None and provider is None:
+        links.make(username, purpose, json_form=json_form)
+    elif purpose is None and provider is not None and subject is not None:
+        _link(username, provider, subject, json_form=json_form)
+    else:
+        raise click.UsageError("Use either PROVIDER SUBJECT or --purpose.")
+
+
+def _link(username: str, provider: str, subject: str, *, json_form: bool) -> None:
 
     async def action(tx: Transaction) -> tuple[users.User, bool]:
         user = await users.get_by_username(tx, username)

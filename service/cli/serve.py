@@ -7,8 +7,10 @@ import click
 from aiohttp import web
 
 from service import config
+from service.audit import Actor
 from service.cli import output
 from service.config import Config
+from service.credentials import links
 from service.errors import DatabaseUnavailable
 from service.server import run
 from service.telemetry import logs
@@ -46,6 +48,37 @@ async def announce(app: web.Application) -> None:
         logs.event("unsafe_setting", level=logs.WARNING, setting=name, warning=finding)
     if settings.bypass_auth:
         await _announce_bypass(app, settings)
+    if settings.production and settings.has_links:
+        await _announce_claim(app, settings)
+
+
+async def _announce_claim(app: web.Application, settings: Config) -> None:
+    """Print a link for the first manager, while no active user manages users."""
+    try:
+        if await links.has_manager(app[context.DATABASE]):
+            return
+        async with context.writing_in(app) as tx:
+            made = await links.create_claim(tx, Actor("server:start"))
+    except DatabaseUnavailable:
+        logs.event(
+            "claim_link_failed",
+            level=logs.ERROR,
+            warning="the database is not responding: restart the server to get a claim link",
+        )
+        return
+    if made is None:
+        return
+    url = made.url(settings.public_url)
+    logs.event(
+        "claim_link",
+        level=logs.WARNING,
+        url=url,
+        expires_at=made.expires_at,
+        warning="no active user has manage_users: this link makes the first administrator",
+    )
+    click.echo(
+        f"\nNo administrator exists yet. To become it, open this link within 30 minutes:\n  {url}\n"
+    )
 
 
 async def _announce_bypass(app: web.Application, settings: Config) -> None:

@@ -68,7 +68,7 @@ async def noted_token(
         raise Fault(f"The user {user['username']} is disabled. Run: user enable {user['username']}")
     issuer.horizon = await lifetimes.note(tx, seconds, issuer.now())
     issuer.not_before = (await lifetimes.state(tx)).not_before
-    return issuer.issue(user, amr="cli", expires_in=seconds)
+    return issuer.issue(user, amr=("cli",), expires_in=seconds)
 
 
 @token.command()

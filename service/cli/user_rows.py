@@ -1,13 +1,16 @@
 """Users as commands read and print them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from service import errors, schemas, users
 
 _SHOWN = (
     "id", "username", "name", "email", "roles", "disabled", "version", "created_at", "updated_at",
 )  # fmt: skip
+
+
+T = TypeVar("T")
 
 
 def of(user: users.User) -> dict[str, Any]:
@@ -17,10 +20,10 @@ def of(user: users.User) -> dict[str, Any]:
 
 
 def checked(
-    read: Callable[[object, Mapping[str, int]], dict[str, Any]],
+    read: Callable[[object, Mapping[str, int]], T],
     given: Mapping[str, Any],
     known_roles: Mapping[str, int],
-) -> dict[str, Any]:
+) -> T:
     """Return validated fields, by the same rules as the API. Raises Fault with every error."""
     try:
         return read(given, known_roles)

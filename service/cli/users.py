@@ -8,8 +8,10 @@ import click
 
 from service import schemas, users
 from service.cli import database_session, output, user_rows
+from service.cli.codes import totp_reset
 from service.cli.create import create
 from service.cli.identities import link, unlink
+from service.cli.passwords import password
 from service.cli.sign_out_all import sign_out_all
 from service.db import Database, Transaction
 from service.providers import identities
@@ -26,7 +28,7 @@ def user() -> None:
     """Show and change users."""
 
 
-for command in (create, link, unlink):
+for command in (create, link, unlink, password, totp_reset):
     user.add_command(command)
 
 

@@ -144,6 +144,10 @@ class Config:
     cas_roles_attribute: str | None
     cas_roles: tuple[RoleRule, ...]
     openid: tuple[OpenIdProvider, ...]
+    password_auth: bool
+    passkey_auth: bool
+    second_factor: Literal["off", "optional", "required"]
+    password_min_length: int
     log_level: str
     log_format: Literal["text", "json"]
     secret_files: tuple[tuple[str, Path], ...] = field(default=(), repr=False, compare=False)
@@ -153,6 +157,17 @@ class Config:
     def production(self) -> bool:
         """Whether the environment is production."""
         return self.environment == "production"
+
+    @property
+    def offers_passkeys(self) -> bool:
+        """Whether passkeys are on and possible: an RP ID is a host name, never an IP address."""
+        host = urls.host_of(self.public_url)
+        return self.passkey_auth and ":" not in host and not urls.is_address(host)
+
+    @property
+    def has_links(self) -> bool:
+        """Whether there are credentials that a link can set."""
+        return self.password_auth or self.offers_passkeys
 
     @property
     def shown_proxy(self) -> str | None:

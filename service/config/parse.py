@@ -59,6 +59,13 @@ def workers(text: str) -> int:
     return int(text)
 
 
+def password_length(text: str) -> int:
+    """Parse the minimum length of new passwords."""
+    if not re.fullmatch(r"[0-9]{1,2}", text) or not 8 <= int(text) <= 64:
+        raise ValueError("must be a number from 8 to 64; 15 is recommended")
+    return int(text)
+
+
 def host(text: str) -> str:
     """Check an IP address or host name to listen on."""
     try:

@@ -175,6 +175,20 @@ SETTINGS: tuple[Setting, ...] = (
         "the role for each value of CAS_ROLES_ATTRIBUTE: role=value; role=value",
     ),
     *openid.SETTINGS,
+    Setting("PASSWORD_AUTH", parse.boolean, "false", "the sign-in by password"),
+    Setting("PASSKEY_AUTH", parse.boolean, "false", "the sign-in by passkey"),
+    Setting(
+        "SECOND_FACTOR",
+        parse.choice("off", "optional", "required"),
+        "optional",
+        "one-time codes after a password: off, optional or required",
+    ),
+    Setting(
+        "PASSWORD_MIN_LENGTH",
+        parse.password_length,
+        "15",
+        "the minimum length of new passwords in characters, 8 to 64",
+    ),
     Setting(
         "LOG_LEVEL",
         parse.choice("debug", "info", "warning", "error"),
@@ -198,12 +212,10 @@ def known(source: Mapping[str, str]) -> tuple[Setting, ...]:
     return (*SETTINGS, *openid.of_named(source.get(openid.PROVIDERS, "")))
 
 
-NOT_YET: dict[str, str | None] = {
-    "PASSWORD_AUTH": "false",
-    "PASSKEY_AUTH": "false",
-}
+NOT_YET: dict[str, str | None] = {}
 """Settings of later versions, each with the value that is the same as unset."""
 
 PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "CORS_", "TRUSTED_", "ALLOWED_", "REVOCATION_",
-            "PROVISION_", "CAS_", "OIDC_", "PASSKEY_", "SIGN_IN_", "OUTGOING_")  # fmt: skip
+            "PROVISION_", "CAS_", "OIDC_", "PASSWORD_", "PASSKEY_", "SECOND_", "SIGN_IN_",
+            "OUTGOING_")  # fmt: skip
 """An unknown name with one of these prefixes is reported as misspelt."""

@@ -39,6 +39,7 @@ def findings(config: Config) -> tuple[Finding, ...]:
         *forgotten.findings(config),
         *_not_the_only_way(config),
         *_blank_ends(config),
+        *_passkeys_by_address(config),
     ]
     if config.production:
         found += _in_production(config)
@@ -152,12 +153,27 @@ def _several_that_create(config: Config) -> Iterator[Finding]:
         )
 
 
+def _passkeys_by_address(config: Config) -> Iterator[Finding]:
+    """Warn if there are no passkeys, because the host of PUBLIC_URL is an IP address."""
+    if config.passkey_auth and not config.offers_passkeys:
+        yield (
+            "PASSKEY_AUTH",
+            (
+                f"has no effect, because passkeys need a host name and PUBLIC_URL is"
+                f" {config.public_url}. Set PUBLIC_URL to a URL with a host name, or set"
+                " PASSKEY_AUTH=false."
+            ),
+        )
+
+
 def _not_the_only_way(config: Config) -> Iterator[Finding]:
     """Warn if the sign-in page does not redirect, because there are several ways to sign in."""
     if not config.sign_in_redirect:
         return
     ways = [provider.name for provider in config.openid]
     ways += ["cas"] if config.cas_url else []
+    ways += ["passwords"] if config.password_auth else []
+    ways += ["passkeys"] if config.offers_passkeys else []
     ways += ["the development sign-in"] if config.bypass_auth else []
     if len(ways) > 1:
         yield (

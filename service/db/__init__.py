@@ -1,6 +1,7 @@
 """The database interface: rows as dicts, and transactions. Only this folder imports a driver."""
 
 from service.db.interface import (
+    NOW,
     WRITERS,
     ChangeMarker,
     ConstraintError,
@@ -24,6 +25,7 @@ from service.db.reasons import reason
 from service.db.requirements import check as require_library
 
 __all__ = [
+    "NOW",
     "WRITERS",
     "ChangeMarker",
     "ConstraintError",

@@ -13,6 +13,12 @@ from service.errors import DatabaseFailed, DatabaseUnavailable, Fault
 Row = dict[str, Any]
 Kind = Literal["sqlite", "postgresql"]
 
+NOW: dict[Kind, str] = {
+    "sqlite": "CAST(strftime('%s', 'now') AS INTEGER)",
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)",
+}
+"""The database's clock in SQL, in seconds since 1970, by the kind of database."""
+
 WAIT_SECONDS = 5
 """The time limit of a statement, and of waiting for another writer."""
 

@@ -26,10 +26,19 @@ TABLES = {
     "logout_tokens": ("provider", "jti"),
     "used_answers": ("provider", "hash"),
     "provider_logouts": ("id",),
+    "passwords": ("user_id",),
+    "attempt_limits": ("kind", "subject"),
+    "totp": ("user_id",),
+    "totp_setups": ("user_id",),
+    "recovery_codes": ("user_id", "hash"),
+    "links": ("id",),
+    "link_roles": ("link_id", "role_id"),
+    "passkeys": ("id",),
+    "used_challenges": ("hash",),
 }
 """All tables with their primary keys, in an order in which no row refers to a later table."""
 
-AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts")
+AUTOINCREMENT = ("users", "roles", "changes", "audit", "provider_logouts", "links", "passkeys")
 """The tables that never reuse the ID of a deleted row."""
 
 _PAGE = 2_000

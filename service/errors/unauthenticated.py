@@ -1,5 +1,7 @@
 """Errors 401: the request has no valid credential."""
 
+from typing import ClassVar
+
 from service.errors.problem import Problem
 
 
@@ -7,10 +9,13 @@ class Unauthenticated(Problem):
     """The request has no valid credential. Sends `WWW-Authenticate: Bearer` (RFC 6750, 3)."""
 
     status = 401
+    about_token: ClassVar[bool] = True
+    """Whether a token was refused, so that the challenge has an error code."""
 
 
 class CredentialsMissing(Unauthenticated):
     code = "credentials_missing"
+    about_token = False
     title = "Sign-in required"
     detail = "Send the session cookie, or the header `Authorization: Bearer <token>`."
     over_http = (
@@ -79,6 +84,7 @@ class AlgorithmInvalid(Unauthenticated):
 
 class UserUnknown(Unauthenticated):
     code = "user_unknown"
+    about_token = False
     title = "Unknown or disabled user"
     detail = (
         "The user does not exist or is disabled. Ask your administrator to create or enable it."

@@ -183,7 +183,7 @@ async def _fetch_login(request: web.Request, reference: str, ticket: str) -> sso
     handle, pending = cas.handle(ticket), request.app[sso.PENDING]
     return sso.ExternalLogin(
         session=ProviderSession(NAME, subject, handle),
-        amr=NAME,
+        amr=(NAME,),
         username=cas.as_username(name) if trusted else name,
         trusted=trusted,
         facts=told.facts,

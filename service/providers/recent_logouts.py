@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service.db import Database, Reader, Transaction
+from service.db import NOW, Database, Reader, Transaction
 from service.providers import used_answers
 
 _SECONDS = 900
@@ -43,7 +43,7 @@ async def remember(
     """Store a logout: the handle or the subject that has ended."""
     await tx.execute(
         "INSERT INTO provider_logouts (provider, handle, subject, issued_at, until)"  # noqa: S608  # constants
-        f" VALUES (?, ?, ?, ?, {used_answers.NOW[tx.kind]} + {_SECONDS})",
+        f" VALUES (?, ?, ?, ?, {NOW[tx.kind]} + {_SECONDS})",
         (provider, handle, subject, issued_at),
     )
 
@@ -92,12 +92,12 @@ async def has_dead(db: Database, now: int) -> bool:
     if await used_answers.has_dead(db, now):
         return True
     row = await db.fetch_one(
-        f"SELECT 1 FROM provider_logouts WHERE until <= {used_answers.NOW[db.kind]} LIMIT 1"  # noqa: S608  # a constant
+        f"SELECT 1 FROM provider_logouts WHERE until <= {NOW[db.kind]} LIMIT 1"  # noqa: S608  # a constant
     )
     return row is not None
 
 
 async def prune(tx: Transaction, now: int) -> int:
     """Delete expired logouts and used answers. Return the number of rows."""
-    dead = f"DELETE FROM provider_logouts WHERE until <= {used_answers.NOW[tx.kind]}"  # noqa: S608  # a constant
+    dead = f"DELETE FROM provider_logouts WHERE until <= {NOW[tx.kind]}"  # noqa: S608  # a constant
     return await tx.execute(dead) + await used_answers.prune(tx, now)

@@ -2,16 +2,10 @@
 
 import hashlib
 
-from service.db import Database, Transaction
+from service.db import NOW, Database, Transaction
 
 _SECONDS = 600 + 86400
 """A day longer than the lifetime of an attempt, as the clocks of processes may differ."""
-
-NOW = {
-    "sqlite": "CAST(strftime('%s', 'now') AS INTEGER)",
-    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)",
-}
-"""The database's clock, in seconds since 1970, by the kind of database."""
 
 
 def hashed(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 # Check boxes: several with one name, and one that is sent as `true` or not at all.
 _LISTS = frozenset({"roles"})
-_FLAGS = frozenset({"disabled"})
+_FLAGS = frozenset({"disabled", "remember"})
 
 
 def form(fields: Sequence[tuple[str, str]]) -> dict[str, object]:

@@ -68,7 +68,7 @@ _Email = Annotated[
     | None,
     BeforeValidator(_or_none),
 ]
-_Roles = Annotated[list[Annotated[str, BeforeValidator(_known_role)]], BeforeValidator(_few)]
+Roles = Annotated[list[Annotated[str, BeforeValidator(_known_role)]], BeforeValidator(_few)]
 
 
 class _User(Strict):
@@ -76,7 +76,7 @@ class _User(Strict):
     name: _Name = None
     email: _Email = None
     disabled: bool = False
-    roles: _Roles = Field(default_factory=list)
+    roles: Roles = Field(default_factory=list)
 
 
 class _Patch(Strict):
@@ -84,7 +84,7 @@ class _Patch(Strict):
     name: _Name = None
     email: _Email = None
     disabled: bool = False
-    roles: _Roles = Field(default_factory=list)
+    roles: Roles = Field(default_factory=list)
 
 
 class Identity(NamedTuple):

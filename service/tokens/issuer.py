@@ -7,7 +7,7 @@ two parsers must never read a token differently (RFC 8725 section 3).
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,11 +76,11 @@ class TokenIssuer:
         return int(self._clock())
 
     def issue(
-        self, user: Mapping[str, Any], *, amr: str, expires_in: int | None = None
+        self, user: Mapping[str, Any], *, amr: Sequence[str], expires_in: int | None = None
     ) -> tuple[str, Claims]:
         """Return the token of a new session, and its claims.
 
-        `user` has `id`, `username`, `roles` and `version`. `amr` is the sign-in method (RFC 8176).
+        `user` has `id`, `username`, `roles` and `version`. `amr` are the methods (RFC 8176).
         `expires_in` is in seconds, at most the lifetime of a session. Raises TokenTooLarge, and
         DatabaseUnavailable if the token would expire after the horizon.
         """
@@ -102,7 +102,7 @@ class TokenIssuer:
             "jti": opaque[:22],
             "sid": opaque[22:],
             "ver": user["version"],
-            "amr": [amr],
+            "amr": [*amr],
         }
         if self._audience is not None:
             claims["aud"] = self._audience

@@ -22,7 +22,7 @@ def token(key: str = SECRET, now: Callable[[], float] = time.time) -> str:
     settings = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": key}, Path("no.env"))
     issuer = tokens.TokenIssuer(settings, keys.load(settings), clock=now)
     issuer.horizon = 2**62
-    return issuer.issue(ADMIN, amr="bypass")[0]
+    return issuer.issue(ADMIN, amr=("bypass",))[0]
 
 
 def unsigned(**claims: object) -> str:

@@ -14,6 +14,8 @@ import pytest
 
 from service import db, users
 from service.config import DatabaseUrl
+from service.credentials import passkeys
+from service.credentials.passkeys import NewPasskey
 from service.db import ConstraintError
 from service.db_tools import copy_database, schema_state
 from service.errors import Fault
@@ -55,6 +57,18 @@ def pair(
             databases.drop(where)
 
 
+PASSKEY = NewPasskey(
+    user_handle="AA",
+    credential_id="id",
+    public_key="key",
+    sign_count=2**32 - 1,
+    backup_eligible=True,
+    backed_up=False,
+    aaguid="",
+    transports=("usb", "nfc"),
+)
+
+
 async def fill(where: DatabaseUrl) -> None:
     """Let there be odd names, gone users, and rows in every table."""
     async with db.connect(where) as database:
@@ -64,6 +78,21 @@ async def fill(where: DatabaseUrl) -> None:
             await users.create(tx, people.BY, "gone")
             await tx.execute("INSERT INTO token_lifetimes (seconds, until) VALUES (60, NULL)")
             await tx.execute("INSERT INTO revocation_state VALUES (1, 2, 3, 4)")
+            await tx.execute("INSERT INTO passwords VALUES (1, 'phc', 'then')")
+            await tx.execute("INSERT INTO attempt_limits VALUES ('account', 'b', 1, 6, 0, 9)")
+            await tx.execute("INSERT INTO totp VALUES (1, 'SECRET', 7, 'then')")
+            await tx.execute("INSERT INTO totp_setups VALUES (1, 'OTHER', 9)")
+            await tx.execute("INSERT INTO recovery_codes VALUES (1, 'b'), (1, 'B')")
+            for purpose in ("open", "claim"):
+                await tx.execute(
+                    "INSERT INTO links"
+                    " (hash, purpose, created_by, created_at, expires_at, uses, used)"
+                    " VALUES (?, ?, 1, '', 9, 2, 1)",
+                    (f"hash of {purpose}", purpose),
+                )
+            await tx.execute("INSERT INTO link_roles VALUES (1, 1)")
+            await tx.execute("INSERT INTO used_challenges VALUES ('hash', 5)")
+            await passkeys.add(tx, people.BY, await users.get_by_id(tx, 1), PASSKEY)
             for provider in ("cas", "oidc", "Oidc"):  # in the order of bytes
                 account = (provider, "Ada", 1)
                 await tx.execute("INSERT INTO identities VALUES (?, ?, ?, '')", account)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from service.db import Database
+from service.db import NOW, Database
 from service.login.sso import PendingSignIns
 from service.providers import recent_logouts, used_answers
 from tests.support import cas, openid, sso
@@ -336,7 +336,7 @@ async def test_an_answer_is_used_once_and_remembered_longer_than_it_is_good(
     used = [await use(*each) for each in (("a", "1"), ("a", "1"), ("a", "2"), ("b", "1"))]
     assert used == [True, False, True, True]
     row = await database.fetch_one("SELECT min(until) AS until FROM used_answers")
-    now = await database.fetch_one(f"SELECT {used_answers.NOW[database.kind]} AS now")
+    now = await database.fetch_one(f"SELECT {NOW[database.kind]} AS now")
     assert row is not None
     assert now is not None
     assert row["until"] - now["now"] > 86400

@@ -71,6 +71,7 @@ ROWS = [
     Row("GET", "/auth/bypass", 403, query="?token=admin", headers={"Purpose": "prefetch"}),
     Row("GET", "/auth/me", 200, signed_in=True),
     Row("GET", "/auth/token", 200, signed_in=True),
+    Row("GET", "/account", 200, signed_in=True),
     *(
         Row("GET", path, status, query=query, signed_in=True)
         for path in FORWARD

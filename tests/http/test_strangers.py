@@ -8,7 +8,7 @@ import pytest
 from service import __version__, config, errors
 from service.app import create_app
 from tests.support.client import BROWSER, Answer, ask, send
-from tests.support.environment import PROVIDERS, ROOT, STRONG, Settings
+from tests.support.environment import EVERYTHING, ROOT, STRONG, Settings
 from tests.support.servers import Server, Start
 
 STORES = ("sqlite",)  # no store has a part in this
@@ -47,13 +47,13 @@ def careful(start: Start) -> Server:
         BYPASS_AUTH="false",
         PUBLIC_URL="https://auth.example.org",
         JWT_SECRET_KEY=STRONG,
-        **PROVIDERS,
+        **EVERYTHING,
     )
 
 
 def paths(settings: Settings) -> Iterator[str]:
     """Yield a path for each route that there may be."""
-    for route in create_app(settings(**PROVIDERS)).router.routes():
+    for route in create_app(settings(**EVERYTHING)).router.routes():
         if route.resource is not None:
             yield re.sub(r"{[^}]+}", "1", route.resource.canonical)
     yield from ("/none", "/auth/bypass/", "/auth/bypass/sessions", "/auth/oidc/none", "//", "/%00")

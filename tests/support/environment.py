@@ -23,6 +23,8 @@ PROVIDERS = {
     "OIDC_CAMPUS_CLIENT_ID": "latchkey",
 }
 """Settings that switch every kind of provider on."""
+EVERYTHING = {**PROVIDERS, "PASSWORD_AUTH": "true", "PASSKEY_AUTH": "true"}
+"""Settings that switch every way to sign in on."""
 
 _FIRST_PORT, _PORTS = 20_000, 12_000
 

@@ -100,7 +100,9 @@ class Process:
 
     async def sign_in(self, username: str = "user") -> str:
         """Return a token of a new session."""
-        return self.tokens.issue(await users.get_by_username(self.database, username), amr="cli")[0]
+        return self.tokens.issue(
+            await users.get_by_username(self.database, username), amr=("cli",)
+        )[0]
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def tokens(settings: Settings, tmp_path: Path, clock: Clock) -> TokenIssuer:
 async def claims_of(database: Database, tokens: TokenIssuer, username: str = "user") -> Claims:
     """Return the claims of somebody who signs in now."""
     user = await users.get_by_username(database, username)
-    return tokens.issue(user, amr="bypass")[1]
+    return tokens.issue(user, amr=("bypass",))[1]
 
 
 async def test_no_assertion_lasts_longer_because_the_clock_was_fast(

@@ -62,6 +62,7 @@ REQUIREMENTS = (
 )
 AUDIENCE = "must be a name or a URL of at most 255 printable characters"
 BOOLEAN = "must be true or false"
+LENGTH = "must be a number from 8 to 64; 15 is recommended"
 GUESSABLE = f"is guessable (too little entropy); {secret_strength.HOW_TO}"
 NOT_TEXT = f"must be UTF-8 text; {secret_strength.HOW_TO}"
 NOT_SECRET = f"is a public or private key, not a secret; {secret_strength.HOW_TO}"
@@ -251,6 +252,14 @@ BAD = [
         "Google",
         "must be names such as google,campus: a-z, 0-9 and _, without duplicates",
     ),
+    ("PASSWORD_AUTH", "maybe", BOOLEAN),
+    ("PASSKEY_AUTH", "2", BOOLEAN),
+    ("SECOND_FACTOR", "true", "must be off or optional or required"),
+    ("PASSWORD_MIN_LENGTH", "7", LENGTH),
+    ("PASSWORD_MIN_LENGTH", "65", LENGTH),
+    ("PASSWORD_MIN_LENGTH", "8.5", LENGTH),
+    ("PASSWORD_MIN_LENGTH", "-8", LENGTH),
+    ("PASSWORD_MIN_LENGTH", "\u0661\u0665", LENGTH),  # Arabic digits, which int() takes
     ("LOG_LEVEL", "loud", "must be debug or info or warning or error"),
     ("LOG_FORMAT", "xml", "must be text or json"),
 ]
@@ -326,6 +335,8 @@ def test_development_has_its_rules_too(read: Read, environ: dict[str, str], faul
         ("BYPASS_AUTH", "Yes", True),
         ("BYPASS_NETWORKS", "10.1.2.3, fc00::/7", (ip_network("10.1.2.3"), ip_network("fc00::/7"))),
         ("TRUSTED_PROXIES", ",", ()),
+        ("SECOND_FACTOR", "Required", "required"),
+        ("PASSWORD_MIN_LENGTH", "64", 64),
         ("LOG_LEVEL", "WARNING", "warning"),
         ("LOG_FORMAT", "json", "json"),
     ],

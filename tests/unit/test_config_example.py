@@ -27,6 +27,8 @@ def test_the_example_sets_what_development_needs_and_nothing_else() -> None:
         "ENVIRONMENT": "development",
         "JWT_SECRET_KEY": "example-only-run-the-line-above-and-put-its-output-here",
         "BYPASS_AUTH": "true",
+        "PASSWORD_AUTH": "true",
+        "PASSKEY_AUTH": "true",
     }
 
 

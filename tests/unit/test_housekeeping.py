@@ -288,15 +288,15 @@ async def test_no_token_outlives_a_sign_out_of_all(
 ) -> None:
     here, there = await start(), await start(error=error)
     user = await users.get_by_username(here.database, "user")
-    old = [process.tokens.issue(user, amr="cli") for process in (here, there)]
+    old = [process.tokens.issue(user, amr=("cli",)) for process in (here, there)]
     world.pass_by(7)  # so long that an exchange by a fast clock is what matters
-    old += [process.tokens.issue(user, amr="cli") for process in (here, there)]
+    old += [process.tokens.issue(user, amr=("cli",)) for process in (here, there)]
     old += [there.tokens.exchange(*each) for each in old]
     await there.tend()
     await sign_out_all(here)
     world.pass_by(0.9)  # `there` has not heard of it
     old += [there.tokens.exchange(text, await there.feed.check(claims)) for text, claims in old]
-    old += [there.tokens.issue(user, amr="cli")]
+    old += [there.tokens.issue(user, amr=("cli",))]
     for process in (here, there):
         for token, _ in old:
             assert not await process.accepts(token)
@@ -383,7 +383,7 @@ async def test_a_process_that_was_stopped_beyond_the_horizon_issues_and_accepts_
     await disable(running, "manager")  # the newest row is never deleted
     await running.run(LIFE + LEAD + MARGIN + HOUR)  # the rows about the user are pruned
     with pytest.raises(errors.DatabaseUnavailable):
-        stopped.tokens.issue(read_before, amr="cli")
+        stopped.tokens.issue(read_before, amr=("cli",))
     assert not await stopped.accepts(token)
     await stopped.tend()
     assert await stopped.accepts(await stopped.sign_in())

@@ -20,6 +20,7 @@ LAYERS = (
     {"tokens"},
     {"revocation"},
     {"users"},
+    {"credentials"},
     {"schemas", "providers"},
     {"web"},
     {"session", "forward_auth"},

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from service import app
+from service.credentials import attempt_limits, hashing
 from service.db import readiness
 from service.db.postgresql import database
 from service.forward_auth import allow_responses
@@ -68,7 +69,7 @@ STATED = {
         ),
     ],
     "database, readiness (`/readyz`)": [f"{readiness.SHARED_SECONDS} s"],
-    "database, look-ups for people without a session (bypass, CAS single logout)": [
+    "database, look-ups for people without a session (bypass, passwords, CAS single logout)": [
         f"{app.LOOKUPS_AT_ONCE} at once, {app.LOOKUPS_WAITING:,} waiting"
     ],
     "database, reading with a token": [f"PostgreSQL {database.READERS},"],
@@ -83,6 +84,10 @@ STATED = {
         f"{deferred_logouts.AT_MOST:,} more wait",
         f"looks for their sessions for {deferred_logouts.SECONDS:.0f} s",
         f"every {deferred_logouts.INTERVAL_SECONDS:.0f} s",
+    ],
+    "passwords: hashing": [f"{hashing.WAITING} more wait for each"],
+    "disk: `attempt_limits`": [
+        f"for networks after {attempt_limits.NETWORK_SECONDS // 60} minutes",
     ],
     "metrics: texts (answers of `/metrics`)": [f"{metrics.TEXTS_PER_SECOND} a second"],
 }

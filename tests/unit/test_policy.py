@@ -6,7 +6,7 @@ from aiohttp import web
 from service import app
 from service.web import access
 from tests.support.client import ask, bearer, sign_in
-from tests.support.environment import PROVIDERS, Settings
+from tests.support.environment import EVERYTHING, PROVIDERS, Settings
 from tests.support.servers import Server
 
 OPEN = {
@@ -20,6 +20,15 @@ OPEN = {
     ("GET", "/auth/oidc/{provider}"),
     ("GET", "/auth/oidc/{provider}/callback"),
     ("GET", "/auth/login"),
+    ("POST", "/auth/password"),
+    ("GET", "/auth/password/code"),
+    ("POST", "/auth/password/code"),
+    ("POST", "/auth/password/setup"),
+    ("GET", "/auth/links/{secret}"),
+    ("POST", "/auth/links/{secret}"),
+    ("POST", "/auth/links/{secret}/passkey/options"),
+    ("POST", "/auth/passkey"),
+    ("POST", "/auth/passkey/options"),
     ("GET", "/auth/logout"),
     ("POST", "/auth/logout"),
     ("GET", "/auth/revocations"),
@@ -44,11 +53,30 @@ OPEN_TO_PREFLIGHTS = {
     ("OPTIONS", "/.well-known/assertion-jwks.json"),
 }
 CLOSED = {
+    ("GET", "/account"),
     ("GET", "/auth/me"),
     ("GET", "/auth/token"),
     ("*", "/auth/verify"),
     ("*", "/oauth2/auth"),
 }
+CREDENTIALS = {
+    ("GET", "/account/password"),
+    ("POST", "/auth/account/password"),
+    ("POST", "/auth/account/totp"),
+    ("POST", "/auth/account/totp/confirm"),
+    ("DELETE", "/auth/account/totp"),
+    ("GET", "/account/codes"),
+    ("POST", "/account/codes"),
+    ("POST", "/account/codes/confirm"),
+    ("POST", "/account/codes/delete"),
+    ("GET", "/account/passkeys"),
+    ("GET", "/auth/account/passkeys"),
+    ("POST", "/auth/account/passkeys"),
+    ("POST", "/auth/account/passkeys/options"),
+    ("PATCH", "/auth/account/passkeys/{id}"),
+    ("DELETE", "/auth/account/passkeys/{id}"),
+}
+"""Closed, and only there while their way to sign in is on."""
 MANAGERS = {
     ("GET", "/api/v1/users"),
     ("POST", "/api/v1/users"),
@@ -60,6 +88,10 @@ MANAGERS = {
     ("GET", "/api/v1/users/{id}/identities"),
     ("POST", "/api/v1/users/{id}/identities"),
     ("DELETE", "/api/v1/users/{id}/identities"),
+    ("POST", "/api/v1/users/{id}/links"),
+    ("GET", "/api/v1/invitations"),
+    ("POST", "/api/v1/invitations"),
+    ("DELETE", "/api/v1/invitations/{id}"),
     ("GET", "/api/v1/roles"),
     ("POST", "/api/v1/roles"),
     ("DELETE", "/api/v1/roles/{id}"),
@@ -72,6 +104,7 @@ MANAGERS = {
     ("GET", "/admin/users/{id}/delete"),
     ("POST", "/admin/users/{id}/delete"),
     ("POST", "/admin/users/{id}/sign-out"),
+    ("POST", "/admin/users/{id}/totp-reset"),
     ("GET", "/admin/users/{id}/accounts"),
     ("POST", "/admin/users/{id}/accounts"),
     ("POST", "/admin/users/{id}/accounts/unlink"),
@@ -79,6 +112,10 @@ MANAGERS = {
     ("POST", "/admin/roles"),
     ("GET", "/admin/roles/{id}/delete"),
     ("POST", "/admin/roles/{id}/delete"),
+    ("POST", "/admin/users/{id}/links"),
+    ("GET", "/admin/invitations"),
+    ("POST", "/admin/invitations"),
+    ("POST", "/admin/invitations/{id}/revoke"),
     ("GET", "/admin/audit"),
 }
 OPENID = {path for _, path in OPEN if path.startswith("/auth/oidc")}
@@ -96,9 +133,9 @@ def routes(application: web.Application) -> dict[tuple[str, str], object]:
 
 
 def test_exactly_these_routes_are_open(settings: Settings) -> None:
-    found = routes(app.create_app(settings(**PROVIDERS)))
+    found = routes(app.create_app(settings(**EVERYTHING)))
     is_open = OPEN | OPEN_TO_PREFLIGHTS
-    assert {key for key in found if key[0] != "HEAD"} == is_open | CLOSED | MANAGERS
+    assert {key for key in found if key[0] != "HEAD"} == is_open | CLOSED | CREDENTIALS | MANAGERS
     for (method, path), handler in found.items():
         shown = ("GET" if method == "HEAD" else method, path)
         assert access.rules(handler).public == (shown in is_open), shown
@@ -108,18 +145,18 @@ def test_exactly_these_routes_are_open(settings: Settings) -> None:
 
 
 def test_preflights_of_the_api_are_open_with_listed_origins(settings: Settings) -> None:
-    listed = settings(**PROVIDERS, CORS_ORIGINS="http://localhost:5173")
+    listed = settings(**EVERYTHING, CORS_ORIGINS="http://localhost:5173")
     found = routes(app.create_app(listed))
     api = {path for _, path in MANAGERS if path.startswith("/api/v1/")}
     asked = {("OPTIONS", path) for path in (api | {"/auth/me", "/auth/token"})}
     options = {key for key in found if key[0] == "OPTIONS"}
     assert options == OPEN_TO_PREFLIGHTS | asked
     assert all(access.rules(found[key]).public for key in options)
-    assert found.keys() - asked == routes(app.create_app(settings(**PROVIDERS))).keys()
+    assert found.keys() - asked == routes(app.create_app(settings(**EVERYTHING))).keys()
 
 
 def test_what_has_an_effect_does_not_answer_head(settings: Settings) -> None:
-    found = routes(app.create_app(settings(**PROVIDERS)))
+    found = routes(app.create_app(settings(**EVERYTHING)))
     with_head = {path for method, path in found if method == "HEAD"}
     assert with_head == {path for method, path in found if method == "GET"} - NO_HEAD
 
@@ -156,3 +193,8 @@ def test_a_closed_route_needs_a_credential(server: Server, method: str, path: st
     method = method.replace("*", "GET")
     assert ask(server.port, path, method).code == "credentials_missing"
     assert ask(server.port, path, method, headers=bearer(sign_in(server.port))).status == 200
+
+
+def test_without_a_way_to_sign_in_its_routes_do_not_exist(settings: Settings) -> None:
+    found = routes(app.create_app(settings()))
+    assert not found.keys() & {*CREDENTIALS, ("POST", "/auth/password")}

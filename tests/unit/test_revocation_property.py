@@ -115,10 +115,10 @@ async def sign_in(world: Simulation) -> None:
         await world.act(lambda tx: users.sign_out(tx, people.BY, user["id"]))
         world.revoke(lambda claims: claims["id"] == user["id"])
     try:
-        issued = replica.tokens.issue(user, amr="cli")
+        issued = replica.tokens.issue(user, amr=("cli",))
     except errors.DatabaseUnavailable:  # the clock was set
         await replica.tend()
-        issued = replica.tokens.issue(user, amr="cli")
+        issued = replica.tokens.issue(user, amr=("cli",))
     world.add(issued, error=replica.error, is_revoked=is_late)
 
 

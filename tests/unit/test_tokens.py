@@ -43,7 +43,7 @@ def present(**changes: str) -> tokens.TokenIssuer:
 
 
 def test_a_token_carries_the_user_and_the_registered_claims() -> None:
-    text, issued = verifier(JWT_EXPIRES_IN="6h").issue(USER, amr="bypass")
+    text, issued = verifier(JWT_EXPIRES_IN="6h").issue(USER, amr=("bypass",))
     opaque = {name: issued[name] for name in ("jti", "sid")}
     assert jws.peek(text) == ({"alg": "HS256", "typ": "JWT"}, issued)
     assert issued == {
@@ -61,7 +61,7 @@ def test_an_ordinary_decoder_that_knows_only_the_secret_takes_the_token(
     audience: str | None,
 ) -> None:
     issuer = present(JWT_AUDIENCE=audience or "")
-    text, issued = issuer.issue(USER, amr="pwd")
+    text, issued = issuer.issue(USER, amr=("pwd",))
     assert issued.get("aud") == audience
     assert issuer.verify(text) == issued
     assert jwt.decode(text, SECRET, algorithms=["HS256"], audience=audience) == issued
@@ -73,39 +73,39 @@ def test_without_a_clock_of_ones_own_it_is_the_present() -> None:
 
 
 def test_two_tokens_of_one_user_are_two_sessions() -> None:
-    (_, one), (_, other) = (VERIFIER.issue(USER, amr="pwd") for _ in range(2))
+    (_, one), (_, other) = (VERIFIER.issue(USER, amr=("pwd",)) for _ in range(2))
     assert one["sid"] != other["sid"]
     assert one["jti"] != other["jti"]
 
 
 @pytest.mark.parametrize(("asked", "granted"), [(60, 60), (900, 900), (901, 900), (10**9, 900)])
 def test_a_token_may_live_shorter_than_a_session_and_never_longer(asked: int, granted: int) -> None:
-    _, issued = verifier(JWT_EXPIRES_IN="15m").issue(USER, amr="pwd", expires_in=asked)
+    _, issued = verifier(JWT_EXPIRES_IN="15m").issue(USER, amr=("pwd",), expires_in=asked)
     assert issued["exp"] == NOW + granted
 
 
 def test_a_token_has_at_most_3500_bytes() -> None:
-    _, empty = VERIFIER.issue({**USER, "username": ""}, amr="pwd")
+    _, empty = VERIFIER.issue({**USER, "username": ""}, amr=("pwd",))
     room = 2564 - len(json.dumps(empty, separators=(",", ":")))  # 2,564 bytes in 3,419 characters
-    largest, issued = VERIFIER.issue({**USER, "username": "u" * room}, amr="pwd")
+    largest, issued = VERIFIER.issue({**USER, "username": "u" * room}, amr=("pwd",))
     assert len(largest) == 3500
     assert VERIFIER.verify(largest) == issued
     with pytest.raises(errors.TokenTooLarge):
-        VERIFIER.issue({**USER, "username": "u" * (room + 1)}, amr="pwd")
+        VERIFIER.issue({**USER, "username": "u" * (room + 1)}, amr=("pwd",))
 
 
 def test_the_refusal_of_a_token_that_is_too_large_names_the_user() -> None:
     roles = [{"id": number, "role": f"role_{number}"} for number in range(1, 200)]
     with pytest.raises(errors.TokenTooLarge, match="token_too_large") as refused:
-        VERIFIER.issue({**USER, "roles": roles}, amr="pwd")
+        VERIFIER.issue({**USER, "roles": roles}, amr=("pwd",))
     assert "user admin has too many roles (199)" in refused.value.detail
 
 
 def test_the_previous_secret_verifies_and_never_signs() -> None:
     rotated = verifier(JWT_SECRET_KEY=OTHER_SECRET, JWT_SECRET_KEY_PREVIOUS=SECRET)
-    old, claimed = VERIFIER.issue(USER, amr="pwd")
+    old, claimed = VERIFIER.issue(USER, amr=("pwd",))
     assert rotated.verify(old) == claimed
-    for new, _ in (rotated.issue(USER, amr="pwd"), rotated.exchange(old, claimed)):
+    for new, _ in (rotated.issue(USER, amr=("pwd",)), rotated.exchange(old, claimed)):
         assert rotated.verify(new)
         assert refusal(new) == "token_invalid"
 

@@ -76,7 +76,7 @@ def hs256(key: bytes) -> Sign:
 
 @ALL
 def test_a_token_names_its_key_and_any_decoder_takes_it(name: str) -> None:
-    text, issued = using(key_ring.of(KEYS[name]), audience=AUDIENCE).issue(USER, amr="pwd")
+    text, issued = using(key_ring.of(KEYS[name]), audience=AUDIENCE).issue(USER, amr=("pwd",))
     head = base64.urlsafe_b64decode(text.partition(".")[0] + "==")
     assert head.decode() == f'{{"alg":"{name}","kid":"{KIDS[name]}","typ":"JWT"}}'
     public = PRIVATE[name].public_key()
@@ -90,7 +90,7 @@ def test_a_token_names_its_key_and_any_decoder_takes_it(name: str) -> None:
 
 @ALL
 def test_what_was_issued_is_good_while_its_key_is_there(name: str) -> None:
-    text, issued = ALONE[name].issue(USER, amr="pwd")
+    text, issued = ALONE[name].issue(USER, amr=("pwd",))
     assert ALONE[name].verify(text) == issued
     assert EVERY.verify(text) == issued
     exchanged, _ = EVERY.exchange(text, issued)
@@ -102,9 +102,9 @@ def test_what_was_issued_is_good_while_its_key_is_there(name: str) -> None:
 
 def test_the_keys_can_be_changed_while_tokens_are_out() -> None:
     moving = using(key_ring.of(KEYS["EdDSA"]))
-    old, issued = moving.issue(USER, amr="pwd")
+    old, issued = moving.issue(USER, amr=("pwd",))
     moving.use(key_ring.of(KEYS["ES256"], KEYS["EdDSA"]))
-    new, _ = moving.issue(USER, amr="pwd")
+    new, _ = moving.issue(USER, amr=("pwd",))
     assert [jws.peek(text)[0]["alg"] for text in (old, new)] == ["EdDSA", "ES256"]
     assert moving.verify(old) == issued
     moving.use(key_ring.of(KEYS["ES256"]))
@@ -121,9 +121,9 @@ def test_going_from_a_secret_to_a_key_and_back_signs_nobody_out() -> None:
         using(key_ring.of(KEYS["EdDSA"], shared)),
     )
     for issuer in (before, after):
-        text, issued = issuer.issue(USER, amr="pwd")
+        text, issued = issuer.issue(USER, amr=("pwd",))
         assert before.verify(text) == after.verify(text) == issued
-    assert jws.peek(before.issue(USER, amr="pwd")[0])[0] == {"alg": "HS256", "typ": "JWT"}
+    assert jws.peek(before.issue(USER, amr=("pwd",))[0])[0] == {"alg": "HS256", "typ": "JWT"}
 
 
 # --- hostile headers ----------------------------------------------------------------------------

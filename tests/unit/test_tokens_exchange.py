@@ -21,7 +21,7 @@ from tests.support.handmade_tokens import (
 
 
 def test_an_exchanged_token_belongs_to_the_session_and_ends_with_it() -> None:
-    given, issued = VERIFIER.issue(USER, amr="otp")
+    given, issued = VERIFIER.issue(USER, amr=("otp",))
     before = dict(issued)
     text, exchanged = verifier(NOW + 100).exchange(given, issued)
     fresh = {"iat": NOW + 100, "jti": exchanged["jti"]}
@@ -33,7 +33,7 @@ def test_an_exchanged_token_belongs_to_the_session_and_ends_with_it() -> None:
 
 
 def test_exchanging_does_not_renew_the_time_of_the_sign_in() -> None:
-    text, issued = VERIFIER.issue(USER, amr="pwd")
+    text, issued = VERIFIER.issue(USER, amr=("pwd",))
     assert issued["auth_time"] == NOW
     _, exchanged = verifier(NOW + 100).exchange(text, issued)
     assert (exchanged["iat"], exchanged["auth_time"]) == (NOW + 100, NOW)
@@ -58,7 +58,7 @@ def test_no_exchanged_token_is_of_a_later_session_than_a_new_one(
         return
     before = exchanging.verify(given)
     text, exchanged = exchanging.exchange(given, before)
-    _, new = exchanging.issue(USER, amr="pwd")
+    _, new = exchanging.issue(USER, amr=("pwd",))
     began = exchanged.get("auth_time", exchanged["iat"])
     assert began == min(before.get("auth_time", iat), new["auth_time"])
     assert exchanged["exp"] - exchanged["iat"] <= before["exp"] - before["iat"]
@@ -69,12 +69,12 @@ def test_no_exchanged_token_is_of_a_later_session_than_a_new_one(
 def test_a_sign_in_is_dated_by_a_moment_that_lies_a_little_ahead(ahead: int, dated: int) -> None:
     issuer = verifier()
     issuer.not_before = NOW + ahead
-    _, issued = issuer.issue(USER, amr="pwd")
+    _, issued = issuer.issue(USER, amr=("pwd",))
     assert (issued["iat"], issued["auth_time"]) == (NOW, NOW + dated)
 
 
 def test_exchanging_again_and_again_wins_no_time() -> None:
-    text, first = VERIFIER.issue(USER, amr="pwd")
+    text, first = VERIFIER.issue(USER, amr=("pwd",))
     last = first
     for later in range(1000, 21_000, 1000):
         text, last = verifier(NOW + later).exchange(text, last)
@@ -83,7 +83,7 @@ def test_exchanging_again_and_again_wins_no_time() -> None:
 
 def test_a_token_whose_key_is_gone_is_not_exchanged() -> None:
     ours = verifier()
-    text, issued = ours.issue(USER, amr="pwd")
+    text, issued = ours.issue(USER, amr=("pwd",))
     ours.verify(text)
     ours.use(key_ring.of(secret.read(OTHER_SECRET)))
     with pytest.raises(errors.TokenInvalid):

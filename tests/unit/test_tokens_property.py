@@ -31,7 +31,7 @@ quick = settings(max_examples=some(150))
 
 
 def test_no_single_character_can_be_changed() -> None:
-    good, _ = VERIFIER.issue({**USER, "roles": []}, amr="pwd")
+    good, _ = VERIFIER.issue({**USER, "roles": []}, amr=("pwd",))
     accepted = []
     for at, character in product(range(len(good)), f"{BASE64URL}.=+/ "):
         changed = good[:at] + character + good[at + 1 :]

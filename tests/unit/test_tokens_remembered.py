@@ -40,7 +40,7 @@ def remembering(clock: Moving) -> tuple[tokens.TokenIssuer, list[bytes]]:
 def test_a_signature_is_checked_once_and_the_time_of_expiry_each_time() -> None:
     clock = Moving()
     verifying, asked = remembering(clock)
-    token, _ = verifying.issue(USER, amr="cli", expires_in=60)
+    token, _ = verifying.issue(USER, amr=("cli",), expires_in=60)
     first = verifying.verify(token)
     assert verifying.verify(token) is first
     assert len(asked) == 1
@@ -52,7 +52,7 @@ def test_a_signature_is_checked_once_and_the_time_of_expiry_each_time() -> None:
 
 def test_new_keys_win_over_what_was_verified_with_the_old_ones() -> None:
     verifying, _ = remembering(Moving())
-    token, _ = verifying.issue(USER, amr="cli")
+    token, _ = verifying.issue(USER, amr=("cli",))
     verifying.verify(token)
     other = config.load({"ENVIRONMENT": "test", "JWT_SECRET_KEY": STRONG}, NO_FILE)
     verifying.use(keys.load(other))
@@ -62,7 +62,7 @@ def test_new_keys_win_over_what_was_verified_with_the_old_ones() -> None:
 
 def test_only_so_many_tokens_are_remembered_and_no_bad_one(monkeypatch: pytest.MonkeyPatch) -> None:
     verifying, asked = remembering(Moving())
-    issued = [verifying.issue(USER, amr="cli")[0] for _ in range(5)]
+    issued = [verifying.issue(USER, amr=("cli",))[0] for _ in range(5)]
     room = 3 * tokens._size(issued[0], verifying.verify(issued[0]))
     monkeypatch.setattr(tokens, "REMEMBERED_BYTES", room)
     verifying.use(verifying._in_use.ring)

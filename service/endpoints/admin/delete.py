@@ -5,7 +5,7 @@ from aiohttp import web
 from service import errors, schemas, users
 from service.endpoints.admin import form_errors, page
 from service.endpoints.api import requests
-from service.web import access, context
+from service.web import access, context, submitted
 
 _USER = "/admin/users/{id}/delete"
 _ROLE = "/admin/roles/{id}/delete"
@@ -21,7 +21,7 @@ async def ask_user(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def delete_user(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/delete: deletes a user, unless the user changed since the page."""
-    fields = await requests.form(request)
+    fields = await submitted.form(request)
     try:
         async with context.changing(request) as (tx, by):
             user = await requests.user(request, tx)
@@ -44,7 +44,7 @@ async def ask_role(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def delete_role(request: web.Request) -> web.Response:
     """POST /admin/roles/{id}/delete: deletes a role and revokes it from all users."""
-    fields = await requests.form(request)
+    fields = await submitted.form(request)
     try:
         schemas.nothing(schemas.form(fields))
         async with context.changing(request) as (tx, by):

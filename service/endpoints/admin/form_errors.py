@@ -22,6 +22,8 @@ _LABELS = {
     "disabled": "Disabled",
     "roles": "Roles",
     "role": "Role name",
+    "uses": "Number of people",
+    "expires_in": "Valid for",
     "q": "Search",
     "sort": "Sort",
     "action": "Show",

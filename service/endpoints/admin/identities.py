@@ -8,7 +8,7 @@ from service import schemas, users
 from service.endpoints.admin import form_errors, page
 from service.endpoints.api import requests
 from service.providers import identities
-from service.web import access, context
+from service.web import access, context, submitted
 
 _PATH = "/admin/users/{id}/accounts"
 _EMPTY = {"provider": "", "subject": ""}
@@ -23,7 +23,7 @@ async def read(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/accounts: links a provider account to a user."""
-    fields = await requests.form(request)
+    fields = await submitted.form(request)
     try:
         account = schemas.identity(schemas.form(fields))
         async with context.changing(request) as (tx, by):
@@ -39,7 +39,7 @@ async def link(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def unlink(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/accounts/unlink: unlinks an account; a trusted name signs in."""
-    account = schemas.identity(schemas.form(await requests.form(request)))
+    account = schemas.identity(schemas.form(await submitted.form(request)))
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
         await identities.unlink(tx, by, user, *account)

@@ -4,8 +4,7 @@ from aiohttp import web
 
 from service import schemas, users
 from service.endpoints.admin import form_errors, page
-from service.endpoints.api import requests
-from service.web import access, context
+from service.web import access, context, submitted
 
 _PATH = "/admin/roles"
 
@@ -19,7 +18,7 @@ async def list_roles(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /admin/roles: creates a role."""
-    fields = await requests.form(request)
+    fields = await submitted.form(request)
     try:
         role = schemas.role(schemas.form(fields))
         async with context.changing(request) as (tx, by):

@@ -10,7 +10,8 @@ from service.endpoints.admin import form_errors, page
 from service.endpoints.api import requests
 from service.parsing import strict_form
 from service.providers import identities
-from service.web import access, context
+from service.session import way_states
+from service.web import access, context, submitted
 
 _NOBODY = {"username": "", "name": "", "email": "", "disabled": False, "roles": []}
 _ONE = "/admin/users/{id}"
@@ -26,7 +27,7 @@ async def new(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /admin/users/new: creates a user."""
-    fields = await requests.form(request)
+    fields = await submitted.form(request)
     try:
         async with context.changing(request) as (tx, by):
             facts = schemas.user(schemas.form(fields), await users.role_ids(tx))
@@ -48,7 +49,7 @@ async def read(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def update(request: web.Request) -> web.Response:
     """POST /admin/users/{id}: changes a user, unless the user changed since the page."""
-    fields = await requests.form(request)
+    fields = await submitted.form(request)
     try:
         async with context.changing(request) as (tx, by):
             user = await requests.user(request, tx)
@@ -65,7 +66,7 @@ async def update(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def sign_out(request: web.Request) -> web.Response:
     """POST /admin/users/{id}/sign-out: ends all sessions of a user."""
-    schemas.nothing(schemas.form(await requests.form(request)))
+    schemas.nothing(schemas.form(await submitted.form(request)))
     seen = await requests.user(request, request.app[context.DATABASE])
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)
@@ -128,6 +129,7 @@ async def _show(
             "typed": typed,
             "version": version,
             "roles": roles,
+            "ways": await way_states.of_user(request, user["id"]),
             "identities": await identities.of_user(database, user["id"]),
             "is_self": user["id"] == context.identity(request)["id"],
             "meanwhile": {},

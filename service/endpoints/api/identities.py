@@ -5,7 +5,7 @@ from aiohttp import web
 from service import schemas, users
 from service.endpoints.api import read_only, requests
 from service.providers import identities
-from service.web import access, context, responses
+from service.web import access, context, responses, submitted
 
 _PATH = "/api/v1/users/{id}/identities"
 
@@ -22,7 +22,7 @@ async def list_identities(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def link(request: web.Request) -> web.Response:
     """POST /api/v1/users/{id}/identities: links a provider account to a user."""
-    sent, given = read_only.split(await requests.body(request), ("created_at",))
+    sent, given = read_only.split(await submitted.json(request), ("created_at",))
     account = schemas.identity(sent)
     async with context.changing(request) as (tx, by):
         user = await requests.user(request, tx)

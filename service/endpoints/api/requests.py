@@ -1,4 +1,4 @@
-"""Request parsing and responses: JSON bodies, forms, IDs, entity tags, pages."""
+"""Request parsing and responses: IDs, queries, entity tags, pages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,22 +8,8 @@ from aiohttp import web
 
 from service import errors, schemas, users
 from service.db import Database, Transaction
-from service.parsing import content_type, strict_form, strict_json
 from service.users import User
 from service.web import responses
-
-_JSON = frozenset({content_type.JSON, "application/merge-patch+json"})
-
-
-async def body(request: web.Request) -> Any:
-    """Return the JSON value of the body. Raises ContentTypeUnsupported, JsonInvalid."""
-    sent = content_type.of(request.headers)
-    if sent.type not in _JSON or not sent.is_utf_8:
-        raise errors.ContentTypeUnsupported
-    try:
-        return strict_json.loads(await request.read())
-    except (ValueError, RecursionError):
-        raise errors.JsonInvalid from None
 
 
 def identifier(request: web.Request, missing: type[errors.Problem]) -> int:
@@ -64,17 +50,6 @@ def require_match(request: web.Request, user: Mapping[str, Any]) -> None:
     tags = {tag.strip() for line in lines for tag in line.split(",")}
     if tags and not tags & {"*", etag(user)}:
         raise errors.PreconditionFailed
-
-
-async def form(request: web.Request) -> strict_form.Fields:
-    """Return the fields of a form. Raises ContentTypeUnsupported, FormInvalid."""
-    data = await request.read()
-    if data and content_type.of(request.headers) != content_type.Media(content_type.FORM):
-        raise errors.ContentTypeUnsupported(f"Send the body as {content_type.FORM}.")
-    try:
-        return strict_form.loads(data)
-    except ValueError:
-        raise errors.FormInvalid from None
 
 
 def page(

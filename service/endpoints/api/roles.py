@@ -4,7 +4,7 @@ from aiohttp import web
 
 from service import errors, schemas, users
 from service.endpoints.api import read_only, requests
-from service.web import access, context, responses
+from service.web import access, context, responses, submitted
 
 
 @access.requires_role(users.MANAGE_USERS)
@@ -17,7 +17,7 @@ async def list_roles(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/roles: creates a role."""
-    role = schemas.role(read_only.without_nulls(await requests.body(request), ("id", "users")))
+    role = schemas.role(read_only.without_nulls(await submitted.json(request), ("id", "users")))
     async with context.changing(request) as (tx, by):
         created = await users.create_role(tx, by, role)
     response = responses.json({**created, "users": 0}, status=201)

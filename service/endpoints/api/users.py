@@ -8,7 +8,7 @@ from aiohttp import web
 
 from service import errors, schemas, users
 from service.endpoints.api import read_only, requests
-from service.web import access, context, responses
+from service.web import access, context, responses, submitted
 
 _Read = Callable[[object, Mapping[str, int] | None], dict[str, Any]]
 _SHOWN = (
@@ -35,7 +35,7 @@ async def list_users(request: web.Request) -> web.Response:
 @access.requires_role(users.MANAGE_USERS)
 async def create(request: web.Request) -> web.Response:
     """POST /api/v1/users: creates a user."""
-    sent = read_only.without_nulls(await requests.body(request), _READ_ONLY)
+    sent = read_only.without_nulls(await submitted.json(request), _READ_ONLY)
     async with (
         _fields(request, schemas.user, sent) as fields,
         context.changing(request) as (tx, by),
@@ -87,7 +87,7 @@ async def sign_out(request: web.Request) -> web.Response:
 
 async def _update(request: web.Request, read: _Read) -> web.Response:
     sent, given = read_only.split(
-        await requests.body(request), _READ_ONLY, null_is_absent=read is schemas.user
+        await submitted.json(request), _READ_ONLY, null_is_absent=read is schemas.user
     )
     async with (
         _fields(request, read, sent, given) as fields,

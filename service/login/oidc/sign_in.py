@@ -159,7 +159,7 @@ def _login(
             handle=handle,
             hint=hint,
         ),
-        amr=_LEAF,
+        amr=(_LEAF,),
         username=found.username,
         facts=profile.facts,
         ignored=profile.ignored,

@@ -25,7 +25,7 @@ class ExternalLogin:
     """
 
     session: ProviderSession
-    amr: str
+    amr: tuple[str, ...]
     username: str
     trusted: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -3,22 +3,12 @@
 from aiohttp import web
 
 from service import session
-from service.parsing import dates
 from service.web import access, context, responses
 
 
 async def me(request: web.Request) -> web.Response:
     """GET /auth/me: the caller, from the token."""
-    claims = context.identity(request)
-    return responses.json(
-        {
-            "id": claims["id"],
-            "username": claims["username"],
-            "roles": claims["roles"],
-            "expires_at": dates.rfc3339(claims["exp"]),
-            "method": claims["amr"][0],
-        }
-    )
+    return responses.json(session.caller(context.identity(request)))
 
 
 @access.public

@@ -1,0 +1,3 @@
+DROP TABLE link_roles;
+
+DROP TABLE links;

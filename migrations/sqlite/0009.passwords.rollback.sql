@@ -1,0 +1,3 @@
+DROP TABLE attempt_limits;
+
+DROP TABLE passwords;

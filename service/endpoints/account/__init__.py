@@ -1,0 +1,5 @@
+"""The caller's own account."""
+
+from service.endpoints.account import me, page
+
+ROUTES = (*me.ROUTES, *page.ROUTES)
