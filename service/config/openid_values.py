@@ -23,10 +23,8 @@ _RESERVED_PARAMS = frozenset(
     }
 )  # fmt: skip
 """Parameters that Latchkey sets, or that change how the response is sent or bound."""
-_PARAMS = (
-    "must be parameters such as prompt=select_account&hd=example.org: name=value, separated by &"
-    " and percent-encoded, each name once"
-)
+_PARAMS_SUCH_AS = "must be parameters such as prompt=select_account&hd=example.org"
+_PARAMS = f"{_PARAMS_SUCH_AS}: name=value, separated by & and percent-encoded, each name once"
 _MAX_PARAMS = 2048
 _URL = re.compile(r"[!-~]{1,2048}")
 PUBLIC_CLIENT = "none"
@@ -92,6 +90,8 @@ def claim(text: str) -> str:
 
 def authorize_params(text: str) -> tuple[AuthorizeParam, ...]:
     """Parse further parameters of the authorization request, as in a query."""
+    if len(text) > _MAX_PARAMS:
+        raise ValueError(f"{_PARAMS_SUCH_AS}: at most {_MAX_PARAMS:,} characters")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
     except ValueError:
@@ -103,7 +103,7 @@ def authorize_params(text: str) -> tuple[AuthorizeParam, ...]:
             raise ValueError(f"must not contain {each.name.lower()}, which Latchkey sets{advice}")
         if not _PARAM.fullmatch(each.name) or not each.value or not each.value.isprintable():
             raise ValueError(_PARAMS)
-    if len({each.name for each in found}) < len(found) or len(text) > _MAX_PARAMS:
+    if len({each.name for each in found}) < len(found):
         raise ValueError(_PARAMS)
     return found
 

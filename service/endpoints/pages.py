@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service import session
 from service.parsing import client_address, dates, urls
-from service.providers.registry import LoginOption
+from service.providers.registry import CHOOSE_ACCOUNT, LoginOption
 from service.web import access, context, responses, sign_in_page
 
 
@@ -15,7 +15,7 @@ async def home(request: web.Request) -> web.Response:
     """GET /: the caller and the session; for signed-out callers the sign-in page."""
     claims = await session.authenticate_optional(request)
     if claims is None:
-        return await _sign_in_page(request, location="/")
+        return await sign_in_page.show(request, location="/")
     config = request.app[context.CONFIG]
     now = request.app[context.TOKENS].now()
     return responses.page(
@@ -42,26 +42,35 @@ async def login(request: web.Request) -> web.Response:
     browser sends the cookie. Only this second request redirects to `next`, to avoid loops.
 
     With SIGN_IN_REDIRECT, signed-out callers are redirected to the only provider, except by a link
-    with `choose`.
+    with `choose`. With `prompt=select_account`, the providers let the user choose another account.
     """
     if client_address.is_forwarded(request.headers.keys()):
         context.is_trusted_proxy(request)  # logs a warning if not
     location = session.next_address(request)
     given = request.query.getall("too_long", [])
     too_long = session.next_is_too_long(request) or given == ["1"]
+    choose = request.query.getall("prompt", []) == [CHOOSE_ACCOUNT["prompt"]]
     if session.withholds_cookie(request):
-        query = {"next": location, "landed": "1", **({"too_long": "1"} if too_long else {})}
-        again = f"/auth/login?{urlencode(query)}"
+        chosen = CHOOSE_ACCOUNT if choose else {}
+        more = {**({"too_long": "1"} if too_long else {}), **chosen}
+        again = f"/auth/login?{urlencode({'next': location, 'landed': '1', **more})}"
         return responses.page(request, "moving.html", location=again)
     has_landed = request.query.getall("landed", []) == ["1"] and location != urls.HOME
     claims = await session.authenticate_optional(request)
-    if has_landed and claims is not None:
+    if has_landed and claims is not None and not choose:
         return responses.redirect(location)
     only = _only_provider(request)
     if claims is None and only is not None and not too_long and "choose" not in request.query:
-        return responses.redirect(f"{only.start}?{urlencode({'next': location})}")
+        return responses.redirect(sign_in_page.start_url(only, location, choose=choose))
     is_again = request.query.getall("again", []) == ["1"]
-    return await _sign_in_page(request, location=location, too_long=too_long, again=is_again)
+    return await sign_in_page.show(
+        request,
+        location=location,
+        claims=claims,
+        too_long=too_long,
+        again=is_again,
+        choose=choose,
+    )
 
 
 @access.public
@@ -69,15 +78,6 @@ async def asset(request: web.Request) -> web.Response:
     """GET /static/{name}: a static file."""
     found = request.app[context.TEMPLATES].assets.get(request.match_info["name"])
     return await responses.asset(request, found)
-
-
-async def _sign_in_page(
-    request: web.Request, *, location: str, too_long: bool = False, again: bool = False
-) -> web.Response:
-    claims = await session.authenticate_optional(request)
-    return await sign_in_page.show(
-        request, location=location, claims=claims, too_long=too_long, again=again
-    )
 
 
 def _only_provider(request: web.Request) -> LoginOption | None:

@@ -156,7 +156,7 @@ async def _set_out(request: web.Request) -> web.Response:
     attempt = sso.new(request, NAME)
     gateway = request.query.getall("gateway", []) == ["true"]
     # Only a new password lets the user choose another account.
-    chooses = request.query.getall("prompt", []) in (["select_account"], ["login"])
+    chooses = bool(sso.choice(request))
     service = _service(config, attempt.reference)
     to = cas.login_address(
         str(config.cas_url), service, renew=config.cas_renew or chooses, gateway=gateway

@@ -25,6 +25,8 @@ _TOO_MANY = "Too many headers"
 """The message of the library, which has no exception of its own for it."""
 _NOT_SUPPORTED = frozenset({501, 505})
 """The statuses by which a server rejects the kind of request, now and later."""
+_PROXY_LOGIN = 407
+"""The status by which a proxy refuses a request. For https://, it refuses the tunnel."""
 AT_ONCE = 20
 WAITING = 500
 
@@ -92,6 +94,8 @@ class Outbound:
             proxy=self._proxy,
         ) as response:
             status = response.status
+            if status == _PROXY_LOGIN and self._proxy is not None:
+                raise errors.ProviderUnavailable from ConnectionError(f"proxy status {status}")
             if (status >= 500 and status not in _NOT_SUPPORTED) or status == 429:
                 raise errors.ProviderBusy from ConnectionError(f"status {status}")
             answer = b""

@@ -22,13 +22,15 @@ async def show(  # noqa: PLR0913  # what the page may say
     claims: Claims | None = None,
     too_long: bool = False,
     again: bool = False,
+    choose: bool = False,
     username: str = "",
     problem: errors.Problem | None = None,
 ) -> web.Response:
     """Return the sign-in page, which leads to `location`.
 
     `claims` are those of a signed-in caller. With `too_long`, the page says that the link is too
-    long to come back to, and with `again`, that a signed-in caller must sign in again. After a
+    long to come back to, and with `again`, that a signed-in caller must sign in again. With
+    `choose`, and for signed-in callers, the providers let the user choose another account. After a
     failed attempt by password, `username` is what was typed, and `problem` says what is wrong.
     """
     config = request.app[context.CONFIG]
@@ -42,7 +44,9 @@ async def show(  # noqa: PLR0913  # what the page may say
         username=username or (claims["username"] if again and claims is not None else ""),
         faults=_faults(problem),
         again=again and claims is not None,
-        providers=_providers(request, location, choose=claims is not None and not again),
+        providers=_providers(
+            request, location, choose=choose or (claims is not None and not again)
+        ),
         demo_users=await _demo_users(request, location),
         bypass=config.bypass_auth,
         drops_cookie=_may_drop_cookie(config),
@@ -50,6 +54,12 @@ async def show(  # noqa: PLR0913  # what the page may say
         claims=claims,
         too_long=too_long,
     )
+
+
+def start_url(provider: registry.LoginOption, location: str, *, choose: bool) -> str:
+    """Return the URL of a sign-in. With `choose`, the user can choose another account there."""
+    query = {"next": location, **(registry.CHOOSE_ACCOUNT if choose else {})}
+    return f"{provider.start}?{urlencode(query)}"
 
 
 def _may_drop_cookie(config: Config) -> bool:
@@ -71,9 +81,8 @@ def _providers(request: web.Request, location: str, *, choose: bool) -> list[dic
 
     With `choose`, they let the user choose another account: the provider would return the same one.
     """
-    query = urlencode({"next": location, **(registry.CHOOSE_ACCOUNT if choose else {})})
     return [
-        {"label": provider.label, "link": f"{provider.start}?{query}"}
+        {"label": provider.label, "link": start_url(provider, location, choose=choose)}
         for provider in request.app[context.PROVIDERS].values()
     ]
 

@@ -246,6 +246,19 @@ def test_somebody_new_is_refused_until_linked_and_once_unlinked_again(world: Wor
     assert "Session revoked" in page.inner_text("main")
 
 
+def test_who_lacks_a_role_reaches_another_account(world: World) -> None:
+    page = world.newcomer()
+    set_out(page)
+    fill_in(page, "user")
+    page.wait_for_url(f"{OUR_URL}/auth/me")
+    page.goto(f"{OUR_URL}/admin")
+    page.get_by_role("link", name="Use another account").click()
+    page.get_by_role("link", name="Sign in with CAS").click()
+    fill_in(page, "manager")  # not the same account at once
+    page.wait_for_url(f"{OUR_URL}/admin")
+    assert "You are signed in as manager." in page.inner_text("main")
+
+
 def test_with_provisioning_somebody_new_is_created(provisioning: World) -> None:
     page = provisioning.newcomer()
     set_out(page)

@@ -108,6 +108,19 @@ def test_an_unknown_account_gets_what_to_ask_for(world: World) -> None:
     assert '"username":"user"' in page.content()
 
 
+def test_who_lacks_a_role_reaches_another_account(world: World) -> None:
+    page = world.newcomer()
+    sign_in(world, page, "contributor")
+    page.goto(f"{OUR_URL}/admin")
+    page.get_by_role("link", name="Use another account").click()
+    page.get_by_role("link", name="Sign in with the campus").click()
+    page.wait_for_selector("input[name=login]")  # not the same account at once
+    world.provider.fill_in(page, "subject-of-user")
+    page.get_by_role("button", name="Continue").click()  # it is another account than before
+    page.wait_for_url(f"{OUR_URL}/admin")
+    assert "You are signed in as user." in page.inner_text("main")
+
+
 def test_whoever_says_no_gets_a_page_of_ours(world: World) -> None:
     page = world.newcomer()
     set_out(page)

@@ -122,7 +122,8 @@ def test_an_address_that_is_not_ours_is_no_link(behind: Server) -> None:
         headers = {"X-Original-Method": "GET", "X-Original-URL": url}
         answer = verify(behind, "?proxy=nginx&role=x", **headers, **PERSON, **cookie(token))
         if answer.status == 403 and "role_missing" in answer.text:
-            assert links(answer)["Use another account"] == f"{PUBLIC}/auth/login"
+            other = f"{PUBLIC}/auth/login?prompt=select_account"
+            assert links(answer)["Use another account"] == other
         assert "evil" not in answer.text
         assert "<b>" not in answer.text
 
@@ -134,7 +135,8 @@ def test_our_own_pages_say_the_same(behind: Server) -> None:
     assert "signed in as <strong>user</strong>" in answer.text
     assert "<code>manage_users</code>" in answer.text
     assert links(answer)["Sign out"] == "/auth/logout"
-    assert links(answer)["Use another account"] == "/auth/login?next=%2Fadmin"
+    other = "/auth/login?next=%2Fadmin&prompt=select_account"
+    assert links(answer)["Use another account"] == other
 
 
 # Applications whose clients send bearer tokens of their own

@@ -280,6 +280,15 @@ def test_a_proxy_that_refuses_or_is_down_is_a_provider_that_is_down(
         assert {method for method, _, _ in between.asked} <= {"CONNECT"}
 
 
+def test_a_proxy_that_wants_another_login_is_not_the_provider(start: Start, evil: Evil) -> None:
+    with proxy(evil) as between:
+        between.status = 407
+        server = start(**settings_for(evil), OUTGOING_PROXY=f"http://{between.url}")
+        answer = ask(server.port, "/auth/oidc")
+        assert (answer.status, answer.code) == (503, "provider_unavailable")
+        assert "proxy status 407" in server.log(until=answer["X-Request-ID"])
+
+
 def test_proxies_of_the_environment_are_ignored(start: Start) -> None:
     with running(RSA) as provider:
         nowhere = "http://127.0.0.1:1"

@@ -81,6 +81,15 @@ def test_parameters_that_are_none_are_refused(read: Read, text: str) -> None:
     )
 
 
+def test_too_many_parameters_are_told_the_limit(read: Read) -> None:
+    text = "a=" + "b" * 2047
+    (fault,) = faults(read, {**PRODUCTION, **PLAIN, "OIDC_AUTHORIZE_PARAMS": text})
+    assert fault == (
+        "OIDC_AUTHORIZE_PARAMS must be parameters such as prompt=select_account&hd=example.org:"
+        " at most 2,048 characters"
+    )
+
+
 @pytest.mark.parametrize(
     "url",
     ["", "ftp://id.example.org/x", "https://ada@id.example.org/x", "https://id.example.org/#a",

@@ -16,13 +16,13 @@ from service.providers.openid import LoginRejected, authorization, logout_token
 from service.providers.openid.metadata import Metadata
 from service.providers.openid.provider import OpenIdClient
 from service.providers.openid.token_endpoint import TokenResponse
+from service.providers.registry import CHOOSE_ACCOUNT
 from service.providers.sessions import ProviderSession
 from service.telemetry import logs
 from service.web import access, context, responses
 
 _LEAF = "oidc"
 _USED = "state_used"
-_SELECT, _ = authorization.CHOICES
 _MAX_HINT = 3072
 """The maximum size of a stored ID token, which sign-out sends in a URL."""
 
@@ -30,9 +30,10 @@ _MAX_HINT = 3072
 @access.public
 async def start(request: web.Request) -> web.Response:
     """GET /auth/oidc[/{provider}][?next=][&prompt=][&retry=1]: redirects to a provider."""
-    has_name = "provider" in request.match_info
+    has_name, choice = "provider" in request.match_info, attempt.choice(request)
     if not has_name and openid.PLAIN not in request.app[registry.CLIENTS]:
-        query = urlencode({"next": session.next_address(request)})
+        more = CHOOSE_ACCOUNT if choice else {}
+        query = urlencode({"next": session.next_address(request), **more})
         return responses.redirect(f"/auth/login?{query}")
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -40,7 +41,7 @@ async def start(request: web.Request) -> web.Response:
     begun, bound = sso.new(request, _LEAF), authorization.new_secrets()
     try:
         metadata = await _metadata(request, provider)
-        params = _params(request, provider, metadata)
+        params = _params(choice, provider, metadata)
         to = authorization.address(
             metadata,
             client_id=provider.settings.client_id,
@@ -52,13 +53,13 @@ async def start(request: web.Request) -> web.Response:
         )
     except errors.Problem as problem:
         start_path = provider.settings.start
-        problem.links = attempt.failure_links(request, start_path, begun.location)
+        problem.links = attempt.failure_links(request, start_path, begun.location, choice)
         raise
     facts = {
         "provider": provider.settings.name,
         "nonce": bound.nonce,
         "verifier": bound.verifier,
-        "chooses": request.query.get("prompt") == _SELECT and _SELECT in params.get("prompt", ""),
+        "chooses": choice == CHOOSE_ACCOUNT and choice["prompt"] in params.get("prompt", ""),
         "is_retry": request.query.getall("retry", []) == ["1"],
     }
     return await sso.begin(request, _LEAF, begun, facts, to=to)
@@ -188,11 +189,13 @@ async def _metadata(request: web.Request, provider: OpenIdClient) -> Metadata:
         raise registry.refusal(request, provider, rejected) from None
 
 
-def _params(request: web.Request, provider: OpenIdClient, metadata: Metadata) -> dict[str, str]:
+def _params(
+    choice: Mapping[str, str], provider: OpenIdClient, metadata: Metadata
+) -> dict[str, str]:
     """Return the further parameters of the authorization request."""
-    params, prompts = dict(provider.settings.authorize_params), request.query.getall("prompt", [])
-    if len(prompts) == 1 and prompts[0] in authorization.CHOICES:
-        return authorization.with_account_choice(params, metadata, prompts[0])
+    params = dict(provider.settings.authorize_params)
+    if choice:
+        return authorization.with_account_choice(params, metadata, choice["prompt"])
     return params
 
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from service.login.sso.attempt import begin, id_of, new
+from service.login.sso.attempt import begin, choice, id_of, new
 from service.login.sso.attempt_cookies import SECONDS, State
 from service.login.sso.callback import Resumed, resume
 from service.login.sso.external_login import ExternalLogin
@@ -28,6 +28,7 @@ __all__ = [
     "Resumed",
     "State",
     "begin",
+    "choice",
     "id_of",
     "new",
     "respond_to_spent",

@@ -17,7 +17,6 @@ from aiohttp import web
 from service import errors, session
 from service.login.sso import attempt_cookies
 from service.parsing import base64url, urls
-from service.providers import registry
 from service.session import loop_guard
 from service.web import context, responses
 
@@ -32,6 +31,7 @@ _LOST = "-"
 _SUFFIX_SECONDS = 30 * 86400
 """How long browsers keep a tab that they restore."""
 
+_PROMPTS = ("select_account", "login")
 OF_ACCOUNT = (
     errors.IdentityUnknown,
     errors.AccountNotAllowed,
@@ -65,6 +65,12 @@ def new(request: web.Request, leaf: str) -> NewAttempt:
     return NewAttempt(attempt, reference, location)
 
 
+def choice(request: web.Request) -> dict[str, str]:
+    """Return the parameter of a start by which the user can choose an account, or no parameter."""
+    prompts = request.query.getall("prompt", [])
+    return {"prompt": prompts[0]} if len(prompts) == 1 and prompts[0] in _PROMPTS else {}
+
+
 def id_of(reference: str) -> str:
     """Return the ID in a reference. It may be invalid, as the reference may be."""
     return reference.partition(".")[0]
@@ -75,9 +81,9 @@ async def begin(
 ) -> web.Response:
     """Return a redirect to a provider, with the cookie of the attempt.
 
-    The cookies store `facts` and where the sign-in leads to. If that is too long, returns a
-    redirect to the sign-in page, which says so. Raises PrefetchRefused, and CookieNotKept for a
-    browser in a sign-in loop.
+    The cookies store `facts`, the choice of an account, and where the sign-in leads to. If that is
+    too long, returns a redirect to the sign-in page, which says so. Raises PrefetchRefused, and
+    CookieNotKept for a browser in a sign-in loop.
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
@@ -85,7 +91,7 @@ async def begin(
         return responses.redirect(TOO_LONG)
     await _break_circles(request, attempt.location)
     response = responses.redirect(to)
-    state = {**facts, "next": attempt.location}
+    state = {**facts, "choice": choice(request), "next": attempt.location}
     for value in attempt_cookies.save(request, leaf, attempt.id, state):
         response.headers.add("Set-Cookie", value)
     return response
@@ -124,15 +130,13 @@ def has_others(request: web.Request, leaf: str, reference: str) -> bool:
 
 
 def failure_links(
-    request: web.Request, start: str, location: str, *, choose: bool = False
+    request: web.Request, start: str, location: str, chosen: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the links of the error page of an attempt, by text.
 
-    With `choose`, a new attempt lets the user choose another account.
+    `chosen` is the parameter by which a new attempt lets the user choose another account, if any.
     """
-    again = (
-        f"{start}?{urlencode({'next': location, **(registry.CHOOSE_ACCOUNT if choose else {})})}"
-    )
+    again = f"{start}?{urlencode({'next': location, **chosen})}"
     return {"Try again": again, "Other ways to sign in": sign_in_page(request, location)}
 
 

@@ -13,7 +13,7 @@ from service.audit import Actor
 from service.db import Transaction
 from service.login.sso import attempt, attempt_cookies, log, same_issuer, spent, updates
 from service.login.sso.external_login import ExternalLogin
-from service.providers import identities, recent_logouts, sessions, used_answers
+from service.providers import identities, recent_logouts, registry, sessions, used_answers
 from service.providers.identities import FollowedRoles
 from service.session.sign_in import NewSession
 from service.telemetry import logs
@@ -48,8 +48,11 @@ class Resumed:
         )
 
     def start_again(self, start: str, **query: str) -> web.Response:
-        """End the attempt without a sign-in, and redirect to a new one with a query."""
-        parameters = urlencode({"next": self.location, **query})
+        """End the attempt without a sign-in, and redirect to a new one with a query.
+
+        If the user was to choose an account, that remains.
+        """
+        parameters = urlencode({"next": self.location, **_choice_of(self.state), **query})
         return self._ended(responses.redirect(f"{start}?{parameters}"))
 
     def to_sign_in_page(self) -> web.Response:
@@ -72,7 +75,7 @@ async def resume(
     """
     if session.is_background_load(request):
         raise errors.PrefetchRefused
-    attempt_id = attempt.id_of(reference)
+    attempt_id, state = attempt.id_of(reference), attempt_cookies.State()
     try:
         if spent.has_landed(request):
             raise errors.AttemptUnknown
@@ -81,15 +84,17 @@ async def resume(
         yield Resumed(request, method, attempt_id, state, seen)
     except errors.Problem as problem:
         location = attempt.goal(request, method, reference)
-        problem.links = attempt.failure_links(
-            request,
-            start,
-            location,
-            choose=isinstance(problem, attempt.OF_ACCOUNT),
-        )
+        is_of_account = isinstance(problem, attempt.OF_ACCOUNT)
+        chosen = registry.CHOOSE_ACCOUNT if is_of_account else _choice_of(state)
+        problem.links = attempt.failure_links(request, start, location, chosen)
         if not isinstance(problem, errors.AttemptUnknown):
             problem.cookies += attempt_cookies.forget(request, method, attempt_id)
         raise
+
+
+def _choice_of(state: attempt_cookies.State) -> dict[str, str]:
+    """Return the parameter by which an attempt let the user choose an account, if any."""
+    return dict(state.get("choice", {}))
 
 
 class _Outcome(NamedTuple):
