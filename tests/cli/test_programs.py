@@ -18,6 +18,8 @@ WORDS = {
     "db": ("db", "check"),
     "user": ("user", "list"),
     "role": ("role", "list"),
+    "limits": ("limits", "list"),
+    "invite": ("invite", "list"),
     "audit": ("audit", "list"),
     "token": ("token", "issue", "admin"),
     "key": ("key", "generate"),

@@ -28,7 +28,10 @@ SOME = (
     ("seed",),
     ("user", "list"),
     ("user", "create", "bob"),
+    ("user", "password", "bob", "--generate"),
     ("role", "list"),
+    ("limits", "list"),
+    ("invite", "list"),
     ("audit", "list"),
     ("token", "issue", "admin"),
     ("db", "check"),
@@ -98,12 +101,20 @@ def test_a_sqlite_without_full_text_search_is_named(
     assert not (empty / "data").exists()
 
 
+NO_SQLITE = """
+import sys
+for name in [name for name in sys.modules if name.startswith("sqlite3")]:
+    del sys.modules[name]  # coverage has loaded it
+sys.modules["_sqlite3"] = None
+"""
+
+
 @pytest.mark.parametrize(
     ("code", "settings", "words"),
     [
         ("import sys; sys.modules['psycopg'] = None", {"DATABASE_URL": POSTGRESQL}, "-m pip"),
         ("import sqlite3; sqlite3.sqlite_version_info = (3, 34, 0)", {}, "needs SQLite 3.35.5"),
-        ("import sys; sys.modules['_sqlite3'] = None", {}, "_sqlite3"),
+        (NO_SQLITE, {}, "_sqlite3"),
         ("import sys; sys.modules['aiohttp'] = None", {}, "make .venv/.run"),
         ("import sys; sys.modules['click'] = None", {}, "make .venv/.run"),
     ],

@@ -18,6 +18,7 @@ WITHOUT_ROLE = {
     ("GET", "/auth/verify"),
     ("GET", "/oauth2/auth"),
     ("GET", "/api/"),
+    ("GET", "/account"),
 }
 """What whoever is signed in may ask; all else that is not open is for `manage_users`."""
 

@@ -133,6 +133,7 @@ def test_attempts_at_once_are_not_all_tried(site: Server) -> None:
 def test_limits_are_listed_and_cleared(site: Server) -> None:
     for _ in range(6):
         attempt(site.port, "admin", **elsewhere())
+    stretch_delays(site)
     listed = site.cli("limits", "list")
     assert "admin" in listed.stdout
     assert site.cli("limits", "clear", "ADMIN").stdout == "Cleared.\n"
