@@ -116,12 +116,14 @@ def _read(name: str, path: Path, seen: Seen) -> bytes:
         seen.note(name, path, descriptor)
         facts = os.fstat(descriptor)
         pipe = (str(path), facts.st_dev, facts.st_ino) if stat.S_ISFIFO(kind) else None
+        poll = select.poll()  # select() takes only low descriptors
+        poll.register(file, select.POLLIN)
         before = _PIPES.get(pipe)
         patience = _PIPE_SECONDS if before is None else _AGAIN_SECONDS
         data, deadline = b"", time.monotonic() + patience
         while len(data) <= _MAX_BYTES:
             left = max(0.0, deadline - time.monotonic())
-            if not select.select([file], [], [], left)[0]:
+            if not poll.poll(left * 1000):
                 if before is not None and not data:
                     return before
                 raise TimeoutError

@@ -48,7 +48,7 @@ class Revocation:
         self._freshness = Freshness(ticks)
         self._revoked = Revoked()
         self._seq = 0
-        self.is_behind = False  # whether this process has committed rows beyond `seq`
+        self._own_rows = self._covered_rows = 0  # committed here; those that `seq` covers
         self._version: ChangeMarker | None = None
         self.state = lifetimes.State()
         self._learned: int | None = None  # the `not_before` of the last complete read
@@ -63,6 +63,11 @@ class Revocation:
     def seq(self) -> int:
         """The `seq` of the newest row in memory."""
         return self._seq
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether this process has committed rows that `seq` may not cover yet."""
+        return self._covered_rows != self._own_rows
 
     def __len__(self) -> int:
         """Return the number of sessions and users in memory."""
@@ -106,7 +111,7 @@ class Revocation:
         """
         for row in rows:
             self._revoked.apply_own(row)
-            self.is_behind = True
+            self._own_rows += 1
 
     async def follow(self) -> None:
         """Catch up several times a second until cancelled. Retry if the database is unavailable."""
@@ -161,17 +166,15 @@ class Revocation:
     async def _read(self) -> None:
         """Read new rows in pages. Each page has its own time limit and is read once."""
         began = self._freshness.asked()
-        was_behind, self.is_behind = self.is_behind, False  # rows committed from now on are later
+        own_rows = self._own_rows  # those committed from now on may be later than what is read
         try:
             version, before = await _in_time(events.version(self._database)), self._version
             if version != before:
                 await self._read_pages(self._seq if version.is_later_than(before) else 0)
-        except BaseException as error:
-            self.is_behind = self.is_behind or was_behind
-            if isinstance(error, errors.DatabaseUnavailable):
-                self._freshness.failed(error)
+        except errors.DatabaseUnavailable as error:
+            self._freshness.failed(error)
             raise
-        self._version = version
+        self._version, self._covered_rows = version, own_rows
         self._freshness.answered(began)
 
     async def _read_pages(self, since: int) -> None:

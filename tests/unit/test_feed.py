@@ -72,6 +72,30 @@ async def test_a_change_of_this_process_counts_before_it_is_read(
     assert feed.seq == 0
 
 
+async def test_a_read_that_is_under_way_does_not_cover_the_own_rows_yet(
+    database: Database, feed: Revocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document would otherwise say that nothing has changed, until the read is complete."""
+    read, goes_on = events.version, asyncio.Event()
+
+    async def slow_version(asked: Database) -> ChangeMarker:
+        await goes_on.wait()
+        return await read(asked)
+
+    async with database.transaction() as tx:
+        await users.grant(tx, people.BY, "user", "manage_documents")
+    feed.apply_own(tx.events)
+    monkeypatch.setattr(events, "version", slow_version)
+    reading = asyncio.create_task(feed.catch_up())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert feed.is_behind
+    goes_on.set()
+    await reading
+    assert not feed.is_behind
+    assert feed.seq > 0
+
+
 async def test_a_change_of_this_process_hides_no_revocation_that_is_not_read_yet(
     database: Database, feed: Revocation, elsewhere: Elsewhere
 ) -> None:
