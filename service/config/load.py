@@ -91,7 +91,7 @@ def _load_some(
     if word == "production":
         for name, fault in permissions.refused_to_commands(seen.exposed):
             faults.setdefault(name, fault)
-    for name, fault in permissions.of_root(dotenv, _paths(parsed, environ)):
+    for name, fault in permissions.of_root(dotenv, _paths_of_dotenv(parsed, values, environ)):
         faults.setdefault(name, fault)
     starts = (*names, ".", str(dotenv))
     faults = {name: fault for name, fault in faults.items() if name.startswith(starts)}
@@ -121,10 +121,12 @@ def inherited(**settings: str) -> dict[str, str]:
     return {**os.environ, **settings}
 
 
-def _paths(parsed: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Path | None]:
+def _paths_of_dotenv(
+    parsed: Mapping[str, Any], values: Values, environ: Mapping[str, str]
+) -> dict[str, Path | None]:
     """Return the paths of files that commands write, as far as `.env` names them."""
     paths = {"DATABASE_URL": parsed["DATABASE_URL"].path, "JWT_KEYS_FILE": parsed["JWT_KEYS_FILE"]}
-    return {name: path for name, path in paths.items() if not environ.get(name)}
+    return {name: path for name, path in paths.items() if name in values and not environ.get(name)}
 
 
 def _parse(values: Values, faults: dict[str, str]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def of_root(dotenv: Path, from_file: Mapping[str, Path | None]) -> Iterator[tupl
     """
     if file_owner.is_of_another(dotenv):
         for name, path in from_file.items():
-            if path is not None and file_owner.is_roots(path):
+            if path is not None and file_owner.is_roots(dotenv.absolute().parent / path):
                 yield name, _OF_ROOT.format(name=name)
 
 
