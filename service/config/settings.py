@@ -212,7 +212,11 @@ def known(source: Mapping[str, str]) -> tuple[Setting, ...]:
     return (*SETTINGS, *openid.of_named(source.get(openid.PROVIDERS, "")))
 
 
-NOT_YET: dict[str, str | None] = {}
+NOT_YET: dict[str, str | None] = {
+    "BYPASS_KIT": "false",
+    "SESSION_MAX": None,
+    "SESSION_REMEMBER": None,
+}
 """Settings of later versions, each with the value that is the same as unset."""
 
 PREFIXES = ("JWT_", "BYPASS_", "COOKIE_", "CORS_", "TRUSTED_", "ALLOWED_", "REVOCATION_",
